@@ -1,0 +1,142 @@
+//! What can be asked of the broker: the imperatives of its history.
+//!
+//! Commands are written to disk in this order of variants (see `docs/formats/command.md`):
+//! add new ones at the end, never reorder, never change a variant's fields.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::group::{ClientInfo, CommittedOffset, ProtocolOffer, TopicPartition, TopicPartitions, TopicShape};
+use crate::topic::{ConfigChange, TopicConfig};
+use crate::{BatchInfo, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, StreamId, TopicId, TopicName};
+
+/// One change of the broker's memory. The time it happens at is stamped beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    // Of the metadata shard.
+    CreateTopic(CreateTopic),
+    DeleteTopic { topic: TopicName },
+    /// Grows a topic to `total` partitions.
+    AddPartitions { topic: TopicName, total: u32 },
+    AlterTopic { topic: TopicName, change: Box<ConfigChange> },
+    /// Hands out a producer id that was never used before.
+    AllocateProducer,
+
+    // Of a data shard: streams.
+    Append(Append),
+    /// Forgets all records before an offset.
+    Trim { stream: StreamId, before: Offset },
+    /// Forgets a stream for good.
+    DropStream { stream: StreamId },
+
+    // Of a data shard: groups.
+    JoinGroup(Box<JoinGroup>),
+    SyncGroup(Box<SyncGroup>),
+    LeaveGroup { group: GroupName, members: Vec<Leaver> },
+    /// Removes members whose sessions have lapsed.
+    ExpireMembers { group: GroupName, members: Vec<MemberId> },
+    CommitOffsets(Box<CommitOffsets>),
+    DeleteGroup { group: GroupName },
+    DeleteOffsets { group: GroupName, partitions: Vec<TopicPartition> },
+    ConsumerHeartbeat(Box<ConsumerHeartbeat>),
+
+    /// Lets everything happen that is due by now.
+    Tick,
+}
+
+/// Creates a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateTopic {
+    pub name: TopicName,
+    pub id: TopicId,
+    pub partitions: u32,
+    pub config: TopicConfig,
+}
+
+/// Appends one batch to a stream; the payload travels beside the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Append {
+    pub stream: StreamId,
+    pub batch: BatchInfo,
+    /// The leader that takes the batch.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// Enters the next round of a classic group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinGroup {
+    pub group: GroupName,
+    /// `None` for a member that does not know its id yet.
+    pub member: Option<MemberId>,
+    /// The id that a new member gets; fresh and random.
+    pub member_new: MemberId,
+    pub instance: Option<InstanceId>,
+    pub client: ClientInfo,
+    pub session_timeout: Millis,
+    pub rebalance_timeout: Millis,
+    pub protocol_type: String,
+    pub protocols: Vec<ProtocolOffer>,
+    /// Whether a new member must first learn its id and join again (KIP-394).
+    pub member_id_required: bool,
+    /// Whether the member understands that it may skip the assignment (KIP-814).
+    pub skip_assignment_supported: bool,
+    pub reason: Option<String>,
+}
+
+/// Asks for a classic member's share; from the leader it carries everybody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncGroup {
+    pub group: GroupName,
+    pub member: MemberId,
+    pub instance: Option<InstanceId>,
+    pub generation: i32,
+    pub protocol_type: Option<String>,
+    pub protocol: Option<String>,
+    pub assignments: Vec<(MemberId, Bytes)>,
+}
+
+/// A member that leaves, by id, by instance or by both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaver {
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+    pub reason: Option<String>,
+}
+
+/// Records how far a group has read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitOffsets {
+    pub group: GroupName,
+    /// `None` for a committer that is not a member.
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+    /// The generation of a classic member, the epoch of a consumer-group member, −1 for neither.
+    pub generation: i32,
+    /// Whether the request can name a stale epoch (KIP-848, OffsetCommit v9 on).
+    pub stale_epoch_supported: bool,
+    pub offsets: Vec<(TopicPartition, CommittedOffset)>,
+}
+
+/// A member of a consumer group says what it has and wants (KIP-848).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerHeartbeat {
+    pub group: GroupName,
+    pub member: MemberId,
+    /// 0 joins, −1 leaves, −2 leaves for a while (static members).
+    pub member_epoch: i32,
+    pub instance: Option<InstanceId>,
+    pub client: ClientInfo,
+    pub rebalance_timeout: Option<Millis>,
+    /// `None` means unchanged.
+    pub subscribed: Option<Vec<TopicName>>,
+    /// `None` means unchanged, an empty pattern none.
+    pub subscribed_pattern: Option<String>,
+    /// `None` means unchanged; the broker's choice if never named.
+    pub assignor: Option<String>,
+    /// What the member owns now; `None` means unchanged.
+    pub owned: Option<Vec<TopicPartitions>>,
+    /// The catalog's present view of every topic that the member's subscription, old or new,
+    /// names or matches. The front end resolves it, so that the group's shard need not know
+    /// the catalog; `None` if the front end found it unchanged since the group's last view.
+    pub topics: Option<Vec<TopicShape>>,
+}

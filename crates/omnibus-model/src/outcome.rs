@@ -1,0 +1,84 @@
+//! What has become of a command: the participles of history.
+
+use serde::{Deserialize, Serialize};
+
+use crate::group::TopicPartitions;
+use crate::topic::SharedTopic;
+use crate::{InstanceId, MemberId, Offset, ProducerId, Refusal};
+
+/// What a committed command has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    TopicCreated { topic: SharedTopic },
+    TopicDeleted { topic: SharedTopic },
+    TopicAltered { topic: SharedTopic },
+    ProducerAllocated { producer: ProducerId },
+    Appended(Appended),
+    Trimmed { start: Offset },
+    StreamDropped,
+    /// A new member learnt its id and must join again with it (KIP-394).
+    MemberIdAssigned { member: MemberId },
+    /// The member waits for the round with this ticket to close.
+    Joining { member: MemberId, ticket: JoinTicket },
+    /// The member waits for the leader's assignment of this generation, or has it already.
+    Syncing { generation: i32 },
+    /// For each leaver, in order.
+    Left { members: Vec<(LeftMember, Result<(), Refusal>)> },
+    MembersExpired,
+    OffsetsCommitted,
+    GroupDeleted,
+    OffsetsDeleted { partitions: Vec<Result<(), Refusal>> },
+    HeartbeatTaken(HeartbeatTaken),
+    Ticked,
+}
+
+/// Where a batch has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the batch's first record.
+    pub base: Offset,
+    /// The first offset that can be read.
+    pub start: Offset,
+    /// Whether the same producer's batch was there already; nothing was written again.
+    pub duplicate: bool,
+}
+
+/// A place in a round of joining; answered when the group's generation reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JoinTicket(pub u64);
+
+/// Who has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftMember {
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+}
+
+/// The answer to a heartbeat of a consumer group's member (KIP-848).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatTaken {
+    pub member: MemberId,
+    pub member_epoch: i32,
+    /// The partitions the member may own now; `None` if unchanged.
+    pub assignment: Option<Vec<TopicPartitions>>,
+}
+
+/// What applying one command has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub outcome: Outcome,
+    /// Whether the broker's memory has changed; what changed nothing need not be logged.
+    pub changed: bool,
+}
+
+impl Applied {
+    #[must_use]
+    pub const fn changed(outcome: Outcome) -> Self {
+        Self { outcome, changed: true }
+    }
+
+    #[must_use]
+    pub const fn unchanged(outcome: Outcome) -> Self {
+        Self { outcome, changed: false }
+    }
+}

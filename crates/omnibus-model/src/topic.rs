@@ -1,0 +1,169 @@
+//! Topics, their partitions and their configuration.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Millis, ShardId, StreamId, Timestamp, TopicId, TopicName};
+
+/// A named set of partitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    pub name: TopicName,
+    pub id: TopicId,
+    /// In partition order.
+    pub partitions: Vec<Partition>,
+    pub config: TopicConfig,
+    pub created_at: Timestamp,
+}
+
+/// Where a partition's records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    pub stream: StreamId,
+    pub shard: ShardId,
+}
+
+/// A topic that many readers share.
+pub type SharedTopic = Arc<Topic>;
+
+/// What a topic's creator chose; `None` inherits the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicConfig {
+    pub cleanup: Option<Cleanup>,
+    pub retention_time: Option<Limit>,
+    /// In bytes per partition.
+    pub retention_bytes: Option<Limit>,
+    pub batch_bytes_max: Option<u32>,
+    pub timestamps: Option<TimestampSource>,
+    pub in_sync_replicas_min: Option<u32>,
+    /// How far before the broker's clock a record's timestamp may lie, in ms.
+    pub timestamp_before_max: Option<Limit>,
+    /// How far after the broker's clock a record's timestamp may lie, in ms.
+    pub timestamp_after_max: Option<Limit>,
+    /// How long a tombstone stays after compaction reached it.
+    pub tombstone_retention: Option<Millis>,
+    /// How long a record stays uncompacted at least.
+    pub compaction_lag_min: Option<Millis>,
+    /// How long a record stays uncompacted at most.
+    pub compaction_lag_max: Option<Millis>,
+    /// The share of superseded bytes that starts a compaction, in thousandths.
+    pub dirty_ratio_min: Option<u32>,
+    /// Retention drops whole spans of at least this many bytes.
+    pub span_bytes: Option<u64>,
+    /// Retention drops whole spans; a span ends after this time.
+    pub span_time: Option<Millis>,
+}
+
+/// A limit that can be switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    Unlimited,
+    /// In the unit of the field: milliseconds or bytes.
+    AtMost(u64),
+}
+
+/// How old records leave a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cleanup {
+    /// By age and size.
+    Delete,
+    /// The last record of each key stays.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+/// Whose clock a record's timestamp is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimestampSource {
+    Producer,
+    Broker,
+}
+
+/// Changes to a topic's configuration are whole new configurations: the front end computes
+/// them, and names the version it started from so that two administrators cannot overwrite
+/// each other unseen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    pub before: TopicConfig,
+    pub after: TopicConfig,
+}
+
+impl Cleanup {
+    #[must_use]
+    pub const fn deletes(self) -> bool {
+        matches!(self, Self::Delete | Self::CompactAndDelete)
+    }
+
+    #[must_use]
+    pub const fn compacts(self) -> bool {
+        matches!(self, Self::Compact | Self::CompactAndDelete)
+    }
+}
+
+/// A topic's configuration with every default filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectiveConfig {
+    pub cleanup: Cleanup,
+    pub retention_time: Limit,
+    pub retention_bytes: Limit,
+    pub batch_bytes_max: u32,
+    pub timestamps: TimestampSource,
+    pub in_sync_replicas_min: u32,
+    pub timestamp_before_max: Limit,
+    pub timestamp_after_max: Limit,
+    pub tombstone_retention: Millis,
+    pub compaction_lag_min: Millis,
+    pub compaction_lag_max: Millis,
+    pub dirty_ratio_min: u32,
+    pub span_bytes: u64,
+    pub span_time: Millis,
+}
+
+const HOUR: u64 = 3_600_000;
+
+impl Default for EffectiveConfig {
+    /// Kafka's defaults, which clients of a topic assume.
+    fn default() -> Self {
+        Self {
+            cleanup: Cleanup::Delete,
+            retention_time: Limit::AtMost(7 * 24 * HOUR),
+            retention_bytes: Limit::Unlimited,
+            batch_bytes_max: 1_048_588,
+            timestamps: TimestampSource::Producer,
+            in_sync_replicas_min: 1,
+            timestamp_before_max: Limit::Unlimited,
+            timestamp_after_max: Limit::AtMost(HOUR),
+            tombstone_retention: Millis(24 * HOUR),
+            compaction_lag_min: Millis(0),
+            compaction_lag_max: Millis(i64::MAX as u64),
+            dirty_ratio_min: 500,
+            span_bytes: 1 << 30,
+            span_time: Millis(7 * 24 * HOUR),
+        }
+    }
+}
+
+impl TopicConfig {
+    /// Fills in `defaults` where the creator chose nothing.
+    #[must_use]
+    pub fn effective(&self, defaults: &EffectiveConfig) -> EffectiveConfig {
+        EffectiveConfig {
+            cleanup: self.cleanup.unwrap_or(defaults.cleanup),
+            retention_time: self.retention_time.unwrap_or(defaults.retention_time),
+            retention_bytes: self.retention_bytes.unwrap_or(defaults.retention_bytes),
+            batch_bytes_max: self.batch_bytes_max.unwrap_or(defaults.batch_bytes_max),
+            timestamps: self.timestamps.unwrap_or(defaults.timestamps),
+            in_sync_replicas_min: self.in_sync_replicas_min.unwrap_or(defaults.in_sync_replicas_min),
+            timestamp_before_max: self.timestamp_before_max.unwrap_or(defaults.timestamp_before_max),
+            timestamp_after_max: self.timestamp_after_max.unwrap_or(defaults.timestamp_after_max),
+            tombstone_retention: self.tombstone_retention.unwrap_or(defaults.tombstone_retention),
+            compaction_lag_min: self.compaction_lag_min.unwrap_or(defaults.compaction_lag_min),
+            compaction_lag_max: self.compaction_lag_max.unwrap_or(defaults.compaction_lag_max),
+            dirty_ratio_min: self.dirty_ratio_min.unwrap_or(defaults.dirty_ratio_min),
+            span_bytes: self.span_bytes.unwrap_or(defaults.span_bytes),
+            span_time: self.span_time.unwrap_or(defaults.span_time),
+        }
+    }
+}
