@@ -1,1 +1,66 @@
-fn main() {}
+//! All automation: what CI runs, you run the same way, and there are no other scripts.
+//!
+//! **Never:** anything that a user of the broker needs.
+
+#![expect(clippy::print_stdout, reason = "a command line tool talks to its user")]
+
+mod ci;
+mod test;
+mod tidy;
+mod dependencies;
+mod suite;
+mod shell;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's automation.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands.
+    Ci {
+        /// Where to write the results as JSON too.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Installs what the tests need and runs them all.
+    Test {
+        /// Runs only the suites whose names contain one of these words.
+        suites: Vec<String>,
+        /// Where to write the results as JSON too.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Checks what no compiler checks: file sizes, left-over marks, dead links.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one task; tells whether everything in it passed.
+fn run(task: Task) -> anyhow::Result<bool> {
+    match task {
+        Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
+        Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
+        Task::Tidy => suite::run(&[ci::TIDY], &[], None),
+    }
+}

@@ -1,0 +1,70 @@
+//! What must hold before a change lands.
+
+use anyhow::Result;
+
+use crate::shell::{cargo, must};
+use crate::suite::{Suite, Tally};
+use crate::{dependencies, test, tidy};
+
+pub(crate) const TIDY: Suite = Suite {
+    name: "tidy",
+    run: tidy::check,
+};
+
+/// The suites of CI, in the order in which they are most likely to complain.
+pub(crate) fn suites() -> Vec<Suite> {
+    let mut suites = vec![
+        Suite {
+            name: "fmt",
+            run: fmt,
+        },
+        TIDY,
+        Suite {
+            name: "dependencies",
+            run: dependencies::check,
+        },
+        Suite {
+            name: "clippy",
+            run: clippy,
+        },
+        Suite {
+            name: "docs",
+            run: docs,
+        },
+    ];
+    suites.extend(test::suites());
+    suites
+}
+
+fn fmt() -> Result<Tally> {
+    must("fmt", &mut cargo(&["fmt", "--all", "--check"]))?;
+    Ok(Tally::pass())
+}
+
+fn clippy() -> Result<Tally> {
+    must(
+        "clippy",
+        &mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+    Ok(Tally::pass())
+}
+
+fn docs() -> Result<Tally> {
+    let mut command = cargo(&[
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--locked",
+        "--document-private-items",
+    ]);
+    must("docs", command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Tally::pass())
+}
