@@ -6,7 +6,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::group::{ClientInfo, CommittedOffset, ProtocolOffer, TopicPartition, TopicPartitions, TopicShape};
+use crate::group::{
+    ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
+};
 use crate::topic::{ConfigChange, TopicConfig};
 use crate::{BatchInfo, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, StreamId, TopicId, TopicName};
 
@@ -42,6 +44,9 @@ pub enum Command {
 
     /// Lets everything happen that is due by now.
     Tick,
+
+    /// Tells a data shard that a topic is gone, so that its groups forget it.
+    ForgetTopic { topic: TopicName, id: TopicId },
 }
 
 /// Creates a topic.
@@ -76,6 +81,8 @@ pub struct JoinGroup {
     pub rebalance_timeout: Millis,
     pub protocol_type: String,
     pub protocols: Vec<ProtocolOffer>,
+    /// What the opaque subscriptions above say, as far as the front end can read them.
+    pub subscription: Subscription,
     /// Whether a new member must first learn its id and join again (KIP-394).
     pub member_id_required: bool,
     /// Whether the member understands that it may skip the assignment (KIP-814).
@@ -114,6 +121,8 @@ pub struct CommitOffsets {
     pub generation: i32,
     /// Whether the request can name a stale epoch (KIP-848, OffsetCommit v9 on).
     pub stale_epoch_supported: bool,
+    /// How long the offsets are kept, if the committer says so itself.
+    pub retention: Option<Millis>,
     pub offsets: Vec<(TopicPartition, CommittedOffset)>,
 }
 
@@ -135,8 +144,8 @@ pub struct ConsumerHeartbeat {
     pub assignor: Option<String>,
     /// What the member owns now; `None` means unchanged.
     pub owned: Option<Vec<TopicPartitions>>,
-    /// The catalog's present view of every topic that the member's subscription, old or new,
-    /// names or matches. The front end resolves it, so that the group's shard need not know
-    /// the catalog; `None` if the front end found it unchanged since the group's last view.
+    /// The catalog's present view of every topic that the member's subscription, as it stands
+    /// after this heartbeat, names or matches. The front end resolves it, so that the group's
+    /// shard need not know the catalog; `None` if it is unchanged since the member's last view.
     pub topics: Option<Vec<TopicShape>>,
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{GroupName, InstanceId, LeaderEpoch, MemberId, Offset, PartitionIndex, Timestamp, TopicId, TopicName};
+use crate::{GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, Timestamp, TopicId, TopicName};
 
 /// A group's state machine, by the names its clients print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,6 +40,17 @@ pub struct ClientInfo {
 pub struct ProtocolOffer {
     pub name: String,
     pub metadata: Bytes,
+}
+
+/// What a classic member reads, as far as its front end can tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subscription {
+    /// The group shares something else than topics.
+    #[default]
+    NotTopics,
+    /// Topics, but the front end could not read which.
+    Unreadable,
+    Topics(Vec<TopicName>),
 }
 
 /// What a classic member is told when the round of joining closes.
@@ -150,4 +161,21 @@ pub struct GroupListing {
     pub kind: GroupKind,
     pub state: GroupState,
     pub protocol_type: String,
+}
+
+/// How long a member may be silent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSession {
+    pub member: MemberId,
+    pub timeout: Millis,
+    /// Whether the member waits for an answer and so cannot lapse now.
+    pub waiting: bool,
+}
+
+/// What a member of a consumer group reads, and the view of the catalog it was resolved by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerSubscription {
+    pub subscribed: Vec<TopicName>,
+    pub subscribed_pattern: Option<String>,
+    pub topics: Vec<TopicShape>,
 }

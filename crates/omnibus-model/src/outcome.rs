@@ -30,6 +30,7 @@ pub enum Outcome {
     OffsetsDeleted { partitions: Vec<Result<(), Refusal>> },
     HeartbeatTaken(HeartbeatTaken),
     Ticked,
+    TopicForgotten,
 }
 
 /// Where a batch has gone.

@@ -36,6 +36,8 @@ pub enum Refusal {
     UnknownGroup { group: GroupName },
     #[error("{member} is not a member of group {group}")]
     UnknownMember { group: GroupName, member: MemberId },
+    #[error("the request names no member of group {group}")]
+    NotAMember { group: GroupName },
     #[error("generation {got} of the group is over, {current} is current")]
     IllegalGeneration { current: i32, got: i32 },
     #[error("the group is rebalancing")]
@@ -62,6 +64,8 @@ pub enum Refusal {
     MemberEpochStale { current: i32, got: i32 },
     #[error("the broker has no assignor {assignor}")]
     UnsupportedAssignor { assignor: String },
+    #[error("members of this kind of group must use a newer version of the request")]
+    RequestTooOld,
     #[error("{reason}")]
     RequestInvalid { reason: String },
 }
