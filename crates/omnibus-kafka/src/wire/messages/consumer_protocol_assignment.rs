@@ -1,0 +1,72 @@
+//! `ConsumerProtocolAssignment`, written by `cargo xtask codegen` from its schema.
+
+#![allow(clippy::too_many_lines, reason = "generated, in the order of the wire")]
+
+use crate::wire::input::{DecodeError, Input};
+use crate::wire::output::{EncodeError, Output};
+use crate::wire::primitive::{Form, Versions, WireString};
+use bytes::Bytes;
+
+/// The message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConsumerProtocolAssignment {
+    pub assigned_partitions: Vec<TopicPartition>,
+    pub user_data: Option<Bytes>,
+}
+
+impl ConsumerProtocolAssignment {
+    /// The versions that the schema has.
+    pub const VERSIONS: Versions = Versions { min: 0, max: 3 };
+
+    /// Reads the message as `version` lays it out.
+    ///
+    /// # Errors
+    /// If the bytes are not such a message, or the version is not known.
+    pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
+        Self::VERSIONS.check_decoded(version)?;
+        Ok(Self {
+            assigned_partitions: input.array(Form::Fixed, 6, |input| {
+                TopicPartition::decode(input, version)
+            })?,
+            user_data: input.nullable_bytes(Form::Fixed)?,
+        })
+    }
+
+    /// Writes the message as `version` lays it out.
+    ///
+    /// # Errors
+    /// If the version is not known or cannot say what the message says.
+    pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
+        Self::VERSIONS.check_encoded(version)?;
+        out.put_array(&self.assigned_partitions, Form::Fixed, |out, item| {
+            item.encode(out, version)
+        })?;
+        out.put_nullable_bytes(self.user_data.as_ref(), Form::Fixed)?;
+        Ok(())
+    }
+}
+
+/// The struct `TopicPartition` of this message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TopicPartition {
+    pub topic: WireString,
+    pub partitions: Vec<i32>,
+}
+
+impl TopicPartition {
+    fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
+        Ok(Self {
+            topic: input.string(Form::Fixed)?,
+            partitions: input.array(Form::Fixed, 4, |input| input.i32())?,
+        })
+    }
+
+    fn encode(&self, out: &mut Output, _version: i16) -> Result<(), EncodeError> {
+        out.put_string(&self.topic, Form::Fixed)?;
+        out.put_array(&self.partitions, Form::Fixed, |out, item| {
+            out.put_i32(*item);
+            Ok(())
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! `HeartbeatResponse`, written by `cargo xtask codegen` from its schema.
+
+#![allow(clippy::too_many_lines, reason = "generated, in the order of the wire")]
+
+use crate::wire::input::{DecodeError, Input};
+use crate::wire::output::{EncodeError, Output};
+use crate::wire::primitive::{Form, Versions};
+
+/// The message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeartbeatResponse {
+    /// Versions 1 to 4.
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+}
+
+impl HeartbeatResponse {
+    /// The versions that the schema has.
+    pub const VERSIONS: Versions = Versions { min: 0, max: 4 };
+
+    /// Reads the message as `version` lays it out.
+    ///
+    /// # Errors
+    /// If the bytes are not such a message, or the version is not known.
+    pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
+        Self::VERSIONS.check_decoded(version)?;
+        let form = Form::compact_from(4, version);
+        let this = Self {
+            throttle_time_ms: if version >= 1 { input.i32()? } else { 0 },
+            error_code: input.i16()?,
+        };
+        if form == Form::Compact {
+            input.skip_tags()?;
+        }
+        Ok(this)
+    }
+
+    /// Writes the message as `version` lays it out.
+    ///
+    /// # Errors
+    /// If the version is not known or cannot say what the message says.
+    pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
+        Self::VERSIONS.check_encoded(version)?;
+        let form = Form::compact_from(4, version);
+        if version >= 1 {
+            out.put_i32(self.throttle_time_ms);
+        }
+        out.put_i16(self.error_code);
+        if form == Form::Compact {
+            out.put_no_tags();
+        }
+        Ok(())
+    }
+}
