@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The JSON of the admin API, shared by its server and its clients.
+//!
+//! Paths are versioned (`/v1/…`); within a version fields are only ever added. Reading
+//! order: what is asked about (`topic`, `record`, `group`, `node`), how a refusal looks
+//! (`problem`), and how bytes, spans and sizes are written down (`data`, `unit`).
+//!
+//! **Never:** I/O, what the engine holds behind these words.
+
+pub mod topic;
+pub mod record;
+pub mod group;
+pub mod node;
+pub mod problem;
+pub mod data;
+pub mod unit;
+
+pub use data::Data;
+pub use problem::{Code, Problem};
+pub use unit::{Size, Span, UnitError};
