@@ -4,11 +4,15 @@ use anyhow::Result;
 
 use crate::shell::{cargo, must};
 use crate::suite::{Suite, Tally};
-use crate::{dependencies, test, tidy};
+use crate::{codegen, dependencies, test, tidy};
 
 pub(crate) const TIDY: Suite = Suite {
     name: "tidy",
     run: tidy::check,
+};
+pub(crate) const CODEGEN: Suite = Suite {
+    name: "codegen",
+    run: codegen_is_fresh,
 };
 
 /// The suites of CI, in the order in which they are most likely to complain.
@@ -19,6 +23,7 @@ pub(crate) fn suites() -> Vec<Suite> {
             run: fmt,
         },
         TIDY,
+        CODEGEN,
         Suite {
             name: "dependencies",
             run: dependencies::check,
@@ -38,6 +43,11 @@ pub(crate) fn suites() -> Vec<Suite> {
 
 fn fmt() -> Result<Tally> {
     must("fmt", &mut cargo(&["fmt", "--all", "--check"]))?;
+    Ok(Tally::pass())
+}
+
+fn codegen_is_fresh() -> Result<Tally> {
+    codegen::run(codegen::Check::Verify)?;
     Ok(Tally::pass())
 }
 

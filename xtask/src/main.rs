@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool talks to its user")]
 
 mod ci;
+mod codegen;
 mod test;
 mod tidy;
 mod dependencies;
@@ -42,6 +43,12 @@ enum Task {
     },
     /// Checks what no compiler checks: file sizes, left-over marks, dead links.
     Tidy,
+    /// Writes what is generated from other files.
+    Codegen {
+        /// Only checks that everything is fresh.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,6 +68,8 @@ fn run(task: Task) -> anyhow::Result<bool> {
     match task {
         Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
+        Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),
+        Task::Codegen { check: false } => codegen::run(codegen::Check::Rewrite).map(|()| true),
         Task::Tidy => suite::run(&[ci::TIDY], &[], None),
     }
 }
