@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use omnibus_kafka::wire::messages::CODECS;
 use omnibus_kafka::wire::messages::{fetch_response, metadata_request, produce_request};
-use omnibus_kafka::wire::{Input, WireString};
+use omnibus_kafka::wire::{Input, Records, WireString};
 use omnibus_model::TopicId;
 
 /// Message, version and bytes, one to a line.
@@ -54,7 +54,7 @@ fn values_land_in_their_fields() {
     assert_eq!((produce.acks, produce.timeout_ms), (1065, 1_000_066));
     assert_eq!((produce.topic_data.len(), &*produce.topic_data[0].name), (2, "s67"));
     let partition = &produce.topic_data[0].partition_data[0];
-    assert_eq!((partition.index, partition.records.as_deref()), (1_000_068, Some(b"r69".as_slice())));
+    assert_eq!((partition.index, &partition.records), (1_000_068, &Some(Records::from(Bytes::from_static(b"r69")))));
 
     let metadata = metadata_request::MetadataRequest::decode(&mut vector("MetadataRequest", 12), 12).expect("decodes");
     let topics = metadata.topics.expect("topics");

@@ -10,19 +10,14 @@ pub(super) enum Scalar {
     Uuid,
     String,
     Bytes,
-    /// Record batches that are received as they arrived.
+    /// Record batches: a list of slices, so that they are sent without being copied together.
     Records,
-    /// Record batches that are sent without being copied together.
-    RecordList,
     Struct(String),
 }
 
-/// Fields that are sent as a list of slices: those by which a broker serves its log.
-const RECORD_LISTS: [(&str, &str); 1] = [("FetchResponse", "Records")];
-
 impl Scalar {
     /// Reads a schema's type, without its `[]`.
-    pub(super) fn parse(message: &str, field: &str, wire_type: &str) -> Result<Self> {
+    pub(super) fn parse(wire_type: &str) -> Result<Self> {
         Ok(match wire_type {
             "bool" => Self::Fixed("bool", 1),
             "int8" => Self::Fixed("i8", 1),
@@ -32,10 +27,12 @@ impl Scalar {
             "uuid" => Self::Uuid,
             "string" => Self::String,
             "bytes" => Self::Bytes,
-            "records" if RECORD_LISTS.contains(&(message, field)) => Self::RecordList,
             "records" => Self::Records,
             name => {
-                ensure!(name.starts_with(char::is_uppercase), "the codec has no type {name} yet");
+                ensure!(
+                    name.starts_with(char::is_uppercase),
+                    "the codec has no type {name} yet"
+                );
                 Self::Struct(name.to_owned())
             }
         })
@@ -47,14 +44,10 @@ impl Scalar {
             Self::Fixed(name, _) => name,
             Self::Uuid => "TopicId",
             Self::String => "WireString",
-            Self::Bytes | Self::Records => "Bytes",
-            Self::RecordList => "Records",
+            Self::Bytes => "Bytes",
+            Self::Records => "Records",
             Self::Struct(name) => name,
         }
-    }
-
-    pub(super) fn is_records(&self) -> bool {
-        matches!(self, Self::Records | Self::RecordList)
     }
 }
 
@@ -65,11 +58,16 @@ pub(super) fn snake(name: &str) -> String {
     for (at, letter) in letters.iter().enumerate() {
         let starts_word = letter.is_uppercase()
             && at > 0
-            && (letters[at - 1].is_lowercase() || letters.get(at + 1).is_some_and(|next| next.is_lowercase()));
+            && (letters[at - 1].is_lowercase()
+                || letters.get(at + 1).is_some_and(|next| next.is_lowercase()));
         if starts_word {
             out.push('_');
         }
         out.extend(letter.to_lowercase());
     }
-    if out == "type" { "r#type".to_owned() } else { out }
+    if out == "type" {
+        "r#type".to_owned()
+    } else {
+        out
+    }
 }

@@ -2,11 +2,10 @@
 
 #![allow(clippy::too_many_lines, reason = "generated, in the order of the wire")]
 
-use bytes::Bytes;
 use omnibus_model::TopicId;
 
 use crate::wire::input::{DecodeError, Input};
-use crate::wire::output::{EncodeError, Output};
+use crate::wire::output::{EncodeError, Output, Records};
 use crate::wire::primitive::{Form, Versions, WireString};
 
 /// The message.
@@ -117,7 +116,7 @@ impl TopicProduceData {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PartitionProduceData {
     pub index: i32,
-    pub records: Option<Bytes>,
+    pub records: Option<Records>,
 }
 
 impl PartitionProduceData {
@@ -125,7 +124,7 @@ impl PartitionProduceData {
         let form = Form::compact_from(9, version);
         let this = Self {
             index: input.i32()?,
-            records: input.nullable_bytes(form)?,
+            records: input.nullable_records(form)?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -136,7 +135,7 @@ impl PartitionProduceData {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(9, version);
         out.put_i32(self.index);
-        out.put_nullable_bytes(self.records.as_ref(), form)?;
+        out.put_nullable_records(self.records.as_ref(), form)?;
         if form == Form::Compact {
             out.put_no_tags();
         }
