@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The broker: a state machine that takes commands and says what has become of them.
+//!
+//! [`Broker::apply`] is the only way in. It remembers topics, streams, producers, groups and
+//! offsets, and never sees a record. The replicas of a shard apply the same commands in the same
+//! order and so remember the same; [`Broker::digest`] tells whether they do.
+//!
+//! **Never:** clock, I/O, randomness, async, payloads, the words of one protocol, or a collection
+//! whose order is not its content's.
+
+mod broker;
+mod checkpoint;
+mod groups;
+mod group;
+mod classic;
+mod offsets;
+mod topics;
+mod streams;
+mod producers;
+mod epochs;
+mod agenda;
+mod moment;
+mod limits;
+
+pub use broker::{Broker, group_of};
+pub use checkpoint::DecodeError;
+pub use limits::BrokerLimits;
+pub use producers::{Producer, RECENT_BATCHES, RecentBatch};
+pub use streams::Stream;

@@ -75,6 +75,7 @@ pub enum Refusal {
 pub enum Limited {
     Partitions,
     Groups,
+    Producers,
 }
 
 impl std::fmt::Display for Limited {
@@ -82,6 +83,7 @@ impl std::fmt::Display for Limited {
         f.write_str(match self {
             Self::Partitions => "partitions",
             Self::Groups => "groups",
+            Self::Producers => "producers",
         })
     }
 }

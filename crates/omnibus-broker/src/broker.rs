@@ -1,0 +1,309 @@
+//! Everything the broker remembers, and the one way to change it.
+
+use omnibus_model::group::{
+    CommittedOffset, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
+};
+use omnibus_model::outcome::{Applied, JoinTicket};
+use omnibus_model::topic::SharedTopic;
+use omnibus_model::{
+    Command, GroupName, InstanceId, MemberId, Outcome, Refusal, StreamId, Timestamp, TopicName,
+};
+
+use crate::agenda::{Agenda, Due};
+use crate::checkpoint::{self, DecodeError};
+use crate::group::{Group, Membership};
+use crate::groups::Groups;
+use crate::limits::BrokerLimits;
+use crate::moment::Moment;
+use crate::streams::{Stream, Streams};
+use crate::topics::Topics;
+
+/// The memory of one shard. Equal histories give equal brokers.
+///
+/// The metadata shard's broker knows topics, a data shard's streams and groups.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Broker {
+    limits: BrokerLimits,
+    topics: Topics,
+    streams: Streams,
+    groups: Groups,
+    agenda: Agenda,
+}
+
+impl Broker {
+    #[must_use]
+    pub fn new(limits: BrokerLimits) -> Self {
+        Self {
+            limits,
+            topics: Topics::default(),
+            streams: Streams::default(),
+            groups: Groups::default(),
+            agenda: Agenda::default(),
+        }
+    }
+
+    /// Applies one command at the time its leader stamped on it.
+    ///
+    /// # Errors
+    /// The [`Refusal`] with which every replica refuses it; nothing has changed then.
+    pub fn apply(&mut self, now: Timestamp, command: &Command) -> Result<Applied, Refusal> {
+        let at = Moment {
+            now,
+            limits: &self.limits,
+        };
+        let (topics, streams, groups) = (&mut self.topics, &mut self.streams, &mut self.groups);
+        let agenda = &mut self.agenda;
+        match command {
+            Command::Append(append) => streams.append(at, agenda, append),
+            Command::Trim { stream, before } => streams.trim(*stream, *before),
+            Command::DropStream { stream } => Ok(streams.drop_stream(at, agenda, *stream)),
+
+            Command::CreateTopic(wish) => topics.create(at, wish),
+            Command::DeleteTopic { topic } => topics.delete(topic),
+            Command::AddPartitions { topic, total } => topics.add_partitions(at, topic, *total),
+            Command::AlterTopic { topic, change } => topics.alter(topic, change),
+            Command::AllocateProducer => Ok(topics.allocate_producer()),
+
+            Command::JoinGroup(join) => groups.join(at, agenda, join),
+            Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
+            Command::LeaveGroup { group, members } => {
+                Ok(groups.leave(at, agenda, (group, members)))
+            }
+            Command::ExpireMembers { group, members } => {
+                Ok(groups.expire_members(at, agenda, (group, members)))
+            }
+            Command::CommitOffsets(commit) => groups.commit(at, agenda, commit),
+            Command::DeleteGroup { group } => groups.delete(agenda, group),
+            Command::DeleteOffsets { group, partitions } => {
+                groups.delete_offsets(at, agenda, (group, partitions))
+            }
+            Command::ConsumerHeartbeat(_) => Err(Refusal::GroupKindMismatch),
+            Command::ForgetTopic { topic, .. } => Ok(groups.forget_topic(at, agenda, topic)),
+
+            Command::Tick => Ok(self.tick(now)),
+        }
+    }
+
+    /// Returns when a tick would do something, if ever. It costs one look.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.agenda.next_deadline()
+    }
+
+    /// Writes the broker down, to be read by [`Broker::decode`].
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        checkpoint::encode(&(&self.topics, &self.streams, &self.groups, &self.agenda))
+    }
+
+    /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
+    pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (topics, streams, groups, agenda) = checkpoint::decode(bytes)?;
+        Ok(Self {
+            limits,
+            topics,
+            streams,
+            groups,
+            agenda,
+        })
+    }
+
+    /// Condenses the memory to a number that is equal on equal brokers.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        checkpoint::digest(&self.encode())
+    }
+
+    #[must_use]
+    pub const fn limits(&self) -> &BrokerLimits {
+        &self.limits
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Applied {
+        let at = Moment {
+            now,
+            limits: &self.limits,
+        };
+        let mut done = 0;
+        while done < self.limits.tick_items_max {
+            let Some(due) = self.agenda.pop_due(now) else {
+                break;
+            };
+            done += 1;
+            match due {
+                Due::Producer(stream, producer) => {
+                    self.streams
+                        .expire_producer(at, &mut self.agenda, (stream, producer));
+                }
+                Due::Tombstone(stream) => self.streams.expire_tombstone(stream),
+                Due::Group(name) => self.groups.tick(at, &mut self.agenda, &name),
+            }
+        }
+        Applied {
+            outcome: Outcome::Ticked,
+            changed: done > 0,
+        }
+    }
+}
+
+/// Questions about topics, of the metadata shard.
+impl Broker {
+    /// Returns every topic in the order of names.
+    pub fn topics(&self) -> impl Iterator<Item = &SharedTopic> {
+        self.topics.iter()
+    }
+
+    #[must_use]
+    pub fn topic(&self, name: &TopicName) -> Option<&SharedTopic> {
+        self.topics.get(name)
+    }
+}
+
+/// Questions about streams, of a data shard.
+impl Broker {
+    /// Returns a stream; `None` if nothing was ever appended, or it was dropped.
+    #[must_use]
+    pub fn stream(&self, stream: StreamId) -> Option<&Stream> {
+        self.streams.get(stream)
+    }
+
+    /// Returns every stream that was appended to.
+    pub fn streams(&self) -> impl Iterator<Item = (StreamId, &Stream)> {
+        self.streams.iter()
+    }
+}
+
+/// Questions about groups, of a data shard.
+impl Broker {
+    /// Answers a member that joined with a ticket; `None` while its round is open.
+    #[must_use]
+    pub fn joined(
+        &self,
+        group: &GroupName,
+        member: &MemberId,
+        ticket: JoinTicket,
+    ) -> Option<Result<Joined, Refusal>> {
+        match self.classic(group, member) {
+            Ok(classic) => classic.joined(member, ticket),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    /// Answers a member that asked for its share; `None` until the leader has shared out.
+    #[must_use]
+    pub fn synced(
+        &self,
+        group: &GroupName,
+        member: &MemberId,
+        generation: i32,
+    ) -> Option<Result<Synced, Refusal>> {
+        match self.classic(group, member) {
+            Ok(classic) => classic.synced(member, generation),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    /// Answers a classic member's sign of life, which changes nothing here.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that tells the member what has happened meanwhile.
+    pub fn heartbeat(
+        &self,
+        group: &GroupName,
+        member: &MemberId,
+        instance: Option<&InstanceId>,
+        generation: i32,
+    ) -> Result<(), Refusal> {
+        self.classic(group, member)?
+            .heartbeat(member, instance, generation)
+    }
+
+    /// Returns what a group has committed for a partition.
+    #[must_use]
+    pub fn committed_offset(
+        &self,
+        group: &GroupName,
+        partition: &TopicPartition,
+    ) -> Option<&CommittedOffset> {
+        self.groups.get(group)?.offsets().get(partition)
+    }
+
+    /// Returns all that a group has committed; nothing if there is no such group.
+    pub fn committed_offsets(
+        &self,
+        group: &GroupName,
+    ) -> impl Iterator<Item = (TopicPartition, &CommittedOffset)> {
+        self.groups
+            .get(group)
+            .into_iter()
+            .flat_map(|group| group.offsets().iter())
+    }
+
+    /// Returns a group as those see it who describe it.
+    #[must_use]
+    pub fn group(&self, name: &GroupName) -> Option<GroupView> {
+        self.groups.get(name).map(|group| match &group.membership {
+            Membership::Classic(classic) => classic.view(),
+        })
+    }
+
+    /// Returns every group in the order of names.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupListing> {
+        self.groups
+            .iter()
+            .map(|(name, group)| group.listing(name))
+            .collect()
+    }
+
+    /// Returns how long each member of a group may be silent.
+    #[must_use]
+    pub fn members(&self, group: &GroupName) -> Vec<MemberSession> {
+        self.groups
+            .get(group)
+            .map_or_else(Vec::new, Group::sessions)
+    }
+
+    fn classic(
+        &self,
+        group: &GroupName,
+        member: &MemberId,
+    ) -> Result<&crate::classic::ClassicGroup, Refusal> {
+        match self.groups.get(group).map(|group| &group.membership) {
+            Some(Membership::Classic(classic)) => Ok(classic),
+            None => Err(Refusal::UnknownMember {
+                group: group.clone(),
+                member: member.clone(),
+            }),
+        }
+    }
+}
+
+/// Returns the one group that a command speaks to. [`Command::Tick`] and
+/// [`Command::ForgetTopic`] may touch any.
+#[must_use]
+pub const fn group_of(command: &Command) -> Option<&GroupName> {
+    match command {
+        Command::JoinGroup(join) => Some(&join.group),
+        Command::SyncGroup(sync) => Some(&sync.group),
+        Command::CommitOffsets(commit) => Some(&commit.group),
+        Command::ConsumerHeartbeat(heartbeat) => Some(&heartbeat.group),
+        Command::LeaveGroup { group, .. }
+        | Command::ExpireMembers { group, .. }
+        | Command::DeleteGroup { group }
+        | Command::DeleteOffsets { group, .. } => Some(group),
+        Command::CreateTopic(_)
+        | Command::DeleteTopic { .. }
+        | Command::AddPartitions { .. }
+        | Command::AlterTopic { .. }
+        | Command::AllocateProducer
+        | Command::Append(_)
+        | Command::Trim { .. }
+        | Command::DropStream { .. }
+        | Command::ForgetTopic { .. }
+        | Command::Tick => None,
+    }
+}

@@ -1,0 +1,205 @@
+//! The sequences of idempotent producers, as KIP-98 has them: a retried batch is recognised,
+//! a gap is refused, an older incarnation is fenced.
+
+use std::collections::BTreeMap;
+
+use omnibus_model::{
+    BatchInfo, Offset, ProducerEpoch, ProducerId, ProducerStamp, Refusal, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// How many batches of a producer can be recognised again; clients keep at most as many in flight.
+pub const RECENT_BATCHES: usize = 5;
+
+/// Sequence numbers wrap to 0 after this one.
+const SEQUENCE_MAX: u32 = i32::MAX as u32;
+
+/// One batch that a producer wrote lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentBatch {
+    pub sequence_first: u32,
+    pub sequence_last: u32,
+    /// The offset of its first record.
+    pub base: Offset,
+}
+
+/// What a stream remembers of one producer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Producer {
+    epoch: ProducerEpoch,
+    /// When it wrote last.
+    written_at: Timestamp,
+    /// Oldest first; never empty.
+    batches: [RecentBatch; RECENT_BATCHES],
+    batches_len: u8,
+}
+
+impl Producer {
+    const fn new(epoch: ProducerEpoch) -> Self {
+        let none = RecentBatch {
+            sequence_first: 0,
+            sequence_last: 0,
+            base: Offset::ZERO,
+        };
+        Self {
+            epoch,
+            written_at: Timestamp(0),
+            batches: [none; RECENT_BATCHES],
+            batches_len: 0,
+        }
+    }
+
+    #[must_use]
+    pub const fn epoch(&self) -> ProducerEpoch {
+        self.epoch
+    }
+
+    #[must_use]
+    pub const fn written_at(&self) -> Timestamp {
+        self.written_at
+    }
+
+    /// Returns the batches that would be recognised again, oldest first.
+    #[must_use]
+    pub fn recent(&self) -> &[RecentBatch] {
+        &self.batches[..usize::from(self.batches_len)]
+    }
+
+    /// Returns the newest sequence number; a remembered producer has written something.
+    ///
+    /// # Panics
+    /// If the invariant is broken.
+    #[must_use]
+    pub fn sequence_last(&self) -> u32 {
+        self.recent()
+            .last()
+            .expect("a remembered producer has written")
+            .sequence_last
+    }
+
+    fn record(&mut self, batch: RecentBatch) {
+        let len = usize::from(self.batches_len);
+        if len == RECENT_BATCHES {
+            self.batches.copy_within(1.., 0);
+            self.batches[RECENT_BATCHES - 1] = batch;
+        } else {
+            self.batches[len] = batch;
+            self.batches_len += 1;
+        }
+    }
+}
+
+/// What is to be done with a batch of an idempotent producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// It is new.
+    Write,
+    /// It has been written before, at this offset.
+    Duplicate(Offset),
+}
+
+/// The producers of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Producers {
+    known: BTreeMap<ProducerId, Producer>,
+}
+
+impl Producers {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ProducerId, &Producer)> {
+        self.known.iter().map(|(id, producer)| (*id, producer))
+    }
+
+    pub(crate) fn get(&self, id: ProducerId) -> Option<&Producer> {
+        self.known.get(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Decides whether a batch may be written. A producer without memory may begin anywhere:
+    /// its past may have expired.
+    pub(crate) fn judge(&self, stamp: ProducerStamp, count: u32) -> Result<Judgement, Refusal> {
+        let Some(producer) = self.known.get(&stamp.id) else {
+            return Ok(Judgement::Write);
+        };
+        if stamp.epoch < producer.epoch {
+            return Err(Refusal::ProducerFenced {
+                producer: stamp.id,
+                current: producer.epoch,
+                got: stamp.epoch,
+            });
+        }
+        let mut expected = 0;
+        if stamp.epoch == producer.epoch {
+            let last = sequence_last(stamp.sequence_first, count);
+            let same = |batch: &&RecentBatch| {
+                (batch.sequence_first, batch.sequence_last) == (stamp.sequence_first, last)
+            };
+            if let Some(batch) = producer.recent().iter().find(same) {
+                return Ok(Judgement::Duplicate(batch.base));
+            }
+            expected = sequence_after(producer.sequence_last());
+        }
+        if stamp.sequence_first == expected {
+            Ok(Judgement::Write)
+        } else {
+            Err(Refusal::SequenceOutOfOrder {
+                producer: stamp.id,
+                expected,
+                got: stamp.sequence_first,
+            })
+        }
+    }
+
+    /// Remembers a batch that was written; true if its producer is new here.
+    pub(crate) fn record(
+        &mut self,
+        now: Timestamp,
+        stamp: ProducerStamp,
+        batch: &BatchInfo,
+        base: Offset,
+    ) -> bool {
+        let mut new = false;
+        let producer = self.known.entry(stamp.id).or_insert_with(|| {
+            new = true;
+            Producer::new(stamp.epoch)
+        });
+        if producer.epoch != stamp.epoch {
+            *producer = Producer::new(stamp.epoch);
+        }
+        producer.written_at = now;
+        producer.record(RecentBatch {
+            sequence_first: stamp.sequence_first,
+            sequence_last: sequence_last(stamp.sequence_first, batch.count),
+            base,
+        });
+        new
+    }
+
+    pub(crate) fn forget(&mut self, id: ProducerId) {
+        self.known.remove(&id);
+    }
+}
+
+/// Returns the sequence number of the last of `count` records.
+const fn sequence_last(first: u32, count: u32) -> u32 {
+    // 2^31 divides 2^32, so the wrapping sum is right modulo 2^31.
+    first.wrapping_add(count).wrapping_sub(1) & SEQUENCE_MAX
+}
+
+const fn sequence_after(sequence: u32) -> u32 {
+    sequence.wrapping_add(1) & SEQUENCE_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_wrap_after_the_greatest() {
+        assert_eq!(sequence_last(SEQUENCE_MAX, 1), SEQUENCE_MAX);
+        assert_eq!(sequence_last(SEQUENCE_MAX - 1, 4), 1);
+        assert_eq!(sequence_after(SEQUENCE_MAX), 0);
+    }
+}
