@@ -1,17 +1,17 @@
 //! Everything the broker remembers, and the one way to change it.
 
 use omnibus_model::group::{
-    CommittedOffset, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
+    CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
 use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{
-    Command, GroupName, InstanceId, MemberId, Outcome, Refusal, StreamId, Timestamp, TopicName,
-};
+use omnibus_model::{Command, GroupName, InstanceId, MemberId, Outcome, Refusal, StreamId, Timestamp, TopicName};
 
 use crate::agenda::{Agenda, Due};
 use crate::checkpoint::{self, DecodeError};
-use crate::group::{Group, Membership};
+use crate::classic::ClassicGroup;
+use crate::consumer::ConsumerGroup;
+use crate::group::Membership;
 use crate::groups::Groups;
 use crate::limits::BrokerLimits;
 use crate::moment::Moment;
@@ -47,10 +47,7 @@ impl Broker {
     /// # Errors
     /// The [`Refusal`] with which every replica refuses it; nothing has changed then.
     pub fn apply(&mut self, now: Timestamp, command: &Command) -> Result<Applied, Refusal> {
-        let at = Moment {
-            now,
-            limits: &self.limits,
-        };
+        let at = Moment { now, limits: &self.limits };
         let (topics, streams, groups) = (&mut self.topics, &mut self.streams, &mut self.groups);
         let agenda = &mut self.agenda;
         match command {
@@ -66,19 +63,13 @@ impl Broker {
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
-            Command::LeaveGroup { group, members } => {
-                Ok(groups.leave(at, agenda, (group, members)))
-            }
-            Command::ExpireMembers { group, members } => {
-                Ok(groups.expire_members(at, agenda, (group, members)))
-            }
+            Command::LeaveGroup { group, members } => Ok(groups.leave(at, agenda, (group, members))),
+            Command::ExpireMembers { group, members } => Ok(groups.expire_members(at, agenda, (group, members))),
             Command::CommitOffsets(commit) => groups.commit(at, agenda, commit),
             Command::DeleteGroup { group } => groups.delete(agenda, group),
-            Command::DeleteOffsets { group, partitions } => {
-                groups.delete_offsets(at, agenda, (group, partitions))
-            }
-            Command::ConsumerHeartbeat(_) => Err(Refusal::GroupKindMismatch),
-            Command::ForgetTopic { topic, .. } => Ok(groups.forget_topic(at, agenda, topic)),
+            Command::DeleteOffsets { group, partitions } => groups.delete_offsets(at, agenda, (group, partitions)),
+            Command::ConsumerHeartbeat(heartbeat) => groups.heartbeat(at, agenda, heartbeat),
+            Command::ForgetTopic { topic, id } => Ok(groups.forget_topic(at, agenda, (topic, *id))),
 
             Command::Tick => Ok(self.tick(now)),
         }
@@ -102,13 +93,7 @@ impl Broker {
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (topics, streams, groups, agenda) = checkpoint::decode(bytes)?;
-        Ok(Self {
-            limits,
-            topics,
-            streams,
-            groups,
-            agenda,
-        })
+        Ok(Self { limits, topics, streams, groups, agenda })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.
@@ -123,10 +108,7 @@ impl Broker {
     }
 
     fn tick(&mut self, now: Timestamp) -> Applied {
-        let at = Moment {
-            now,
-            limits: &self.limits,
-        };
+        let at = Moment { now, limits: &self.limits };
         let mut done = 0;
         while done < self.limits.tick_items_max {
             let Some(due) = self.agenda.pop_due(now) else {
@@ -135,17 +117,13 @@ impl Broker {
             done += 1;
             match due {
                 Due::Producer(stream, producer) => {
-                    self.streams
-                        .expire_producer(at, &mut self.agenda, (stream, producer));
+                    self.streams.expire_producer(at, &mut self.agenda, (stream, producer));
                 }
                 Due::Tombstone(stream) => self.streams.expire_tombstone(stream),
                 Due::Group(name) => self.groups.tick(at, &mut self.agenda, &name),
             }
         }
-        Applied {
-            outcome: Outcome::Ticked,
-            changed: done > 0,
-        }
+        Applied { outcome: Outcome::Ticked, changed: done > 0 }
     }
 }
 
@@ -180,12 +158,7 @@ impl Broker {
 impl Broker {
     /// Answers a member that joined with a ticket; `None` while its round is open.
     #[must_use]
-    pub fn joined(
-        &self,
-        group: &GroupName,
-        member: &MemberId,
-        ticket: JoinTicket,
-    ) -> Option<Result<Joined, Refusal>> {
+    pub fn joined(&self, group: &GroupName, member: &MemberId, ticket: JoinTicket) -> Option<Result<Joined, Refusal>> {
         match self.classic(group, member) {
             Ok(classic) => classic.joined(member, ticket),
             Err(refusal) => Some(Err(refusal)),
@@ -194,12 +167,7 @@ impl Broker {
 
     /// Answers a member that asked for its share; `None` until the leader has shared out.
     #[must_use]
-    pub fn synced(
-        &self,
-        group: &GroupName,
-        member: &MemberId,
-        generation: i32,
-    ) -> Option<Result<Synced, Refusal>> {
+    pub fn synced(&self, group: &GroupName, member: &MemberId, generation: i32) -> Option<Result<Synced, Refusal>> {
         match self.classic(group, member) {
             Ok(classic) => classic.synced(member, generation),
             Err(refusal) => Some(Err(refusal)),
@@ -217,29 +185,34 @@ impl Broker {
         instance: Option<&InstanceId>,
         generation: i32,
     ) -> Result<(), Refusal> {
-        self.classic(group, member)?
-            .heartbeat(member, instance, generation)
+        self.classic(group, member)?.heartbeat(member, instance, generation)
     }
 
     /// Returns what a group has committed for a partition.
     #[must_use]
-    pub fn committed_offset(
-        &self,
-        group: &GroupName,
-        partition: &TopicPartition,
-    ) -> Option<&CommittedOffset> {
+    pub fn committed_offset(&self, group: &GroupName, partition: &TopicPartition) -> Option<&CommittedOffset> {
         self.groups.get(group)?.offsets().get(partition)
     }
 
     /// Returns all that a group has committed; nothing if there is no such group.
-    pub fn committed_offsets(
-        &self,
-        group: &GroupName,
-    ) -> impl Iterator<Item = (TopicPartition, &CommittedOffset)> {
-        self.groups
-            .get(group)
-            .into_iter()
-            .flat_map(|group| group.offsets().iter())
+    pub fn committed_offsets(&self, group: &GroupName) -> impl Iterator<Item = (TopicPartition, &CommittedOffset)> {
+        self.groups.get(group).into_iter().flat_map(|group| group.offsets().iter())
+    }
+
+    /// Checks whether somebody may read a group's offsets. In a consumer group a member must know
+    /// its epoch; who is no member comes without an id and with a negative epoch.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that tells the member what has happened meanwhile.
+    pub fn check_offset_reader(&self, group: &GroupName, member: Option<&MemberId>, epoch: i32) -> Result<(), Refusal> {
+        self.consumer(group).map_or(Ok(()), |consumer| consumer.check_reader(member, epoch))
+    }
+
+    /// Returns what a member of a consumer group reads, and the view of the catalog that this was
+    /// resolved by. If the catalog now says otherwise, the next heartbeat has to carry its view.
+    #[must_use]
+    pub fn subscription(&self, group: &GroupName, member: &MemberId) -> Option<ConsumerSubscription> {
+        self.consumer(group)?.subscription(member)
     }
 
     /// Returns a group as those see it who describe it.
@@ -247,37 +220,35 @@ impl Broker {
     pub fn group(&self, name: &GroupName) -> Option<GroupView> {
         self.groups.get(name).map(|group| match &group.membership {
             Membership::Classic(classic) => classic.view(),
+            Membership::Consumer(consumer) => consumer.view(),
         })
     }
 
     /// Returns every group in the order of names.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupListing> {
-        self.groups
-            .iter()
-            .map(|(name, group)| group.listing(name))
-            .collect()
+        self.groups.iter().map(|(name, group)| group.listing(name)).collect()
     }
 
     /// Returns how long each member of a group may be silent.
     #[must_use]
     pub fn members(&self, group: &GroupName) -> Vec<MemberSession> {
-        self.groups
-            .get(group)
-            .map_or_else(Vec::new, Group::sessions)
+        self.groups.get(group).map_or_else(Vec::new, |group| group.sessions(&self.limits))
     }
 
-    fn classic(
-        &self,
-        group: &GroupName,
-        member: &MemberId,
-    ) -> Result<&crate::classic::ClassicGroup, Refusal> {
+    fn consumer(&self, group: &GroupName) -> Option<&ConsumerGroup> {
+        match &self.groups.get(group)?.membership {
+            Membership::Classic(_) => None,
+            Membership::Consumer(consumer) => Some(consumer),
+        }
+    }
+
+    fn classic(&self, group: &GroupName, member: &MemberId) -> Result<&ClassicGroup, Refusal> {
         match self.groups.get(group).map(|group| &group.membership) {
             Some(Membership::Classic(classic)) => Ok(classic),
-            None => Err(Refusal::UnknownMember {
-                group: group.clone(),
-                member: member.clone(),
-            }),
+            Some(Membership::Consumer(_)) | None => {
+                Err(Refusal::UnknownMember { group: group.clone(), member: member.clone() })
+            }
         }
     }
 }

@@ -30,9 +30,7 @@ pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
 
 /// Reads what [`encode`] wrote.
 pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
-    let (header, state) = bytes
-        .split_at_checked(HEADER_BYTES)
-        .ok_or(DecodeError::NotACheckpoint)?;
+    let (header, state) = bytes.split_at_checked(HEADER_BYTES).ok_or(DecodeError::NotACheckpoint)?;
     let Some([low, high]) = header.strip_prefix(&MAGIC) else {
         return Err(DecodeError::NotACheckpoint);
     };
@@ -40,14 +38,10 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Decod
     if found != VERSION {
         return Err(DecodeError::UnknownVersion { found });
     }
-    let damaged = |error: postcard::Error| DecodeError::Damaged {
-        reason: error.to_string(),
-    };
+    let damaged = |error: postcard::Error| DecodeError::Damaged { reason: error.to_string() };
     match postcard::take_from_bytes(state).map_err(damaged)? {
         (state, []) => Ok(state),
-        (_, rest) => Err(DecodeError::Damaged {
-            reason: format!("{} bytes too many", rest.len()),
-        }),
+        (_, rest) => Err(DecodeError::Damaged { reason: format!("{} bytes too many", rest.len()) }),
     }
 }
 
@@ -56,11 +50,7 @@ pub(crate) fn digest(bytes: &[u8]) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(PRIME).rotate_left(29);
     let (words, rest) = bytes.as_chunks::<8>();
-    let hash = words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| {
-        mix(hash, u64::from_le_bytes(*word))
-    });
-    let hash = rest
-        .iter()
-        .fold(hash, |hash, byte| mix(hash, u64::from(*byte)));
+    let hash = words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)));
     mix(hash, bytes.len() as u64)
 }

@@ -137,11 +137,7 @@ impl ClassicGroup {
             Phase::Preparing(round) => Some(round.until),
             _ => None,
         };
-        let new = self
-            .members
-            .values()
-            .filter(|member| member.joining)
-            .filter_map(|member| member.new_until);
+        let new = self.members.values().filter(|member| member.joining).filter_map(|member| member.new_until);
         let pending = self.pending.values().copied();
         new.chain(pending).chain(round).chain(self.sync_until).min()
     }
@@ -171,40 +167,28 @@ impl ClassicGroup {
 
     /// Whether members read the topic, or might.
     pub(crate) fn may_read(&self, topic: &TopicName) -> bool {
-        self.members
-            .values()
-            .any(|member| match &member.subscription {
-                Subscription::NotTopics => false,
-                Subscription::Unreadable => true,
-                Subscription::Topics(topics) => topics.contains(topic),
-            })
+        self.members.values().any(|member| match &member.subscription {
+            Subscription::NotTopics => false,
+            Subscription::Unreadable => true,
+            Subscription::Topics(topics) => topics.contains(topic),
+        })
     }
 
     /// Whether what the members share are topics, so that one can ask which.
     pub(crate) fn shares_topics(&self) -> bool {
-        self.members
-            .values()
-            .all(|member| member.subscription != Subscription::NotTopics)
+        self.members.values().all(|member| member.subscription != Subscription::NotTopics)
     }
 
     fn topics_are_known(&self) -> bool {
-        self.members
-            .values()
-            .all(|member| matches!(member.subscription, Subscription::Topics(_)))
+        self.members.values().all(|member| matches!(member.subscription, Subscription::Topics(_)))
     }
 
     fn lapsed_newcomers(&self, now: Timestamp) -> Vec<MemberId> {
-        let pending = self
-            .pending
-            .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(id, _)| id);
+        let pending = self.pending.iter().filter(|(_, until)| **until <= now).map(|(id, _)| id);
         let new = self
             .members
             .iter()
-            .filter(|(_, member)| {
-                member.joining && member.new_until.is_some_and(|until| until <= now)
-            })
+            .filter(|(_, member)| member.joining && member.new_until.is_some_and(|until| until <= now))
             .map(|(id, _)| id);
         pending.chain(new).cloned().collect()
     }
@@ -215,11 +199,7 @@ impl ClassicGroup {
     }
 
     /// Checks that a request comes from a member, and from the one that holds its instance.
-    fn check_member(
-        &self,
-        member: &MemberId,
-        instance: Option<&InstanceId>,
-    ) -> Result<(), Refusal> {
+    fn check_member(&self, member: &MemberId, instance: Option<&InstanceId>) -> Result<(), Refusal> {
         if let Some(instance) = instance {
             match self.instances.get(instance) {
                 None => return Err(self.unknown_member(member)),
@@ -227,29 +207,15 @@ impl ClassicGroup {
                 Some(_) => {}
             }
         }
-        if self.members.contains_key(member) {
-            Ok(())
-        } else {
-            Err(self.unknown_member(member))
-        }
+        if self.members.contains_key(member) { Ok(()) } else { Err(self.unknown_member(member)) }
     }
 
     const fn check_generation(&self, got: i32) -> Result<(), Refusal> {
-        if got == self.generation {
-            Ok(())
-        } else {
-            Err(Refusal::IllegalGeneration {
-                current: self.generation,
-                got,
-            })
-        }
+        if got == self.generation { Ok(()) } else { Err(Refusal::IllegalGeneration { current: self.generation, got }) }
     }
 
     fn unknown_member(&self, member: &MemberId) -> Refusal {
-        Refusal::UnknownMember {
-            group: self.name.clone(),
-            member: member.clone(),
-        }
+        Refusal::UnknownMember { group: self.name.clone(), member: member.clone() }
     }
 
     fn leads(&self, member: &MemberId) -> bool {

@@ -15,11 +15,7 @@ pub(crate) struct LeaderEpochs {
 
 impl LeaderEpochs {
     pub(crate) const fn new(epoch: LeaderEpoch, start: Offset) -> Self {
-        Self {
-            latest: epoch,
-            latest_start: start,
-            elder: Vec::new(),
-        }
+        Self { latest: epoch, latest_start: start, elder: Vec::new() }
     }
 
     pub(crate) const fn latest(&self) -> LeaderEpoch {
@@ -28,12 +24,7 @@ impl LeaderEpochs {
 
     /// Notes that `epoch` writes from `offset` on.
     pub(crate) fn advance(&mut self, epoch: LeaderEpoch, offset: Offset) {
-        assert!(
-            epoch >= self.latest,
-            "leader epochs only grow: {} after {}",
-            epoch,
-            self.latest
-        );
+        assert!(epoch >= self.latest, "leader epochs only grow: {} after {}", epoch, self.latest);
         if epoch > self.latest {
             self.elder.push((self.latest, self.latest_start));
             (self.latest, self.latest_start) = (epoch, offset);
@@ -44,10 +35,7 @@ impl LeaderEpochs {
     pub(crate) fn trim(&mut self, start: Offset) {
         let starts = self.elder.iter().skip(1).map(|(_, start)| *start);
         let ends = starts.chain([self.latest_start]);
-        let gone = ends
-            .take(self.elder.len())
-            .take_while(|end| *end <= start)
-            .count();
+        let gone = ends.take(self.elder.len()).take_while(|end| *end <= start).count();
         self.elder.drain(..gone);
         let first = self.elder.first_mut();
         let first_start = first.map_or(&mut self.latest_start, |(_, start)| start);
@@ -99,14 +87,8 @@ mod tests {
     fn trimmed_epochs_are_forgotten() {
         let mut epochs = three();
         epochs.trim(Offset(12));
-        assert_eq!(
-            epochs.end_of(LeaderEpoch(1), Offset(25)),
-            (LeaderEpoch(1), Offset(12))
-        );
-        assert_eq!(
-            epochs.end_of(LeaderEpoch(3), Offset(25)),
-            (LeaderEpoch(3), Offset(20))
-        );
+        assert_eq!(epochs.end_of(LeaderEpoch(1), Offset(25)), (LeaderEpoch(1), Offset(12)));
+        assert_eq!(epochs.end_of(LeaderEpoch(3), Offset(25)), (LeaderEpoch(3), Offset(20)));
         epochs.trim(Offset(25));
         assert_eq!(epochs, LeaderEpochs::new(LeaderEpoch(4), Offset(25)));
     }

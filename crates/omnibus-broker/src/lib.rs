@@ -12,6 +12,7 @@ mod checkpoint;
 mod groups;
 mod group;
 mod classic;
+mod consumer;
 mod offsets;
 mod topics;
 mod streams;

@@ -45,11 +45,7 @@ pub(crate) struct Keeping<'a> {
 
 impl Offsets {
     pub(crate) const fn new() -> Self {
-        Self {
-            by_topic: BTreeMap::new(),
-            readers: Readers::Unclear,
-            deadline: None,
-        }
+        Self { by_topic: BTreeMap::new(), readers: Readers::Unclear, deadline: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -61,25 +57,13 @@ impl Offsets {
     }
 
     pub(crate) fn get(&self, partition: &TopicPartition) -> Option<&CommittedOffset> {
-        Some(
-            &self
-                .by_topic
-                .get(&partition.topic)?
-                .get(&partition.partition)?
-                .committed,
-        )
+        Some(&self.by_topic.get(&partition.topic)?.get(&partition.partition)?.committed)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TopicPartition, &CommittedOffset)> {
         self.by_topic.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(|(partition, stored)| {
-                (
-                    TopicPartition {
-                        topic: topic.clone(),
-                        partition: *partition,
-                    },
-                    &stored.committed,
-                )
+                (TopicPartition { topic: topic.clone(), partition: *partition }, &stored.committed)
             })
         })
     }
@@ -92,15 +76,9 @@ impl Offsets {
         expires_at: Option<Timestamp>,
         keeping: &Keeping<'_>,
     ) {
-        let stored = Stored {
-            committed,
-            expires_at,
-        };
+        let stored = Stored { committed, expires_at };
         self.watch(keeping.deadline(&partition.topic, &stored));
-        self.by_topic
-            .entry(partition.topic.clone())
-            .or_default()
-            .insert(partition.partition, stored);
+        self.by_topic.entry(partition.topic.clone()).or_default().insert(partition.partition, stored);
     }
 
     /// Forgets one offset; false if there is none.
@@ -162,10 +140,6 @@ impl Keeping<'_> {
             Readers::Known(_) if (self.reads)(topic) => return None,
             Readers::Known(_) => committed_at,
         };
-        Some(
-            stored
-                .expires_at
-                .unwrap_or_else(|| counted_from.plus(self.retention)),
-        )
+        Some(stored.expires_at.unwrap_or_else(|| counted_from.plus(self.retention)))
     }
 }

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use omnibus_model::{
-    BatchInfo, Offset, ProducerEpoch, ProducerId, ProducerStamp, Refusal, Timestamp,
-};
+use omnibus_model::{BatchInfo, Offset, ProducerEpoch, ProducerId, ProducerStamp, Refusal, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How many batches of a producer can be recognised again; clients keep at most as many in flight.
@@ -36,17 +34,8 @@ pub struct Producer {
 
 impl Producer {
     const fn new(epoch: ProducerEpoch) -> Self {
-        let none = RecentBatch {
-            sequence_first: 0,
-            sequence_last: 0,
-            base: Offset::ZERO,
-        };
-        Self {
-            epoch,
-            written_at: Timestamp(0),
-            batches: [none; RECENT_BATCHES],
-            batches_len: 0,
-        }
+        let none = RecentBatch { sequence_first: 0, sequence_last: 0, base: Offset::ZERO };
+        Self { epoch, written_at: Timestamp(0), batches: [none; RECENT_BATCHES], batches_len: 0 }
     }
 
     #[must_use]
@@ -71,10 +60,7 @@ impl Producer {
     /// If the invariant is broken.
     #[must_use]
     pub fn sequence_last(&self) -> u32 {
-        self.recent()
-            .last()
-            .expect("a remembered producer has written")
-            .sequence_last
+        self.recent().last().expect("a remembered producer has written").sequence_last
     }
 
     fn record(&mut self, batch: RecentBatch) {
@@ -124,18 +110,13 @@ impl Producers {
             return Ok(Judgement::Write);
         };
         if stamp.epoch < producer.epoch {
-            return Err(Refusal::ProducerFenced {
-                producer: stamp.id,
-                current: producer.epoch,
-                got: stamp.epoch,
-            });
+            return Err(Refusal::ProducerFenced { producer: stamp.id, current: producer.epoch, got: stamp.epoch });
         }
         let mut expected = 0;
         if stamp.epoch == producer.epoch {
             let last = sequence_last(stamp.sequence_first, count);
-            let same = |batch: &&RecentBatch| {
-                (batch.sequence_first, batch.sequence_last) == (stamp.sequence_first, last)
-            };
+            let same =
+                |batch: &&RecentBatch| (batch.sequence_first, batch.sequence_last) == (stamp.sequence_first, last);
             if let Some(batch) = producer.recent().iter().find(same) {
                 return Ok(Judgement::Duplicate(batch.base));
             }
@@ -144,22 +125,12 @@ impl Producers {
         if stamp.sequence_first == expected {
             Ok(Judgement::Write)
         } else {
-            Err(Refusal::SequenceOutOfOrder {
-                producer: stamp.id,
-                expected,
-                got: stamp.sequence_first,
-            })
+            Err(Refusal::SequenceOutOfOrder { producer: stamp.id, expected, got: stamp.sequence_first })
         }
     }
 
     /// Remembers a batch that was written; true if its producer is new here.
-    pub(crate) fn record(
-        &mut self,
-        now: Timestamp,
-        stamp: ProducerStamp,
-        batch: &BatchInfo,
-        base: Offset,
-    ) -> bool {
+    pub(crate) fn record(&mut self, now: Timestamp, stamp: ProducerStamp, batch: &BatchInfo, base: Offset) -> bool {
         let mut new = false;
         let producer = self.known.entry(stamp.id).or_insert_with(|| {
             new = true;

@@ -38,15 +38,8 @@ pub(crate) struct Streams {
 
 impl Stream {
     const fn new(leader: LeaderEpoch) -> Self {
-        let bounds = StreamBounds {
-            start: Offset::ZERO,
-            end: Offset::ZERO,
-        };
-        Self {
-            bounds,
-            epochs: LeaderEpochs::new(leader, Offset::ZERO),
-            producers: None,
-        }
+        let bounds = StreamBounds { start: Offset::ZERO, end: Offset::ZERO };
+        Self { bounds, epochs: LeaderEpochs::new(leader, Offset::ZERO), producers: None }
     }
 
     /// Returns the first offset that can be read.
@@ -92,11 +85,7 @@ impl Stream {
     }
 
     const fn appended(&self, base: Offset, duplicate: bool) -> Outcome {
-        Outcome::Appended(Appended {
-            base,
-            start: self.bounds.start,
-            duplicate,
-        })
+        Outcome::Appended(Appended { base, start: self.bounds.start, duplicate })
     }
 }
 
@@ -109,12 +98,7 @@ impl Streams {
         self.live.iter().map(|(id, stream)| (*id, stream))
     }
 
-    pub(crate) fn append(
-        &mut self,
-        at: Moment<'_>,
-        agenda: &mut Agenda,
-        append: &Append,
-    ) -> Result<Applied, Refusal> {
+    pub(crate) fn append(&mut self, at: Moment<'_>, agenda: &mut Agenda, append: &Append) -> Result<Applied, Refusal> {
         check_batch(append)?;
         self.check_not_dropped(append.stream)?;
         if let Some(stream) = self.live.get(&append.stream)
@@ -125,10 +109,7 @@ impl Streams {
         if append.batch.producer.is_some() {
             self.check_producers(append, at.limits)?;
         }
-        let stream = self
-            .live
-            .entry(append.stream)
-            .or_insert_with(|| Stream::new(append.leader_epoch));
+        let stream = self.live.entry(append.stream).or_insert_with(|| Stream::new(append.leader_epoch));
         let base = stream.bounds.end;
         stream.epochs.advance(append.leader_epoch, base);
         stream.bounds.end = base.plus(u64::from(append.batch.count));
@@ -145,15 +126,9 @@ impl Streams {
 
     pub(crate) fn trim(&mut self, stream: StreamId, before: Offset) -> Result<Applied, Refusal> {
         self.check_not_dropped(stream)?;
-        let bounds = self
-            .get(stream)
-            .map_or_else(StreamBounds::default, Stream::bounds);
+        let bounds = self.get(stream).map_or_else(StreamBounds::default, Stream::bounds);
         if before > bounds.end {
-            return Err(Refusal::OffsetOutOfRange {
-                offset: before,
-                start: bounds.start,
-                end: bounds.end,
-            });
+            return Err(Refusal::OffsetOutOfRange { offset: before, start: bounds.start, end: bounds.end });
         }
         match self.live.get_mut(&stream) {
             Some(live) if before > bounds.start => {
@@ -161,26 +136,17 @@ impl Streams {
                 live.epochs.trim(before);
                 Ok(Applied::changed(Outcome::Trimmed { start: before }))
             }
-            _ => Ok(Applied::unchanged(Outcome::Trimmed {
-                start: bounds.start,
-            })),
+            _ => Ok(Applied::unchanged(Outcome::Trimmed { start: bounds.start })),
         }
     }
 
-    pub(crate) fn drop_stream(
-        &mut self,
-        at: Moment<'_>,
-        agenda: &mut Agenda,
-        stream: StreamId,
-    ) -> Applied {
+    pub(crate) fn drop_stream(&mut self, at: Moment<'_>, agenda: &mut Agenda, stream: StreamId) -> Applied {
         if self.tombstones.contains_key(&stream) {
             return Applied::unchanged(Outcome::StreamDropped);
         }
         if let Some(dropped) = self.live.remove(&stream) {
             // The agenda's entries for its producers find nothing when they come up.
-            self.producers -= dropped
-                .producers
-                .map_or(0, |producers| producers.len() as u64);
+            self.producers -= dropped.producers.map_or(0, |producers| producers.len() as u64);
         }
         let until = at.now.plus(at.limits.tombstone_retention);
         self.tombstones.insert(stream, until);
@@ -195,11 +161,7 @@ impl Streams {
         agenda: &mut Agenda,
         (stream, producer): (StreamId, ProducerId),
     ) {
-        let Some(producers) = self
-            .live
-            .get_mut(&stream)
-            .and_then(|live| live.producers.as_mut())
-        else {
+        let Some(producers) = self.live.get_mut(&stream).and_then(|live| live.producers.as_mut()) else {
             return;
         };
         let Some(known) = producers.get(producer) else {
@@ -229,34 +191,21 @@ impl Streams {
         if self.producers < limits.producers_max {
             return Ok(());
         }
-        let producers = self
-            .get(append.stream)
-            .and_then(|stream| stream.producers.as_ref());
+        let producers = self.get(append.stream).and_then(|stream| stream.producers.as_ref());
         match (producers, append.batch.producer) {
             (Some(producers), Some(stamp)) if producers.get(stamp.id).is_some() => Ok(()),
-            _ => Err(Refusal::LimitReached {
-                what: Limited::Producers,
-                max: limits.producers_max,
-            }),
+            _ => Err(Refusal::LimitReached { what: Limited::Producers, max: limits.producers_max }),
         }
     }
 }
 
 /// Refuses what no front end lets through, so that numbers stay dense whatever happens above.
 fn check_batch(append: &Append) -> Result<(), Refusal> {
-    let invalid = |reason: &str| {
-        Err(Refusal::RequestInvalid {
-            reason: reason.to_owned(),
-        })
-    };
+    let invalid = |reason: &str| Err(Refusal::RequestInvalid { reason: reason.to_owned() });
     if append.batch.count == 0 {
         return invalid("a batch has at least one record");
     }
-    if append
-        .batch
-        .producer
-        .is_some_and(|stamp| stamp.sequence_first > i32::MAX as u32)
-    {
+    if append.batch.producer.is_some_and(|stamp| stamp.sequence_first > i32::MAX as u32) {
         return invalid("a sequence number is at most 2^31 - 1");
     }
     Ok(())

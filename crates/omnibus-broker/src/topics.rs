@@ -31,15 +31,9 @@ impl Topics {
         self.by_name.get(name)
     }
 
-    pub(crate) fn create(
-        &mut self,
-        at: Moment<'_>,
-        wish: &CreateTopic,
-    ) -> Result<Applied, Refusal> {
+    pub(crate) fn create(&mut self, at: Moment<'_>, wish: &CreateTopic) -> Result<Applied, Refusal> {
         if self.by_name.contains_key(&wish.name) {
-            return Err(Refusal::TopicExists {
-                topic: wish.name.clone(),
-            });
+            return Err(Refusal::TopicExists { topic: wish.name.clone() });
         }
         self.check_partitions(at.limits, wish.partitions, wish.partitions)?;
         let topic = Arc::new(Topic {
@@ -59,40 +53,23 @@ impl Topics {
         Ok(Applied::changed(Outcome::TopicDeleted { topic }))
     }
 
-    pub(crate) fn add_partitions(
-        &mut self,
-        at: Moment<'_>,
-        name: &TopicName,
-        total: u32,
-    ) -> Result<Applied, Refusal> {
+    pub(crate) fn add_partitions(&mut self, at: Moment<'_>, name: &TopicName, total: u32) -> Result<Applied, Refusal> {
         let present = u32::try_from(self.known(name)?.partitions.len()).unwrap_or(u32::MAX);
         if total <= present {
-            return Err(Refusal::PartitionsOnlyGrow {
-                topic: name.clone(),
-                present,
-                wanted: total,
-            });
+            return Err(Refusal::PartitionsOnlyGrow { topic: name.clone(), present, wanted: total });
         }
         self.check_partitions(at.limits, total - present, total)?;
         let more = self.place(at.limits, total - present);
         Ok(self.alter_topic(name, |topic| topic.partitions.extend(more)))
     }
 
-    pub(crate) fn alter(
-        &mut self,
-        name: &TopicName,
-        change: &ConfigChange,
-    ) -> Result<Applied, Refusal> {
+    pub(crate) fn alter(&mut self, name: &TopicName, change: &ConfigChange) -> Result<Applied, Refusal> {
         let topic = self.known(name)?;
         if topic.config != change.before {
-            return Err(Refusal::ConfigChangedMeanwhile {
-                topic: name.clone(),
-            });
+            return Err(Refusal::ConfigChangedMeanwhile { topic: name.clone() });
         }
         if change.before == change.after {
-            return Ok(Applied::unchanged(Outcome::TopicAltered {
-                topic: Arc::clone(topic),
-            }));
+            return Ok(Applied::unchanged(Outcome::TopicAltered { topic: Arc::clone(topic) }));
         }
         Ok(self.alter_topic(name, |topic| topic.config = change.after.clone()))
     }
@@ -109,35 +86,19 @@ impl Topics {
 
     /// Changes a topic; whoever still reads the old one keeps it.
     fn alter_topic(&mut self, name: &TopicName, change: impl FnOnce(&mut Topic)) -> Applied {
-        let topic = self
-            .by_name
-            .get_mut(name)
-            .expect("the caller found the topic");
+        let topic = self.by_name.get_mut(name).expect("the caller found the topic");
         change(Arc::make_mut(topic));
-        Applied::changed(Outcome::TopicAltered {
-            topic: Arc::clone(topic),
-        })
+        Applied::changed(Outcome::TopicAltered { topic: Arc::clone(topic) })
     }
 
-    fn check_partitions(
-        &self,
-        limits: &BrokerLimits,
-        more: u32,
-        total: u32,
-    ) -> Result<(), Refusal> {
+    fn check_partitions(&self, limits: &BrokerLimits, more: u32, total: u32) -> Result<(), Refusal> {
         let max = limits.partitions_max;
         if total == 0 || u64::from(total) > max {
             let max = u32::try_from(max).unwrap_or(u32::MAX);
-            return Err(Refusal::PartitionCountInvalid {
-                partitions: total,
-                max,
-            });
+            return Err(Refusal::PartitionCountInvalid { partitions: total, max });
         }
         if self.partitions + u64::from(more) > max {
-            return Err(Refusal::LimitReached {
-                what: Limited::Partitions,
-                max,
-            });
+            return Err(Refusal::LimitReached { what: Limited::Partitions, max });
         }
         Ok(())
     }
@@ -149,19 +110,11 @@ impl Topics {
         let streams = self.stream_next..self.stream_next + u64::from(count);
         self.stream_next = streams.end;
         self.partitions += u64::from(count);
-        let shard =
-            |stream: u64| u16::try_from(1 + stream % shards).expect("as many as data shards");
-        streams
-            .map(|stream| Partition {
-                stream: StreamId(stream),
-                shard: ShardId(shard(stream)),
-            })
-            .collect()
+        let shard = |stream: u64| u16::try_from(1 + stream % shards).expect("as many as data shards");
+        streams.map(|stream| Partition { stream: StreamId(stream), shard: ShardId(shard(stream)) }).collect()
     }
 }
 
 fn unknown(name: &TopicName) -> Refusal {
-    Refusal::UnknownTopic {
-        topic: name.clone(),
-    }
+    Refusal::UnknownTopic { topic: name.clone() }
 }

@@ -31,18 +31,13 @@ impl ClassicGroup {
     fn join_unknown(&mut self, at: Moment<'_>, join: &JoinGroup) -> Result<Applied, Refusal> {
         let member = join.member_new.clone();
         if self.members.contains_key(&member) || self.pending.contains_key(&member) {
-            return Err(Refusal::RequestInvalid {
-                reason: "a new member's id is in use".to_owned(),
-            });
+            return Err(Refusal::RequestInvalid { reason: "a new member's id is in use".to_owned() });
         }
         let max = at.limits.group_pending_max;
         if self.replaced.len() >= max as usize {
             return Err(Refusal::GroupFull { max });
         }
-        let holder = join
-            .instance
-            .as_ref()
-            .and_then(|instance| self.instances.get(instance));
+        let holder = join.instance.as_ref().and_then(|instance| self.instances.get(instance));
         match (&join.instance, holder.cloned()) {
             (Some(instance), Some(holder)) => Ok(self.replace(at, join, (instance, &holder))),
             (None, _) if join.member_id_required => self.announce(at, join),
@@ -57,8 +52,7 @@ impl ClassicGroup {
             return Err(Refusal::GroupFull { max });
         }
         let member = join.member_new.clone();
-        self.pending
-            .insert(member.clone(), at.now.plus(join.session_timeout));
+        self.pending.insert(member.clone(), at.now.plus(join.session_timeout));
         Ok(Applied::changed(Outcome::MemberIdAssigned { member }))
     }
 
@@ -107,10 +101,7 @@ impl ClassicGroup {
         };
         if answered_at_once {
             let ticket = JoinTicket(known.ticket);
-            return Applied::unchanged(Outcome::Joining {
-                member: member.clone(),
-                ticket,
-            });
+            return Applied::unchanged(Outcome::Joining { member: member.clone(), ticket });
         }
         self.update(join, member);
         let joining = self.take_ticket(member);
@@ -119,12 +110,7 @@ impl ClassicGroup {
     }
 
     /// A static member returns under a new id, and the old id is fenced (KIP-345).
-    fn replace(
-        &mut self,
-        at: Moment<'_>,
-        join: &JoinGroup,
-        (instance, old): (&InstanceId, &MemberId),
-    ) -> Applied {
+    fn replace(&mut self, at: Moment<'_>, join: &JoinGroup, (instance, old): (&InstanceId, &MemberId)) -> Applied {
         let new = join.member_new.clone();
         let leader_before = self.leader.clone().unwrap_or_else(|| new.clone());
         self.rename(instance, old, &new);
@@ -149,15 +135,9 @@ impl ClassicGroup {
         // assignment instead of making one.
         let comeback = if join.skip_assignment_supported {
             let leader = self.leader.clone().expect("a stable group has a leader");
-            Comeback {
-                leader,
-                skip_assignment: leads,
-            }
+            Comeback { leader, skip_assignment: leads }
         } else {
-            Comeback {
-                leader: leader_before,
-                skip_assignment: false,
-            }
+            Comeback { leader: leader_before, skip_assignment: false }
         };
         let member = self.members.get_mut(new).expect("it has just come back");
         member.joining = false;
@@ -181,10 +161,7 @@ impl ClassicGroup {
     }
 
     fn update(&mut self, join: &JoinGroup, member: &MemberId) {
-        let member = self
-            .members
-            .get_mut(member)
-            .expect("the caller found the member");
+        let member = self.members.get_mut(member).expect("the caller found the member");
         member.client = join.client.clone();
         member.protocols.clone_from(&join.protocols);
         member.subscription = join.subscription.clone();
@@ -195,16 +172,10 @@ impl ClassicGroup {
 
     fn take_ticket(&mut self, id: &MemberId) -> Outcome {
         self.ticket_last += 1;
-        let member = self
-            .members
-            .get_mut(id)
-            .expect("the caller found the member");
+        let member = self.members.get_mut(id).expect("the caller found the member");
         member.ticket = self.ticket_last;
         member.joining = true;
-        Outcome::Joining {
-            member: id.clone(),
-            ticket: JoinTicket(self.ticket_last),
-        }
+        Outcome::Joining { member: id.clone(), ticket: JoinTicket(self.ticket_last) }
     }
 
     fn check_room(&self, at: Moment<'_>, member: Option<&MemberId>) -> Result<(), Refusal> {
@@ -214,20 +185,12 @@ impl ClassicGroup {
             Phase::Empty => (true, 0),
             // Those who come first stay when the limit has been lowered.
             Phase::Preparing(_) => {
-                let joining = self
-                    .members
-                    .values()
-                    .filter(|member| member.joining)
-                    .count();
+                let joining = self.members.values().filter(|member| member.joining).count();
                 (known.is_some_and(|member| member.joining), joining)
             }
             Phase::Completing | Phase::Stable => (known.is_some(), self.members.len()),
         };
-        if accepted || taken < max as usize {
-            Ok(())
-        } else {
-            Err(Refusal::GroupFull { max })
-        }
+        if accepted || taken < max as usize { Ok(()) } else { Err(Refusal::GroupFull { max }) }
     }
 
     /// Checks that a member's offers leave the group at least one protocol in common.
@@ -236,15 +199,8 @@ impl ClassicGroup {
             !join.protocol_type.is_empty() && !join.protocols.is_empty()
         } else {
             self.protocol_type.as_ref() == Some(&join.protocol_type)
-                && join
-                    .protocols
-                    .iter()
-                    .any(|offer| self.all_offer(&offer.name))
+                && join.protocols.iter().any(|offer| self.all_offer(&offer.name))
         };
-        if fits {
-            Ok(())
-        } else {
-            Err(Refusal::InconsistentProtocol)
-        }
+        if fits { Ok(()) } else { Err(Refusal::InconsistentProtocol) }
     }
 }

@@ -24,19 +24,12 @@ impl ClassicGroup {
             if let Ok(member) = &found {
                 gone.push(self.remove(member));
             }
-            let left = LeftMember {
-                member: leaver.member.clone(),
-                instance: leaver.instance.clone(),
-            };
+            let left = LeftMember { member: leaver.member.clone(), instance: leaver.instance.clone() };
             members.push((left, found.map(|_| ())));
         }
         self.after_removal(at, &gone);
         let outcome = Outcome::Left { members };
-        if gone.is_empty() {
-            Applied::unchanged(outcome)
-        } else {
-            Applied::changed(outcome)
-        }
+        if gone.is_empty() { Applied::unchanged(outcome) } else { Applied::changed(outcome) }
     }
 
     /// Removes members whose sessions have lapsed, except those who only wait for an answer.
@@ -74,9 +67,7 @@ impl ClassicGroup {
     fn after_removal(&mut self, at: Moment<'_>, gone: &[Gone]) {
         match self.phase {
             // Somebody who had only learnt its id does not disturb a settled group.
-            Phase::Completing | Phase::Stable if gone.contains(&Gone::Member) => {
-                self.begin_round(at)
-            }
+            Phase::Completing | Phase::Stable if gone.contains(&Gone::Member) => self.begin_round(at),
             Phase::Preparing(_) if !gone.is_empty() => self.close_if_complete(at),
             _ => {}
         }
@@ -89,18 +80,12 @@ impl ClassicGroup {
                 self.check_member(member, instance.as_ref())?;
                 Ok(member.clone())
             }
-            (None, Some(instance)) => self
-                .instances
-                .get(instance)
-                .cloned()
-                .ok_or_else(|| self.not_a_member()),
+            (None, Some(instance)) => self.instances.get(instance).cloned().ok_or_else(|| self.not_a_member()),
             (None, None) => Err(self.not_a_member()),
         }
     }
 
     pub(super) fn not_a_member(&self) -> Refusal {
-        Refusal::NotAMember {
-            group: self.name.clone(),
-        }
+        Refusal::NotAMember { group: self.name.clone() }
     }
 }

@@ -1,9 +1,7 @@
 //! Questions that change nothing.
 
 use bytes::Bytes;
-use omnibus_model::group::{
-    GroupKind, GroupView, Joined, JoinedMember, MemberSession, MemberView, Synced,
-};
+use omnibus_model::group::{GroupKind, GroupView, Joined, JoinedMember, MemberSession, MemberView, Synced};
 use omnibus_model::outcome::JoinTicket;
 use omnibus_model::{InstanceId, MemberId, Refusal};
 
@@ -11,11 +9,7 @@ use super::{ClassicGroup, ClassicMember, Phase};
 
 impl ClassicGroup {
     /// Answers a member that waits for its round to close; `None` if it still has to.
-    pub(crate) fn joined(
-        &self,
-        id: &MemberId,
-        ticket: JoinTicket,
-    ) -> Option<Result<Joined, Refusal>> {
+    pub(crate) fn joined(&self, id: &MemberId, ticket: JoinTicket) -> Option<Result<Joined, Refusal>> {
         let Some(member) = self.members.get(id) else {
             return Some(Err(self.gone(id)));
         };
@@ -78,11 +72,7 @@ impl ClassicGroup {
         }
         let Some(member) = member else {
             let known = instance.is_some_and(|instance| self.instances.contains_key(instance));
-            return Err(if known {
-                Refusal::InstanceFenced
-            } else {
-                self.not_a_member()
-            });
+            return Err(if known { Refusal::InstanceFenced } else { self.not_a_member() });
         };
         self.check_member(member, instance)?;
         self.check_generation(generation)?;
@@ -95,13 +85,7 @@ impl ClassicGroup {
     /// Checks whether offsets may be deleted at all: if members share something else than
     /// topics, one cannot tell which topics they read.
     pub(crate) fn check_delete_offsets(&self) -> Result<(), Refusal> {
-        if self.shares_topics() {
-            Ok(())
-        } else {
-            Err(Refusal::GroupNotEmpty {
-                group: self.name.clone(),
-            })
-        }
+        if self.shares_topics() { Ok(()) } else { Err(Refusal::GroupNotEmpty { group: self.name.clone() }) }
     }
 
     pub(crate) fn sessions(&self) -> Vec<MemberSession> {
@@ -114,14 +98,8 @@ impl ClassicGroup {
     }
 
     pub(crate) fn view(&self) -> GroupView {
-        let members = self
-            .members
-            .iter()
-            .map(|(id, member)| self.member_view(id, member));
-        let settled = self
-            .protocol
-            .clone()
-            .filter(|_| matches!(self.phase, Phase::Stable));
+        let members = self.members.iter().map(|(id, member)| self.member_view(id, member));
+        let settled = self.protocol.clone().filter(|_| matches!(self.phase, Phase::Stable));
         GroupView {
             group: self.name.clone(),
             kind: GroupKind::Classic,
@@ -140,11 +118,8 @@ impl ClassicGroup {
 
     /// Whether a member waits for an answer and so cannot be expected to send heartbeats.
     pub(super) fn waits(&self, id: &MemberId) -> bool {
-        let waits_for_share =
-            matches!(self.phase, Phase::Completing) && !self.unsynced.contains(id);
-        self.members
-            .get(id)
-            .is_some_and(|member| member.joining || waits_for_share)
+        let waits_for_share = matches!(self.phase, Phase::Completing) && !self.unsynced.contains(id);
+        self.members.get(id).is_some_and(|member| member.joining || waits_for_share)
     }
 
     fn joined_now(&self, id: &MemberId, member: &ClassicMember) -> Joined {
@@ -161,11 +136,7 @@ impl ClassicGroup {
             leader: leader.unwrap_or(id).clone(),
             member: id.clone(),
             skip_assignment,
-            members: if makes_assignment {
-                self.joined_members()
-            } else {
-                Vec::new()
-            },
+            members: if makes_assignment { self.joined_members() } else { Vec::new() },
         }
     }
 
@@ -184,11 +155,7 @@ impl ClassicGroup {
             member: id.clone(),
             instance: member.instance.clone(),
             client: member.client.clone(),
-            metadata: if settled {
-                self.metadata(member)
-            } else {
-                Bytes::new()
-            },
+            metadata: if settled { self.metadata(member) } else { Bytes::new() },
             assignment: member.assignment.clone(),
             consumer: None,
         }
@@ -196,20 +163,11 @@ impl ClassicGroup {
 
     /// Returns a member's subscription in the words of the protocol in use.
     fn metadata(&self, member: &ClassicMember) -> Bytes {
-        let chosen = member
-            .protocols
-            .iter()
-            .find(|offer| Some(&offer.name) == self.protocol.as_ref());
-        chosen
-            .map(|offer| offer.metadata.clone())
-            .unwrap_or_default()
+        let chosen = member.protocols.iter().find(|offer| Some(&offer.name) == self.protocol.as_ref());
+        chosen.map(|offer| offer.metadata.clone()).unwrap_or_default()
     }
 
     fn gone(&self, id: &MemberId) -> Refusal {
-        if self.replaced.contains(id) {
-            Refusal::InstanceFenced
-        } else {
-            self.unknown_member(id)
-        }
+        if self.replaced.contains(id) { Refusal::InstanceFenced } else { self.unknown_member(id) }
     }
 }

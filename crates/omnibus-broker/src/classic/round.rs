@@ -42,11 +42,7 @@ impl Round {
             Some(first) if first.newcomers && first.remaining > Millis(0) => {
                 let step = at.limits.initial_rebalance_delay.min(first.remaining);
                 let remaining = Millis(first.remaining.0.saturating_sub(first.step.0));
-                *first = FirstRound {
-                    step,
-                    remaining,
-                    newcomers: false,
-                };
+                *first = FirstRound { step, remaining, newcomers: false };
                 self.until = at.now.plus(step);
                 true
             }
@@ -77,20 +73,10 @@ impl ClassicGroup {
         let round = if self.is_empty() {
             let step = at.limits.initial_rebalance_delay;
             let remaining = Millis(patience.0.saturating_sub(step.0));
-            let first = FirstRound {
-                step,
-                remaining,
-                newcomers: false,
-            };
-            Round {
-                until: at.now.plus(step),
-                first: Some(first),
-            }
+            let first = FirstRound { step, remaining, newcomers: false };
+            Round { until: at.now.plus(step), first: Some(first) }
         } else {
-            Round {
-                until: at.now.plus(patience),
-                first: None,
-            }
+            Round { until: at.now.plus(patience), first: None }
         };
         self.enter(at.now, Phase::Preparing(round));
         self.close_if_complete(at);
@@ -102,8 +88,7 @@ impl ClassicGroup {
             return;
         };
         let waits_for_company = round.first.is_some() && round.until > at.now;
-        let complete =
-            self.pending.is_empty() && self.members.values().all(|member| member.joining);
+        let complete = self.pending.is_empty() && self.members.values().all(|member| member.joining);
         if complete && !waits_for_company {
             self.close_round(at);
         }
@@ -118,15 +103,8 @@ impl ClassicGroup {
     }
 
     fn close_round(&mut self, at: Moment<'_>) {
-        let missing = |(_, member): &(&MemberId, &ClassicMember)| {
-            !member.joining && member.instance.is_none()
-        };
-        let late: Vec<MemberId> = self
-            .members
-            .iter()
-            .filter(missing)
-            .map(|(id, _)| id.clone())
-            .collect();
+        let missing = |(_, member): &(&MemberId, &ClassicMember)| !member.joining && member.instance.is_none();
+        let late: Vec<MemberId> = self.members.iter().filter(missing).map(|(id, _)| id.clone()).collect();
         for member in &late {
             self.remove(member);
         }
@@ -144,10 +122,7 @@ impl ClassicGroup {
             self.enter(at.now, Phase::Empty);
         } else {
             self.protocol = self.vote();
-            assert!(
-                self.protocol.is_some(),
-                "members of one group have a protocol in common"
-            );
+            assert!(self.protocol.is_some(), "members of one group have a protocol in common");
             self.open_sync(at);
         }
     }
@@ -165,10 +140,7 @@ impl ClassicGroup {
 
     /// Makes sure that the leader is one that has joined; false if nobody has.
     fn elect(&mut self) -> bool {
-        let leader = self
-            .leader
-            .as_ref()
-            .and_then(|leader| self.members.get(leader));
+        let leader = self.leader.as_ref().and_then(|leader| self.members.get(leader));
         if leader.is_some_and(|leader| leader.joining) {
             return true;
         }
@@ -185,30 +157,18 @@ impl ClassicGroup {
     pub(super) fn vote(&self) -> Option<String> {
         let mut votes = BTreeMap::<&str, usize>::new();
         for member in self.members.values() {
-            let choice = member
-                .protocols
-                .iter()
-                .find(|offer| self.all_offer(&offer.name))?;
+            let choice = member.protocols.iter().find(|offer| self.all_offer(&offer.name))?;
             *votes.entry(&choice.name).or_default() += 1;
         }
         let most = votes.values().copied().max()?;
-        votes
-            .into_iter()
-            .find(|(_, count)| *count == most)
-            .map(|(name, _)| name.to_owned())
+        votes.into_iter().find(|(_, count)| *count == most).map(|(name, _)| name.to_owned())
     }
 
     pub(super) fn all_offer(&self, protocol: &str) -> bool {
-        self.members
-            .values()
-            .all(|member| member.protocols.iter().any(|offer| offer.name == protocol))
+        self.members.values().all(|member| member.protocols.iter().any(|offer| offer.name == protocol))
     }
 
     fn rebalance_timeout(&self) -> Millis {
-        self.members
-            .values()
-            .map(|member| member.rebalance_timeout)
-            .max()
-            .unwrap_or_default()
+        self.members.values().map(|member| member.rebalance_timeout).max().unwrap_or_default()
     }
 }

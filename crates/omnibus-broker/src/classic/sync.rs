@@ -31,14 +31,8 @@ impl ClassicGroup {
         if self.unsynced.is_empty() {
             self.sync_until = None;
         }
-        let outcome = Outcome::Syncing {
-            generation: self.generation,
-        };
-        Ok(if changed {
-            Applied::changed(outcome)
-        } else {
-            Applied::unchanged(outcome)
-        })
+        let outcome = Outcome::Syncing { generation: self.generation };
+        Ok(if changed { Applied::changed(outcome) } else { Applied::unchanged(outcome) })
     }
 
     /// Takes the leader's assignment; whom it leaves out gets an empty share.
