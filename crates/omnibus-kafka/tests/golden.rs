@@ -41,7 +41,11 @@ fn what_kafka_wrote_is_read_and_written_the_same() {
 fn every_message_and_version_has_vectors() {
     for codec in CODECS {
         for version in codec.versions.iter() {
-            assert_eq!(vectors().filter(|(n, v, _)| *n == codec.name && *v == version).count(), 2, "{codec:?} {version}");
+            assert_eq!(
+                vectors().filter(|(n, v, _)| *n == codec.name && *v == version).count(),
+                2,
+                "{codec:?} {version}"
+            );
         }
     }
 }
@@ -58,7 +62,10 @@ fn values_land_in_their_fields() {
 
     let metadata = metadata_request::MetadataRequest::decode(&mut vector("MetadataRequest", 12), 12).expect("decodes");
     let topics = metadata.topics.expect("topics");
-    assert_eq!((topics[0].topic_id, topics[0].name.as_deref()), (TopicId(85 << 64 | u128::from((-85_i64).cast_unsigned())), Some("s86")));
+    assert_eq!(
+        (topics[0].topic_id, topics[0].name.as_deref()),
+        (TopicId(85 << 64 | u128::from((-85_i64).cast_unsigned())), Some("s86"))
+    );
     assert!(metadata.allow_auto_topic_creation);
 
     let fetch = fetch_response::FetchResponse::decode(&mut vector("FetchResponse", 16), 16).expect("decodes");

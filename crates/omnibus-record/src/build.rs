@@ -87,7 +87,13 @@ impl BatchBuilder {
         self.seal(header)
     }
 
-    fn push_at(&mut self, delta: i64, timestamp: Timestamp, (key, value): (Option<&[u8]>, Option<&[u8]>), headers: &[Header]) {
+    fn push_at(
+        &mut self,
+        delta: i64,
+        timestamp: Timestamp,
+        (key, value): (Option<&[u8]>, Option<&[u8]>),
+        headers: &[Header],
+    ) {
         if self.count == 0 {
             self.base_timestamp = timestamp.0;
         }

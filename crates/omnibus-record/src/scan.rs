@@ -36,8 +36,16 @@ pub(crate) fn scan(
         }
         codec => {
             let reader = codec::reader(codec, batch.records).map_err(|error| codec.undecodable(&error))?;
-            let mut source =
-                Stream { codec, reader, window: vec![0; WINDOW_BYTES], from: 0, to: 0, ended: false, total: 0, total_max: decompressed_max };
+            let mut source = Stream {
+                codec,
+                reader,
+                window: vec![0; WINDOW_BYTES],
+                from: 0,
+                to: 0,
+                ended: false,
+                total: 0,
+                total_max: decompressed_max,
+            };
             walk(batch, &mut source, &mut visit)?;
             Ok(source.total)
         }

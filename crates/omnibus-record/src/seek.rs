@@ -11,7 +11,11 @@ use crate::scan::scan;
 ///
 /// # Errors
 /// If `batch` is not one batch with records in order.
-pub fn find_timestamp(batch: &[u8], time: Timestamp, start: Offset) -> Result<Option<(Offset, Timestamp)>, InvalidBatch> {
+pub fn find_timestamp(
+    batch: &[u8],
+    time: Timestamp,
+    start: Offset,
+) -> Result<Option<(Offset, Timestamp)>, InvalidBatch> {
     let view = BatchView::of(batch)?;
     let mut found = None;
     scan(&view, DECOMPRESSED_BYTES_MAX, |seen| {

@@ -114,7 +114,10 @@ fn a_bad_header_is_refused_for_its_reason() {
     assert_eq!(patched(22, &[0x20]), Err(InvalidBatch::ControlBatch));
     assert_eq!(patched(22, &[0x08]), Err(InvalidBatch::BrokerTimeClaimed));
     assert_eq!(patched(23, &4_i32.to_be_bytes()), Err(InvalidBatch::CountMismatch { count: 4, last_offset_delta: 4 }));
-    assert_eq!(patched(53, &(-1_i32).to_be_bytes()), Err(InvalidBatch::ProducerInvalid { id: 77, epoch: 3, sequence: -1 }));
+    assert_eq!(
+        patched(53, &(-1_i32).to_be_bytes()),
+        Err(InvalidBatch::ProducerInvalid { id: 77, epoch: 3, sequence: -1 })
+    );
     let batch = built(Codec::None);
     let twice = [&*batch, &*batch].concat();
     assert!(matches!(validate(&twice, &Rules::default()), Err(InvalidBatch::LengthMismatch { .. })));
@@ -199,7 +202,8 @@ fn a_thinned_batch_takes_up_the_same_offsets() {
             panic!("two are left");
         };
         assert_eq!(read(&thinned), [expected(1000)[0].clone(), expected(1000)[2].clone()]);
-        let (before, after) = (BatchHeader::read(&batch).expect("a header"), BatchHeader::read(&thinned).expect("a header"));
+        let (before, after) =
+            (BatchHeader::read(&batch).expect("a header"), BatchHeader::read(&thinned).expect("a header"));
         assert_eq!((after.base_offset, after.last_offset()), (before.base_offset, before.last_offset()));
         assert_eq!((after.codec(), after.producer()), (Ok(codec), Some(PRODUCER)));
         assert_eq!(after.max_timestamp, 700);

@@ -19,13 +19,8 @@ pub(super) fn message(message: &Message) -> Result<String> {
         implementation(&mut body, each, outer);
         defaults(&mut body, each);
     }
-    let mut out = format!(
-        "//! `{}`, written by `cargo xtask codegen` from its schema.\n\n",
-        message.name
-    );
-    out.push_str(
-        "#![allow(clippy::too_many_lines, reason = \"generated, in the order of the wire\")]\n\n",
-    );
+    let mut out = format!("//! `{}`, written by `cargo xtask codegen` from its schema.\n\n", message.name);
+    out.push_str("#![allow(clippy::too_many_lines, reason = \"generated, in the order of the wire\")]\n\n");
     imports(&mut out, &body);
     out.push_str(&body);
     Ok(out)
@@ -33,14 +28,7 @@ pub(super) fn message(message: &Message) -> Result<String> {
 
 /// Imports what occurs in `body`.
 fn imports(out: &mut String, body: &str) {
-    let list = |names: &[&str]| {
-        names
-            .iter()
-            .filter(|name| says(body, name))
-            .copied()
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let list = |names: &[&str]| names.iter().filter(|name| says(body, name)).copied().collect::<Vec<_>>().join(", ");
     if says(body, "Bytes") {
         out.push_str("use bytes::Bytes;\n");
     }
@@ -48,17 +36,7 @@ fn imports(out: &mut String, body: &str) {
         out.push_str("use omnibus_model::TopicId;\n\n");
     }
     for (module, names) in [
-        (
-            "output",
-            &[
-                "EncodeError",
-                "Output",
-                "Records",
-                "Tags",
-                "lacks",
-                "required",
-            ][..],
-        ),
+        ("output", &["EncodeError", "Output", "Records", "Tags", "lacks", "required"][..]),
         ("input", &["DecodeError", "Input"]),
         ("primitive", &["Form", "Versions", "WireString"]),
     ] {
@@ -72,27 +50,14 @@ fn imports(out: &mut String, body: &str) {
 
 /// Whether `name` is a word of `body`.
 fn says(body: &str, name: &str) -> bool {
-    body.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .any(|word| word == name)
+    body.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
 fn definition(out: &mut String, each: &Struct, outer: Option<&Message>) {
-    let what = if outer.is_some() {
-        "message".to_owned()
-    } else {
-        format!("struct `{}` of this message", each.name)
-    };
-    let default = if defaults_are_rusts(each) {
-        "Default, "
-    } else {
-        ""
-    };
-    writeln!(
-        out,
-        "/// The {what}.\n#[derive(Clone, Debug, {default}PartialEq)]\npub struct {} {{",
-        each.name
-    )
-    .expect("a string takes all");
+    let what = if outer.is_some() { "message".to_owned() } else { format!("struct `{}` of this message", each.name) };
+    let default = if defaults_are_rusts(each) { "Default, " } else { "" };
+    writeln!(out, "/// The {what}.\n#[derive(Clone, Debug, {default}PartialEq)]\npub struct {} {{", each.name)
+        .expect("a string takes all");
     for field in &each.fields {
         if !field.versions.covers(each.versions) {
             writeln!(out, "/// Versions {}.", span(field.versions)).expect("a string takes all");
@@ -143,12 +108,7 @@ fn form_of(each: &Struct, field: &Member) -> String {
 
 fn declare_form(out: &mut String, each: &Struct, uses: &str) {
     if form(each.flexible, each.versions).is_none() && uses.contains("form") {
-        writeln!(
-            out,
-            "let form = Form::compact_from({}, version);",
-            each.flexible.min
-        )
-        .expect("a string takes all");
+        writeln!(out, "let form = Form::compact_from({}, version);", each.flexible.min).expect("a string takes all");
     }
 }
 
@@ -158,28 +118,16 @@ fn signature(out: &mut String, outer: Option<&Message>, head: &str, result: &str
         None => ("", String::new()),
     };
     if outer.is_some() {
-        let verb = if head.starts_with("decode") {
-            "Reads the message"
-        } else {
-            "Writes the message"
-        };
+        let verb = if head.starts_with("decode") { "Reads the message" } else { "Writes the message" };
         write!(out, "/// {verb} as `version` lays it out.\n{doc}").expect("a string takes all");
     }
     writeln!(out, "{visible}fn {head} -> {result} {{").expect("a string takes all");
 }
 
 fn decode(out: &mut String, each: &Struct, outer: Option<&Message>) {
-    let tagged: Vec<&Member> = each
-        .fields
-        .iter()
-        .filter(|field| field.tag.is_some())
-        .collect();
+    let tagged: Vec<&Member> = each.fields.iter().filter(|field| field.tag.is_some()).collect();
     let mut body = String::new();
-    let literal = if tagged.is_empty() {
-        "let this = Self {"
-    } else {
-        "let mut this = Self {"
-    };
+    let literal = if tagged.is_empty() { "let this = Self {" } else { "let mut this = Self {" };
     writeln!(body, "{literal}").expect("a string takes all");
     for field in &each.fields {
         let value = match field.tag {
@@ -190,11 +138,7 @@ fn decode(out: &mut String, each: &Struct, outer: Option<&Message>) {
     }
     body.push_str("};\n");
     if !each.flexible.and(each.versions).is_empty() {
-        let tags = if tagged.is_empty() {
-            "input.skip_tags()?;".to_owned()
-        } else {
-            read_tags(each, &tagged)
-        };
+        let tags = if tagged.is_empty() { "input.skip_tags()?;".to_owned() } else { read_tags(each, &tagged) };
         match each.flexible.condition(each.versions) {
             Some(_) => writeln!(body, "if form == Form::Compact {{ {tags} }}"),
             None => writeln!(body, "{tags}"),
@@ -208,16 +152,9 @@ fn decode(out: &mut String, each: &Struct, outer: Option<&Message>) {
     } else {
         body.push_str("Ok(this)\n}\n\n");
     }
-    let version = if outer.is_some() || says(&body, "version") || needs_form(each, &body) {
-        "version"
-    } else {
-        "_version"
-    };
-    let input = if body.contains("input") {
-        "input"
-    } else {
-        "_input"
-    };
+    let version =
+        if outer.is_some() || says(&body, "version") || needs_form(each, &body) { "version" } else { "_version" };
+    let input = if body.contains("input") { "input" } else { "_input" };
     signature(
         out,
         outer,
@@ -253,11 +190,7 @@ fn read(each: &Struct, field: &Member) -> String {
         (Shape::One | Shape::Many, _) => format!("{}?", read_present(field, &form)),
         (_, None) => maybe(),
         (_, Some(condition)) => {
-            format!(
-                "if {condition} {{ {} }} else {{ Some({}?) }}",
-                maybe(),
-                read_present(field, &form)
-            )
+            format!("if {condition} {{ {} }} else {{ Some({}?) }}", maybe(), read_present(field, &form))
         }
     }
 }
@@ -266,11 +199,7 @@ fn read_present(field: &Member, form: &str) -> String {
     match field.shape {
         Shape::One | Shape::Maybe => read_scalar(&field.scalar, form),
         Shape::Many | Shape::MaybeMany => {
-            format!(
-                "input.array({form}, {}, |input| {})",
-                field.element_bytes_min,
-                read_scalar(&field.scalar, form)
-            )
+            format!("input.array({form}, {}, |input| {})", field.element_bytes_min, read_scalar(&field.scalar, form))
         }
     }
 }
@@ -278,11 +207,7 @@ fn read_present(field: &Member, form: &str) -> String {
 fn read_nullable(field: &Member, form: &str) -> String {
     match (field.shape, &field.scalar) {
         (Shape::MaybeMany, scalar) => {
-            format!(
-                "input.nullable_array({form}, {}, |input| {})",
-                field.element_bytes_min,
-                read_scalar(scalar, form)
-            )
+            format!("input.nullable_array({form}, {}, |input| {})", field.element_bytes_min, read_scalar(scalar, form))
         }
         (_, Scalar::String) => format!("input.nullable_string({form})"),
         (_, Scalar::Bytes) => format!("input.nullable_bytes({form})"),
@@ -318,8 +243,7 @@ fn read_tags(each: &Struct, tagged: &[&Member]) -> String {
             Shape::One | Shape::Many => read_present(field, form),
             Shape::Maybe | Shape::MaybeMany => read_nullable(field, form),
         };
-        writeln!(out, "{tag}{guard} => this.{} = {read}?,", field.name)
-            .expect("a string takes all");
+        writeln!(out, "{tag}{guard} => this.{} = {read}?,", field.name).expect("a string takes all");
     }
     out.push_str("_ => return Ok(false),\n} Ok(true) })?;");
     out
@@ -332,11 +256,8 @@ fn encode(out: &mut String, each: &Struct, outer: Option<&Message>) {
     }
     write_tags(&mut body, each);
     body.push_str("Ok(())\n}\n");
-    let version = if outer.is_some() || says(&body, "version") || needs_form(each, &body) {
-        "version"
-    } else {
-        "_version"
-    };
+    let version =
+        if outer.is_some() || says(&body, "version") || needs_form(each, &body) { "version" } else { "_version" };
     let sink = if body.contains("out") { "out" } else { "_out" };
     signature(
         out,
@@ -359,10 +280,7 @@ fn write_field(out: &mut String, each: &Struct, field: &Member) {
     };
     let path = format!("{}.{}", each.name, field.name.trim_start_matches("r#"));
     let lacks = format!("lacks({}, {path:?}, version)?;", differs(field));
-    match (
-        field.versions.condition(each.versions),
-        field.ignorable,
-    ) {
+    match (field.versions.condition(each.versions), field.ignorable) {
         (None, _) => writeln!(out, "{write}"),
         (Some(never), _) if never == "false" => Ok(()),
         (Some(_), true) if write.is_empty() => Ok(()),
@@ -411,9 +329,7 @@ fn write_value(each: &Struct, field: &Member) -> String {
         (_, Some(condition)) => format!(
             "if {condition} {{ {}; }} else {{ {}; }}",
             write_nullable(field, &form),
-            present(&format!(
-                "required(self.{name}.as_ref(), {path:?}, version)?"
-            ))
+            present(&format!("required(self.{name}.as_ref(), {path:?}, version)?"))
         ),
     }
 }
@@ -422,15 +338,8 @@ fn write_present(field: &Member, form: &str, value: &str) -> String {
     match field.shape {
         Shape::One | Shape::Maybe => write_scalar(&field.scalar, form, value),
         Shape::Many | Shape::MaybeMany => {
-            let value = if value.starts_with("self.") {
-                format!("&{value}")
-            } else {
-                value.to_owned()
-            };
-            format!(
-                "out.put_array({value}, {form}, {})?",
-                write_item(&field.scalar, form)
-            )
+            let value = if value.starts_with("self.") { format!("&{value}") } else { value.to_owned() };
+            format!("out.put_array({value}, {form}, {})?", write_item(&field.scalar, form))
         }
     }
 }
@@ -439,10 +348,7 @@ fn write_nullable(field: &Member, form: &str) -> String {
     let name = &field.name;
     match (field.shape, &field.scalar) {
         (Shape::MaybeMany, scalar) => {
-            format!(
-                "out.put_nullable_array(self.{name}.as_deref(), {form}, {})?",
-                write_item(scalar, form)
-            )
+            format!("out.put_nullable_array(self.{name}.as_deref(), {form}, {})?", write_item(scalar, form))
         }
         (_, Scalar::String) => format!("out.put_nullable_string(self.{name}.as_ref(), {form})?"),
         (_, Scalar::Bytes) => {
@@ -452,9 +358,7 @@ fn write_nullable(field: &Member, form: &str) -> String {
             format!("out.put_nullable_records(self.{name}.as_ref(), {form})?")
         }
         (_, Scalar::Struct(_)) => {
-            format!(
-                "out.put_nullable_struct(self.{name}.as_ref(), |out, item| item.encode(out, version))?"
-            )
+            format!("out.put_nullable_struct(self.{name}.as_ref(), |out, item| item.encode(out, version))?")
         }
         (_, scalar) => unreachable!("{scalar:?} cannot be null"),
     }
@@ -475,16 +379,8 @@ fn write_item(scalar: &Scalar, form: &str) -> String {
 /// Writes a value that is there. `value` is a place, or an expression of a reference to it.
 fn write_scalar(scalar: &Scalar, form: &str, value: &str) -> String {
     let place = value.starts_with("self.");
-    let by_ref = if place {
-        format!("&{value}")
-    } else {
-        value.to_owned()
-    };
-    let by_value = if place {
-        value.to_owned()
-    } else {
-        format!("*{value}")
-    };
+    let by_ref = if place { format!("&{value}") } else { value.to_owned() };
+    let by_value = if place { value.to_owned() } else { format!("*{value}") };
     match scalar {
         Scalar::Fixed(name, _) => format!("out.put_{name}({by_value})"),
         Scalar::Uuid => format!("out.put_uuid({by_value})"),
@@ -499,11 +395,8 @@ fn write_tags(out: &mut String, each: &Struct) {
     if each.flexible.and(each.versions).is_empty() {
         return;
     }
-    let mut tagged: Vec<(u32, Versions, &Member)> = each
-        .fields
-        .iter()
-        .filter_map(|field| field.tag.map(|(tag, versions)| (tag, versions, field)))
-        .collect();
+    let mut tagged: Vec<(u32, Versions, &Member)> =
+        each.fields.iter().filter_map(|field| field.tag.map(|(tag, versions)| (tag, versions, field))).collect();
     tagged.sort_by_key(|(tag, ..)| *tag);
     let mut tags = String::new();
     if tagged.is_empty() {
@@ -512,16 +405,9 @@ fn write_tags(out: &mut String, each: &Struct) {
         tags.push_str("let mut tags = Tags::default();\n");
         for (tag, versions, field) in tagged {
             let version = versions.condition(each.flexible.and(each.versions));
-            let guard = version
-                .map(|condition| format!("{condition} && "))
-                .unwrap_or_default();
-            writeln!(
-                tags,
-                "if {guard}{} {{ tags.add({tag}, |out| {})?; }}",
-                differs(field),
-                write_tag(field)
-            )
-            .expect("a string takes all");
+            let guard = version.map(|condition| format!("{condition} && ")).unwrap_or_default();
+            writeln!(tags, "if {guard}{} {{ tags.add({tag}, |out| {})?; }}", differs(field), write_tag(field))
+                .expect("a string takes all");
         }
         tags.push_str("out.put_tags(tags)?;");
     }
@@ -538,18 +424,14 @@ fn write_tag(field: &Member) -> String {
         Shape::One | Shape::Many => write_present(field, form, &format!("self.{}", field.name)),
         Shape::Maybe | Shape::MaybeMany => write_nullable(field, form),
     };
-    value
-        .strip_suffix('?')
-        .map_or_else(|| format!("{{ {value}; Ok(()) }}"), str::to_owned)
+    value.strip_suffix('?').map_or_else(|| format!("{{ {value}; Ok(()) }}"), str::to_owned)
 }
 
 /// Whether the schema's defaults are what Rust would take anyway.
 fn defaults_are_rusts(each: &Struct) -> bool {
     let rusts = |default: &str| {
-        matches!(
-            default,
-            "None" | "Vec::new()" | "WireString::new()" | "0" | "false"
-        ) || default.ends_with("::default()")
+        matches!(default, "None" | "Vec::new()" | "WireString::new()" | "0" | "false")
+            || default.ends_with("::default()")
     };
     each.fields.iter().all(|field| rusts(&field.default))
 }
@@ -558,12 +440,7 @@ fn defaults(out: &mut String, each: &Struct) {
     if defaults_are_rusts(each) {
         return;
     }
-    writeln!(
-        out,
-        "impl Default for {} {{\nfn default() -> Self {{ Self {{",
-        each.name
-    )
-    .expect("a string takes all");
+    writeln!(out, "impl Default for {} {{\nfn default() -> Self {{ Self {{", each.name).expect("a string takes all");
     for field in &each.fields {
         writeln!(out, "{}: {},", field.name, field.default).expect("a string takes all");
     }

@@ -18,7 +18,7 @@ use schema::Message;
 
 /// What to do about files that differ from what the schemas say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub(crate) enum Check {
     /// Writes them.
     Rewrite,
     /// Fails and names them.
@@ -29,15 +29,12 @@ pub enum Check {
 ///
 /// # Errors
 /// If a schema cannot be understood, a file cannot be written, or, when verifying, one is stale.
-pub fn run(check: Check) -> Result<()> {
+pub(crate) fn run(check: Check) -> Result<()> {
     let kafka = workspace().join("crates/omnibus-kafka");
     let messages = read_schemas(&kafka.join("schemas"))?;
     let mut files = BTreeMap::new();
     for message in &messages {
-        files.insert(
-            format!("messages/{}.rs", rust_type::snake(&message.name)),
-            emit::message(message)?,
-        );
+        files.insert(format!("messages/{}.rs", rust_type::snake(&message.name)), emit::message(message)?);
     }
     files.insert("messages/mod.rs".to_owned(), table::modules(&messages));
     files.insert("api_key.rs".to_owned(), table::api_keys(&messages)?);
@@ -55,10 +52,7 @@ pub fn run(check: Check) -> Result<()> {
             }
         }
     }
-    ensure!(
-        stale.is_empty(),
-        "stale, run `cargo xtask codegen` (and delete what has no schema): {stale:?}"
-    );
+    ensure!(stale.is_empty(), "stale, run `cargo xtask codegen` (and delete what has no schema): {stale:?}");
     Ok(())
 }
 
@@ -68,14 +62,11 @@ fn workspace() -> PathBuf {
 
 fn read_schemas(folder: &Path) -> Result<Vec<Message>> {
     let mut messages = Vec::new();
-    for entry in
-        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?
-    {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "json") {
             let text = std::fs::read_to_string(&path)?;
-            messages
-                .push(schema::parse(&text).with_context(|| format!("parsing {}", path.display()))?);
+            messages.push(schema::parse(&text).with_context(|| format!("parsing {}", path.display()))?);
         }
     }
     messages.sort_by(|a, b| a.name.cmp(&b.name));
@@ -105,11 +96,7 @@ fn format(source: &str) -> Result<String> {
         .stdout(Stdio::piped())
         .spawn()
         .context("starting rustfmt")?;
-    rustfmt
-        .stdin
-        .take()
-        .context("rustfmt has no input")?
-        .write_all(source.as_bytes())?;
+    rustfmt.stdin.take().context("rustfmt has no input")?.write_all(source.as_bytes())?;
     let output = rustfmt.wait_with_output()?;
     if !output.status.success() {
         bail!("rustfmt refused:\n{source}");

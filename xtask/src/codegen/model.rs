@@ -59,60 +59,27 @@ impl Member {
 /// Returns the message and the structs it consists of, outer before inner.
 pub(super) fn structs(message: &Message) -> Result<Vec<Struct>> {
     let mut found = Vec::new();
-    collect(
-        message,
-        &message.name,
-        &message.fields,
-        message.valid()?,
-        &mut found,
-    )?;
+    collect(message, &message.name, &message.fields, message.valid()?, &mut found)?;
     Ok(found)
 }
 
-fn collect(
-    message: &Message,
-    name: &str,
-    fields: &[Field],
-    versions: Versions,
-    found: &mut Vec<Struct>,
-) -> Result<()> {
+fn collect(message: &Message, name: &str, fields: &[Field], versions: Versions, found: &mut Vec<Struct>) -> Result<()> {
     if let Some(known) = found.iter().find(|s| s.name == name) {
-        ensure!(
-            known.versions == versions,
-            "{name} is shared by fields of different versions"
-        );
+        ensure!(known.versions == versions, "{name} is shared by fields of different versions");
         return Ok(());
     }
     let flexible = message.flexible()?.and(message.valid()?);
     let mut members = Vec::new();
     for field in fields {
-        members.push(
-            member(message, field, versions)
-                .with_context(|| format!("field {name}.{}", field.name))?,
-        );
+        members.push(member(message, field, versions).with_context(|| format!("field {name}.{}", field.name))?);
     }
-    found.push(Struct {
-        name: name.to_owned(),
-        versions,
-        flexible,
-        fields: members,
-    });
+    found.push(Struct { name: name.to_owned(), versions, flexible, fields: members });
     for field in fields {
         if let Scalar::Struct(inner) = scalar(field)? {
             let shared = message.common(&inner);
             // A shared struct may occur wherever its message does.
-            let inside = if shared.is_some() {
-                message.valid()?
-            } else {
-                field.versions()?.and(versions)
-            };
-            collect(
-                message,
-                &inner,
-                shared.unwrap_or(&field.fields),
-                inside,
-                found,
-            )?;
+            let inside = if shared.is_some() { message.valid()? } else { field.versions()?.and(versions) };
+            collect(message, &inner, shared.unwrap_or(&field.fields), inside, found)?;
         }
     }
     Ok(())
@@ -150,51 +117,29 @@ fn member(message: &Message, field: &Field, around: Versions) -> Result<Member> 
 
 /// The schema's default. Where it has none: null if every version allows that, else empty.
 fn default(field: &Field, scalar: &Scalar, shape: Shape, always_nullable: bool) -> Result<String> {
-    let written = field.default.as_ref().map(|value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    });
+    let written = field.default.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     let null = written.as_deref() == Some("null");
     let value = match scalar {
         _ if shape == Shape::Many => "Vec::new()".to_owned(),
         _ if shape == Shape::MaybeMany => if null { "None" } else { "Some(Vec::new())" }.to_owned(),
-        _ if shape == Shape::Maybe && (null || written.is_none() && always_nullable) => {
-            "None".to_owned()
-        }
+        _ if shape == Shape::Maybe && (null || written.is_none() && always_nullable) => "None".to_owned(),
         Scalar::Fixed("bool", _) => written.unwrap_or_else(|| "false".to_owned()),
-        Scalar::Fixed("i64", _) if written.as_deref() == Some("9223372036854775807") => {
-            "i64::MAX".to_owned()
-        }
-        Scalar::Fixed("i32", _) if written.as_deref() == Some("0x7fffffff") => {
-            "i32::MAX".to_owned()
-        }
+        Scalar::Fixed("i64", _) if written.as_deref() == Some("9223372036854775807") => "i64::MAX".to_owned(),
+        Scalar::Fixed("i32", _) if written.as_deref() == Some("0x7fffffff") => "i32::MAX".to_owned(),
         Scalar::Fixed(..) => written.unwrap_or_else(|| "0".to_owned()),
         Scalar::String => match written.filter(|text| !text.is_empty()) {
             Some(text) => format!("WireString::from_static({text:?})"),
             None => "WireString::new()".to_owned(),
         },
         other => {
-            ensure!(
-                written.is_none(),
-                "a default for {other:?} is not understood"
-            );
+            ensure!(written.is_none(), "a default for {other:?} is not understood");
             format!("{}::default()", other.name())
         }
     };
-    Ok(if shape == Shape::Maybe && value != "None" {
-        format!("Some({value})")
-    } else {
-        value
-    })
+    Ok(if shape == Shape::Maybe && value != "None" { format!("Some({value})") } else { value })
 }
 
-fn element_bytes_min(
-    message: &Message,
-    field: &Field,
-    scalar: &Scalar,
-    versions: Versions,
-) -> Result<usize> {
+fn element_bytes_min(message: &Message, field: &Field, scalar: &Scalar, versions: Versions) -> Result<usize> {
     if versions.is_empty() {
         return Ok(1);
     }
@@ -210,16 +155,8 @@ fn element_bytes_min(
     Ok(least)
 }
 
-fn scalar_bytes_min(
-    message: &Message,
-    scalar: &Scalar,
-    fields: &[Field],
-    version: i16,
-) -> Result<usize> {
-    let at = Versions {
-        min: version,
-        max: version,
-    };
+fn scalar_bytes_min(message: &Message, scalar: &Scalar, fields: &[Field], version: i16) -> Result<usize> {
+    let at = Versions { min: version, max: version };
     let flexible = message.flexible()?.covers(at);
     Ok(match scalar {
         Scalar::Fixed(_, bytes) => *bytes,
@@ -239,28 +176,15 @@ fn scalar_bytes_min(
     })
 }
 
-fn field_bytes_min(
-    message: &Message,
-    field: &Field,
-    version: i16,
-    flexible: bool,
-) -> Result<usize> {
+fn field_bytes_min(message: &Message, field: &Field, version: i16, flexible: bool) -> Result<usize> {
     let inner = scalar(field)?;
-    let nullable = field.nullable()?.covers(Versions {
-        min: version,
-        max: version,
-    });
+    let nullable = field.nullable()?.covers(Versions { min: version, max: version });
     if field.wire_type.starts_with("[]") {
         Ok(if flexible { 1 } else { 4 })
     } else if nullable && matches!(inner, Scalar::Struct(_)) {
         Ok(1)
     } else if let Scalar::Struct(name) = &inner {
-        scalar_bytes_min(
-            message,
-            &inner,
-            message.common(name).unwrap_or(&field.fields),
-            version,
-        )
+        scalar_bytes_min(message, &inner, message.common(name).unwrap_or(&field.fields), version)
     } else {
         scalar_bytes_min(message, &inner, &[], version)
     }

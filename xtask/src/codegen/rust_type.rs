@@ -29,10 +29,7 @@ impl Scalar {
             "bytes" => Self::Bytes,
             "records" => Self::Records,
             name => {
-                ensure!(
-                    name.starts_with(char::is_uppercase),
-                    "the codec has no type {name} yet"
-                );
+                ensure!(name.starts_with(char::is_uppercase), "the codec has no type {name} yet");
                 Self::Struct(name.to_owned())
             }
         })
@@ -58,16 +55,11 @@ pub(super) fn snake(name: &str) -> String {
     for (at, letter) in letters.iter().enumerate() {
         let starts_word = letter.is_uppercase()
             && at > 0
-            && (letters[at - 1].is_lowercase()
-                || letters.get(at + 1).is_some_and(|next| next.is_lowercase()));
+            && (letters[at - 1].is_lowercase() || letters.get(at + 1).is_some_and(|next| next.is_lowercase()));
         if starts_word {
             out.push('_');
         }
         out.extend(letter.to_lowercase());
     }
-    if out == "type" {
-        "r#type".to_owned()
-    } else {
-        out
-    }
+    if out == "type" { "r#type".to_owned() } else { out }
 }

@@ -63,11 +63,7 @@ pub(super) struct Field {
 }
 
 pub(super) fn parse(text: &str) -> Result<Message> {
-    let bare: String = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let bare: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     serde_json::from_str(&bare).context("not a message schema")
 }
 
@@ -81,10 +77,7 @@ impl Message {
     }
 
     pub(super) fn common(&self, name: &str) -> Option<&[Field]> {
-        self.common_structs
-            .iter()
-            .find(|s| s.name == name)
-            .map(|s| s.fields.as_slice())
+        self.common_structs.iter().find(|s| s.name == name).map(|s| s.fields.as_slice())
     }
 }
 
@@ -94,22 +87,15 @@ impl Field {
     }
 
     pub(super) fn nullable(&self) -> Result<Versions> {
-        self.nullable_versions
-            .as_deref()
-            .map_or(Ok(Versions::NONE), Versions::parse)
+        self.nullable_versions.as_deref().map_or(Ok(Versions::NONE), Versions::parse)
     }
 
     pub(super) fn tagged(&self) -> Result<Versions> {
-        self.tagged_versions
-            .as_deref()
-            .map_or(Ok(Versions::NONE), Versions::parse)
+        self.tagged_versions.as_deref().map_or(Ok(Versions::NONE), Versions::parse)
     }
 
     /// Where the field is flexible, if it differs from its message.
     pub(super) fn flexible(&self) -> Result<Option<Versions>> {
-        self.flexible_versions
-            .as_deref()
-            .map(Versions::parse)
-            .transpose()
+        self.flexible_versions.as_deref().map(Versions::parse).transpose()
     }
 }

@@ -13,28 +13,15 @@ impl Versions {
     pub(super) const NONE: Self = Self { min: 0, max: -1 };
 
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let number = |part: &str| {
-            part.trim()
-                .parse::<i16>()
-                .with_context(|| format!("versions {text:?}"))
-        };
+        let number = |part: &str| part.trim().parse::<i16>().with_context(|| format!("versions {text:?}"));
         if text == "none" {
             Ok(Self::NONE)
         } else if let Some(min) = text.strip_suffix('+') {
-            Ok(Self {
-                min: number(min)?,
-                max: i16::MAX,
-            })
+            Ok(Self { min: number(min)?, max: i16::MAX })
         } else if let Some((min, max)) = text.split_once('-') {
-            Ok(Self {
-                min: number(min)?,
-                max: number(max)?,
-            })
+            Ok(Self { min: number(min)?, max: number(max)? })
         } else {
-            number(text).map(|only| Self {
-                min: only,
-                max: only,
-            })
+            number(text).map(|only| Self { min: only, max: only })
         }
     }
 
@@ -43,10 +30,7 @@ impl Versions {
     }
 
     pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            min: self.min.max(other.min),
-            max: self.max.min(other.max),
-        }
+        Self { min: self.min.max(other.min), max: self.max.min(other.max) }
     }
 
     pub(super) fn covers(self, other: Self) -> bool {

@@ -38,6 +38,11 @@ pub fn read_request_header(input: &mut Input) -> Result<(ApiKey, RequestHeader),
 ///
 /// # Errors
 /// None in practice: a header can always be written.
-pub fn write_response_header(out: &mut Output, key: ApiKey, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
+pub fn write_response_header(
+    out: &mut Output,
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+) -> Result<(), EncodeError> {
     ResponseHeader { correlation_id }.encode(out, response_header_version(key, version))
 }

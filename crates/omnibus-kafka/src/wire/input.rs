@@ -7,8 +7,10 @@ use thiserror::Error;
 use super::output::Records;
 use super::primitive::{Form, WireString};
 
-/// How many elements are made room for before the first has been read.
-const ELEMENTS_TRUSTED: usize = 1024;
+/// The memory that the elements of arrays may take, for each byte of the frame and at least.
+/// No client comes near it: an element of 16 bytes rarely has less than 8 on the wire.
+const MEMORY_PER_BYTE: usize = 8;
+const MEMORY_ALWAYS: usize = 1 << 20;
 
 /// Why bytes are not a message. `at` counts from the start of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -19,6 +21,8 @@ pub enum DecodeError {
     LengthInvalid { at: usize, length: i32 },
     #[error("byte {at}: {count} elements cannot be in the {left} bytes left")]
     CountInvalid { at: usize, count: usize, left: usize },
+    #[error("byte {at}: {count} elements would take more memory than the frame pays for")]
+    CountExcessive { at: usize, count: usize },
     #[error("byte {at}: null is not allowed")]
     NullNotAllowed { at: usize },
     #[error("byte {at}: a varint of more than 32 bits")]
@@ -37,12 +41,14 @@ pub struct Input {
     bytes: Bytes,
     /// Where the bytes end in their frame.
     end: usize,
+    /// How much memory further elements may take.
+    memory: usize,
 }
 
 impl From<Bytes> for Input {
     fn from(bytes: Bytes) -> Self {
         let end = bytes.len();
-        Self { bytes, end }
+        Self { bytes, end, memory: end.saturating_mul(MEMORY_PER_BYTE).saturating_add(MEMORY_ALWAYS) }
     }
 }
 
@@ -108,7 +114,9 @@ impl Input {
         };
         let Some(length) = length else { return Ok(None) };
         let bytes = self.take(length)?;
-        Ok(Some(WireString::try_from(bytes.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).as_ref().into())))
+        Ok(Some(
+            WireString::try_from(bytes.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).as_ref().into()),
+        ))
     }
 
     pub(super) fn bytes(&mut self, form: Form) -> Result<Bytes, DecodeError> {
@@ -141,8 +149,11 @@ impl Input {
         element_bytes_min: usize,
         mut read: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
+        let at = self.at();
         let Some(count) = self.count(form, element_bytes_min)? else { return Ok(None) };
-        let mut elements = Vec::with_capacity(count.min(ELEMENTS_TRUSTED));
+        let memory = count.checked_mul(size_of::<T>()).and_then(|taken| self.memory.checked_sub(taken));
+        self.memory = memory.ok_or(DecodeError::CountExcessive { at, count })?;
+        let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
             elements.push(read(self)?);
         }
@@ -168,9 +179,10 @@ impl Input {
             let tag = self.uvarint()?;
             let length = self.uvarint().map(|length| usize::try_from(length).unwrap_or(usize::MAX))?;
             let bytes = self.take(length)?;
-            let mut value = Self { bytes, end: self.at() };
+            let mut value = Self { bytes, end: self.at(), memory: self.memory };
             if known(tag, &mut value)? {
                 value.finish()?;
+                self.memory = value.memory;
             }
         }
         Ok(())

@@ -25,9 +25,7 @@ impl AlterConfigsRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(2, version);
         let this = Self {
-            resources: input.array(form, 4, |input| {
-                AlterConfigsResource::decode(input, version)
-            })?,
+            resources: input.array(form, 4, |input| AlterConfigsResource::decode(input, version))?,
             validate_only: input.bool()?,
         };
         if form == Form::Compact {
@@ -96,10 +94,7 @@ pub struct AlterableConfig {
 impl AlterableConfig {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            name: input.string(form)?,
-            value: input.nullable_string(form)?,
-        };
+        let this = Self { name: input.string(form)?, value: input.nullable_string(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -27,16 +27,8 @@ impl ApiVersionsRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(3, version);
         let this = Self {
-            client_software_name: if version >= 3 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            client_software_version: if version >= 3 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            client_software_name: if version >= 3 { input.string(form)? } else { WireString::new() },
+            client_software_version: if version >= 3 { input.string(form)? } else { WireString::new() },
         };
         if form == Form::Compact {
             input.skip_tags()?;

@@ -47,15 +47,13 @@ impl ApiVersionsResponse {
             input.tags(&mut |tag, input| {
                 match tag {
                     0 => {
-                        this.supported_features = input.array(Form::Compact, 6, |input| {
-                            SupportedFeatureKey::decode(input, version)
-                        })?
+                        this.supported_features =
+                            input.array(Form::Compact, 6, |input| SupportedFeatureKey::decode(input, version))?
                     }
                     1 => this.finalized_features_epoch = input.i64()?,
                     2 => {
-                        this.finalized_features = input.array(Form::Compact, 6, |input| {
-                            FinalizedFeatureKey::decode(input, version)
-                        })?
+                        this.finalized_features =
+                            input.array(Form::Compact, 6, |input| FinalizedFeatureKey::decode(input, version))?
                     }
                     3 => this.zk_migration_ready = input.bool()?,
                     _ => return Ok(false),
@@ -82,9 +80,7 @@ impl ApiVersionsResponse {
             let mut tags = Tags::default();
             if !self.supported_features.is_empty() {
                 tags.add(0, |out| {
-                    out.put_array(&self.supported_features, Form::Compact, |out, item| {
-                        item.encode(out, version)
-                    })
+                    out.put_array(&self.supported_features, Form::Compact, |out, item| item.encode(out, version))
                 })?;
             }
             if self.finalized_features_epoch != -1 {
@@ -95,9 +91,7 @@ impl ApiVersionsResponse {
             }
             if !self.finalized_features.is_empty() {
                 tags.add(2, |out| {
-                    out.put_array(&self.finalized_features, Form::Compact, |out, item| {
-                        item.encode(out, version)
-                    })
+                    out.put_array(&self.finalized_features, Form::Compact, |out, item| item.encode(out, version))
                 })?;
             }
             if self.zk_migration_ready {
@@ -137,11 +131,7 @@ pub struct ApiVersion {
 impl ApiVersion {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(3, version);
-        let this = Self {
-            api_key: input.i16()?,
-            min_version: input.i16()?,
-            max_version: input.i16()?,
-        };
+        let this = Self { api_key: input.i16()?, min_version: input.i16()?, max_version: input.i16()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -170,11 +160,7 @@ pub struct SupportedFeatureKey {
 
 impl SupportedFeatureKey {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            name: input.string(Form::Compact)?,
-            min_version: input.i16()?,
-            max_version: input.i16()?,
-        };
+        let this = Self { name: input.string(Form::Compact)?, min_version: input.i16()?, max_version: input.i16()? };
         input.skip_tags()?;
         Ok(this)
     }

@@ -37,9 +37,7 @@ impl ConsumerGroupDescribeRequest {
     /// If the version is not known or cannot say what the message says.
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
-        out.put_array(&self.group_ids, Form::Compact, |out, item| {
-            out.put_string(item, Form::Compact)
-        })?;
+        out.put_array(&self.group_ids, Form::Compact, |out, item| out.put_string(item, Form::Compact))?;
         out.put_bool(self.include_authorized_operations);
         out.put_no_tags();
         Ok(())

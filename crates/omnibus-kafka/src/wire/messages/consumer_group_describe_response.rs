@@ -27,9 +27,7 @@ impl ConsumerGroupDescribeResponse {
         Self::VERSIONS.check_decoded(version)?;
         let this = Self {
             throttle_time_ms: input.i32()?,
-            groups: input.array(Form::Compact, 20, |input| {
-                DescribedGroup::decode(input, version)
-            })?,
+            groups: input.array(Form::Compact, 20, |input| DescribedGroup::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -42,9 +40,7 @@ impl ConsumerGroupDescribeResponse {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         out.put_i32(self.throttle_time_ms);
-        out.put_array(&self.groups, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.groups, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -89,9 +85,7 @@ impl DescribedGroup {
         out.put_i32(self.group_epoch);
         out.put_i32(self.assignment_epoch);
         out.put_string(&self.assignor_name, Form::Compact)?;
-        out.put_array(&self.members, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.members, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_i32(self.authorized_operations);
         out.put_no_tags();
         Ok(())
@@ -140,8 +134,7 @@ impl Member {
             member_epoch: input.i32()?,
             client_id: input.string(Form::Compact)?,
             client_host: input.string(Form::Compact)?,
-            subscribed_topic_names: input
-                .array(Form::Compact, 1, |input| input.string(Form::Compact))?,
+            subscribed_topic_names: input.array(Form::Compact, 1, |input| input.string(Form::Compact))?,
             subscribed_topic_regex: input.nullable_string(Form::Compact)?,
             assignment: Assignment::decode(input, version)?,
             target_assignment: Assignment::decode(input, version)?,
@@ -158,9 +151,7 @@ impl Member {
         out.put_i32(self.member_epoch);
         out.put_string(&self.client_id, Form::Compact)?;
         out.put_string(&self.client_host, Form::Compact)?;
-        out.put_array(&self.subscribed_topic_names, Form::Compact, |out, item| {
-            out.put_string(item, Form::Compact)
-        })?;
+        out.put_array(&self.subscribed_topic_names, Form::Compact, |out, item| out.put_string(item, Form::Compact))?;
         out.put_nullable_string(self.subscribed_topic_regex.as_ref(), Form::Compact)?;
         self.assignment.encode(out, version)?;
         self.target_assignment.encode(out, version)?;
@@ -198,19 +189,14 @@ pub struct Assignment {
 
 impl Assignment {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            topic_partitions: input.array(Form::Compact, 19, |input| {
-                TopicPartitions::decode(input, version)
-            })?,
-        };
+        let this =
+            Self { topic_partitions: input.array(Form::Compact, 19, |input| TopicPartitions::decode(input, version))? };
         input.skip_tags()?;
         Ok(this)
     }
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
-        out.put_array(&self.topic_partitions, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topic_partitions, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }

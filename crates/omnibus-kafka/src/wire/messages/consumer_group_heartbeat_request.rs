@@ -41,17 +41,11 @@ impl ConsumerGroupHeartbeatRequest {
             instance_id: input.nullable_string(Form::Compact)?,
             rack_id: input.nullable_string(Form::Compact)?,
             rebalance_timeout_ms: input.i32()?,
-            subscribed_topic_names: input
-                .nullable_array(Form::Compact, 1, |input| input.string(Form::Compact))?,
-            subscribed_topic_regex: if version == 1 {
-                input.nullable_string(Form::Compact)?
-            } else {
-                None
-            },
+            subscribed_topic_names: input.nullable_array(Form::Compact, 1, |input| input.string(Form::Compact))?,
+            subscribed_topic_regex: if version == 1 { input.nullable_string(Form::Compact)? } else { None },
             server_assignor: input.nullable_string(Form::Compact)?,
-            topic_partitions: input.nullable_array(Form::Compact, 18, |input| {
-                TopicPartitions::decode(input, version)
-            })?,
+            topic_partitions: input
+                .nullable_array(Form::Compact, 18, |input| TopicPartitions::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -69,11 +63,9 @@ impl ConsumerGroupHeartbeatRequest {
         out.put_nullable_string(self.instance_id.as_ref(), Form::Compact)?;
         out.put_nullable_string(self.rack_id.as_ref(), Form::Compact)?;
         out.put_i32(self.rebalance_timeout_ms);
-        out.put_nullable_array(
-            self.subscribed_topic_names.as_deref(),
-            Form::Compact,
-            |out, item| out.put_string(item, Form::Compact),
-        )?;
+        out.put_nullable_array(self.subscribed_topic_names.as_deref(), Form::Compact, |out, item| {
+            out.put_string(item, Form::Compact)
+        })?;
         if version == 1 {
             out.put_nullable_string(self.subscribed_topic_regex.as_ref(), Form::Compact)?;
         } else {
@@ -84,11 +76,7 @@ impl ConsumerGroupHeartbeatRequest {
             )?;
         }
         out.put_nullable_string(self.server_assignor.as_ref(), Form::Compact)?;
-        out.put_nullable_array(
-            self.topic_partitions.as_deref(),
-            Form::Compact,
-            |out, item| item.encode(out, version),
-        )?;
+        out.put_nullable_array(self.topic_partitions.as_deref(), Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -120,10 +108,7 @@ pub struct TopicPartitions {
 
 impl TopicPartitions {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            topic_id: input.uuid()?,
-            partitions: input.array(Form::Compact, 4, |input| input.i32())?,
-        };
+        let this = Self { topic_id: input.uuid()?, partitions: input.array(Form::Compact, 4, |input| input.i32())? };
         input.skip_tags()?;
         Ok(this)
     }

@@ -55,9 +55,7 @@ impl ConsumerGroupHeartbeatResponse {
         out.put_nullable_string(self.member_id.as_ref(), Form::Compact)?;
         out.put_i32(self.member_epoch);
         out.put_i32(self.heartbeat_interval_ms);
-        out.put_nullable_struct(self.assignment.as_ref(), |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_struct(self.assignment.as_ref(), |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -71,19 +69,14 @@ pub struct Assignment {
 
 impl Assignment {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            topic_partitions: input.array(Form::Compact, 18, |input| {
-                TopicPartitions::decode(input, version)
-            })?,
-        };
+        let this =
+            Self { topic_partitions: input.array(Form::Compact, 18, |input| TopicPartitions::decode(input, version))? };
         input.skip_tags()?;
         Ok(this)
     }
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
-        out.put_array(&self.topic_partitions, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topic_partitions, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -98,10 +91,7 @@ pub struct TopicPartitions {
 
 impl TopicPartitions {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            topic_id: input.uuid()?,
-            partitions: input.array(Form::Compact, 4, |input| input.i32())?,
-        };
+        let this = Self { topic_id: input.uuid()?, partitions: input.array(Form::Compact, 4, |input| input.i32())? };
         input.skip_tags()?;
         Ok(this)
     }

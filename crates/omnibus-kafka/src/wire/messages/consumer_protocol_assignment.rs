@@ -25,9 +25,7 @@ impl ConsumerProtocolAssignment {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         Ok(Self {
-            assigned_partitions: input.array(Form::Fixed, 6, |input| {
-                TopicPartition::decode(input, version)
-            })?,
+            assigned_partitions: input.array(Form::Fixed, 6, |input| TopicPartition::decode(input, version))?,
             user_data: input.nullable_bytes(Form::Fixed)?,
         })
     }
@@ -38,9 +36,7 @@ impl ConsumerProtocolAssignment {
     /// If the version is not known or cannot say what the message says.
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
-        out.put_array(&self.assigned_partitions, Form::Fixed, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.assigned_partitions, Form::Fixed, |out, item| item.encode(out, version))?;
         out.put_nullable_bytes(self.user_data.as_ref(), Form::Fixed)?;
         Ok(())
     }
@@ -55,10 +51,7 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        Ok(Self {
-            topic: input.string(Form::Fixed)?,
-            partitions: input.array(Form::Fixed, 4, |input| input.i32())?,
-        })
+        Ok(Self { topic: input.string(Form::Fixed)?, partitions: input.array(Form::Fixed, 4, |input| input.i32())? })
     }
 
     fn encode(&self, out: &mut Output, _version: i16) -> Result<(), EncodeError> {

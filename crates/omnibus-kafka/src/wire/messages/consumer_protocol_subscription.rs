@@ -34,18 +34,12 @@ impl ConsumerProtocolSubscription {
             topics: input.array(Form::Fixed, 2, |input| input.string(Form::Fixed))?,
             user_data: input.nullable_bytes(Form::Fixed)?,
             owned_partitions: if version >= 1 {
-                input.array(Form::Fixed, 6, |input| {
-                    TopicPartition::decode(input, version)
-                })?
+                input.array(Form::Fixed, 6, |input| TopicPartition::decode(input, version))?
             } else {
                 Vec::new()
             },
             generation_id: if version >= 2 { input.i32()? } else { -1 },
-            rack_id: if version == 3 {
-                input.nullable_string(Form::Fixed)?
-            } else {
-                None
-            },
+            rack_id: if version == 3 { input.nullable_string(Form::Fixed)? } else { None },
         })
     }
 
@@ -55,14 +49,10 @@ impl ConsumerProtocolSubscription {
     /// If the version is not known or cannot say what the message says.
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
-        out.put_array(&self.topics, Form::Fixed, |out, item| {
-            out.put_string(item, Form::Fixed)
-        })?;
+        out.put_array(&self.topics, Form::Fixed, |out, item| out.put_string(item, Form::Fixed))?;
         out.put_nullable_bytes(self.user_data.as_ref(), Form::Fixed)?;
         if version >= 1 {
-            out.put_array(&self.owned_partitions, Form::Fixed, |out, item| {
-                item.encode(out, version)
-            })?;
+            out.put_array(&self.owned_partitions, Form::Fixed, |out, item| item.encode(out, version))?;
         }
         if version >= 2 {
             out.put_i32(self.generation_id);
@@ -76,13 +66,7 @@ impl ConsumerProtocolSubscription {
 
 impl Default for ConsumerProtocolSubscription {
     fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            user_data: None,
-            owned_partitions: Vec::new(),
-            generation_id: -1,
-            rack_id: None,
-        }
+        Self { topics: Vec::new(), user_data: None, owned_partitions: Vec::new(), generation_id: -1, rack_id: None }
     }
 }
 
@@ -95,10 +79,7 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        Ok(Self {
-            topic: input.string(Form::Fixed)?,
-            partitions: input.array(Form::Fixed, 4, |input| input.i32())?,
-        })
+        Ok(Self { topic: input.string(Form::Fixed)?, partitions: input.array(Form::Fixed, 4, |input| input.i32())? })
     }
 
     fn encode(&self, out: &mut Output, _version: i16) -> Result<(), EncodeError> {

@@ -26,9 +26,7 @@ impl CreatePartitionsRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(2, version);
         let this = Self {
-            topics: input.array(form, 7, |input| {
-                CreatePartitionsTopic::decode(input, version)
-            })?,
+            topics: input.array(form, 7, |input| CreatePartitionsTopic::decode(input, version))?,
             timeout_ms: input.i32()?,
             validate_only: input.bool()?,
         };
@@ -69,9 +67,7 @@ impl CreatePartitionsTopic {
         let this = Self {
             name: input.string(form)?,
             count: input.i32()?,
-            assignments: input.nullable_array(form, 2, |input| {
-                CreatePartitionsAssignment::decode(input, version)
-            })?,
+            assignments: input.nullable_array(form, 2, |input| CreatePartitionsAssignment::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -83,9 +79,7 @@ impl CreatePartitionsTopic {
         let form = Form::compact_from(2, version);
         out.put_string(&self.name, form)?;
         out.put_i32(self.count);
-        out.put_nullable_array(self.assignments.as_deref(), form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_array(self.assignments.as_deref(), form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -95,11 +89,7 @@ impl CreatePartitionsTopic {
 
 impl Default for CreatePartitionsTopic {
     fn default() -> Self {
-        Self {
-            name: WireString::new(),
-            count: 0,
-            assignments: Some(Vec::new()),
-        }
+        Self { name: WireString::new(), count: 0, assignments: Some(Vec::new()) }
     }
 }
 
@@ -112,9 +102,7 @@ pub struct CreatePartitionsAssignment {
 impl CreatePartitionsAssignment {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            broker_ids: input.array(form, 4, |input| input.i32())?,
-        };
+        let this = Self { broker_ids: input.array(form, 4, |input| input.i32())? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -26,9 +26,7 @@ impl CreatePartitionsResponse {
         let form = Form::compact_from(2, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            results: input.array(form, 5, |input| {
-                CreatePartitionsTopicResult::decode(input, version)
-            })?,
+            results: input.array(form, 5, |input| CreatePartitionsTopicResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -63,11 +61,8 @@ pub struct CreatePartitionsTopicResult {
 impl CreatePartitionsTopicResult {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            name: input.string(form)?,
-            error_code: input.i16()?,
-            error_message: input.nullable_string(form)?,
-        };
+        let this =
+            Self { name: input.string(form)?, error_code: input.i16()?, error_message: input.nullable_string(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -55,11 +55,7 @@ impl CreateTopicsRequest {
 
 impl Default for CreateTopicsRequest {
     fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            timeout_ms: 60000,
-            validate_only: false,
-        }
+        Self { topics: Vec::new(), timeout_ms: 60000, validate_only: false }
     }
 }
 
@@ -80,12 +76,8 @@ impl CreatableTopic {
             name: input.string(form)?,
             num_partitions: input.i32()?,
             replication_factor: input.i16()?,
-            assignments: input.array(form, 6, |input| {
-                CreatableReplicaAssignment::decode(input, version)
-            })?,
-            configs: input.array(form, 3, |input| {
-                CreatableTopicConfig::decode(input, version)
-            })?,
+            assignments: input.array(form, 6, |input| CreatableReplicaAssignment::decode(input, version))?,
+            configs: input.array(form, 3, |input| CreatableTopicConfig::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -98,9 +90,7 @@ impl CreatableTopic {
         out.put_string(&self.name, form)?;
         out.put_i32(self.num_partitions);
         out.put_i16(self.replication_factor);
-        out.put_array(&self.assignments, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.assignments, form, |out, item| item.encode(out, version))?;
         out.put_array(&self.configs, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
@@ -119,10 +109,7 @@ pub struct CreatableReplicaAssignment {
 impl CreatableReplicaAssignment {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(5, version);
-        let this = Self {
-            partition_index: input.i32()?,
-            broker_ids: input.array(form, 4, |input| input.i32())?,
-        };
+        let this = Self { partition_index: input.i32()?, broker_ids: input.array(form, 4, |input| input.i32())? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -153,10 +140,7 @@ pub struct CreatableTopicConfig {
 impl CreatableTopicConfig {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(5, version);
-        let this = Self {
-            name: input.string(form)?,
-            value: input.nullable_string(form)?,
-        };
+        let this = Self { name: input.string(form)?, value: input.nullable_string(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -28,9 +28,7 @@ impl CreateTopicsResponse {
         let form = Form::compact_from(5, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            topics: input.array(form, 6, |input| {
-                CreatableTopicResult::decode(input, version)
-            })?,
+            topics: input.array(form, 6, |input| CreatableTopicResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -77,20 +75,14 @@ impl CreatableTopicResult {
         let form = Form::compact_from(5, version);
         let mut this = Self {
             name: input.string(form)?,
-            topic_id: if version == 7 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            topic_id: if version == 7 { input.uuid()? } else { TopicId::default() },
             error_code: input.i16()?,
             error_message: input.nullable_string(form)?,
             topic_config_error_code: 0,
             num_partitions: if version >= 5 { input.i32()? } else { -1 },
             replication_factor: if version >= 5 { input.i16()? } else { -1 },
             configs: if version >= 5 {
-                input.nullable_array(form, 6, |input| {
-                    CreatableTopicConfigs::decode(input, version)
-                })?
+                input.nullable_array(form, 6, |input| CreatableTopicConfigs::decode(input, version))?
             } else {
                 Some(Vec::new())
             },
@@ -122,9 +114,7 @@ impl CreatableTopicResult {
             out.put_i16(self.replication_factor);
         }
         if version >= 5 {
-            out.put_nullable_array(self.configs.as_deref(), form, |out, item| {
-                item.encode(out, version)
-            })?;
+            out.put_nullable_array(self.configs.as_deref(), form, |out, item| item.encode(out, version))?;
         }
         if form == Form::Compact {
             let mut tags = Tags::default();
@@ -191,12 +181,6 @@ impl CreatableTopicConfigs {
 
 impl Default for CreatableTopicConfigs {
     fn default() -> Self {
-        Self {
-            name: WireString::new(),
-            value: None,
-            read_only: false,
-            config_source: -1,
-            is_sensitive: false,
-        }
+        Self { name: WireString::new(), value: None, read_only: false, config_source: -1, is_sensitive: false }
     }
 }

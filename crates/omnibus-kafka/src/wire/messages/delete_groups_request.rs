@@ -23,9 +23,7 @@ impl DeleteGroupsRequest {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(2, version);
-        let this = Self {
-            groups_names: input.array(form, 1, |input| input.string(form))?,
-        };
+        let this = Self { groups_names: input.array(form, 1, |input| input.string(form))? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -39,9 +37,7 @@ impl DeleteGroupsRequest {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         let form = Form::compact_from(2, version);
-        out.put_array(&self.groups_names, form, |out, item| {
-            out.put_string(item, form)
-        })?;
+        out.put_array(&self.groups_names, form, |out, item| out.put_string(item, form))?;
         if form == Form::Compact {
             out.put_no_tags();
         }

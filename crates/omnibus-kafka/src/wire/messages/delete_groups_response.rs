@@ -26,9 +26,7 @@ impl DeleteGroupsResponse {
         let form = Form::compact_from(2, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            results: input.array(form, 4, |input| {
-                DeletableGroupResult::decode(input, version)
-            })?,
+            results: input.array(form, 4, |input| DeletableGroupResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -62,10 +60,7 @@ pub struct DeletableGroupResult {
 impl DeletableGroupResult {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            group_id: input.string(form)?,
-            error_code: input.i16()?,
-        };
+        let this = Self { group_id: input.string(form)?, error_code: input.i16()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

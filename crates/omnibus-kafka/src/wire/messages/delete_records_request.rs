@@ -62,9 +62,7 @@ impl DeleteRecordsTopic {
         let form = Form::compact_from(2, version);
         let this = Self {
             name: input.string(form)?,
-            partitions: input.array(form, 12, |input| {
-                DeleteRecordsPartition::decode(input, version)
-            })?,
+            partitions: input.array(form, 12, |input| DeleteRecordsPartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -75,9 +73,7 @@ impl DeleteRecordsTopic {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(2, version);
         out.put_string(&self.name, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -95,10 +91,7 @@ pub struct DeleteRecordsPartition {
 impl DeleteRecordsPartition {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            partition_index: input.i32()?,
-            offset: input.i64()?,
-        };
+        let this = Self { partition_index: input.i32()?, offset: input.i64()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

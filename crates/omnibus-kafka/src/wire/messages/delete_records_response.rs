@@ -26,9 +26,7 @@ impl DeleteRecordsResponse {
         let form = Form::compact_from(2, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            topics: input.array(form, 3, |input| {
-                DeleteRecordsTopicResult::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| DeleteRecordsTopicResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -64,9 +62,7 @@ impl DeleteRecordsTopicResult {
         let form = Form::compact_from(2, version);
         let this = Self {
             name: input.string(form)?,
-            partitions: input.array(form, 14, |input| {
-                DeleteRecordsPartitionResult::decode(input, version)
-            })?,
+            partitions: input.array(form, 14, |input| DeleteRecordsPartitionResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -77,9 +73,7 @@ impl DeleteRecordsTopicResult {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(2, version);
         out.put_string(&self.name, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -98,11 +92,7 @@ pub struct DeleteRecordsPartitionResult {
 impl DeleteRecordsPartitionResult {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            partition_index: input.i32()?,
-            low_watermark: input.i64()?,
-            error_code: input.i16()?,
-        };
+        let this = Self { partition_index: input.i32()?, low_watermark: input.i64()?, error_code: input.i16()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

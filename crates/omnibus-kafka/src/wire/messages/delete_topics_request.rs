@@ -35,11 +35,7 @@ impl DeleteTopicsRequest {
             } else {
                 Vec::new()
             },
-            topic_names: if version <= 5 {
-                input.array(form, 1, |input| input.string(form))?
-            } else {
-                Vec::new()
-            },
+            topic_names: if version <= 5 { input.array(form, 1, |input| input.string(form))? } else { Vec::new() },
             timeout_ms: input.i32()?,
         };
         if form == Form::Compact {
@@ -58,16 +54,10 @@ impl DeleteTopicsRequest {
         if version == 6 {
             out.put_array(&self.topics, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.topics.is_empty(),
-                "DeleteTopicsRequest.topics",
-                version,
-            )?;
+            lacks(!self.topics.is_empty(), "DeleteTopicsRequest.topics", version)?;
         }
         if version <= 5 {
-            out.put_array(&self.topic_names, form, |out, item| {
-                out.put_string(item, form)
-            })?;
+            out.put_array(&self.topic_names, form, |out, item| out.put_string(item, form))?;
         }
         out.put_i32(self.timeout_ms);
         if form == Form::Compact {
@@ -86,10 +76,7 @@ pub struct DeleteTopicState {
 
 impl DeleteTopicState {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            name: input.nullable_string(Form::Compact)?,
-            topic_id: input.uuid()?,
-        };
+        let this = Self { name: input.nullable_string(Form::Compact)?, topic_id: input.uuid()? };
         input.skip_tags()?;
         Ok(this)
     }

@@ -28,9 +28,7 @@ impl DeleteTopicsResponse {
         let form = Form::compact_from(4, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            responses: input.array(form, 4, |input| {
-                DeletableTopicResult::decode(input, version)
-            })?,
+            responses: input.array(form, 4, |input| DeletableTopicResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -69,22 +67,10 @@ impl DeletableTopicResult {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(4, version);
         let this = Self {
-            name: if version == 6 {
-                input.nullable_string(form)?
-            } else {
-                Some(input.string(form)?)
-            },
-            topic_id: if version == 6 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            name: if version == 6 { input.nullable_string(form)? } else { Some(input.string(form)?) },
+            topic_id: if version == 6 { input.uuid()? } else { TopicId::default() },
             error_code: input.i16()?,
-            error_message: if version >= 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            error_message: if version >= 5 { input.nullable_string(form)? } else { None },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -97,10 +83,7 @@ impl DeletableTopicResult {
         if version == 6 {
             out.put_nullable_string(self.name.as_ref(), form)?;
         } else {
-            out.put_string(
-                required(self.name.as_ref(), "DeletableTopicResult.name", version)?,
-                form,
-            )?;
+            out.put_string(required(self.name.as_ref(), "DeletableTopicResult.name", version)?, form)?;
         };
         if version == 6 {
             out.put_uuid(self.topic_id);
@@ -118,11 +101,6 @@ impl DeletableTopicResult {
 
 impl Default for DeletableTopicResult {
     fn default() -> Self {
-        Self {
-            name: Some(WireString::new()),
-            topic_id: TopicId::default(),
-            error_code: 0,
-            error_message: None,
-        }
+        Self { name: Some(WireString::new()), topic_id: TopicId::default(), error_code: 0, error_message: None }
     }
 }

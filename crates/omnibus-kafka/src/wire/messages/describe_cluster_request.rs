@@ -45,20 +45,12 @@ impl DescribeClusterRequest {
         if version >= 1 {
             out.put_i8(self.endpoint_type);
         } else {
-            lacks(
-                self.endpoint_type != 1,
-                "DescribeClusterRequest.endpoint_type",
-                version,
-            )?;
+            lacks(self.endpoint_type != 1, "DescribeClusterRequest.endpoint_type", version)?;
         }
         if version == 2 {
             out.put_bool(self.include_fenced_brokers);
         } else {
-            lacks(
-                self.include_fenced_brokers,
-                "DescribeClusterRequest.include_fenced_brokers",
-                version,
-            )?;
+            lacks(self.include_fenced_brokers, "DescribeClusterRequest.include_fenced_brokers", version)?;
         }
         out.put_no_tags();
         Ok(())
@@ -67,10 +59,6 @@ impl DescribeClusterRequest {
 
 impl Default for DescribeClusterRequest {
     fn default() -> Self {
-        Self {
-            include_cluster_authorized_operations: false,
-            endpoint_type: 1,
-            include_fenced_brokers: false,
-        }
+        Self { include_cluster_authorized_operations: false, endpoint_type: 1, include_fenced_brokers: false }
     }
 }

@@ -37,9 +37,7 @@ impl DescribeClusterResponse {
             endpoint_type: if version >= 1 { input.i8()? } else { 1 },
             cluster_id: input.string(Form::Compact)?,
             controller_id: input.i32()?,
-            brokers: input.array(Form::Compact, 11, |input| {
-                DescribeClusterBroker::decode(input, version)
-            })?,
+            brokers: input.array(Form::Compact, 11, |input| DescribeClusterBroker::decode(input, version))?,
             cluster_authorized_operations: input.i32()?,
         };
         input.skip_tags()?;
@@ -58,17 +56,11 @@ impl DescribeClusterResponse {
         if version >= 1 {
             out.put_i8(self.endpoint_type);
         } else {
-            lacks(
-                self.endpoint_type != 1,
-                "DescribeClusterResponse.endpoint_type",
-                version,
-            )?;
+            lacks(self.endpoint_type != 1, "DescribeClusterResponse.endpoint_type", version)?;
         }
         out.put_string(&self.cluster_id, Form::Compact)?;
         out.put_i32(self.controller_id);
-        out.put_array(&self.brokers, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.brokers, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_i32(self.cluster_authorized_operations);
         out.put_no_tags();
         Ok(())

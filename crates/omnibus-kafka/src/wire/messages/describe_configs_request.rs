@@ -27,9 +27,7 @@ impl DescribeConfigsRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(4, version);
         let this = Self {
-            resources: input.array(form, 4, |input| {
-                DescribeConfigsResource::decode(input, version)
-            })?,
+            resources: input.array(form, 4, |input| DescribeConfigsResource::decode(input, version))?,
             include_synonyms: input.bool()?,
             include_documentation: if version >= 3 { input.bool()? } else { false },
         };
@@ -51,11 +49,7 @@ impl DescribeConfigsRequest {
         if version >= 3 {
             out.put_bool(self.include_documentation);
         } else {
-            lacks(
-                self.include_documentation,
-                "DescribeConfigsRequest.include_documentation",
-                version,
-            )?;
+            lacks(self.include_documentation, "DescribeConfigsRequest.include_documentation", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();
@@ -90,9 +84,7 @@ impl DescribeConfigsResource {
         let form = Form::compact_from(4, version);
         out.put_i8(self.resource_type);
         out.put_string(&self.resource_name, form)?;
-        out.put_nullable_array(self.configuration_keys.as_deref(), form, |out, item| {
-            out.put_string(item, form)
-        })?;
+        out.put_nullable_array(self.configuration_keys.as_deref(), form, |out, item| out.put_string(item, form))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -102,10 +94,6 @@ impl DescribeConfigsResource {
 
 impl Default for DescribeConfigsResource {
     fn default() -> Self {
-        Self {
-            resource_type: 0,
-            resource_name: WireString::new(),
-            configuration_keys: Some(Vec::new()),
-        }
+        Self { resource_type: 0, resource_name: WireString::new(), configuration_keys: Some(Vec::new()) }
     }
 }

@@ -26,9 +26,7 @@ impl DescribeConfigsResponse {
         let form = Form::compact_from(4, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            results: input.array(form, 7, |input| {
-                DescribeConfigsResult::decode(input, version)
-            })?,
+            results: input.array(form, 7, |input| DescribeConfigsResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -70,9 +68,7 @@ impl DescribeConfigsResult {
             error_message: input.nullable_string(form)?,
             resource_type: input.i8()?,
             resource_name: input.string(form)?,
-            configs: input.array(form, 9, |input| {
-                DescribeConfigsResourceResult::decode(input, version)
-            })?,
+            configs: input.array(form, 9, |input| DescribeConfigsResourceResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -118,15 +114,9 @@ impl DescribeConfigsResourceResult {
             read_only: input.bool()?,
             config_source: input.i8()?,
             is_sensitive: input.bool()?,
-            synonyms: input.array(form, 4, |input| {
-                DescribeConfigsSynonym::decode(input, version)
-            })?,
+            synonyms: input.array(form, 4, |input| DescribeConfigsSynonym::decode(input, version))?,
             config_type: if version >= 3 { input.i8()? } else { 0 },
-            documentation: if version >= 3 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            documentation: if version >= 3 { input.nullable_string(form)? } else { None },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -181,11 +171,7 @@ pub struct DescribeConfigsSynonym {
 impl DescribeConfigsSynonym {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(4, version);
-        let this = Self {
-            name: input.string(form)?,
-            value: input.nullable_string(form)?,
-            source: input.i8()?,
-        };
+        let this = Self { name: input.string(form)?, value: input.nullable_string(form)?, source: input.i8()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -46,11 +46,7 @@ impl DescribeGroupsRequest {
         if version >= 3 {
             out.put_bool(self.include_authorized_operations);
         } else {
-            lacks(
-                self.include_authorized_operations,
-                "DescribeGroupsRequest.include_authorized_operations",
-                version,
-            )?;
+            lacks(self.include_authorized_operations, "DescribeGroupsRequest.include_authorized_operations", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

@@ -74,23 +74,13 @@ impl DescribedGroup {
         let form = Form::compact_from(5, version);
         let this = Self {
             error_code: input.i16()?,
-            error_message: if version == 6 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            error_message: if version == 6 { input.nullable_string(form)? } else { None },
             group_id: input.string(form)?,
             group_state: input.string(form)?,
             protocol_type: input.string(form)?,
             protocol_data: input.string(form)?,
-            members: input.array(form, 7, |input| {
-                DescribedGroupMember::decode(input, version)
-            })?,
-            authorized_operations: if version >= 3 {
-                input.i32()?
-            } else {
-                -2147483648
-            },
+            members: input.array(form, 7, |input| DescribedGroupMember::decode(input, version))?,
+            authorized_operations: if version >= 3 { input.i32()? } else { -2147483648 },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -104,11 +94,7 @@ impl DescribedGroup {
         if version == 6 {
             out.put_nullable_string(self.error_message.as_ref(), form)?;
         } else {
-            lacks(
-                self.error_message.is_some(),
-                "DescribedGroup.error_message",
-                version,
-            )?;
+            lacks(self.error_message.is_some(), "DescribedGroup.error_message", version)?;
         }
         out.put_string(&self.group_id, form)?;
         out.put_string(&self.group_state, form)?;
@@ -118,11 +104,7 @@ impl DescribedGroup {
         if version >= 3 {
             out.put_i32(self.authorized_operations);
         } else {
-            lacks(
-                self.authorized_operations != -2147483648,
-                "DescribedGroup.authorized_operations",
-                version,
-            )?;
+            lacks(self.authorized_operations != -2147483648, "DescribedGroup.authorized_operations", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();
@@ -163,11 +145,7 @@ impl DescribedGroupMember {
         let form = Form::compact_from(5, version);
         let this = Self {
             member_id: input.string(form)?,
-            group_instance_id: if version >= 4 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            group_instance_id: if version >= 4 { input.nullable_string(form)? } else { None },
             client_id: input.string(form)?,
             client_host: input.string(form)?,
             member_metadata: input.bytes(form)?,

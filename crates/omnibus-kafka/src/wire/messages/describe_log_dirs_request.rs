@@ -23,11 +23,8 @@ impl DescribeLogDirsRequest {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(2, version);
-        let this = Self {
-            topics: input.nullable_array(form, 3, |input| {
-                DescribableLogDirTopic::decode(input, version)
-            })?,
-        };
+        let this =
+            Self { topics: input.nullable_array(form, 3, |input| DescribableLogDirTopic::decode(input, version))? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -41,9 +38,7 @@ impl DescribeLogDirsRequest {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         let form = Form::compact_from(2, version);
-        out.put_nullable_array(self.topics.as_deref(), form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_array(self.topics.as_deref(), form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -53,9 +48,7 @@ impl DescribeLogDirsRequest {
 
 impl Default for DescribeLogDirsRequest {
     fn default() -> Self {
-        Self {
-            topics: Some(Vec::new()),
-        }
+        Self { topics: Some(Vec::new()) }
     }
 }
 
@@ -69,10 +62,7 @@ pub struct DescribableLogDirTopic {
 impl DescribableLogDirTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            topic: input.string(form)?,
-            partitions: input.array(form, 4, |input| input.i32())?,
-        };
+        let this = Self { topic: input.string(form)?, partitions: input.array(form, 4, |input| input.i32())? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -29,9 +29,7 @@ impl DescribeLogDirsResponse {
         let this = Self {
             throttle_time_ms: input.i32()?,
             error_code: if version >= 3 { input.i16()? } else { 0 },
-            results: input.array(form, 5, |input| {
-                DescribeLogDirsResult::decode(input, version)
-            })?,
+            results: input.array(form, 5, |input| DescribeLogDirsResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -78,9 +76,7 @@ impl DescribeLogDirsResult {
         let this = Self {
             error_code: input.i16()?,
             log_dir: input.string(form)?,
-            topics: input.array(form, 3, |input| {
-                DescribeLogDirsTopic::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| DescribeLogDirsTopic::decode(input, version))?,
             total_bytes: if version >= 4 { input.i64()? } else { -1 },
             usable_bytes: if version >= 4 { input.i64()? } else { -1 },
             is_cordoned: if version == 5 { input.bool()? } else { false },
@@ -137,9 +133,7 @@ impl DescribeLogDirsTopic {
         let form = Form::compact_from(2, version);
         let this = Self {
             name: input.string(form)?,
-            partitions: input.array(form, 21, |input| {
-                DescribeLogDirsPartition::decode(input, version)
-            })?,
+            partitions: input.array(form, 21, |input| DescribeLogDirsPartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -150,9 +144,7 @@ impl DescribeLogDirsTopic {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(2, version);
         out.put_string(&self.name, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }

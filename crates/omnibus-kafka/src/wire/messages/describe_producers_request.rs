@@ -22,11 +22,7 @@ impl DescribeProducersRequest {
     /// If the bytes are not such a message, or the version is not known.
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
-        let this = Self {
-            topics: input.array(Form::Compact, 3, |input| {
-                TopicRequest::decode(input, version)
-            })?,
-        };
+        let this = Self { topics: input.array(Form::Compact, 3, |input| TopicRequest::decode(input, version))? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -37,9 +33,7 @@ impl DescribeProducersRequest {
     /// If the version is not known or cannot say what the message says.
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
-        out.put_array(&self.topics, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }

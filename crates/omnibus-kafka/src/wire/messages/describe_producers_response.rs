@@ -25,9 +25,7 @@ impl DescribeProducersResponse {
         Self::VERSIONS.check_decoded(version)?;
         let this = Self {
             throttle_time_ms: input.i32()?,
-            topics: input.array(Form::Compact, 3, |input| {
-                TopicResponse::decode(input, version)
-            })?,
+            topics: input.array(Form::Compact, 3, |input| TopicResponse::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -40,9 +38,7 @@ impl DescribeProducersResponse {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         out.put_i32(self.throttle_time_ms);
-        out.put_array(&self.topics, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -59,9 +55,7 @@ impl TopicResponse {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             name: input.string(Form::Compact)?,
-            partitions: input.array(Form::Compact, 9, |input| {
-                PartitionResponse::decode(input, version)
-            })?,
+            partitions: input.array(Form::Compact, 9, |input| PartitionResponse::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -69,9 +63,7 @@ impl TopicResponse {
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         out.put_string(&self.name, Form::Compact)?;
-        out.put_array(&self.partitions, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -92,9 +84,7 @@ impl PartitionResponse {
             partition_index: input.i32()?,
             error_code: input.i16()?,
             error_message: input.nullable_string(Form::Compact)?,
-            active_producers: input.array(Form::Compact, 37, |input| {
-                ProducerState::decode(input, version)
-            })?,
+            active_producers: input.array(Form::Compact, 37, |input| ProducerState::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -104,9 +94,7 @@ impl PartitionResponse {
         out.put_i32(self.partition_index);
         out.put_i16(self.error_code);
         out.put_nullable_string(self.error_message.as_ref(), Form::Compact)?;
-        out.put_array(&self.active_producers, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.active_producers, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }

@@ -25,9 +25,7 @@ impl DescribeTopicPartitionsRequest {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         let this = Self {
-            topics: input.array(Form::Compact, 2, |input| {
-                TopicRequest::decode(input, version)
-            })?,
+            topics: input.array(Form::Compact, 2, |input| TopicRequest::decode(input, version))?,
             response_partition_limit: input.i32()?,
             cursor: input.nullable_struct(|input| Cursor::decode(input, version))?,
         };
@@ -41,9 +39,7 @@ impl DescribeTopicPartitionsRequest {
     /// If the version is not known or cannot say what the message says.
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
-        out.put_array(&self.topics, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_i32(self.response_partition_limit);
         out.put_nullable_struct(self.cursor.as_ref(), |out, item| item.encode(out, version))?;
         out.put_no_tags();
@@ -53,11 +49,7 @@ impl DescribeTopicPartitionsRequest {
 
 impl Default for DescribeTopicPartitionsRequest {
     fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            response_partition_limit: 2000,
-            cursor: None,
-        }
+        Self { topics: Vec::new(), response_partition_limit: 2000, cursor: None }
     }
 }
 
@@ -69,9 +61,7 @@ pub struct TopicRequest {
 
 impl TopicRequest {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            name: input.string(Form::Compact)?,
-        };
+        let this = Self { name: input.string(Form::Compact)? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -92,10 +82,7 @@ pub struct Cursor {
 
 impl Cursor {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            topic_name: input.string(Form::Compact)?,
-            partition_index: input.i32()?,
-        };
+        let this = Self { topic_name: input.string(Form::Compact)?, partition_index: input.i32()? };
         input.skip_tags()?;
         Ok(this)
     }

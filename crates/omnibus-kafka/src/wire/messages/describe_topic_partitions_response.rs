@@ -28,9 +28,8 @@ impl DescribeTopicPartitionsResponse {
         Self::VERSIONS.check_decoded(version)?;
         let this = Self {
             throttle_time_ms: input.i32()?,
-            topics: input.array(Form::Compact, 26, |input| {
-                DescribeTopicPartitionsResponseTopic::decode(input, version)
-            })?,
+            topics: input
+                .array(Form::Compact, 26, |input| DescribeTopicPartitionsResponseTopic::decode(input, version))?,
             next_cursor: input.nullable_struct(|input| Cursor::decode(input, version))?,
         };
         input.skip_tags()?;
@@ -44,12 +43,8 @@ impl DescribeTopicPartitionsResponse {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         out.put_i32(self.throttle_time_ms);
-        out.put_array(&self.topics, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
-        out.put_nullable_struct(self.next_cursor.as_ref(), |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Compact, |out, item| item.encode(out, version))?;
+        out.put_nullable_struct(self.next_cursor.as_ref(), |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -73,9 +68,8 @@ impl DescribeTopicPartitionsResponseTopic {
             name: input.nullable_string(Form::Compact)?,
             topic_id: input.uuid()?,
             is_internal: input.bool()?,
-            partitions: input.array(Form::Compact, 20, |input| {
-                DescribeTopicPartitionsResponsePartition::decode(input, version)
-            })?,
+            partitions: input
+                .array(Form::Compact, 20, |input| DescribeTopicPartitionsResponsePartition::decode(input, version))?,
             topic_authorized_operations: input.i32()?,
         };
         input.skip_tags()?;
@@ -87,9 +81,7 @@ impl DescribeTopicPartitionsResponseTopic {
         out.put_nullable_string(self.name.as_ref(), Form::Compact)?;
         out.put_uuid(self.topic_id);
         out.put_bool(self.is_internal);
-        out.put_array(&self.partitions, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_i32(self.topic_authorized_operations);
         out.put_no_tags();
         Ok(())
@@ -132,8 +124,7 @@ impl DescribeTopicPartitionsResponsePartition {
             leader_epoch: input.i32()?,
             replica_nodes: input.array(Form::Compact, 4, |input| input.i32())?,
             isr_nodes: input.array(Form::Compact, 4, |input| input.i32())?,
-            eligible_leader_replicas: input
-                .nullable_array(Form::Compact, 4, |input| input.i32())?,
+            eligible_leader_replicas: input.nullable_array(Form::Compact, 4, |input| input.i32())?,
             last_known_elr: input.nullable_array(Form::Compact, 4, |input| input.i32())?,
             offline_replicas: input.array(Form::Compact, 4, |input| input.i32())?,
         };
@@ -154,22 +145,14 @@ impl DescribeTopicPartitionsResponsePartition {
             out.put_i32(*item);
             Ok(())
         })?;
-        out.put_nullable_array(
-            self.eligible_leader_replicas.as_deref(),
-            Form::Compact,
-            |out, item| {
-                out.put_i32(*item);
-                Ok(())
-            },
-        )?;
-        out.put_nullable_array(
-            self.last_known_elr.as_deref(),
-            Form::Compact,
-            |out, item| {
-                out.put_i32(*item);
-                Ok(())
-            },
-        )?;
+        out.put_nullable_array(self.eligible_leader_replicas.as_deref(), Form::Compact, |out, item| {
+            out.put_i32(*item);
+            Ok(())
+        })?;
+        out.put_nullable_array(self.last_known_elr.as_deref(), Form::Compact, |out, item| {
+            out.put_i32(*item);
+            Ok(())
+        })?;
         out.put_array(&self.offline_replicas, Form::Compact, |out, item| {
             out.put_i32(*item);
             Ok(())
@@ -204,10 +187,7 @@ pub struct Cursor {
 
 impl Cursor {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            topic_name: input.string(Form::Compact)?,
-            partition_index: input.i32()?,
-        };
+        let this = Self { topic_name: input.string(Form::Compact)?, partition_index: input.i32()? };
         input.skip_tags()?;
         Ok(this)
     }

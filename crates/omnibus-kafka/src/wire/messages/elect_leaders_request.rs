@@ -28,8 +28,7 @@ impl ElectLeadersRequest {
         let form = Form::compact_from(2, version);
         let this = Self {
             election_type: if version >= 1 { input.i8()? } else { 0 },
-            topic_partitions: input
-                .nullable_array(form, 3, |input| TopicPartitions::decode(input, version))?,
+            topic_partitions: input.nullable_array(form, 3, |input| TopicPartitions::decode(input, version))?,
             timeout_ms: input.i32()?,
         };
         if form == Form::Compact {
@@ -48,15 +47,9 @@ impl ElectLeadersRequest {
         if version >= 1 {
             out.put_i8(self.election_type);
         } else {
-            lacks(
-                self.election_type != 0,
-                "ElectLeadersRequest.election_type",
-                version,
-            )?;
+            lacks(self.election_type != 0, "ElectLeadersRequest.election_type", version)?;
         }
-        out.put_nullable_array(self.topic_partitions.as_deref(), form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_array(self.topic_partitions.as_deref(), form, |out, item| item.encode(out, version))?;
         out.put_i32(self.timeout_ms);
         if form == Form::Compact {
             out.put_no_tags();
@@ -67,11 +60,7 @@ impl ElectLeadersRequest {
 
 impl Default for ElectLeadersRequest {
     fn default() -> Self {
-        Self {
-            election_type: 0,
-            topic_partitions: Some(Vec::new()),
-            timeout_ms: 60000,
-        }
+        Self { election_type: 0, topic_partitions: Some(Vec::new()), timeout_ms: 60000 }
     }
 }
 
@@ -85,10 +74,7 @@ pub struct TopicPartitions {
 impl TopicPartitions {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            topic: input.string(form)?,
-            partitions: input.array(form, 4, |input| input.i32())?,
-        };
+        let this = Self { topic: input.string(form)?, partitions: input.array(form, 4, |input| input.i32())? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

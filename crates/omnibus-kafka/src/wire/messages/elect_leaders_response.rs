@@ -29,9 +29,7 @@ impl ElectLeadersResponse {
         let this = Self {
             throttle_time_ms: input.i32()?,
             error_code: if version >= 1 { input.i16()? } else { 0 },
-            replica_election_results: input.array(form, 3, |input| {
-                ReplicaElectionResult::decode(input, version)
-            })?,
+            replica_election_results: input.array(form, 3, |input| ReplicaElectionResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -50,15 +48,9 @@ impl ElectLeadersResponse {
         if version >= 1 {
             out.put_i16(self.error_code);
         } else {
-            lacks(
-                self.error_code != 0,
-                "ElectLeadersResponse.error_code",
-                version,
-            )?;
+            lacks(self.error_code != 0, "ElectLeadersResponse.error_code", version)?;
         }
-        out.put_array(&self.replica_election_results, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.replica_election_results, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -78,8 +70,7 @@ impl ReplicaElectionResult {
         let form = Form::compact_from(2, version);
         let this = Self {
             topic: input.string(form)?,
-            partition_result: input
-                .array(form, 8, |input| PartitionResult::decode(input, version))?,
+            partition_result: input.array(form, 8, |input| PartitionResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -90,9 +81,7 @@ impl ReplicaElectionResult {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(2, version);
         out.put_string(&self.topic, form)?;
-        out.put_array(&self.partition_result, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partition_result, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -111,11 +100,8 @@ pub struct PartitionResult {
 impl PartitionResult {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(2, version);
-        let this = Self {
-            partition_id: input.i32()?,
-            error_code: input.i16()?,
-            error_message: input.nullable_string(form)?,
-        };
+        let this =
+            Self { partition_id: input.i32()?, error_code: input.i16()?, error_message: input.nullable_string(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -59,19 +59,13 @@ impl FetchRequest {
             } else {
                 Vec::new()
             },
-            rack_id: if version >= 11 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            rack_id: if version >= 11 { input.string(form)? } else { WireString::new() },
         };
         if form == Form::Compact {
             input.tags(&mut |tag, input| {
                 match tag {
                     0 => this.cluster_id = input.nullable_string(Form::Compact)?,
-                    1 if version >= 15 => {
-                        this.replica_state = ReplicaState::decode(input, version)?
-                    }
+                    1 if version >= 15 => this.replica_state = ReplicaState::decode(input, version)?,
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -93,11 +87,7 @@ impl FetchRequest {
             lacks(self.replica_id != -1, "FetchRequest.replica_id", version)?;
         }
         if version < 15 {
-            lacks(
-                self.replica_state != ReplicaState::default(),
-                "FetchRequest.replica_state",
-                version,
-            )?;
+            lacks(self.replica_state != ReplicaState::default(), "FetchRequest.replica_state", version)?;
         }
         out.put_i32(self.max_wait_ms);
         out.put_i32(self.min_bytes);
@@ -111,15 +101,9 @@ impl FetchRequest {
         }
         out.put_array(&self.topics, form, |out, item| item.encode(out, version))?;
         if version >= 7 {
-            out.put_array(&self.forgotten_topics_data, form, |out, item| {
-                item.encode(out, version)
-            })?;
+            out.put_array(&self.forgotten_topics_data, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.forgotten_topics_data.is_empty(),
-                "FetchRequest.forgotten_topics_data",
-                version,
-            )?;
+            lacks(!self.forgotten_topics_data.is_empty(), "FetchRequest.forgotten_topics_data", version)?;
         }
         if version >= 11 {
             out.put_string(&self.rack_id, form)?;
@@ -127,9 +111,7 @@ impl FetchRequest {
         if form == Form::Compact {
             let mut tags = Tags::default();
             if self.cluster_id.is_some() {
-                tags.add(0, |out| {
-                    out.put_nullable_string(self.cluster_id.as_ref(), Form::Compact)
-                })?;
+                tags.add(0, |out| out.put_nullable_string(self.cluster_id.as_ref(), Form::Compact))?;
             }
             if version >= 15 && self.replica_state != ReplicaState::default() {
                 tags.add(1, |out| self.replica_state.encode(out, version))?;
@@ -168,10 +150,7 @@ pub struct ReplicaState {
 
 impl ReplicaState {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            replica_id: input.i32()?,
-            replica_epoch: input.i64()?,
-        };
+        let this = Self { replica_id: input.i32()?, replica_epoch: input.i64()? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -186,10 +165,7 @@ impl ReplicaState {
 
 impl Default for ReplicaState {
     fn default() -> Self {
-        Self {
-            replica_id: -1,
-            replica_epoch: -1,
-        }
+        Self { replica_id: -1, replica_epoch: -1 }
     }
 }
 
@@ -207,16 +183,8 @@ impl FetchTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(12, version);
         let this = Self {
-            topic: if version <= 12 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version >= 13 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            topic: if version <= 12 { input.string(form)? } else { WireString::new() },
+            topic_id: if version >= 13 { input.uuid()? } else { TopicId::default() },
             partitions: input.array(form, 16, |input| FetchPartition::decode(input, version))?,
         };
         if form == Form::Compact {
@@ -233,9 +201,7 @@ impl FetchTopic {
         if version >= 13 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -297,11 +263,7 @@ impl FetchPartition {
         if version >= 12 {
             out.put_i32(self.last_fetched_epoch);
         } else {
-            lacks(
-                self.last_fetched_epoch != -1,
-                "FetchPartition.last_fetched_epoch",
-                version,
-            )?;
+            lacks(self.last_fetched_epoch != -1, "FetchPartition.last_fetched_epoch", version)?;
         }
         if version >= 5 {
             out.put_i64(self.log_start_offset);
@@ -356,16 +318,8 @@ impl ForgottenTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(12, version);
         let this = Self {
-            topic: if version <= 12 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version >= 13 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            topic: if version <= 12 { input.string(form)? } else { WireString::new() },
+            topic_id: if version >= 13 { input.uuid()? } else { TopicId::default() },
             partitions: input.array(form, 4, |input| input.i32())?,
         };
         if form == Form::Compact {

@@ -36,18 +36,15 @@ impl FetchResponse {
             throttle_time_ms: input.i32()?,
             error_code: if version >= 7 { input.i16()? } else { 0 },
             session_id: if version >= 7 { input.i32()? } else { 0 },
-            responses: input.array(form, 3, |input| {
-                FetchableTopicResponse::decode(input, version)
-            })?,
+            responses: input.array(form, 3, |input| FetchableTopicResponse::decode(input, version))?,
             node_endpoints: Vec::new(),
         };
         if form == Form::Compact {
             input.tags(&mut |tag, input| {
                 match tag {
                     0 if version >= 16 => {
-                        this.node_endpoints = input.array(Form::Compact, 11, |input| {
-                            NodeEndpoint::decode(input, version)
-                        })?
+                        this.node_endpoints =
+                            input.array(Form::Compact, 11, |input| NodeEndpoint::decode(input, version))?
                     }
                     _ => return Ok(false),
                 }
@@ -75,19 +72,13 @@ impl FetchResponse {
         }
         out.put_array(&self.responses, form, |out, item| item.encode(out, version))?;
         if version < 16 {
-            lacks(
-                !self.node_endpoints.is_empty(),
-                "FetchResponse.node_endpoints",
-                version,
-            )?;
+            lacks(!self.node_endpoints.is_empty(), "FetchResponse.node_endpoints", version)?;
         }
         if form == Form::Compact {
             let mut tags = Tags::default();
             if version >= 16 && !self.node_endpoints.is_empty() {
                 tags.add(0, |out| {
-                    out.put_array(&self.node_endpoints, Form::Compact, |out, item| {
-                        item.encode(out, version)
-                    })
+                    out.put_array(&self.node_endpoints, Form::Compact, |out, item| item.encode(out, version))
                 })?;
             }
             out.put_tags(tags)?;
@@ -110,16 +101,8 @@ impl FetchableTopicResponse {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(12, version);
         let this = Self {
-            topic: if version <= 12 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version >= 13 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            topic: if version <= 12 { input.string(form)? } else { WireString::new() },
+            topic_id: if version >= 13 { input.uuid()? } else { TopicId::default() },
             partitions: input.array(form, 30, |input| PartitionData::decode(input, version))?,
         };
         if form == Form::Compact {
@@ -136,9 +119,7 @@ impl FetchableTopicResponse {
         if version >= 13 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -179,8 +160,7 @@ impl PartitionData {
             diverging_epoch: EpochEndOffset::default(),
             current_leader: LeaderIdAndEpoch::default(),
             snapshot_id: SnapshotId::default(),
-            aborted_transactions: input
-                .nullable_array(form, 16, |input| AbortedTransaction::decode(input, version))?,
+            aborted_transactions: input.nullable_array(form, 16, |input| AbortedTransaction::decode(input, version))?,
             preferred_read_replica: if version >= 11 { input.i32()? } else { -1 },
             records: input.nullable_records(form)?,
         };
@@ -208,37 +188,19 @@ impl PartitionData {
             out.put_i64(self.log_start_offset);
         }
         if version < 12 {
-            lacks(
-                self.diverging_epoch != EpochEndOffset::default(),
-                "PartitionData.diverging_epoch",
-                version,
-            )?;
+            lacks(self.diverging_epoch != EpochEndOffset::default(), "PartitionData.diverging_epoch", version)?;
         }
         if version < 12 {
-            lacks(
-                self.current_leader != LeaderIdAndEpoch::default(),
-                "PartitionData.current_leader",
-                version,
-            )?;
+            lacks(self.current_leader != LeaderIdAndEpoch::default(), "PartitionData.current_leader", version)?;
         }
         if version < 12 {
-            lacks(
-                self.snapshot_id != SnapshotId::default(),
-                "PartitionData.snapshot_id",
-                version,
-            )?;
+            lacks(self.snapshot_id != SnapshotId::default(), "PartitionData.snapshot_id", version)?;
         }
-        out.put_nullable_array(self.aborted_transactions.as_deref(), form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_array(self.aborted_transactions.as_deref(), form, |out, item| item.encode(out, version))?;
         if version >= 11 {
             out.put_i32(self.preferred_read_replica);
         } else {
-            lacks(
-                self.preferred_read_replica != -1,
-                "PartitionData.preferred_read_replica",
-                version,
-            )?;
+            lacks(self.preferred_read_replica != -1, "PartitionData.preferred_read_replica", version)?;
         }
         out.put_nullable_records(self.records.as_ref(), form)?;
         if form == Form::Compact {
@@ -285,10 +247,7 @@ pub struct EpochEndOffset {
 
 impl EpochEndOffset {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            epoch: input.i32()?,
-            end_offset: input.i64()?,
-        };
+        let this = Self { epoch: input.i32()?, end_offset: input.i64()? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -303,10 +262,7 @@ impl EpochEndOffset {
 
 impl Default for EpochEndOffset {
     fn default() -> Self {
-        Self {
-            epoch: -1,
-            end_offset: -1,
-        }
+        Self { epoch: -1, end_offset: -1 }
     }
 }
 
@@ -319,10 +275,7 @@ pub struct LeaderIdAndEpoch {
 
 impl LeaderIdAndEpoch {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            leader_id: input.i32()?,
-            leader_epoch: input.i32()?,
-        };
+        let this = Self { leader_id: input.i32()?, leader_epoch: input.i32()? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -337,10 +290,7 @@ impl LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self {
-            leader_id: -1,
-            leader_epoch: -1,
-        }
+        Self { leader_id: -1, leader_epoch: -1 }
     }
 }
 
@@ -353,10 +303,7 @@ pub struct SnapshotId {
 
 impl SnapshotId {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            end_offset: input.i64()?,
-            epoch: input.i32()?,
-        };
+        let this = Self { end_offset: input.i64()?, epoch: input.i32()? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -371,10 +318,7 @@ impl SnapshotId {
 
 impl Default for SnapshotId {
     fn default() -> Self {
-        Self {
-            end_offset: -1,
-            epoch: -1,
-        }
+        Self { end_offset: -1, epoch: -1 }
     }
 }
 
@@ -388,10 +332,7 @@ pub struct AbortedTransaction {
 impl AbortedTransaction {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(12, version);
-        let this = Self {
-            producer_id: input.i64()?,
-            first_offset: input.i64()?,
-        };
+        let this = Self { producer_id: input.i64()?, first_offset: input.i64()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -29,17 +29,9 @@ impl FindCoordinatorRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(3, version);
         let this = Self {
-            key: if version <= 3 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            key: if version <= 3 { input.string(form)? } else { WireString::new() },
             key_type: if version >= 1 { input.i8()? } else { 0 },
-            coordinator_keys: if version >= 4 {
-                input.array(form, 1, |input| input.string(form))?
-            } else {
-                Vec::new()
-            },
+            coordinator_keys: if version >= 4 { input.array(form, 1, |input| input.string(form))? } else { Vec::new() },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -62,22 +54,12 @@ impl FindCoordinatorRequest {
         if version >= 1 {
             out.put_i8(self.key_type);
         } else {
-            lacks(
-                self.key_type != 0,
-                "FindCoordinatorRequest.key_type",
-                version,
-            )?;
+            lacks(self.key_type != 0, "FindCoordinatorRequest.key_type", version)?;
         }
         if version >= 4 {
-            out.put_array(&self.coordinator_keys, form, |out, item| {
-                out.put_string(item, form)
-            })?;
+            out.put_array(&self.coordinator_keys, form, |out, item| out.put_string(item, form))?;
         } else {
-            lacks(
-                !self.coordinator_keys.is_empty(),
-                "FindCoordinatorRequest.coordinator_keys",
-                version,
-            )?;
+            lacks(!self.coordinator_keys.is_empty(), "FindCoordinatorRequest.coordinator_keys", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

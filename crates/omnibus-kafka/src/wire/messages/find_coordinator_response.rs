@@ -39,17 +39,9 @@ impl FindCoordinatorResponse {
         let this = Self {
             throttle_time_ms: if version >= 1 { input.i32()? } else { 0 },
             error_code: if version <= 3 { input.i16()? } else { 0 },
-            error_message: if (1..=3).contains(&version) {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            error_message: if (1..=3).contains(&version) { input.nullable_string(form)? } else { None },
             node_id: if version <= 3 { input.i32()? } else { 0 },
-            host: if version <= 3 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            host: if version <= 3 { input.string(form)? } else { WireString::new() },
             port: if version <= 3 { input.i32()? } else { 0 },
             coordinators: if version >= 4 {
                 input.array(form, 14, |input| Coordinator::decode(input, version))?
@@ -76,11 +68,7 @@ impl FindCoordinatorResponse {
         if version <= 3 {
             out.put_i16(self.error_code);
         } else {
-            lacks(
-                self.error_code != 0,
-                "FindCoordinatorResponse.error_code",
-                version,
-            )?;
+            lacks(self.error_code != 0, "FindCoordinatorResponse.error_code", version)?;
         }
         if (1..=3).contains(&version) {
             out.put_nullable_string(self.error_message.as_ref(), form)?;
@@ -88,20 +76,12 @@ impl FindCoordinatorResponse {
         if version <= 3 {
             out.put_i32(self.node_id);
         } else {
-            lacks(
-                self.node_id != 0,
-                "FindCoordinatorResponse.node_id",
-                version,
-            )?;
+            lacks(self.node_id != 0, "FindCoordinatorResponse.node_id", version)?;
         }
         if version <= 3 {
             out.put_string(&self.host, form)?;
         } else {
-            lacks(
-                !self.host.is_empty(),
-                "FindCoordinatorResponse.host",
-                version,
-            )?;
+            lacks(!self.host.is_empty(), "FindCoordinatorResponse.host", version)?;
         }
         if version <= 3 {
             out.put_i32(self.port);
@@ -109,15 +89,9 @@ impl FindCoordinatorResponse {
             lacks(self.port != 0, "FindCoordinatorResponse.port", version)?;
         }
         if version >= 4 {
-            out.put_array(&self.coordinators, form, |out, item| {
-                item.encode(out, version)
-            })?;
+            out.put_array(&self.coordinators, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.coordinators.is_empty(),
-                "FindCoordinatorResponse.coordinators",
-                version,
-            )?;
+            lacks(!self.coordinators.is_empty(), "FindCoordinatorResponse.coordinators", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

@@ -31,11 +31,7 @@ impl HeartbeatRequest {
             group_id: input.string(form)?,
             generation_id: input.i32()?,
             member_id: input.string(form)?,
-            group_instance_id: if version >= 3 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            group_instance_id: if version >= 3 { input.nullable_string(form)? } else { None },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -56,11 +52,7 @@ impl HeartbeatRequest {
         if version >= 3 {
             out.put_nullable_string(self.group_instance_id.as_ref(), form)?;
         } else {
-            lacks(
-                self.group_instance_id.is_some(),
-                "HeartbeatRequest.group_instance_id",
-                version,
-            )?;
+            lacks(self.group_instance_id.is_some(), "HeartbeatRequest.group_instance_id", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

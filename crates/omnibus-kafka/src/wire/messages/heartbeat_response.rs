@@ -25,10 +25,7 @@ impl HeartbeatResponse {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(4, version);
-        let this = Self {
-            throttle_time_ms: if version >= 1 { input.i32()? } else { 0 },
-            error_code: input.i16()?,
-        };
+        let this = Self { throttle_time_ms: if version >= 1 { input.i32()? } else { 0 }, error_code: input.i16()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -26,9 +26,7 @@ impl IncrementalAlterConfigsResponse {
         let form = Form::compact_from(1, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            responses: input.array(form, 6, |input| {
-                AlterConfigsResourceResponse::decode(input, version)
-            })?,
+            responses: input.array(form, 6, |input| AlterConfigsResourceResponse::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;

@@ -58,20 +58,12 @@ impl InitProducerIdRequest {
         if version >= 3 {
             out.put_i64(self.producer_id);
         } else {
-            lacks(
-                self.producer_id != -1,
-                "InitProducerIdRequest.producer_id",
-                version,
-            )?;
+            lacks(self.producer_id != -1, "InitProducerIdRequest.producer_id", version)?;
         }
         if version >= 3 {
             out.put_i16(self.producer_epoch);
         } else {
-            lacks(
-                self.producer_epoch != -1,
-                "InitProducerIdRequest.producer_epoch",
-                version,
-            )?;
+            lacks(self.producer_epoch != -1, "InitProducerIdRequest.producer_epoch", version)?;
         }
         if version == 6 {
             out.put_bool(self.enable2_pc);
@@ -81,11 +73,7 @@ impl InitProducerIdRequest {
         if version == 6 {
             out.put_bool(self.keep_prepared_txn);
         } else {
-            lacks(
-                self.keep_prepared_txn,
-                "InitProducerIdRequest.keep_prepared_txn",
-                version,
-            )?;
+            lacks(self.keep_prepared_txn, "InitProducerIdRequest.keep_prepared_txn", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

@@ -58,20 +58,12 @@ impl InitProducerIdResponse {
         if version == 6 {
             out.put_i64(self.ongoing_txn_producer_id);
         } else {
-            lacks(
-                self.ongoing_txn_producer_id != -1,
-                "InitProducerIdResponse.ongoing_txn_producer_id",
-                version,
-            )?;
+            lacks(self.ongoing_txn_producer_id != -1, "InitProducerIdResponse.ongoing_txn_producer_id", version)?;
         }
         if version == 6 {
             out.put_i16(self.ongoing_txn_producer_epoch);
         } else {
-            lacks(
-                self.ongoing_txn_producer_epoch != -1,
-                "InitProducerIdResponse.ongoing_txn_producer_epoch",
-                version,
-            )?;
+            lacks(self.ongoing_txn_producer_epoch != -1, "InitProducerIdResponse.ongoing_txn_producer_epoch", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

@@ -39,20 +39,10 @@ impl JoinGroupRequest {
             session_timeout_ms: input.i32()?,
             rebalance_timeout_ms: if version >= 1 { input.i32()? } else { -1 },
             member_id: input.string(form)?,
-            group_instance_id: if version >= 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            group_instance_id: if version >= 5 { input.nullable_string(form)? } else { None },
             protocol_type: input.string(form)?,
-            protocols: input.array(form, 3, |input| {
-                JoinGroupRequestProtocol::decode(input, version)
-            })?,
-            reason: if version >= 8 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            protocols: input.array(form, 3, |input| JoinGroupRequestProtocol::decode(input, version))?,
+            reason: if version >= 8 { input.nullable_string(form)? } else { None },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -76,11 +66,7 @@ impl JoinGroupRequest {
         if version >= 5 {
             out.put_nullable_string(self.group_instance_id.as_ref(), form)?;
         } else {
-            lacks(
-                self.group_instance_id.is_some(),
-                "JoinGroupRequest.group_instance_id",
-                version,
-            )?;
+            lacks(self.group_instance_id.is_some(), "JoinGroupRequest.group_instance_id", version)?;
         }
         out.put_string(&self.protocol_type, form)?;
         out.put_array(&self.protocols, form, |out, item| item.encode(out, version))?;
@@ -119,10 +105,7 @@ pub struct JoinGroupRequestProtocol {
 impl JoinGroupRequestProtocol {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(6, version);
-        let this = Self {
-            name: input.string(form)?,
-            metadata: input.bytes(form)?,
-        };
+        let this = Self { name: input.string(form)?, metadata: input.bytes(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

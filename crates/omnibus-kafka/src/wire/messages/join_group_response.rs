@@ -39,22 +39,12 @@ impl JoinGroupResponse {
             throttle_time_ms: if version >= 2 { input.i32()? } else { 0 },
             error_code: input.i16()?,
             generation_id: input.i32()?,
-            protocol_type: if version >= 7 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
-            protocol_name: if version >= 7 {
-                input.nullable_string(form)?
-            } else {
-                Some(input.string(form)?)
-            },
+            protocol_type: if version >= 7 { input.nullable_string(form)? } else { None },
+            protocol_name: if version >= 7 { input.nullable_string(form)? } else { Some(input.string(form)?) },
             leader: input.string(form)?,
             skip_assignment: if version == 9 { input.bool()? } else { false },
             member_id: input.string(form)?,
-            members: input.array(form, 4, |input| {
-                JoinGroupResponseMember::decode(input, version)
-            })?,
+            members: input.array(form, 4, |input| JoinGroupResponseMember::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -80,24 +70,13 @@ impl JoinGroupResponse {
         if version >= 7 {
             out.put_nullable_string(self.protocol_name.as_ref(), form)?;
         } else {
-            out.put_string(
-                required(
-                    self.protocol_name.as_ref(),
-                    "JoinGroupResponse.protocol_name",
-                    version,
-                )?,
-                form,
-            )?;
+            out.put_string(required(self.protocol_name.as_ref(), "JoinGroupResponse.protocol_name", version)?, form)?;
         };
         out.put_string(&self.leader, form)?;
         if version == 9 {
             out.put_bool(self.skip_assignment);
         } else {
-            lacks(
-                self.skip_assignment,
-                "JoinGroupResponse.skip_assignment",
-                version,
-            )?;
+            lacks(self.skip_assignment, "JoinGroupResponse.skip_assignment", version)?;
         }
         out.put_string(&self.member_id, form)?;
         out.put_array(&self.members, form, |out, item| item.encode(out, version))?;
@@ -138,11 +117,7 @@ impl JoinGroupResponseMember {
         let form = Form::compact_from(6, version);
         let this = Self {
             member_id: input.string(form)?,
-            group_instance_id: if version >= 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            group_instance_id: if version >= 5 { input.nullable_string(form)? } else { None },
             metadata: input.bytes(form)?,
         };
         if form == Form::Compact {

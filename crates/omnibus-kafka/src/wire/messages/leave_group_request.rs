@@ -29,11 +29,7 @@ impl LeaveGroupRequest {
         let form = Form::compact_from(4, version);
         let this = Self {
             group_id: input.string(form)?,
-            member_id: if version <= 2 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            member_id: if version <= 2 { input.string(form)? } else { WireString::new() },
             members: if version >= 3 {
                 input.array(form, 3, |input| MemberIdentity::decode(input, version))?
             } else {
@@ -57,20 +53,12 @@ impl LeaveGroupRequest {
         if version <= 2 {
             out.put_string(&self.member_id, form)?;
         } else {
-            lacks(
-                !self.member_id.is_empty(),
-                "LeaveGroupRequest.member_id",
-                version,
-            )?;
+            lacks(!self.member_id.is_empty(), "LeaveGroupRequest.member_id", version)?;
         }
         if version >= 3 {
             out.put_array(&self.members, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.members.is_empty(),
-                "LeaveGroupRequest.members",
-                version,
-            )?;
+            lacks(!self.members.is_empty(), "LeaveGroupRequest.members", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();
@@ -94,11 +82,7 @@ impl MemberIdentity {
         let this = Self {
             member_id: input.string(form)?,
             group_instance_id: input.nullable_string(form)?,
-            reason: if version == 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            reason: if version == 5 { input.nullable_string(form)? } else { None },
         };
         if form == Form::Compact {
             input.skip_tags()?;

@@ -56,11 +56,7 @@ impl LeaveGroupResponse {
         if version >= 3 {
             out.put_array(&self.members, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.members.is_empty(),
-                "LeaveGroupResponse.members",
-                version,
-            )?;
+            lacks(!self.members.is_empty(), "LeaveGroupResponse.members", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

@@ -24,11 +24,7 @@ impl ListConfigResourcesRequest {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         let this = Self {
-            resource_types: if version == 1 {
-                input.array(Form::Compact, 1, |input| input.i8())?
-            } else {
-                Vec::new()
-            },
+            resource_types: if version == 1 { input.array(Form::Compact, 1, |input| input.i8())? } else { Vec::new() },
         };
         input.skip_tags()?;
         Ok(this)
@@ -46,11 +42,7 @@ impl ListConfigResourcesRequest {
                 Ok(())
             })?;
         } else {
-            lacks(
-                !self.resource_types.is_empty(),
-                "ListConfigResourcesRequest.resource_types",
-                version,
-            )?;
+            lacks(!self.resource_types.is_empty(), "ListConfigResourcesRequest.resource_types", version)?;
         }
         out.put_no_tags();
         Ok(())

@@ -27,9 +27,7 @@ impl ListConfigResourcesResponse {
         let this = Self {
             throttle_time_ms: input.i32()?,
             error_code: input.i16()?,
-            config_resources: input.array(Form::Compact, 2, |input| {
-                ConfigResource::decode(input, version)
-            })?,
+            config_resources: input.array(Form::Compact, 2, |input| ConfigResource::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -43,9 +41,7 @@ impl ListConfigResourcesResponse {
         Self::VERSIONS.check_encoded(version)?;
         out.put_i32(self.throttle_time_ms);
         out.put_i16(self.error_code);
-        out.put_array(&self.config_resources, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.config_resources, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -81,9 +77,6 @@ impl ConfigResource {
 
 impl Default for ConfigResource {
     fn default() -> Self {
-        Self {
-            resource_name: WireString::new(),
-            resource_type: 16,
-        }
+        Self { resource_name: WireString::new(), resource_type: 16 }
     }
 }

@@ -27,16 +27,8 @@ impl ListGroupsRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(3, version);
         let this = Self {
-            states_filter: if version >= 4 {
-                input.array(form, 1, |input| input.string(form))?
-            } else {
-                Vec::new()
-            },
-            types_filter: if version == 5 {
-                input.array(form, 1, |input| input.string(form))?
-            } else {
-                Vec::new()
-            },
+            states_filter: if version >= 4 { input.array(form, 1, |input| input.string(form))? } else { Vec::new() },
+            types_filter: if version == 5 { input.array(form, 1, |input| input.string(form))? } else { Vec::new() },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -52,26 +44,14 @@ impl ListGroupsRequest {
         Self::VERSIONS.check_encoded(version)?;
         let form = Form::compact_from(3, version);
         if version >= 4 {
-            out.put_array(&self.states_filter, form, |out, item| {
-                out.put_string(item, form)
-            })?;
+            out.put_array(&self.states_filter, form, |out, item| out.put_string(item, form))?;
         } else {
-            lacks(
-                !self.states_filter.is_empty(),
-                "ListGroupsRequest.states_filter",
-                version,
-            )?;
+            lacks(!self.states_filter.is_empty(), "ListGroupsRequest.states_filter", version)?;
         }
         if version == 5 {
-            out.put_array(&self.types_filter, form, |out, item| {
-                out.put_string(item, form)
-            })?;
+            out.put_array(&self.types_filter, form, |out, item| out.put_string(item, form))?;
         } else {
-            lacks(
-                !self.types_filter.is_empty(),
-                "ListGroupsRequest.types_filter",
-                version,
-            )?;
+            lacks(!self.types_filter.is_empty(), "ListGroupsRequest.types_filter", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();

@@ -73,16 +73,8 @@ impl ListedGroup {
         let this = Self {
             group_id: input.string(form)?,
             protocol_type: input.string(form)?,
-            group_state: if version >= 4 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            group_type: if version == 5 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            group_state: if version >= 4 { input.string(form)? } else { WireString::new() },
+            group_type: if version == 5 { input.string(form)? } else { WireString::new() },
         };
         if form == Form::Compact {
             input.skip_tags()?;

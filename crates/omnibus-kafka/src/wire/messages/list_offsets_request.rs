@@ -51,11 +51,7 @@ impl ListOffsetsRequest {
         if version >= 2 {
             out.put_i8(self.isolation_level);
         } else {
-            lacks(
-                self.isolation_level != 0,
-                "ListOffsetsRequest.isolation_level",
-                version,
-            )?;
+            lacks(self.isolation_level != 0, "ListOffsetsRequest.isolation_level", version)?;
         }
         out.put_array(&self.topics, form, |out, item| item.encode(out, version))?;
         if version >= 10 {
@@ -80,9 +76,7 @@ impl ListOffsetsTopic {
         let form = Form::compact_from(6, version);
         let this = Self {
             name: input.string(form)?,
-            partitions: input.array(form, 12, |input| {
-                ListOffsetsPartition::decode(input, version)
-            })?,
+            partitions: input.array(form, 12, |input| ListOffsetsPartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -93,9 +87,7 @@ impl ListOffsetsTopic {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(6, version);
         out.put_string(&self.name, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -142,10 +134,6 @@ impl ListOffsetsPartition {
 
 impl Default for ListOffsetsPartition {
     fn default() -> Self {
-        Self {
-            partition_index: 0,
-            current_leader_epoch: -1,
-            timestamp: 0,
-        }
+        Self { partition_index: 0, current_leader_epoch: -1, timestamp: 0 }
     }
 }

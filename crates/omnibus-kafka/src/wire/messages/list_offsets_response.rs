@@ -27,9 +27,7 @@ impl ListOffsetsResponse {
         let form = Form::compact_from(6, version);
         let this = Self {
             throttle_time_ms: if version >= 2 { input.i32()? } else { 0 },
-            topics: input.array(form, 3, |input| {
-                ListOffsetsTopicResponse::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| ListOffsetsTopicResponse::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -67,9 +65,7 @@ impl ListOffsetsTopicResponse {
         let form = Form::compact_from(6, version);
         let this = Self {
             name: input.string(form)?,
-            partitions: input.array(form, 22, |input| {
-                ListOffsetsPartitionResponse::decode(input, version)
-            })?,
+            partitions: input.array(form, 22, |input| ListOffsetsPartitionResponse::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -80,9 +76,7 @@ impl ListOffsetsTopicResponse {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(6, version);
         out.put_string(&self.name, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -126,11 +120,7 @@ impl ListOffsetsPartitionResponse {
         if version >= 4 {
             out.put_i32(self.leader_epoch);
         } else {
-            lacks(
-                self.leader_epoch != -1,
-                "ListOffsetsPartitionResponse.leader_epoch",
-                version,
-            )?;
+            lacks(self.leader_epoch != -1, "ListOffsetsPartitionResponse.leader_epoch", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();
@@ -141,12 +131,6 @@ impl ListOffsetsPartitionResponse {
 
 impl Default for ListOffsetsPartitionResponse {
     fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            timestamp: -1,
-            offset: -1,
-            leader_epoch: -1,
-        }
+        Self { partition_index: 0, error_code: 0, timestamp: -1, offset: -1, leader_epoch: -1 }
     }
 }

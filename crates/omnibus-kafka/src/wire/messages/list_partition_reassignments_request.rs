@@ -25,9 +25,8 @@ impl ListPartitionReassignmentsRequest {
         Self::VERSIONS.check_decoded(version)?;
         let this = Self {
             timeout_ms: input.i32()?,
-            topics: input.nullable_array(Form::Compact, 3, |input| {
-                ListPartitionReassignmentsTopics::decode(input, version)
-            })?,
+            topics: input
+                .nullable_array(Form::Compact, 3, |input| ListPartitionReassignmentsTopics::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -40,9 +39,7 @@ impl ListPartitionReassignmentsRequest {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         out.put_i32(self.timeout_ms);
-        out.put_nullable_array(self.topics.as_deref(), Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_array(self.topics.as_deref(), Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -50,10 +47,7 @@ impl ListPartitionReassignmentsRequest {
 
 impl Default for ListPartitionReassignmentsRequest {
     fn default() -> Self {
-        Self {
-            timeout_ms: 60000,
-            topics: None,
-        }
+        Self { timeout_ms: 60000, topics: None }
     }
 }
 

@@ -29,9 +29,7 @@ impl ListPartitionReassignmentsResponse {
             throttle_time_ms: input.i32()?,
             error_code: input.i16()?,
             error_message: input.nullable_string(Form::Compact)?,
-            topics: input.array(Form::Compact, 3, |input| {
-                OngoingTopicReassignment::decode(input, version)
-            })?,
+            topics: input.array(Form::Compact, 3, |input| OngoingTopicReassignment::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -46,9 +44,7 @@ impl ListPartitionReassignmentsResponse {
         out.put_i32(self.throttle_time_ms);
         out.put_i16(self.error_code);
         out.put_nullable_string(self.error_message.as_ref(), Form::Compact)?;
-        out.put_array(&self.topics, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -65,9 +61,7 @@ impl OngoingTopicReassignment {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             name: input.string(Form::Compact)?,
-            partitions: input.array(Form::Compact, 8, |input| {
-                OngoingPartitionReassignment::decode(input, version)
-            })?,
+            partitions: input.array(Form::Compact, 8, |input| OngoingPartitionReassignment::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -75,9 +69,7 @@ impl OngoingTopicReassignment {
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         out.put_string(&self.name, Form::Compact)?;
-        out.put_array(&self.partitions, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }

@@ -33,20 +33,12 @@ impl MetadataRequest {
         let form = Form::compact_from(9, version);
         let this = Self {
             topics: if version >= 1 {
-                input.nullable_array(form, 2, |input| {
-                    MetadataRequestTopic::decode(input, version)
-                })?
+                input.nullable_array(form, 2, |input| MetadataRequestTopic::decode(input, version))?
             } else {
-                Some(input.array(form, 2, |input| {
-                    MetadataRequestTopic::decode(input, version)
-                })?)
+                Some(input.array(form, 2, |input| MetadataRequestTopic::decode(input, version))?)
             },
             allow_auto_topic_creation: if version >= 4 { input.bool()? } else { true },
-            include_cluster_authorized_operations: if (8..=10).contains(&version) {
-                input.bool()?
-            } else {
-                false
-            },
+            include_cluster_authorized_operations: if (8..=10).contains(&version) { input.bool()? } else { false },
             include_topic_authorized_operations: if version >= 8 { input.bool()? } else { false },
         };
         if form == Form::Compact {
@@ -63,24 +55,16 @@ impl MetadataRequest {
         Self::VERSIONS.check_encoded(version)?;
         let form = Form::compact_from(9, version);
         if version >= 1 {
-            out.put_nullable_array(self.topics.as_deref(), form, |out, item| {
+            out.put_nullable_array(self.topics.as_deref(), form, |out, item| item.encode(out, version))?;
+        } else {
+            out.put_array(required(self.topics.as_ref(), "MetadataRequest.topics", version)?, form, |out, item| {
                 item.encode(out, version)
             })?;
-        } else {
-            out.put_array(
-                required(self.topics.as_ref(), "MetadataRequest.topics", version)?,
-                form,
-                |out, item| item.encode(out, version),
-            )?;
         };
         if version >= 4 {
             out.put_bool(self.allow_auto_topic_creation);
         } else {
-            lacks(
-                !self.allow_auto_topic_creation,
-                "MetadataRequest.allow_auto_topic_creation",
-                version,
-            )?;
+            lacks(!self.allow_auto_topic_creation, "MetadataRequest.allow_auto_topic_creation", version)?;
         }
         if (8..=10).contains(&version) {
             out.put_bool(self.include_cluster_authorized_operations);
@@ -130,16 +114,8 @@ impl MetadataRequestTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(9, version);
         let this = Self {
-            topic_id: if version >= 10 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
-            name: if version >= 10 {
-                input.nullable_string(form)?
-            } else {
-                Some(input.string(form)?)
-            },
+            topic_id: if version >= 10 { input.uuid()? } else { TopicId::default() },
+            name: if version >= 10 { input.nullable_string(form)? } else { Some(input.string(form)?) },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -155,10 +131,7 @@ impl MetadataRequestTopic {
         if version >= 10 {
             out.put_nullable_string(self.name.as_ref(), form)?;
         } else {
-            out.put_string(
-                required(self.name.as_ref(), "MetadataRequestTopic.name", version)?,
-                form,
-            )?;
+            out.put_string(required(self.name.as_ref(), "MetadataRequestTopic.name", version)?, form)?;
         };
         if form == Form::Compact {
             out.put_no_tags();
@@ -169,9 +142,6 @@ impl MetadataRequestTopic {
 
 impl Default for MetadataRequestTopic {
     fn default() -> Self {
-        Self {
-            topic_id: TopicId::default(),
-            name: Some(WireString::new()),
-        }
+        Self { topic_id: TopicId::default(), name: Some(WireString::new()) }
     }
 }

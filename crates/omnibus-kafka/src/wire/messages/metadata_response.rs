@@ -38,23 +38,11 @@ impl MetadataResponse {
         let form = Form::compact_from(9, version);
         let this = Self {
             throttle_time_ms: if version >= 3 { input.i32()? } else { 0 },
-            brokers: input.array(form, 10, |input| {
-                MetadataResponseBroker::decode(input, version)
-            })?,
-            cluster_id: if version >= 2 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            brokers: input.array(form, 10, |input| MetadataResponseBroker::decode(input, version))?,
+            cluster_id: if version >= 2 { input.nullable_string(form)? } else { None },
             controller_id: if version >= 1 { input.i32()? } else { -1 },
-            topics: input.array(form, 8, |input| {
-                MetadataResponseTopic::decode(input, version)
-            })?,
-            cluster_authorized_operations: if (8..=10).contains(&version) {
-                input.i32()?
-            } else {
-                -2147483648
-            },
+            topics: input.array(form, 8, |input| MetadataResponseTopic::decode(input, version))?,
+            cluster_authorized_operations: if (8..=10).contains(&version) { input.i32()? } else { -2147483648 },
             error_code: if version == 13 { input.i16()? } else { 0 },
         };
         if form == Form::Compact {
@@ -131,11 +119,7 @@ impl MetadataResponseBroker {
             node_id: input.i32()?,
             host: input.string(form)?,
             port: input.i32()?,
-            rack: if version >= 1 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            rack: if version >= 1 { input.nullable_string(form)? } else { None },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -177,25 +161,11 @@ impl MetadataResponseTopic {
         let form = Form::compact_from(9, version);
         let this = Self {
             error_code: input.i16()?,
-            name: if version >= 12 {
-                input.nullable_string(form)?
-            } else {
-                Some(input.string(form)?)
-            },
-            topic_id: if version >= 10 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            name: if version >= 12 { input.nullable_string(form)? } else { Some(input.string(form)?) },
+            topic_id: if version >= 10 { input.uuid()? } else { TopicId::default() },
             is_internal: if version >= 1 { input.bool()? } else { false },
-            partitions: input.array(form, 18, |input| {
-                MetadataResponsePartition::decode(input, version)
-            })?,
-            topic_authorized_operations: if version >= 8 {
-                input.i32()?
-            } else {
-                -2147483648
-            },
+            partitions: input.array(form, 18, |input| MetadataResponsePartition::decode(input, version))?,
+            topic_authorized_operations: if version >= 8 { input.i32()? } else { -2147483648 },
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -209,10 +179,7 @@ impl MetadataResponseTopic {
         if version >= 12 {
             out.put_nullable_string(self.name.as_ref(), form)?;
         } else {
-            out.put_string(
-                required(self.name.as_ref(), "MetadataResponseTopic.name", version)?,
-                form,
-            )?;
+            out.put_string(required(self.name.as_ref(), "MetadataResponseTopic.name", version)?, form)?;
         };
         if version >= 10 {
             out.put_uuid(self.topic_id);
@@ -220,9 +187,7 @@ impl MetadataResponseTopic {
         if version >= 1 {
             out.put_bool(self.is_internal);
         }
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if version >= 8 {
             out.put_i32(self.topic_authorized_operations);
         } else {
@@ -276,11 +241,7 @@ impl MetadataResponsePartition {
             leader_epoch: if version >= 7 { input.i32()? } else { -1 },
             replica_nodes: input.array(form, 4, |input| input.i32())?,
             isr_nodes: input.array(form, 4, |input| input.i32())?,
-            offline_replicas: if version >= 5 {
-                input.array(form, 4, |input| input.i32())?
-            } else {
-                Vec::new()
-            },
+            offline_replicas: if version >= 5 { input.array(form, 4, |input| input.i32())? } else { Vec::new() },
         };
         if form == Form::Compact {
             input.skip_tags()?;

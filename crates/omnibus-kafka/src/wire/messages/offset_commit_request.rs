@@ -36,15 +36,9 @@ impl OffsetCommitRequest {
             group_id: input.string(form)?,
             generation_id_or_member_epoch: input.i32()?,
             member_id: input.string(form)?,
-            group_instance_id: if version >= 7 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            group_instance_id: if version >= 7 { input.nullable_string(form)? } else { None },
             retention_time_ms: if version <= 4 { input.i64()? } else { -1 },
-            topics: input.array(form, 3, |input| {
-                OffsetCommitRequestTopic::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| OffsetCommitRequestTopic::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -65,11 +59,7 @@ impl OffsetCommitRequest {
         if version >= 7 {
             out.put_nullable_string(self.group_instance_id.as_ref(), form)?;
         } else {
-            lacks(
-                self.group_instance_id.is_some(),
-                "OffsetCommitRequest.group_instance_id",
-                version,
-            )?;
+            lacks(self.group_instance_id.is_some(), "OffsetCommitRequest.group_instance_id", version)?;
         }
         if version <= 4 {
             out.put_i64(self.retention_time_ms);
@@ -109,19 +99,9 @@ impl OffsetCommitRequestTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(8, version);
         let this = Self {
-            name: if version <= 9 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version == 10 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
-            partitions: input.array(form, 14, |input| {
-                OffsetCommitRequestPartition::decode(input, version)
-            })?,
+            name: if version <= 9 { input.string(form)? } else { WireString::new() },
+            topic_id: if version == 10 { input.uuid()? } else { TopicId::default() },
+            partitions: input.array(form, 14, |input| OffsetCommitRequestPartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -137,9 +117,7 @@ impl OffsetCommitRequestTopic {
         if version == 10 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -189,11 +167,6 @@ impl OffsetCommitRequestPartition {
 
 impl Default for OffsetCommitRequestPartition {
     fn default() -> Self {
-        Self {
-            partition_index: 0,
-            committed_offset: 0,
-            committed_leader_epoch: -1,
-            committed_metadata: None,
-        }
+        Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, committed_metadata: None }
     }
 }

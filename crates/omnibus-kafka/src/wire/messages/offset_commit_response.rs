@@ -29,9 +29,7 @@ impl OffsetCommitResponse {
         let form = Form::compact_from(8, version);
         let this = Self {
             throttle_time_ms: if version >= 3 { input.i32()? } else { 0 },
-            topics: input.array(form, 3, |input| {
-                OffsetCommitResponseTopic::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| OffsetCommitResponseTopic::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -71,19 +69,9 @@ impl OffsetCommitResponseTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(8, version);
         let this = Self {
-            name: if version <= 9 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version == 10 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
-            partitions: input.array(form, 6, |input| {
-                OffsetCommitResponsePartition::decode(input, version)
-            })?,
+            name: if version <= 9 { input.string(form)? } else { WireString::new() },
+            topic_id: if version == 10 { input.uuid()? } else { TopicId::default() },
+            partitions: input.array(form, 6, |input| OffsetCommitResponsePartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -99,9 +87,7 @@ impl OffsetCommitResponseTopic {
         if version == 10 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -119,10 +105,7 @@ pub struct OffsetCommitResponsePartition {
 impl OffsetCommitResponsePartition {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(8, version);
-        let this = Self {
-            partition_index: input.i32()?,
-            error_code: input.i16()?,
-        };
+        let this = Self { partition_index: input.i32()?, error_code: input.i16()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

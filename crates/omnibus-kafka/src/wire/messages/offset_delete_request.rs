@@ -25,9 +25,7 @@ impl OffsetDeleteRequest {
         Self::VERSIONS.check_decoded(version)?;
         Ok(Self {
             group_id: input.string(Form::Fixed)?,
-            topics: input.array(Form::Fixed, 6, |input| {
-                OffsetDeleteRequestTopic::decode(input, version)
-            })?,
+            topics: input.array(Form::Fixed, 6, |input| OffsetDeleteRequestTopic::decode(input, version))?,
         })
     }
 
@@ -38,9 +36,7 @@ impl OffsetDeleteRequest {
     pub fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         Self::VERSIONS.check_encoded(version)?;
         out.put_string(&self.group_id, Form::Fixed)?;
-        out.put_array(&self.topics, Form::Fixed, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Fixed, |out, item| item.encode(out, version))?;
         Ok(())
     }
 }
@@ -56,17 +52,13 @@ impl OffsetDeleteRequestTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Ok(Self {
             name: input.string(Form::Fixed)?,
-            partitions: input.array(Form::Fixed, 4, |input| {
-                OffsetDeleteRequestPartition::decode(input, version)
-            })?,
+            partitions: input.array(Form::Fixed, 4, |input| OffsetDeleteRequestPartition::decode(input, version))?,
         })
     }
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         out.put_string(&self.name, Form::Fixed)?;
-        out.put_array(&self.partitions, Form::Fixed, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, Form::Fixed, |out, item| item.encode(out, version))?;
         Ok(())
     }
 }
@@ -79,9 +71,7 @@ pub struct OffsetDeleteRequestPartition {
 
 impl OffsetDeleteRequestPartition {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        Ok(Self {
-            partition_index: input.i32()?,
-        })
+        Ok(Self { partition_index: input.i32()? })
     }
 
     fn encode(&self, out: &mut Output, _version: i16) -> Result<(), EncodeError> {

@@ -27,9 +27,7 @@ impl OffsetDeleteResponse {
         Ok(Self {
             error_code: input.i16()?,
             throttle_time_ms: input.i32()?,
-            topics: input.array(Form::Fixed, 6, |input| {
-                OffsetDeleteResponseTopic::decode(input, version)
-            })?,
+            topics: input.array(Form::Fixed, 6, |input| OffsetDeleteResponseTopic::decode(input, version))?,
         })
     }
 
@@ -41,9 +39,7 @@ impl OffsetDeleteResponse {
         Self::VERSIONS.check_encoded(version)?;
         out.put_i16(self.error_code);
         out.put_i32(self.throttle_time_ms);
-        out.put_array(&self.topics, Form::Fixed, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Fixed, |out, item| item.encode(out, version))?;
         Ok(())
     }
 }
@@ -59,17 +55,13 @@ impl OffsetDeleteResponseTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Ok(Self {
             name: input.string(Form::Fixed)?,
-            partitions: input.array(Form::Fixed, 6, |input| {
-                OffsetDeleteResponsePartition::decode(input, version)
-            })?,
+            partitions: input.array(Form::Fixed, 6, |input| OffsetDeleteResponsePartition::decode(input, version))?,
         })
     }
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         out.put_string(&self.name, Form::Fixed)?;
-        out.put_array(&self.partitions, Form::Fixed, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, Form::Fixed, |out, item| item.encode(out, version))?;
         Ok(())
     }
 }
@@ -83,10 +75,7 @@ pub struct OffsetDeleteResponsePartition {
 
 impl OffsetDeleteResponsePartition {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        Ok(Self {
-            partition_index: input.i32()?,
-            error_code: input.i16()?,
-        })
+        Ok(Self { partition_index: input.i32()?, error_code: input.i16()? })
     }
 
     fn encode(&self, out: &mut Output, _version: i16) -> Result<(), EncodeError> {

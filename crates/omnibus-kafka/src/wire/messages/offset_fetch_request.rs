@@ -33,28 +33,18 @@ impl OffsetFetchRequest {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(6, version);
         let this = Self {
-            group_id: if version <= 7 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
+            group_id: if version <= 7 { input.string(form)? } else { WireString::new() },
             topics: if version <= 7 {
                 if version >= 2 {
-                    input.nullable_array(form, 3, |input| {
-                        OffsetFetchRequestTopic::decode(input, version)
-                    })?
+                    input.nullable_array(form, 3, |input| OffsetFetchRequestTopic::decode(input, version))?
                 } else {
-                    Some(input.array(form, 3, |input| {
-                        OffsetFetchRequestTopic::decode(input, version)
-                    })?)
+                    Some(input.array(form, 3, |input| OffsetFetchRequestTopic::decode(input, version))?)
                 }
             } else {
                 Some(Vec::new())
             },
             groups: if version >= 8 {
-                input.array(form, 3, |input| {
-                    OffsetFetchRequestGroup::decode(input, version)
-                })?
+                input.array(form, 3, |input| OffsetFetchRequestGroup::decode(input, version))?
             } else {
                 Vec::new()
             },
@@ -76,17 +66,11 @@ impl OffsetFetchRequest {
         if version <= 7 {
             out.put_string(&self.group_id, form)?;
         } else {
-            lacks(
-                !self.group_id.is_empty(),
-                "OffsetFetchRequest.group_id",
-                version,
-            )?;
+            lacks(!self.group_id.is_empty(), "OffsetFetchRequest.group_id", version)?;
         }
         if version <= 7 {
             if version >= 2 {
-                out.put_nullable_array(self.topics.as_deref(), form, |out, item| {
-                    item.encode(out, version)
-                })?;
+                out.put_nullable_array(self.topics.as_deref(), form, |out, item| item.encode(out, version))?;
             } else {
                 out.put_array(
                     required(self.topics.as_ref(), "OffsetFetchRequest.topics", version)?,
@@ -95,29 +79,17 @@ impl OffsetFetchRequest {
                 )?;
             };
         } else {
-            lacks(
-                self.topics != Some(Vec::new()),
-                "OffsetFetchRequest.topics",
-                version,
-            )?;
+            lacks(self.topics != Some(Vec::new()), "OffsetFetchRequest.topics", version)?;
         }
         if version >= 8 {
             out.put_array(&self.groups, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.groups.is_empty(),
-                "OffsetFetchRequest.groups",
-                version,
-            )?;
+            lacks(!self.groups.is_empty(), "OffsetFetchRequest.groups", version)?;
         }
         if version >= 7 {
             out.put_bool(self.require_stable);
         } else {
-            lacks(
-                self.require_stable,
-                "OffsetFetchRequest.require_stable",
-                version,
-            )?;
+            lacks(self.require_stable, "OffsetFetchRequest.require_stable", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();
@@ -128,12 +100,7 @@ impl OffsetFetchRequest {
 
 impl Default for OffsetFetchRequest {
     fn default() -> Self {
-        Self {
-            group_id: WireString::new(),
-            topics: Some(Vec::new()),
-            groups: Vec::new(),
-            require_stable: false,
-        }
+        Self { group_id: WireString::new(), topics: Some(Vec::new()), groups: Vec::new(), require_stable: false }
     }
 }
 
@@ -147,10 +114,7 @@ pub struct OffsetFetchRequestTopic {
 impl OffsetFetchRequestTopic {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(6, version);
-        let this = Self {
-            name: input.string(form)?,
-            partition_indexes: input.array(form, 4, |input| input.i32())?,
-        };
+        let this = Self { name: input.string(form)?, partition_indexes: input.array(form, 4, |input| input.i32())? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -186,15 +150,9 @@ impl OffsetFetchRequestGroup {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             group_id: input.string(Form::Compact)?,
-            member_id: if version >= 9 {
-                input.nullable_string(Form::Compact)?
-            } else {
-                None
-            },
+            member_id: if version >= 9 { input.nullable_string(Form::Compact)? } else { None },
             member_epoch: if version >= 9 { input.i32()? } else { -1 },
-            topics: input.nullable_array(Form::Compact, 3, |input| {
-                OffsetFetchRequestTopics::decode(input, version)
-            })?,
+            topics: input.nullable_array(Form::Compact, 3, |input| OffsetFetchRequestTopics::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -208,9 +166,7 @@ impl OffsetFetchRequestGroup {
         if version >= 9 {
             out.put_i32(self.member_epoch);
         }
-        out.put_nullable_array(self.topics.as_deref(), Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_nullable_array(self.topics.as_deref(), Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -218,12 +174,7 @@ impl OffsetFetchRequestGroup {
 
 impl Default for OffsetFetchRequestGroup {
     fn default() -> Self {
-        Self {
-            group_id: WireString::new(),
-            member_id: None,
-            member_epoch: -1,
-            topics: Some(Vec::new()),
-        }
+        Self { group_id: WireString::new(), member_id: None, member_epoch: -1, topics: Some(Vec::new()) }
     }
 }
 
@@ -240,16 +191,8 @@ pub struct OffsetFetchRequestTopics {
 impl OffsetFetchRequestTopics {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            name: if version <= 9 {
-                input.string(Form::Compact)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version == 10 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
+            name: if version <= 9 { input.string(Form::Compact)? } else { WireString::new() },
+            topic_id: if version == 10 { input.uuid()? } else { TopicId::default() },
             partition_indexes: input.array(Form::Compact, 4, |input| input.i32())?,
         };
         input.skip_tags()?;

@@ -35,21 +35,13 @@ impl OffsetFetchResponse {
         let this = Self {
             throttle_time_ms: if version >= 3 { input.i32()? } else { 0 },
             topics: if version <= 7 {
-                input.array(form, 3, |input| {
-                    OffsetFetchResponseTopic::decode(input, version)
-                })?
+                input.array(form, 3, |input| OffsetFetchResponseTopic::decode(input, version))?
             } else {
                 Vec::new()
             },
-            error_code: if (2..=7).contains(&version) {
-                input.i16()?
-            } else {
-                0
-            },
+            error_code: if (2..=7).contains(&version) { input.i16()? } else { 0 },
             groups: if version >= 8 {
-                input.array(form, 5, |input| {
-                    OffsetFetchResponseGroup::decode(input, version)
-                })?
+                input.array(form, 5, |input| OffsetFetchResponseGroup::decode(input, version))?
             } else {
                 Vec::new()
             },
@@ -73,11 +65,7 @@ impl OffsetFetchResponse {
         if version <= 7 {
             out.put_array(&self.topics, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.topics.is_empty(),
-                "OffsetFetchResponse.topics",
-                version,
-            )?;
+            lacks(!self.topics.is_empty(), "OffsetFetchResponse.topics", version)?;
         }
         if (2..=7).contains(&version) {
             out.put_i16(self.error_code);
@@ -85,11 +73,7 @@ impl OffsetFetchResponse {
         if version >= 8 {
             out.put_array(&self.groups, form, |out, item| item.encode(out, version))?;
         } else {
-            lacks(
-                !self.groups.is_empty(),
-                "OffsetFetchResponse.groups",
-                version,
-            )?;
+            lacks(!self.groups.is_empty(), "OffsetFetchResponse.groups", version)?;
         }
         if form == Form::Compact {
             out.put_no_tags();
@@ -110,9 +94,7 @@ impl OffsetFetchResponseTopic {
         let form = Form::compact_from(6, version);
         let this = Self {
             name: input.string(form)?,
-            partitions: input.array(form, 16, |input| {
-                OffsetFetchResponsePartition::decode(input, version)
-            })?,
+            partitions: input.array(form, 16, |input| OffsetFetchResponsePartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -123,9 +105,7 @@ impl OffsetFetchResponseTopic {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(6, version);
         out.put_string(&self.name, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -178,13 +158,7 @@ impl OffsetFetchResponsePartition {
 
 impl Default for OffsetFetchResponsePartition {
     fn default() -> Self {
-        Self {
-            partition_index: 0,
-            committed_offset: 0,
-            committed_leader_epoch: -1,
-            metadata: None,
-            error_code: 0,
-        }
+        Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, metadata: None, error_code: 0 }
     }
 }
 
@@ -200,9 +174,7 @@ impl OffsetFetchResponseGroup {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             group_id: input.string(Form::Compact)?,
-            topics: input.array(Form::Compact, 3, |input| {
-                OffsetFetchResponseTopics::decode(input, version)
-            })?,
+            topics: input.array(Form::Compact, 3, |input| OffsetFetchResponseTopics::decode(input, version))?,
             error_code: input.i16()?,
         };
         input.skip_tags()?;
@@ -211,9 +183,7 @@ impl OffsetFetchResponseGroup {
 
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         out.put_string(&self.group_id, Form::Compact)?;
-        out.put_array(&self.topics, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topics, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_i16(self.error_code);
         out.put_no_tags();
         Ok(())
@@ -233,19 +203,10 @@ pub struct OffsetFetchResponseTopics {
 impl OffsetFetchResponseTopics {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            name: if version <= 9 {
-                input.string(Form::Compact)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version == 10 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
-            partitions: input.array(Form::Compact, 20, |input| {
-                OffsetFetchResponsePartitions::decode(input, version)
-            })?,
+            name: if version <= 9 { input.string(Form::Compact)? } else { WireString::new() },
+            topic_id: if version == 10 { input.uuid()? } else { TopicId::default() },
+            partitions: input
+                .array(Form::Compact, 20, |input| OffsetFetchResponsePartitions::decode(input, version))?,
         };
         input.skip_tags()?;
         Ok(this)
@@ -258,9 +219,7 @@ impl OffsetFetchResponseTopics {
         if version == 10 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partitions, Form::Compact, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, Form::Compact, |out, item| item.encode(out, version))?;
         out.put_no_tags();
         Ok(())
     }
@@ -302,12 +261,6 @@ impl OffsetFetchResponsePartitions {
 
 impl Default for OffsetFetchResponsePartitions {
     fn default() -> Self {
-        Self {
-            partition_index: 0,
-            committed_offset: 0,
-            committed_leader_epoch: -1,
-            metadata: None,
-            error_code: 0,
-        }
+        Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, metadata: None, error_code: 0 }
     }
 }

@@ -27,9 +27,7 @@ impl OffsetForLeaderEpochRequest {
         let form = Form::compact_from(4, version);
         let this = Self {
             replica_id: if version >= 3 { input.i32()? } else { -2 },
-            topics: input.array(form, 3, |input| {
-                OffsetForLeaderTopic::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| OffsetForLeaderTopic::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -57,10 +55,7 @@ impl OffsetForLeaderEpochRequest {
 
 impl Default for OffsetForLeaderEpochRequest {
     fn default() -> Self {
-        Self {
-            replica_id: -2,
-            topics: Vec::new(),
-        }
+        Self { replica_id: -2, topics: Vec::new() }
     }
 }
 
@@ -76,9 +71,7 @@ impl OffsetForLeaderTopic {
         let form = Form::compact_from(4, version);
         let this = Self {
             topic: input.string(form)?,
-            partitions: input.array(form, 12, |input| {
-                OffsetForLeaderPartition::decode(input, version)
-            })?,
+            partitions: input.array(form, 12, |input| OffsetForLeaderPartition::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -89,9 +82,7 @@ impl OffsetForLeaderTopic {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(4, version);
         out.put_string(&self.topic, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -110,11 +101,7 @@ pub struct OffsetForLeaderPartition {
 impl OffsetForLeaderPartition {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(4, version);
-        let this = Self {
-            partition: input.i32()?,
-            current_leader_epoch: input.i32()?,
-            leader_epoch: input.i32()?,
-        };
+        let this = Self { partition: input.i32()?, current_leader_epoch: input.i32()?, leader_epoch: input.i32()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -135,10 +122,6 @@ impl OffsetForLeaderPartition {
 
 impl Default for OffsetForLeaderPartition {
     fn default() -> Self {
-        Self {
-            partition: 0,
-            current_leader_epoch: -1,
-            leader_epoch: 0,
-        }
+        Self { partition: 0, current_leader_epoch: -1, leader_epoch: 0 }
     }
 }

@@ -26,9 +26,7 @@ impl OffsetForLeaderEpochResponse {
         let form = Form::compact_from(4, version);
         let this = Self {
             throttle_time_ms: input.i32()?,
-            topics: input.array(form, 3, |input| {
-                OffsetForLeaderTopicResult::decode(input, version)
-            })?,
+            topics: input.array(form, 3, |input| OffsetForLeaderTopicResult::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -75,9 +73,7 @@ impl OffsetForLeaderTopicResult {
     fn encode(&self, out: &mut Output, version: i16) -> Result<(), EncodeError> {
         let form = Form::compact_from(4, version);
         out.put_string(&self.topic, form)?;
-        out.put_array(&self.partitions, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partitions, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -124,11 +120,6 @@ impl EpochEndOffset {
 
 impl Default for EpochEndOffset {
     fn default() -> Self {
-        Self {
-            error_code: 0,
-            partition: 0,
-            leader_epoch: -1,
-            end_offset: -1,
-        }
+        Self { error_code: 0, partition: 0, leader_epoch: -1, end_offset: -1 }
     }
 }

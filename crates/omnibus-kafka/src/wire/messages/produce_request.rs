@@ -50,9 +50,7 @@ impl ProduceRequest {
         out.put_nullable_string(self.transactional_id.as_ref(), form)?;
         out.put_i16(self.acks);
         out.put_i32(self.timeout_ms);
-        out.put_array(&self.topic_data, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.topic_data, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -74,19 +72,9 @@ impl TopicProduceData {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(9, version);
         let this = Self {
-            name: if version <= 12 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version == 13 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
-            partition_data: input.array(form, 6, |input| {
-                PartitionProduceData::decode(input, version)
-            })?,
+            name: if version <= 12 { input.string(form)? } else { WireString::new() },
+            topic_id: if version == 13 { input.uuid()? } else { TopicId::default() },
+            partition_data: input.array(form, 6, |input| PartitionProduceData::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -102,9 +90,7 @@ impl TopicProduceData {
         if version == 13 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partition_data, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partition_data, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -122,10 +108,7 @@ pub struct PartitionProduceData {
 impl PartitionProduceData {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(9, version);
-        let this = Self {
-            index: input.i32()?,
-            records: input.nullable_records(form)?,
-        };
+        let this = Self { index: input.i32()?, records: input.nullable_records(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

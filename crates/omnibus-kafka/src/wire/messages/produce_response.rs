@@ -29,9 +29,7 @@ impl ProduceResponse {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(9, version);
         let mut this = Self {
-            responses: input.array(form, 3, |input| {
-                TopicProduceResponse::decode(input, version)
-            })?,
+            responses: input.array(form, 3, |input| TopicProduceResponse::decode(input, version))?,
             throttle_time_ms: input.i32()?,
             node_endpoints: Vec::new(),
         };
@@ -39,9 +37,8 @@ impl ProduceResponse {
             input.tags(&mut |tag, input| {
                 match tag {
                     0 if version >= 10 => {
-                        this.node_endpoints = input.array(Form::Compact, 11, |input| {
-                            NodeEndpoint::decode(input, version)
-                        })?
+                        this.node_endpoints =
+                            input.array(Form::Compact, 11, |input| NodeEndpoint::decode(input, version))?
                     }
                     _ => return Ok(false),
                 }
@@ -61,19 +58,13 @@ impl ProduceResponse {
         out.put_array(&self.responses, form, |out, item| item.encode(out, version))?;
         out.put_i32(self.throttle_time_ms);
         if version < 10 {
-            lacks(
-                !self.node_endpoints.is_empty(),
-                "ProduceResponse.node_endpoints",
-                version,
-            )?;
+            lacks(!self.node_endpoints.is_empty(), "ProduceResponse.node_endpoints", version)?;
         }
         if form == Form::Compact {
             let mut tags = Tags::default();
             if version >= 10 && !self.node_endpoints.is_empty() {
                 tags.add(0, |out| {
-                    out.put_array(&self.node_endpoints, Form::Compact, |out, item| {
-                        item.encode(out, version)
-                    })
+                    out.put_array(&self.node_endpoints, Form::Compact, |out, item| item.encode(out, version))
                 })?;
             }
             out.put_tags(tags)?;
@@ -96,19 +87,9 @@ impl TopicProduceResponse {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(9, version);
         let this = Self {
-            name: if version <= 12 {
-                input.string(form)?
-            } else {
-                WireString::new()
-            },
-            topic_id: if version == 13 {
-                input.uuid()?
-            } else {
-                TopicId::default()
-            },
-            partition_responses: input.array(form, 22, |input| {
-                PartitionProduceResponse::decode(input, version)
-            })?,
+            name: if version <= 12 { input.string(form)? } else { WireString::new() },
+            topic_id: if version == 13 { input.uuid()? } else { TopicId::default() },
+            partition_responses: input.array(form, 22, |input| PartitionProduceResponse::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -124,9 +105,7 @@ impl TopicProduceResponse {
         if version == 13 {
             out.put_uuid(self.topic_id);
         }
-        out.put_array(&self.partition_responses, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.partition_responses, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -161,25 +140,17 @@ impl PartitionProduceResponse {
             log_append_time_ms: input.i64()?,
             log_start_offset: if version >= 5 { input.i64()? } else { -1 },
             record_errors: if version >= 8 {
-                input.array(form, 6, |input| {
-                    BatchIndexAndErrorMessage::decode(input, version)
-                })?
+                input.array(form, 6, |input| BatchIndexAndErrorMessage::decode(input, version))?
             } else {
                 Vec::new()
             },
-            error_message: if version >= 8 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            error_message: if version >= 8 { input.nullable_string(form)? } else { None },
             current_leader: LeaderIdAndEpoch::default(),
         };
         if form == Form::Compact {
             input.tags(&mut |tag, input| {
                 match tag {
-                    0 if version >= 10 => {
-                        this.current_leader = LeaderIdAndEpoch::decode(input, version)?
-                    }
+                    0 if version >= 10 => this.current_leader = LeaderIdAndEpoch::decode(input, version)?,
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -198,9 +169,7 @@ impl PartitionProduceResponse {
             out.put_i64(self.log_start_offset);
         }
         if version >= 8 {
-            out.put_array(&self.record_errors, form, |out, item| {
-                item.encode(out, version)
-            })?;
+            out.put_array(&self.record_errors, form, |out, item| item.encode(out, version))?;
         }
         if version >= 8 {
             out.put_nullable_string(self.error_message.as_ref(), form)?;
@@ -248,10 +217,7 @@ pub struct BatchIndexAndErrorMessage {
 impl BatchIndexAndErrorMessage {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(9, version);
-        let this = Self {
-            batch_index: input.i32()?,
-            batch_index_error_message: input.nullable_string(form)?,
-        };
+        let this = Self { batch_index: input.i32()?, batch_index_error_message: input.nullable_string(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }
@@ -278,10 +244,7 @@ pub struct LeaderIdAndEpoch {
 
 impl LeaderIdAndEpoch {
     fn decode(input: &mut Input, _version: i16) -> Result<Self, DecodeError> {
-        let this = Self {
-            leader_id: input.i32()?,
-            leader_epoch: input.i32()?,
-        };
+        let this = Self { leader_id: input.i32()?, leader_epoch: input.i32()? };
         input.skip_tags()?;
         Ok(this)
     }
@@ -296,10 +259,7 @@ impl LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self {
-            leader_id: -1,
-            leader_epoch: -1,
-        }
+        Self { leader_id: -1, leader_epoch: -1 }
     }
 }
 

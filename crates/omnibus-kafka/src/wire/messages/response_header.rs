@@ -23,9 +23,7 @@ impl ResponseHeader {
     pub fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         Self::VERSIONS.check_decoded(version)?;
         let form = Form::compact_from(1, version);
-        let this = Self {
-            correlation_id: input.i32()?,
-        };
+        let this = Self { correlation_id: input.i32()? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

@@ -37,24 +37,10 @@ impl SyncGroupRequest {
             group_id: input.string(form)?,
             generation_id: input.i32()?,
             member_id: input.string(form)?,
-            group_instance_id: if version >= 3 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
-            protocol_type: if version == 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
-            protocol_name: if version == 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
-            assignments: input.array(form, 3, |input| {
-                SyncGroupRequestAssignment::decode(input, version)
-            })?,
+            group_instance_id: if version >= 3 { input.nullable_string(form)? } else { None },
+            protocol_type: if version == 5 { input.nullable_string(form)? } else { None },
+            protocol_name: if version == 5 { input.nullable_string(form)? } else { None },
+            assignments: input.array(form, 3, |input| SyncGroupRequestAssignment::decode(input, version))?,
         };
         if form == Form::Compact {
             input.skip_tags()?;
@@ -75,11 +61,7 @@ impl SyncGroupRequest {
         if version >= 3 {
             out.put_nullable_string(self.group_instance_id.as_ref(), form)?;
         } else {
-            lacks(
-                self.group_instance_id.is_some(),
-                "SyncGroupRequest.group_instance_id",
-                version,
-            )?;
+            lacks(self.group_instance_id.is_some(), "SyncGroupRequest.group_instance_id", version)?;
         }
         if version == 5 {
             out.put_nullable_string(self.protocol_type.as_ref(), form)?;
@@ -87,9 +69,7 @@ impl SyncGroupRequest {
         if version == 5 {
             out.put_nullable_string(self.protocol_name.as_ref(), form)?;
         }
-        out.put_array(&self.assignments, form, |out, item| {
-            item.encode(out, version)
-        })?;
+        out.put_array(&self.assignments, form, |out, item| item.encode(out, version))?;
         if form == Form::Compact {
             out.put_no_tags();
         }
@@ -107,10 +87,7 @@ pub struct SyncGroupRequestAssignment {
 impl SyncGroupRequestAssignment {
     fn decode(input: &mut Input, version: i16) -> Result<Self, DecodeError> {
         let form = Form::compact_from(4, version);
-        let this = Self {
-            member_id: input.string(form)?,
-            assignment: input.bytes(form)?,
-        };
+        let this = Self { member_id: input.string(form)?, assignment: input.bytes(form)? };
         if form == Form::Compact {
             input.skip_tags()?;
         }

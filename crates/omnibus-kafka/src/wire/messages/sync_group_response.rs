@@ -34,16 +34,8 @@ impl SyncGroupResponse {
         let this = Self {
             throttle_time_ms: if version >= 1 { input.i32()? } else { 0 },
             error_code: input.i16()?,
-            protocol_type: if version == 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
-            protocol_name: if version == 5 {
-                input.nullable_string(form)?
-            } else {
-                None
-            },
+            protocol_type: if version == 5 { input.nullable_string(form)? } else { None },
+            protocol_name: if version == 5 { input.nullable_string(form)? } else { None },
             assignment: input.bytes(form)?,
         };
         if form == Form::Compact {
