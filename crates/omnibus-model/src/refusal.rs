@@ -60,7 +60,7 @@ pub enum Refusal {
     GroupFull { max: u32 },
     #[error("member epoch {got} is not the current {current}")]
     MemberEpochFenced { current: i32, got: i32 },
-    #[error("member epoch {got} is older than {current}")]
+    #[error("member epoch {got} does not suffice, {current} is current")]
     MemberEpochStale { current: i32, got: i32 },
     #[error("the broker has no assignor {assignor}")]
     UnsupportedAssignor { assignor: String },

@@ -43,7 +43,7 @@ impl Round {
                 let step = at.limits.initial_rebalance_delay.min(first.remaining);
                 let remaining = Millis(first.remaining.0.saturating_sub(first.step.0));
                 *first = FirstRound { step, remaining, newcomers: false };
-                self.until = at.now.plus(step);
+                self.until = self.until.plus(step);
                 true
             }
             _ => false,

@@ -1,0 +1,10 @@
+//! Scripts: commands in, answers out. Each test is named after the rule it proves.
+//! `UPDATE_EXPECT=1 cargo test` writes the answers down; read them before you commit them.
+
+mod topics;
+mod streams;
+mod offsets;
+mod classic_rounds;
+mod classic_members;
+mod consumer_groups;
+mod script;

@@ -1,0 +1,79 @@
+//! The catalog of the metadata shard.
+
+use crate::script::{check, check_within};
+use expect_test::expect;
+use omnibus_broker::BrokerLimits;
+
+#[test]
+fn partitions_are_spread_over_the_data_shards_in_turn() {
+    let limits = BrokerLimits { data_shards: 3, ..BrokerLimits::default() };
+    check_within(
+        limits,
+        &expect![[r#"
+            0s create a 1                                              -> s0@1
+            0s create b 1                                              -> s1@2
+            0s create c 4                                              -> s2@3 s3@1 s4@2 s5@3
+            0s create d 1                                              -> s6@1
+        "#]],
+    );
+}
+
+#[test]
+fn stream_is_never_reused() {
+    check(&expect![[r#"
+        0s create orders 2                                         -> s0@1 s1@2
+        0s create orders 1                                         -> no: topic orders exists already
+        0s delete orders                                           -> s0@1 s1@2
+        0s delete orders                                           -> no: there is no topic orders
+        0s create orders 2                                         -> s2@3 s3@4
+    "#]]);
+}
+
+#[test]
+fn partitions_only_grow() {
+    check(&expect![[r#"
+        0s create orders 2                                         -> s0@1 s1@2
+        0s grow orders 4                                           -> s0@1 s1@2 s2@3 s3@4
+        0s grow orders 4                                           -> no: topic orders has 4 partitions and cannot have 4: partitions are only ever added
+        0s grow orders 3                                           -> no: topic orders has 4 partitions and cannot have 3: partitions are only ever added
+        0s grow others 3                                           -> no: there is no topic others
+    "#]]);
+}
+
+#[test]
+fn partitions_are_limited() {
+    let limits = BrokerLimits { partitions_max: 5, ..BrokerLimits::default() };
+    check_within(
+        limits,
+        &expect![[r#"
+            0s create a 0                                              -> no: a topic has 1 to 5 partitions, not 0
+            0s create a 6                                              -> no: a topic has 1 to 5 partitions, not 6
+            0s create a 3                                              -> s0@1 s1@2 s2@3
+            0s create b 3                                              -> no: the broker holds 5 partitions, the most it may
+            0s grow a 6                                                -> no: a topic has 1 to 5 partitions, not 6
+            0s grow a 5                                                -> s0@1 s1@2 s2@3 s3@4 s4@5
+            0s delete a                                                -> s0@1 s1@2 s2@3 s3@4 s4@5
+            0s create b 5                                              -> s5@6 s6@7 s7@8 s8@9 s9@10
+        "#]],
+    );
+}
+
+#[test]
+fn configuration_changes_are_not_lost() {
+    check(&expect![[r#"
+        0s create orders 1                                         -> s0@1
+        0s alter orders to=5                                       -> s0@1
+        0s alter orders to=6                                       -> no: the configuration of orders was changed by somebody else meanwhile
+        0s alter orders from=5 to=6                                -> s0@1
+        0s alter orders from=6 to=6                                -> s0@1 (unchanged)
+        0s alter others to=6                                       -> no: there is no topic others
+    "#]]);
+}
+
+#[test]
+fn producer_ids_are_handed_out_once() {
+    check(&expect![[r#"
+        0s new-producer                                            -> producer 0
+        0s new-producer                                            -> producer 1
+    "#]]);
+}
