@@ -5,8 +5,16 @@
 //!
 //! **Never:** decisions; a seam only carries them out.
 
+pub mod planted;
 pub mod clock;
 pub mod entropy;
+pub mod fault;
+pub mod system_disk;
+pub mod disk;
 
 pub use clock::{Clock, SystemClock};
+pub use disk::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
 pub use entropy::{Entropy, SystemEntropy};
+pub use fault::FaultDisk;
+pub use planted::{Bug, planted};
+pub use system_disk::SystemDisk;

@@ -1,1 +1,49 @@
-//! Placeholder.
+//! The storage engine: one log per disk, shared by every stream, queue and protocol.
+//!
+//! Entries of all shards are gathered into blocks and made durable in order (`writer`); once
+//! committed they are published to an index of streams (`index`) and can be read (`read`).
+//! Opening rebuilds the index (`recover`), maintenance seals, packs and recycles files.
+//! Every byte on disk is described in `docs/formats/`.
+//!
+//! **Never:** a clock, async, the meaning of a command, a payload it did not check.
+
+mod log;
+mod open;
+mod recover;
+mod replay;
+mod writer;
+mod retention;
+mod read;
+mod rows;
+mod stats;
+mod segments;
+mod shared;
+mod pending;
+mod queue;
+mod index;
+mod scan;
+mod checkpoint;
+mod footer;
+mod cache;
+mod file;
+mod device;
+mod ring;
+mod block;
+mod row;
+mod manifest;
+mod superblock;
+mod cursor;
+mod buffer;
+mod entry;
+mod error;
+mod config;
+
+pub use config::{Choice, LogConfig};
+pub use entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, ReplayEntry, Room};
+pub use error::{Affected, Damage, Gravity, LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
+pub use log::{Log, Opened};
+pub use read::ReadPlan;
+pub use recover::RecoveryReport;
+pub use replay::Replay;
+pub use stats::LogStats;
+pub use writer::Writer;

@@ -1,0 +1,130 @@
+//! Bugs on purpose, for the simulator to catch: without them a green run says little.
+//!
+//! A bug is one `if planted(Bug::…)` at the spot where a careless change would put it. In
+//! production [`planted`] is the constant `false`, and the compiler removes the bug; only a
+//! debug build with the feature `planted-bugs`, which the simulator asks for, has them.
+//! See `docs/adr/0050-planted-bugs.md`.
+
+/// The bugs that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// A write counts as durable before its sync.
+    AckBeforeSync,
+    /// Rot in acknowledged data passes for a torn tail and is cut off.
+    RotAsTornTail,
+    /// A torn tail stays on the disk and looks sound again later.
+    TornTailStays,
+    /// A checkpoint counts before it is durable.
+    PurgeBeforeCheckpoint,
+    /// A command is applied at another time than it is logged with.
+    ClockInApply,
+    /// The sequences of idempotent producers are not replayed.
+    SequencesForgotten,
+    /// Readers see a batch before it is committed.
+    PublishBeforeCommit,
+    /// A start leads in the same term as the one before.
+    TermReused,
+    /// Trims are not replayed.
+    TrimForgotten,
+    /// An idle writer never announces its last block.
+    SealForgotten,
+    /// A checkpoint claims an entry more than its state has seen.
+    CheckpointAhead,
+    /// What the full disk refused is acknowledged.
+    AckDespiteFullDisk,
+    /// A repeated batch is acknowledged at a new offset.
+    DuplicateAsNew,
+    /// Writing goes on after a failed write.
+    WriteAfterFailure,
+    /// What is read from the disk is served unchecked.
+    RotServed,
+    /// An answer does not wait for what it rests on.
+    AnswerBeforeCommit,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::AckBeforeSync,
+        Self::RotAsTornTail,
+        Self::TornTailStays,
+        Self::PurgeBeforeCheckpoint,
+        Self::ClockInApply,
+        Self::SequencesForgotten,
+        Self::PublishBeforeCommit,
+        Self::TermReused,
+        Self::TrimForgotten,
+        Self::SealForgotten,
+        Self::CheckpointAhead,
+        Self::AckDespiteFullDisk,
+        Self::DuplicateAsNew,
+        Self::WriteAfterFailure,
+        Self::RotServed,
+        Self::AnswerBeforeCommit,
+    ];
+
+    /// The name on a command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AckBeforeSync => "ack-before-sync",
+            Self::RotAsTornTail => "rot-as-torn-tail",
+            Self::TornTailStays => "torn-tail-stays",
+            Self::PurgeBeforeCheckpoint => "purge-before-checkpoint",
+            Self::ClockInApply => "clock-in-apply",
+            Self::SequencesForgotten => "sequences-forgotten",
+            Self::PublishBeforeCommit => "publish-before-commit",
+            Self::TermReused => "term-reused",
+            Self::TrimForgotten => "trim-forgotten",
+            Self::SealForgotten => "seal-forgotten",
+            Self::CheckpointAhead => "checkpoint-ahead",
+            Self::AckDespiteFullDisk => "ack-despite-full-disk",
+            Self::DuplicateAsNew => "duplicate-as-new",
+            Self::WriteAfterFailure => "write-after-failure",
+            Self::RotServed => "rot-served",
+            Self::AnswerBeforeCommit => "answer-before-commit",
+        }
+    }
+}
+
+#[cfg(all(feature = "planted-bugs", debug_assertions))]
+mod soil {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants one bug for all that runs on this thread, or none; false if this build cannot.
+    #[must_use]
+    pub fn plant(bug: Option<Bug>) -> bool {
+        PLANTED.set(bug);
+        true
+    }
+
+    /// Whether this bug is planted.
+    #[must_use]
+    pub fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(all(feature = "planted-bugs", debug_assertions))]
+pub use soil::{plant, planted};
+
+/// Plants nothing: this build has no bugs on purpose.
+#[cfg(not(all(feature = "planted-bugs", debug_assertions)))]
+#[must_use]
+pub const fn plant(bug: Option<Bug>) -> bool {
+    bug.is_none()
+}
+
+/// Whether this bug is planted: here it never is.
+#[cfg(not(all(feature = "planted-bugs", debug_assertions)))]
+#[inline(always)]
+#[must_use]
+pub const fn planted(_: Bug) -> bool {
+    false
+}

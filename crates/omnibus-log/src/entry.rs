@@ -1,0 +1,84 @@
+//! What goes into the log, and what comes back from it.
+
+use bytes::Bytes;
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
+
+/// One entry of a shard's replicated log: a commit group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub shard: ShardId,
+    pub term: Term,
+    pub index: LogIndex,
+    /// The commands, opaque to the log.
+    pub head: Bytes,
+    /// Payloads, sorted by stream by whoever made the entry.
+    pub batches: Vec<EntryBatch>,
+}
+
+/// One batch of records: its payload is `prefix` followed by `rest`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryBatch {
+    pub stream: StreamId,
+    pub base: Offset,
+    pub count: u32,
+    pub timestamp_max: Timestamp,
+    /// The payload's patched beginning.
+    pub prefix: Bytes,
+    /// The payload's untouched remainder.
+    pub rest: Bytes,
+}
+
+impl EntryBatch {
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.prefix.len() + self.rest.len()
+    }
+}
+
+/// An entry that was in the log when it was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayEntry {
+    pub shard: ShardId,
+    pub term: Term,
+    pub index: LogIndex,
+    pub head: Bytes,
+    /// Stream, base offset and count of each batch.
+    pub batches: Vec<(StreamId, Offset, u32)>,
+}
+
+/// A shard's state as it was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub shard: ShardId,
+    pub term: Term,
+    pub index: LogIndex,
+    pub state: Bytes,
+}
+
+/// A batch that takes the place of others, its offsets unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    pub base: Offset,
+    /// The offsets it spans, gaps included.
+    pub count: u32,
+    pub timestamp_max: Timestamp,
+    pub bytes: Bytes,
+}
+
+/// Where a batch lies in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPosition {
+    pub base: Offset,
+    pub count: u32,
+    pub timestamp_max: Timestamp,
+}
+
+/// Whether there is room to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// For anything.
+    Plenty,
+    /// For entries without batches: deletes, commits, trims.
+    ReserveOnly,
+    /// For nothing.
+    None,
+}

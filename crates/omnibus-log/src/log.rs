@@ -1,0 +1,185 @@
+//! The log: what its owner may ask of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use omnibus_io::Disk;
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Timestamp};
+
+use crate::block::BlockSize;
+use crate::config::LogConfig;
+use crate::entry::{BatchPosition, Checkpoint, Entry, Room};
+use crate::error::{LogError, OnDurable, ReadError, SubmitRefused};
+use crate::index::Stream;
+use crate::open::open;
+use crate::queue::Refused;
+use crate::read::{ReadPlan, plan};
+use crate::recover::RecoveryReport;
+use crate::replay::Replay;
+use crate::retention;
+use crate::shared::Shared;
+use crate::stats::{LogStats, stats};
+use crate::writer::Writer;
+
+/// A log on a disk. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+/// A log that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub log: Log,
+    /// Writes what is submitted; somebody must run it.
+    pub writer: Writer,
+    /// How often the log has been opened, this time included; durable before it is told.
+    pub incarnation: u64,
+    pub checkpoints: Vec<Checkpoint>,
+    /// The entries after each shard's checkpoint. Readers see their batches once they are
+    /// published again.
+    pub replay: Replay,
+    pub report: RecoveryReport,
+}
+
+impl Log {
+    /// Opens the log on a disk, making it if the disk is empty.
+    ///
+    /// # Errors
+    /// If something acknowledged is damaged in what must be read again, if a file is missing
+    /// or of another version, if the configuration cannot be had, and if the disk fails.
+    pub fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable) -> Result<Opened, LogError> {
+        let parts = open(disk, config, on_durable)?;
+        Ok(Opened {
+            log: Self { shared: parts.shared },
+            writer: parts.writer,
+            incarnation: parts.incarnation,
+            checkpoints: parts.checkpoints,
+            replay: parts.replay,
+            report: parts.report,
+        })
+    }
+
+    /// Says what there is room for; costs next to nothing.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.shared.room()
+    }
+
+    /// Hands an entry to the writer without waiting.
+    ///
+    /// # Errors
+    /// If it will not be written; nothing has happened then.
+    pub fn submit(&self, entry: Entry) -> Result<(), SubmitRefused> {
+        if let Some(failed) = self.shared.failure.get() {
+            return Err(SubmitRefused::Failed(failed.clone()));
+        }
+        let (bytes, bytes_max) = (BlockSize::of(&entry).block_bytes() as u64, self.shared.config.entry_bytes_max);
+        if bytes > bytes_max {
+            return Err(SubmitRefused::TooLarge { bytes, bytes_max });
+        }
+        let enough = match self.room() {
+            Room::Plenty => true,
+            Room::ReserveOnly => entry.batches.is_empty(),
+            Room::None => false,
+        };
+        if !enough {
+            return Err(SubmitRefused::DiskFull);
+        }
+        self.shared.queue.push(entry).map_err(|refused| match (refused, self.shared.failure.get()) {
+            (_, Some(failed)) => SubmitRefused::Failed(failed.clone()),
+            (Refused::Closed, None) => SubmitRefused::Closed,
+            (Refused::Full, None) => SubmitRefused::QueueFull,
+        })
+    }
+
+    /// Lets readers see a shard's entries up to `index`, which are committed.
+    pub fn publish(&self, shard: ShardId, index: LogIndex) {
+        self.shared.pending.publish(shard, index, &self.shared.index);
+    }
+
+    /// Returns which offsets of a stream can be read; none if it is not known.
+    #[must_use]
+    pub fn bounds(&self, stream: StreamId) -> StreamBounds {
+        self.shared.index.with(stream, |known| known.map(Stream::bounds).unwrap_or_default())
+    }
+
+    /// Plans to read whole batches, from the one that contains `from`, up to `bytes_max` but
+    /// at least one. At the end of the stream the plan is empty.
+    ///
+    /// # Errors
+    /// If `from` lies outside of the stream.
+    pub fn plan(&self, stream: StreamId, from: Offset, bytes_max: usize) -> Result<ReadPlan, ReadError> {
+        plan(&self.shared, stream, from, bytes_max)
+    }
+
+    /// Reads what was planned, from the disk where the cache does not have it; blocks.
+    /// Batches that lie side by side come as one slice.
+    ///
+    /// # Errors
+    /// If a checksum does not hold or the disk fails; a wrong byte is never served.
+    pub fn load(&self, plan: &ReadPlan) -> Result<Vec<Bytes>, ReadError> {
+        plan.load()
+    }
+
+    /// Forgets the records of a stream before an offset. Doing so again changes nothing.
+    pub fn trim(&self, stream: StreamId, before: Offset) {
+        // A stream that is not known has nothing to forget.
+        self.shared.index.change(stream, |known| known.trim(before));
+    }
+
+    /// Forgets a stream. Doing so again changes nothing.
+    pub fn drop_stream(&self, stream: StreamId) {
+        self.shared.index.remove(stream);
+    }
+
+    /// Finds the first batch with a record at or after a time. May read index pages.
+    #[must_use]
+    pub fn find_timestamp(&self, stream: StreamId, time: Timestamp) -> Option<BatchPosition> {
+        retention::find_timestamp(&self.shared, stream, time)
+    }
+
+    /// Finds the batch with the newest record. May read index pages.
+    #[must_use]
+    pub fn newest_timestamp(&self, stream: StreamId) -> Option<BatchPosition> {
+        retention::newest_timestamp(&self.shared, stream)
+    }
+
+    /// Returns the first offset that retention must keep: records from `not_before` on stay,
+    /// unless what follows them is `bytes_max` already. May read index pages.
+    #[must_use]
+    pub fn retained_from(&self, stream: StreamId, not_before: Option<Timestamp>, bytes_max: Option<u64>) -> Offset {
+        retention::retained_from(&self.shared, stream, not_before, bytes_max)
+    }
+
+    /// Returns how many payload bytes a stream has, about.
+    #[must_use]
+    pub fn stream_bytes(&self, stream: StreamId) -> u64 {
+        let sum = |known: &Stream| known.runs.iter().map(|run| u64::from(run.bytes)).sum();
+        self.shared.index.with(stream, |known| known.map_or(0, sum))
+    }
+
+    /// Returns all streams, in order.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamId> {
+        self.shared.index.streams()
+    }
+
+    /// Returns numbers for whoever watches.
+    #[must_use]
+    pub fn stats(&self) -> LogStats {
+        stats(&self.shared)
+    }
+
+    /// Returns how many bytes of the log would have to be read again after a crash.
+    #[must_use]
+    pub fn wal_bytes_since_checkpoint(&self) -> u64 {
+        self.shared.unsaved_bytes()
+    }
+
+    /// Takes no more entries; the writer writes those it has and returns.
+    pub fn close(&self) {
+        self.shared.queue.close();
+    }
+}

@@ -1,0 +1,66 @@
+//! Entries that are durable but not known to be committed: nobody may read them yet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use omnibus_model::{LogIndex, ShardId, StreamId};
+use parking_lot::Mutex;
+
+use crate::file::LogFile;
+use crate::index::Index;
+use crate::row::Row;
+
+const PARTS: usize = 32;
+
+/// Durable entries by shard, oldest first.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    parts: [Mutex<BTreeMap<ShardId, VecDeque<PendingEntry>>>; PARTS],
+}
+
+/// What publishing an entry adds to the index.
+#[derive(Debug)]
+pub(crate) struct PendingEntry {
+    pub(crate) index: LogIndex,
+    pub(crate) file: Arc<LogFile>,
+    pub(crate) rows: Vec<(StreamId, Row)>,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self { parts: std::array::from_fn(|_| Mutex::default()) }
+    }
+}
+
+impl Pending {
+    fn part(&self, shard: ShardId) -> &Mutex<BTreeMap<ShardId, VecDeque<PendingEntry>>> {
+        &self.parts[usize::from(shard.0) % PARTS]
+    }
+
+    pub(crate) fn push(&self, shard: ShardId, entry: PendingEntry) {
+        entry.file.unpublished.fetch_add(1, Ordering::Relaxed);
+        self.part(shard).lock().entry(shard).or_default().push_back(entry);
+    }
+
+    /// Lets readers see a shard's entries up to `index`.
+    pub(crate) fn publish(&self, shard: ShardId, index: LogIndex, streams: &Index) {
+        let mut part = self.part(shard).lock();
+        let Some(entries) = part.get_mut(&shard) else { return };
+        let due = entries.partition_point(|entry| entry.index <= index);
+        for entry in entries.drain(..due) {
+            entry.publish(shard, streams);
+        }
+    }
+}
+
+impl PendingEntry {
+    fn publish(self, shard: ShardId, streams: &Index) {
+        for (stream, row) in self.rows {
+            if streams.change_or_make(stream, shard, |known| known.append(&self.file, row)) {
+                self.file.facts.lock().touched.push(stream);
+            }
+        }
+        self.file.unpublished.fetch_sub(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,181 @@
+//! Reading: a plan says which batches, the cache or the disk gives them, checksums decide.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::{Offset, StreamId};
+
+use crate::cache::Origin;
+use crate::error::ReadError;
+use crate::file::LogFile;
+use crate::index::{Rows, Run, Stream};
+use crate::row::Row;
+use crate::rows::{Miss, Patience, Reader};
+use crate::shared::Shared;
+
+/// Which batches to read. As long as it lives, their files stay as they are (I6).
+pub struct ReadPlan {
+    /// The stream's bounds when the plan was made.
+    pub bounds: StreamBounds,
+    shared: Arc<Shared>,
+    stream: StreamId,
+    from: Offset,
+    bytes_max: usize,
+    runs: Vec<Run>,
+}
+
+/// Payloads that lie side by side in one file.
+#[derive(Debug)]
+struct Piece {
+    file: Arc<LogFile>,
+    position: u64,
+    bytes: u64,
+    rows: Vec<Row>,
+}
+
+impl fmt::Debug for ReadPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut plan = f.debug_struct("ReadPlan");
+        plan.field("stream", &self.stream).field("from", &self.from).field("bounds", &self.bounds);
+        plan.finish_non_exhaustive()
+    }
+}
+
+/// Plans to read whole batches from the one that contains `from`, up to `bytes_max` but at
+/// least one.
+pub(crate) fn plan(
+    shared: &Arc<Shared>,
+    stream: StreamId,
+    from: Offset,
+    bytes_max: usize,
+) -> Result<ReadPlan, ReadError> {
+    shared.index.with(stream, |known| {
+        let bounds = known.map(Stream::bounds).unwrap_or_default();
+        if from < bounds.start || bounds.end < from {
+            return Err(ReadError::OffsetOutOfRange { bounds });
+        }
+        let runs = known.map(|known| runs_from(known, from, bytes_max)).unwrap_or_default();
+        Ok(ReadPlan { bounds, shared: Arc::clone(shared), stream, from, bytes_max, runs })
+    })
+}
+
+/// Copies the runs that a reader needs; of rows in memory only those that it needs.
+fn runs_from(stream: &Stream, from: Offset, bytes_max: usize) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut bytes = 0;
+    for run in &stream.runs[stream.run_at(from)..] {
+        if !runs.is_empty() && bytes >= bytes_max {
+            break;
+        }
+        let (run, run_bytes) = part_from(run, from, bytes_max.saturating_sub(bytes));
+        bytes += run_bytes;
+        runs.push(run);
+    }
+    runs
+}
+
+fn part_from(run: &Run, from: Offset, bytes_max: usize) -> (Run, usize) {
+    let Rows::Memory(rows) = &run.rows else {
+        let wanted = run.end.0 - from.max(run.base).0;
+        let bytes = u128::from(run.bytes) * u128::from(wanted) / u128::from(run.end.0 - run.base.0);
+        return (run.clone(), usize::try_from(bytes).unwrap_or(usize::MAX));
+    };
+    let first = rows.partition_point(|row| row.end() <= from);
+    let mut bytes = 0;
+    let wanted = rows[first..].iter().take_while(|row| {
+        let fits = bytes == 0 || bytes + row.bytes as usize <= bytes_max;
+        bytes += row.bytes as usize;
+        fits
+    });
+    let rows = Rows::Memory(wanted.copied().collect());
+    let part = Run { file: Arc::clone(&run.file), rows, ..*run };
+    (part, bytes)
+}
+
+impl ReadPlan {
+    /// Returns the batches if all of them are in memory.
+    #[must_use]
+    pub fn cached(&self) -> Option<Vec<Bytes>> {
+        self.collect(Patience::CacheOnly).ok()
+    }
+
+    /// Returns the batches, reading from the disk what is not in memory.
+    pub(crate) fn load(&self) -> Result<Vec<Bytes>, ReadError> {
+        self.collect(Patience::Disk).map_err(|miss| match miss {
+            Miss::Failed(error) => error,
+            Miss::NotCached => unreachable!("who may go to the disk needs no cache"),
+        })
+    }
+
+    /// Whether there is nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    fn collect(&self, patience: Patience) -> Result<Vec<Bytes>, Miss> {
+        let reader = Reader { shared: &self.shared, patience };
+        let pieces = self.pieces(&reader)?;
+        pieces.iter().map(|piece| self.fetch(&reader, piece)).collect()
+    }
+
+    fn pieces(&self, reader: &Reader<'_>) -> Result<Vec<Piece>, Miss> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut bytes = 0;
+        let mut full = false;
+        for run in &self.runs {
+            reader.rows_from(self.stream, run, self.from, |row| {
+                full = bytes > 0 && bytes + row.bytes as usize > self.bytes_max;
+                if !full {
+                    bytes += row.bytes as usize;
+                    add(&mut pieces, &run.file, row);
+                }
+                !full
+            })?;
+            if full {
+                break;
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn fetch(&self, reader: &Reader<'_>, piece: &Piece) -> Result<Bytes, Miss> {
+        let (bytes, origin) = reader.payload(&piece.file, piece.position, piece.bytes)?;
+        if origin == Origin::Read {
+            for row in &piece.rows {
+                self.check(&bytes, piece, row)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn check(&self, bytes: &Bytes, piece: &Piece, row: &Row) -> Result<(), ReadError> {
+        let start = usize::try_from(u64::from(row.position) - piece.position).unwrap_or(usize::MAX);
+        let payload = bytes.get(start..start.saturating_add(row.bytes as usize));
+        if payload.is_some_and(|payload| crc32c::crc32c(payload) == row.crc) {
+            return Ok(());
+        }
+        Err(ReadError::Corrupt {
+            stream: self.stream,
+            from: row.base,
+            to: row.end(),
+            file: piece.file.path.clone(),
+            position: u64::from(row.position),
+        })
+    }
+}
+
+fn add(pieces: &mut Vec<Piece>, file: &Arc<LogFile>, row: Row) {
+    let (position, bytes) = (u64::from(row.position), u64::from(row.bytes));
+    if let Some(last) = pieces.last_mut()
+        && Arc::ptr_eq(&last.file, file)
+        && last.position + last.bytes == position
+    {
+        last.bytes += bytes;
+        last.rows.push(row);
+        return;
+    }
+    pieces.push(Piece { file: Arc::clone(file), position, bytes, rows: vec![row] });
+}

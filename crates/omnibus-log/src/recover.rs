@@ -1,0 +1,362 @@
+//! Rebuilds the index: from footers, and from the blocks of every segment that has none or
+//! that holds entries after a checkpoint.
+//!
+//! A block that is not sound is either the end of a write that was never acknowledged, and
+//! is wiped, or it is rot: a later block, the next segment or the root page says that it was
+//! durable.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
+use omnibus_model::{LogIndex, ShardId, StreamId};
+
+use crate::buffer::AlignedBuffer;
+use crate::checkpoint::{CheckpointContent, CheckpointName};
+use crate::error::{Damage, Gravity, LogError};
+use crate::file::{FileFacts, FileKind, LogFile};
+use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
+use crate::index::{Index, Rows, Run};
+use crate::manifest::FileList;
+use crate::pending::{Pending, PendingEntry};
+use crate::replay::{Replay, ReplayBlock};
+use crate::scan::{Expected, HeaderFound, Scanner, SoundBlock};
+use crate::shared::{Files, ShardFacts};
+use crate::superblock::Superblock;
+use crate::writer::Tail;
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// The log was made now.
+    pub created: bool,
+    pub segments: u64,
+    pub packs: u64,
+    pub blocks_scanned: u64,
+    pub bytes_scanned: u64,
+    /// The end of a write that was never acknowledged, now wiped.
+    pub torn_tail: Option<Damage>,
+    /// Damage that took nothing: it is kept elsewhere as well.
+    pub redundant: Vec<Damage>,
+}
+
+/// A log being rebuilt.
+#[derive(Debug)]
+pub(crate) struct Recovery<'disk> {
+    disk: &'disk dyn Disk,
+    caching: Caching,
+    log: u64,
+    /// A block that must be there.
+    durable_seq: u64,
+    saved: BTreeMap<ShardId, LogIndex>,
+    pub(crate) index: Index,
+    pub(crate) pending: Pending,
+    pub(crate) files: Files,
+    pub(crate) shards: BTreeMap<ShardId, ShardFacts>,
+    pub(crate) written_bytes: u64,
+    pub(crate) report: RecoveryReport,
+    /// Streams with entries after their shard's checkpoint: not dropped, whatever it says.
+    used_since: BTreeSet<StreamId>,
+    replay: VecDeque<ReplayBlock>,
+    pub(crate) seq_next: u64,
+    previous_crc: u32,
+    active: Option<(Arc<LogFile>, u64, usize)>,
+}
+
+impl<'disk> Recovery<'disk> {
+    pub(crate) fn new(disk: &'disk dyn Disk, caching: Caching, root: &Superblock) -> Self {
+        Self {
+            disk,
+            caching,
+            log: root.log,
+            durable_seq: root.durable_seq,
+            saved: BTreeMap::new(),
+            index: Index::default(),
+            pending: Pending::default(),
+            files: Files::default(),
+            shards: BTreeMap::new(),
+            written_bytes: 0,
+            report: RecoveryReport::default(),
+            used_since: BTreeSet::new(),
+            replay: VecDeque::new(),
+            seq_next: 1,
+            previous_crc: 0,
+            active: None,
+        }
+    }
+
+    /// Rebuilds everything that the manifest lists.
+    pub(crate) fn rebuild(
+        &mut self,
+        list: &FileList,
+        checkpoints: &[(CheckpointName, CheckpointContent)],
+    ) -> Result<(), LogError> {
+        for (name, _) in checkpoints {
+            self.saved.insert(name.shard, name.index);
+            self.shards.entry(name.shard).or_default().checkpoint = name.index;
+        }
+        self.read_segments(list)?;
+        for &number in &list.packs {
+            self.read_pack(number)?;
+        }
+        self.apply_bounds(checkpoints);
+        self.report.segments = list.segments.len() as u64;
+        self.report.packs = list.packs.len() as u64;
+        Ok(())
+    }
+
+    fn read_segments(&mut self, list: &FileList) -> Result<(), LogError> {
+        let begun: Vec<(u64, u64)> = list.segments.iter().filter_map(|(&number, seq)| Some((number, (*seq)?))).collect();
+        for (place, &(number, first_seq)) in begun.iter().enumerate() {
+            let file = self.open_file(FileKind::Segment, number)?;
+            let next_seq = begun.get(place + 1).map(|&(_, seq)| seq);
+            if self.seq_next != first_seq {
+                // Segments before it were recycled.
+                (self.seq_next, self.previous_crc) = (first_seq, 0);
+            }
+            self.read_segment(&file, first_seq, next_seq)?;
+            self.files.segments.insert(number, file);
+        }
+        for (&number, _) in list.segments.iter().filter(|(_, seq)| seq.is_none()) {
+            let file = self.open_file(FileKind::Segment, number)?;
+            self.files.segments.insert(number, Arc::clone(&file));
+            self.files.prepared.push_back(file);
+        }
+        if self.seq_next <= self.durable_seq {
+            return Err(lost(FileKind::Segment.directory(), self.seq_next, "blocks are missing").into());
+        }
+        Ok(())
+    }
+
+    fn read_segment(&mut self, file: &Arc<LogFile>, first_seq: u64, next_seq: Option<u64>) -> Result<(), LogError> {
+        let footer = self.footer(file)?;
+        if let Some(footer) = &footer {
+            self.take_footer(file, footer);
+            let needed = footer.shards.iter().any(|(shard, (_, last))| self.is_new(*shard, *last));
+            if !needed && let (Some((seq, crc)), Some(_)) = (footer.last_block, next_seq) {
+                (self.seq_next, self.previous_crc) = (seq + 1, crc);
+                self.written_bytes += footer.data_end;
+                return Ok(());
+            }
+        }
+        let mut expected = Expected {
+            log: self.log,
+            epoch: file.number,
+            seq: first_seq,
+            previous_crc: (self.previous_crc != 0).then_some(self.previous_crc),
+        };
+        let mut scanner = Scanner::new(file.handle.as_ref());
+        let sealed = footer.is_some();
+        let mut rows = 0;
+        let end = scanner.visit(0, &mut expected, |block| rows += self.take_block(file, block, sealed));
+        let end = end.map_err(|source| unreadable(file, source))?;
+        self.seq_next = expected.seq;
+        self.previous_crc = expected.previous_crc.unwrap_or(0);
+        self.report.bytes_scanned += end;
+        let must_reach = next_seq.unwrap_or(0).max(footer.and_then(|footer| footer.last_block).map_or(0, |last| last.0 + 1));
+        if expected.seq < must_reach {
+            return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
+        }
+        match next_seq {
+            Some(_) => file.facts.lock().closed = true,
+            None => self.end_of_log(file, &mut scanner, &expected, end, rows)?,
+        }
+        Ok(())
+    }
+
+    /// Decides about what lies beyond the last sound block, and wipes it if it was torn.
+    fn end_of_log(
+        &mut self,
+        file: &Arc<LogFile>,
+        scanner: &mut Scanner<'_>,
+        expected: &Expected,
+        end: u64,
+        rows: usize,
+    ) -> Result<(), LogError> {
+        let announces = |found: &HeaderFound| found.header.link.durable_seq >= expected.seq;
+        let beyond = scanner.headers_beyond(end, expected, announces);
+        let beyond = beyond.map_err(|source| unreadable(file, source))?;
+        if beyond.last().is_some_and(announces) || expected.seq <= self.durable_seq {
+            return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
+        }
+        if let Some(suspect_end) = beyond.iter().map(HeaderFound::end).max() {
+            wipe(file, end, suspect_end).map_err(|source| LogError::Io {
+                action: "wiping the torn end of",
+                path: file.path.clone(),
+                source,
+            })?;
+            let torn = Damage { gravity: Gravity::TornTail, ..lost(&file.path, expected.seq, "a block is not sound") };
+            self.report.torn_tail = Some(torn.at(end));
+        }
+        self.active = Some((Arc::clone(file), end, rows));
+        Ok(())
+    }
+
+    /// Takes a sound block into account; returns how many rows it has.
+    fn take_block(&mut self, file: &Arc<LogFile>, block: &SoundBlock<'_>, sealed: bool) -> usize {
+        self.report.blocks_scanned += 1;
+        let length = u64::from(block.header.block_bytes);
+        let mut new = false;
+        let mut rows = 0;
+        for frame in &block.frames {
+            rows += frame.rows.len();
+            let is_new = self.is_new(frame.shard, frame.index);
+            new |= is_new;
+            self.shards.entry(frame.shard).or_default().written(frame.index, self.written_bytes);
+            if is_new {
+                self.used_since.extend(frame.rows.iter().map(|(stream, _)| *stream));
+            }
+            if !sealed {
+                note_entry(file, frame.shard, frame.index);
+                let entry = PendingEntry { index: frame.index, file: Arc::clone(file), rows: frame.rows.clone() };
+                self.pending.push(frame.shard, entry);
+                if !is_new {
+                    self.pending.publish(frame.shard, frame.index, &self.index);
+                }
+            }
+        }
+        if !sealed {
+            let mut facts = file.facts.lock();
+            facts.data_end = block.position + length;
+            facts.last_block = Some((block.header.link.seq, block.header_crc));
+        }
+        if new {
+            let bytes = block.header.payload_start();
+            self.replay.push_back(ReplayBlock { file: Arc::clone(file), position: block.position, bytes });
+        }
+        self.written_bytes += length;
+        rows
+    }
+
+    fn read_pack(&mut self, number: u64) -> Result<(), LogError> {
+        let file = self.open_file(FileKind::Pack, number)?;
+        let Some(footer) = self.footer(&file)? else {
+            return Err(lost(&file.path, 0, "the index of a pack").without_block().into());
+        };
+        self.take_footer(&file, &footer);
+        self.files.packs.insert(number, file);
+        Ok(())
+    }
+
+    fn footer(&mut self, file: &Arc<LogFile>) -> Result<Option<Footer>, LogError> {
+        let found = load_footer(file.handle.as_ref(), FooterOf::of(self.log, file));
+        match found.map_err(|source| unreadable(file, source))? {
+            FooterFound::Sound(footer) => Ok(Some(footer)),
+            FooterFound::Absent => Ok(None),
+            FooterFound::Damaged { position } => {
+                let damage = lost(&file.path, 0, "the index of a sealed file").without_block().at(position);
+                self.report.redundant.push(Damage { gravity: Gravity::Redundant, ..damage });
+                Ok(None)
+            }
+        }
+    }
+
+    fn take_footer(&mut self, file: &Arc<LogFile>, footer: &Footer) {
+        *file.facts.lock() = FileFacts {
+            data_end: footer.data_end,
+            closed: true,
+            touched: Vec::new(),
+            shards: footer.shards.clone(),
+            last_block: footer.last_block,
+            footer: Some(footer.place),
+        };
+        for run in &footer.runs {
+            self.index.change_or_make(run.stream, run.shard, |stream| {
+                stream.end = stream.end.max(run.end);
+                stream.replace(Run {
+                    file: Arc::clone(file),
+                    base: run.base,
+                    end: run.end,
+                    timestamp_max: run.timestamp_max,
+                    bytes: run.bytes,
+                    rows: Rows::Footer { first: run.first, count: run.count },
+                });
+            });
+        }
+    }
+
+    /// Applies what the checkpoints know of streams: what was trimmed, and what dropped.
+    fn apply_bounds(&mut self, checkpoints: &[(CheckpointName, CheckpointContent)]) {
+        let mut known: BTreeSet<StreamId> = std::mem::take(&mut self.used_since);
+        for (name, content) in checkpoints {
+            for (stream, bounds) in &content.streams {
+                known.insert(*stream);
+                self.index.change_or_make(*stream, name.shard, |stream| {
+                    stream.end = stream.end.max(bounds.end);
+                    stream.trim(bounds.start);
+                });
+            }
+        }
+        for (name, _) in checkpoints {
+            let of_shard = self.index.bounds_of_shard(name.shard);
+            let dropped = of_shard.iter().filter(|(stream, _)| !known.contains(stream));
+            dropped.for_each(|(stream, _)| self.index.remove(*stream));
+        }
+    }
+
+    /// Hands over where the log goes on, and what must be applied again.
+    pub(crate) fn tail_and_replay(&mut self) -> Result<(Option<Tail>, Replay), LogError> {
+        let replay = Replay {
+            blocks: std::mem::take(&mut self.replay),
+            checkpoints: self.saved.clone(),
+            ready: VecDeque::new(),
+        };
+        let Some((file, position, rows)) = self.active.take() else { return Ok((None, replay)) };
+        let capacity = file.handle.size().map_err(|source| unreadable(&file, source))?;
+        let tail = Tail {
+            file,
+            position,
+            capacity,
+            rows,
+            seq_next: self.seq_next,
+            durable_seq: self.seq_next - 1,
+            previous_crc: self.previous_crc,
+        };
+        Ok((Some(tail), replay))
+    }
+
+    fn is_new(&self, shard: ShardId, index: LogIndex) -> bool {
+        self.saved.get(&shard).is_none_or(|saved| index > *saved)
+    }
+
+    fn open_file(&self, kind: FileKind, number: u64) -> Result<Arc<LogFile>, LogError> {
+        let path = kind.path(number);
+        match self.disk.open(&path, OpenMode { access: Access::Write, caching: self.caching }) {
+            Ok(handle) => Ok(LogFile::new(kind, number, handle, FileFacts::default())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(lost(&path, 0, "a file is missing").without_block().into())
+            }
+            Err(source) => Err(LogError::Io { action: "opening", path, source }),
+        }
+    }
+}
+
+fn note_entry(file: &LogFile, shard: ShardId, index: LogIndex) {
+    let mut facts = file.facts.lock();
+    let range = facts.shards.entry(shard).or_insert((index, index));
+    range.1 = range.1.max(index);
+}
+
+/// Overwrites with zeros, durably: what was torn must never look sound again.
+fn wipe(file: &LogFile, from: u64, to: u64) -> io::Result<()> {
+    let to = to.min(file.handle.size()?);
+    let bytes = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
+    file.handle.write_at(AlignedBuffer::zeroed(bytes).as_ref(), from, Durability::Deferred)?;
+    file.handle.sync()
+}
+
+fn lost(file: &str, seq: u64, what: &'static str) -> Damage {
+    Damage {
+        file: file.to_owned(),
+        position: 0,
+        block_seq: Some(seq),
+        what,
+        affected: Vec::new(),
+        gravity: Gravity::Acknowledged,
+    }
+}
+
+fn unreadable(file: &LogFile, source: io::Error) -> LogError {
+    LogError::Io { action: "reading", path: file.path.clone(), source }
+}

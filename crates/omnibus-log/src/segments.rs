@@ -1,0 +1,160 @@
+//! Where new segments come from, and where empty ones go.
+
+use std::io;
+use std::sync::Arc;
+
+use omnibus_io::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+
+use crate::buffer::AlignedBuffer;
+use crate::error::LogError;
+use crate::file::{FileFacts, FileKind, LogFile};
+use crate::manifest::Edit;
+use crate::shared::Shared;
+
+const ZEROS_BYTES: usize = 1 << 20;
+
+impl Shared {
+    /// Returns an empty segment with room for `bytes`, whose first block will be `seq`.
+    ///
+    /// # Errors
+    /// If the disk is full, which passes, or broken, which does not.
+    pub(crate) fn begin_segment(&self, bytes: u64, seq: u64) -> Result<Arc<LogFile>, LogError> {
+        let fits = bytes <= self.config.segment_bytes;
+        let prepared = if fits { self.files.lock().prepared.pop_front() } else { None };
+        let file = match prepared {
+            Some(prepared) => prepared,
+            None => self.add_segment(bytes.max(self.config.segment_bytes))?,
+        };
+        self.manifest.lock().append(&[Edit::BeginSegment { number: file.number, seq }])?;
+        Ok(file)
+    }
+
+    /// Makes the next segment ahead of its time.
+    pub(crate) fn prepare_segment(&self) -> Result<(), LogError> {
+        let file = self.add_segment(self.config.segment_bytes)?;
+        self.files.lock().prepared.push_back(file);
+        Ok(())
+    }
+
+    /// Makes an empty segment and tells the manifest (I7: the file is durable before).
+    fn add_segment(&self, bytes: u64) -> Result<Arc<LogFile>, LogError> {
+        let mut manifest = self.manifest.lock();
+        let number = manifest.list.segment_next;
+        let path = FileKind::Segment.path(number);
+        let spare = if bytes == self.config.segment_bytes { self.files.lock().spares.pop() } else { None };
+        let handle = match spare {
+            Some(spare) => self.rename_spare(&spare, &path),
+            None => self.allocate(&path, bytes),
+        };
+        let handle = handle.map_err(|source| LogError::Io { action: "making", path: path.clone(), source })?;
+        manifest.append(&[Edit::AddSegment(number)])?;
+        let file = LogFile::new(FileKind::Segment, number, handle, FileFacts::default());
+        self.files.lock().segments.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn rename_spare(&self, spare: &str, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.rename(spare, path)?;
+        self.disk.sync_dir(FileKind::Segment.directory())?;
+        self.disk.open(path, OpenMode { access: Access::Write, caching: self.caching })
+    }
+
+    /// Takes room for a file without writing it; slower to write to, but there at once.
+    fn allocate(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.open(path, OpenMode { access: Access::Create, caching: self.caching })?;
+        let allocated = match file.allocate(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => write_zeros(file.as_ref(), bytes),
+            allocated => allocated,
+        };
+        if let Err(error) = allocated.and_then(|()| file.sync()) {
+            remove_leftover(self.disk.as_ref(), path);
+            return Err(error);
+        }
+        self.disk.sync_dir(FileKind::Segment.directory())?;
+        Ok(file)
+    }
+
+    /// Makes a file of zeros that waits to become a segment.
+    pub(crate) fn add_spare(&self) -> Result<(), LogError> {
+        let number = self.manifest.lock().list.segment_next;
+        let unfinished = format!("wal/{number:010}.zeroing");
+        let made = self.zeroed_spare(&unfinished);
+        match made {
+            Ok(path) => self.files.lock().spares.push(path),
+            Err(source) => {
+                remove_leftover(self.disk.as_ref(), &unfinished);
+                return Err(LogError::Io { action: "making", path: unfinished, source });
+            }
+        }
+        Ok(())
+    }
+
+    fn zeroed_spare(&self, unfinished: &str) -> io::Result<String> {
+        let file = self.disk.open(unfinished, OpenMode { access: Access::Create, caching: self.caching })?;
+        write_zeros(file.as_ref(), self.config.segment_bytes)?;
+        file.sync()?;
+        let path = self.free_spare_path()?;
+        self.disk.rename(unfinished, &path)?;
+        self.disk.sync_dir(FileKind::Segment.directory())?;
+        Ok(path)
+    }
+
+    /// Keeps a file that nobody needs any more for a later segment, or removes it if it has
+    /// another length or there are enough.
+    pub(crate) fn keep_as_spare(&self, path: &str) -> Result<(), LogError> {
+        let failed = |source| LogError::Io { action: "recycling", path: path.to_owned(), source };
+        let mode = OpenMode { access: Access::Read, caching: Caching::Kernel };
+        let bytes = self.disk.open(path, mode).and_then(|file| file.size()).map_err(failed)?;
+        let enough = self.files.lock().spares.len() > self.config.spare_segments;
+        if enough || bytes != self.config.segment_bytes {
+            return self.disk.remove(path).map_err(failed);
+        }
+        let spare = if path.ends_with(".spare") {
+            path.to_owned()
+        } else {
+            let spare = self.free_spare_path().map_err(failed)?;
+            self.disk.rename(path, &spare).map_err(failed)?;
+            self.disk.sync_dir(FileKind::Segment.directory()).map_err(failed)?;
+            spare
+        };
+        self.files.lock().spares.push(spare);
+        Ok(())
+    }
+
+    /// Returns a name that no spare has.
+    fn free_spare_path(&self) -> io::Result<String> {
+        let names = self.disk.list(FileKind::Segment.directory())?;
+        let free = (0u64..).map(|number| format!("{number}.spare")).find(|name| !names.contains(name));
+        Ok(format!("wal/{}", free.expect("names do not end")))
+    }
+}
+
+fn write_zeros(file: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+    let zeros = AlignedBuffer::zeroed(ZEROS_BYTES);
+    let mut position = 0;
+    while position < bytes {
+        let length = usize::try_from((bytes - position).min(ZEROS_BYTES as u64)).map_err(io::Error::other)?;
+        file.write_at(&zeros.as_ref()[..length], position, Durability::Deferred)?;
+        position += length as u64;
+    }
+    Ok(())
+}
+
+/// Removes what a failed attempt left; if that fails too, the next opening does it.
+fn remove_leftover(disk: &dyn Disk, path: &str) {
+    if let Err(error) = disk.remove(path) {
+        tracing::debug!(path, %error, "nothing to remove");
+    }
+}
+
+/// Finds out whether files may bypass the kernel's cache.
+pub(crate) fn probe_direct(disk: &dyn Disk) -> io::Result<()> {
+    let path = "wal/probe";
+    let mode = OpenMode { access: Access::Create, caching: Caching::Direct };
+    let probed = disk.open(path, mode).and_then(|file| {
+        file.write_at(AlignedBuffer::zeroed(4096).as_ref(), 0, Durability::Deferred)?;
+        file.read_at(AlignedBuffer::zeroed(4096).as_mut_slice(), 0)
+    });
+    remove_leftover(disk, path);
+    probed.map(drop)
+}
