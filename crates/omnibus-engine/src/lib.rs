@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The door: every front end asks here, and knows nothing behind it.
+//!
+//! The engine owns one [`shard`] actor per shard. An actor applies a command to its broker
+//! when it proposes it, keeps the answer back until the log has committed it, and then lets
+//! readers see it (ADR 0003). Reading order: the door (`engine`), what it opens and recovers
+//! (`opening`), the actors behind it (`actor`, `shard`), and what they share.
+//!
+//! **Never:** protocol types, sockets, protocol error codes.
+
+pub mod engine;
+pub mod questions;
+mod topics;
+pub mod opening;
+mod housekeeping;
+mod compaction;
+pub mod recovery;
+mod actor;
+pub mod shard;
+pub mod waiting;
+mod sessions;
+mod pending;
+mod group_commit;
+mod later;
+pub mod watch;
+pub mod catalog;
+pub mod counters;
+pub mod error;
+
+pub use engine::{Commit, Engine, EngineConfig, Fetched, Health, Payload};
+pub use opening::{Running, Seams};
+pub use error::{EngineError, Fate, ReadError, SubmitError};

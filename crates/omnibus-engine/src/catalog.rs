@@ -1,0 +1,59 @@
+//! Every node's copy of the names: what ZooKeeper does elsewhere.
+
+use std::collections::{BTreeMap, HashMap};
+
+use omnibus_model::topic::SharedTopic;
+use omnibus_model::{TopicId, TopicName};
+use parking_lot::RwLock;
+
+/// The committed topics, as front ends look them up for each request.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    topics: RwLock<Topics>,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_name: BTreeMap<TopicName, SharedTopic>,
+    by_id: HashMap<TopicId, SharedTopic>,
+    /// Raised by each change.
+    version: u64,
+}
+
+impl Catalog {
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<SharedTopic> {
+        self.topics.read().by_name.get(name).cloned()
+    }
+
+    #[must_use]
+    pub fn topic_by_id(&self, id: TopicId) -> Option<SharedTopic> {
+        self.topics.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics by name.
+    #[must_use]
+    pub fn topics(&self) -> Vec<SharedTopic> {
+        self.topics.read().by_name.values().cloned().collect()
+    }
+
+    /// A number that is another after each change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.topics.read().version
+    }
+
+    pub(crate) fn put(&self, topic: SharedTopic) {
+        let mut topics = self.topics.write();
+        topics.version += 1;
+        topics.by_id.insert(topic.id, topic.clone());
+        topics.by_name.insert(topic.name.clone(), topic);
+    }
+
+    pub(crate) fn remove(&self, topic: &SharedTopic) {
+        let mut topics = self.topics.write();
+        topics.version += 1;
+        topics.by_id.remove(&topic.id);
+        topics.by_name.remove(&topic.name);
+    }
+}

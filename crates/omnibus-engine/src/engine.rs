@@ -1,0 +1,326 @@
+//! The handle that every front end holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_io::{Clock, Entropy};
+use omnibus_broker::{Broker, BrokerLimits};
+use omnibus_log::{Log, LogConfig, LogStats, ReadPlan};
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::command::{JoinGroup, SyncGroup};
+use omnibus_model::group::Synced;
+use omnibus_model::outcome::Appended;
+use omnibus_model::topic::EffectiveConfig;
+use omnibus_model::{BatchInfo, Command, GroupName, LeaderEpoch, Offset, Outcome, ShardId, StreamId, Timestamp};
+use omnibus_replication::{Leadership, ReplicatedLog};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::catalog::Catalog;
+use crate::counters::Counters;
+use crate::error::{ReadError, SubmitError};
+use crate::shard::{Appending, Heartbeat, Request, leader_epoch};
+use crate::waiting::JoinAnswer;
+use crate::watch::{Watch, Watches};
+
+/// What an engine is made with.
+#[derive(Debug)]
+pub struct EngineConfig {
+    pub log: LogConfig,
+    pub limits: BrokerLimits,
+    /// How often retention and compaction look at every topic.
+    pub housekeeping_interval: Duration,
+    /// How often memory is written down, so that a start has less to repeat.
+    pub checkpoint_interval: Duration,
+    /// As much log makes a checkpoint due, too.
+    pub checkpoint_wal_bytes: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            log: LogConfig::default(),
+            limits: BrokerLimits::default(),
+            housekeeping_interval: Duration::from_secs(30),
+            checkpoint_interval: Duration::from_secs(60),
+            checkpoint_wal_bytes: 1 << 30,
+        }
+    }
+}
+
+/// The door to the broker and its log. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) shards: Vec<mpsc::Sender<Request>>,
+    pub(crate) log: Log,
+    pub(crate) replicated: Arc<dyn ReplicatedLog>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) defaults: EffectiveConfig,
+    pub(crate) health: watch::Receiver<Health>,
+    pub(crate) closing: watch::Sender<bool>,
+}
+
+/// Whether the process may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Well,
+    /// A write failed; nothing is acknowledged any more, and the process should end.
+    Broken { reason: String },
+}
+
+/// A batch as a front end hands it over.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    pub batch: BatchInfo,
+    pub bytes: Bytes,
+}
+
+/// A batch that has its place and is not on disk yet.
+#[derive(Debug)]
+pub struct Commit {
+    outcome: oneshot::Receiver<Result<Outcome, SubmitError>>,
+}
+
+impl Commit {
+    /// Waits until the batch is committed.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn appended(self) -> Result<Appended, SubmitError> {
+        match self.outcome.await.unwrap_or(Err(SubmitError::Closing))? {
+            Outcome::Appended(appended) => Ok(appended),
+            other => unreachable!("an append ended in {other:?}"),
+        }
+    }
+}
+
+/// What was read of a stream.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    pub bounds: StreamBounds,
+    /// Whole batches in order, in as few pieces as they lie in memory.
+    pub pieces: Vec<Bytes>,
+}
+
+impl Engine {
+    /// Puts a command to a shard and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit(&self, shard: ShardId, command: Command) -> Result<Outcome, SubmitError> {
+        self.request(shard, |reply| Request::Submit { command, reply }).await
+    }
+
+    /// Hands a batch to its shard. When this returns, the batch has its place behind all
+    /// that was handed over before; the commit tells when it is on disk.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closing`].
+    pub async fn append(&self, shard: ShardId, stream: StreamId, payload: Payload) -> Result<Commit, SubmitError> {
+        let (reply, outcome) = oneshot::channel();
+        let appending = Appending { stream, batch: payload.batch, payload: payload.bytes, reply };
+        self.send(shard, Request::Append(appending)).await?;
+        Ok(Commit { outcome })
+    }
+
+    /// Enters the next round of a classic group and waits until it closes.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn join_group(&self, command: JoinGroup) -> Result<JoinAnswer, SubmitError> {
+        let shard = self.group_shard(&command.group);
+        self.request(shard, |reply| Request::Join { command: Box::new(command), reply }).await
+    }
+
+    /// Waits for a classic member's share.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn sync_group(&self, command: SyncGroup) -> Result<Synced, SubmitError> {
+        let shard = self.group_shard(&command.group);
+        self.request(shard, |reply| Request::Sync { command: Box::new(command), reply }).await
+    }
+
+    /// Keeps a classic member's session alive.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a rebalance in progress is a refusal.
+    pub async fn heartbeat(
+        &self,
+        group: GroupName,
+        member: omnibus_model::MemberId,
+        instance: Option<omnibus_model::InstanceId>,
+        generation: i32,
+    ) -> Result<(), SubmitError> {
+        let shard = self.group_shard(&group);
+        self.request(shard, |reply| {
+            Request::Heartbeat(Heartbeat { group, member, instance, generation, reply })
+        })
+        .await
+    }
+
+    /// The range of offsets that can be read now.
+    #[must_use]
+    pub fn bounds(&self, stream: StreamId) -> StreamBounds {
+        self.inner.log.bounds(stream)
+    }
+
+    /// Reads whole batches, from the one that holds `from` on, up to about `bytes_max`; the
+    /// first is returned whatever its size.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read(&self, stream: StreamId, from: Offset, bytes_max: usize) -> Result<Fetched, ReadError> {
+        let plan = self.inner.log.plan(stream, from, bytes_max)?;
+        let bounds = plan.bounds;
+        let pieces = match plan.cached() {
+            Some(pieces) => pieces,
+            None => self.load(plan).await?,
+        };
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        self.inner.counters.bytes_read.add(bytes as u64);
+        Ok(Fetched { bounds, pieces })
+    }
+
+    /// Begins to watch streams for growth.
+    #[must_use]
+    pub fn watch(&self, streams: Vec<StreamId>) -> Watch {
+        self.inner.watches.watch(streams)
+    }
+
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    #[must_use]
+    pub fn log_stats(&self) -> LogStats {
+        self.inner.log.stats()
+    }
+
+    /// What a topic's configuration is where its creator chose nothing.
+    #[must_use]
+    pub fn config_defaults(&self) -> &EffectiveConfig {
+        &self.inner.defaults
+    }
+
+    /// Who leads a shard now.
+    #[must_use]
+    pub fn leadership(&self, shard: ShardId) -> Leadership {
+        self.inner.replicated.leadership(shard)
+    }
+
+    /// The epoch in which this node leads a shard, 0 if it does not.
+    #[must_use]
+    pub fn leader_epoch(&self, shard: ShardId) -> LeaderEpoch {
+        match self.leadership(shard) {
+            Leadership::Here { term } => leader_epoch(term),
+            Leadership::Elsewhere { .. } => LeaderEpoch(0),
+        }
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.inner.clock.wall_millis())
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    #[must_use]
+    pub fn random(&self) -> u128 {
+        self.inner.entropy.random()
+    }
+
+    /// The shard that coordinates a group.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below the number of shards")]
+    pub fn group_shard(&self, group: &GroupName) -> ShardId {
+        let data_shards = self.inner.shards.len() as u64 - 1;
+        ShardId((fnv(group.as_str()) % data_shards) as u16 + 1)
+    }
+
+    /// All data shards.
+    pub fn data_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let shards = u16::try_from(self.inner.shards.len()).unwrap_or(u16::MAX);
+        (1..shards).map(ShardId)
+    }
+
+    /// Waits until the engine can acknowledge nothing more, and says why.
+    pub async fn broken(&self) -> String {
+        let mut health = self.inner.health.clone();
+        let broken = health.wait_for(|health| *health != Health::Well).await;
+        match broken.as_deref() {
+            Ok(Health::Broken { reason }) => reason.clone(),
+            _ => String::from("the log's writer has ended"),
+        }
+    }
+
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.health.borrow().clone()
+    }
+
+    /// Asks a shard's broker something; the answer rests on committed history only.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        shard: ShardId,
+        question: impl FnOnce(&Broker) -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        self.request(shard, |reply| {
+            Request::Ask(Box::new(move |broker| {
+                let answer = question(broker);
+                Box::new(move |fate: Result<(), SubmitError>| drop(reply.send(fate.map(|()| answer))))
+            }))
+        })
+        .await
+    }
+
+    async fn request<T>(
+        &self,
+        shard: ShardId,
+        make: impl FnOnce(oneshot::Sender<Result<T, SubmitError>>) -> Request,
+    ) -> Result<T, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(shard, make(reply)).await?;
+        answer.await.unwrap_or(Err(SubmitError::Closing))
+    }
+
+    pub(crate) async fn send(&self, shard: ShardId, request: Request) -> Result<(), SubmitError> {
+        if *self.inner.closing.borrow() {
+            return Err(SubmitError::Closing);
+        }
+        let shard = &self.inner.shards[usize::from(shard.0)];
+        shard.send(request).await.map_err(|_| SubmitError::Closing)
+    }
+
+    async fn load(&self, plan: ReadPlan) -> Result<Vec<Bytes>, ReadError> {
+        let log = self.inner.log.clone();
+        let loaded = tokio::task::spawn_blocking(move || log.load(&plan)).await;
+        match loaded {
+            Ok(loaded) => loaded.map_err(ReadError::from),
+            Err(error) => Err(ReadError::Disk { reason: error.to_string() }),
+        }
+    }
+}
+
+/// FNV-1a: where a group lives must not change with the program's version.
+fn fnv(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

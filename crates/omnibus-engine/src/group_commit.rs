@@ -1,0 +1,98 @@
+//! The commit group that is being filled: commands, and the payloads beside them.
+//!
+//! Its head is what `docs/formats/command.md` describes: a version byte, then for each
+//! command the time it happened at and the command itself.
+
+use bytes::Bytes;
+use omnibus_log::EntryBatch;
+use omnibus_model::{Command, Timestamp};
+
+/// The head's layout; raised when it changes.
+const HEAD_VERSION: u8 = 1;
+
+/// A commit group closes at this size of payload; a larger payload is a group of its own.
+pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
+
+/// Commands that will become one entry of the log.
+#[derive(Debug, Default)]
+pub(crate) struct GroupCommit {
+    head: Vec<u8>,
+    batches: Vec<EntryBatch>,
+    payload_bytes: usize,
+}
+
+impl GroupCommit {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.head.is_empty()
+    }
+
+    /// Says whether a payload of `bytes` may still join.
+    pub(crate) const fn takes(&self, bytes: usize) -> bool {
+        self.is_empty() || self.payload_bytes + self.head.len() + bytes <= GROUP_BYTES_MAX
+    }
+
+    pub(crate) fn push(&mut self, now: Timestamp, command: &Command) {
+        if self.head.is_empty() {
+            self.head.push(HEAD_VERSION);
+        }
+        let head = std::mem::take(&mut self.head);
+        self.head = postcard::to_extend(&(now, command), head).expect("a command always encodes into memory");
+    }
+
+    pub(crate) fn push_batch(&mut self, batch: EntryBatch) {
+        self.payload_bytes += batch.prefix.len() + batch.rest.len();
+        self.batches.push(batch);
+    }
+
+    /// Ends the group: its head, and its payloads sorted by stream, so that a stream's
+    /// batches lie side by side on disk.
+    pub(crate) fn close(&mut self) -> (Bytes, Vec<EntryBatch>) {
+        let group = std::mem::take(self);
+        let mut batches = group.batches;
+        batches.sort_by_key(|batch| batch.stream);
+        (group.head.into(), batches)
+    }
+}
+
+/// Reads a head back: each command with its time.
+///
+/// # Errors
+/// What is wrong with it, for the operator.
+pub(crate) fn decode_head(head: &[u8]) -> Result<Vec<(Timestamp, Command)>, String> {
+    let (version, mut rest) = head.split_first().ok_or("the head is empty")?;
+    if *version != HEAD_VERSION {
+        return Err(format!("its version is {version}, this program knows {HEAD_VERSION}"));
+    }
+    let mut commands = Vec::new();
+    while !rest.is_empty() {
+        let (stamped, left) = postcard::take_from_bytes(rest).map_err(|error| error.to_string())?;
+        commands.push(stamped);
+        rest = left;
+    }
+    Ok(commands)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use omnibus_model::{Offset, StreamId};
+
+    #[test]
+    fn head_reads_back() {
+        let mut group = GroupCommit::default();
+        let trim = Command::Trim { stream: StreamId(7), before: Offset(9) };
+        group.push(Timestamp(5), &Command::Tick);
+        group.push(Timestamp(6), &trim);
+        let (head, _) = group.close();
+        let commands = decode_head(&head).unwrap();
+        assert_eq!(commands, [(Timestamp(5), Command::Tick), (Timestamp(6), trim)]);
+        assert!(group.is_empty());
+    }
+
+    #[test]
+    fn damaged_head_is_told() {
+        assert!(decode_head(&[]).is_err());
+        assert!(decode_head(&[9, 0]).is_err());
+        assert!(decode_head(&[HEAD_VERSION, 0xff, 0xff, 0xff]).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! What must be done from time to time: checkpoints, retention, and the log's own upkeep.
+
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use omnibus_log::Log;
+use crate::later::Later;
+use omnibus_model::topic::{EffectiveConfig, Limit, SharedTopic};
+use omnibus_model::{Millis, Offset, ShardId, Timestamp};
+use tokio::sync::oneshot;
+use tokio::task;
+
+use crate::compaction::Compaction;
+use crate::engine::{Engine, EngineConfig};
+use crate::error::{EngineError, SubmitError};
+use crate::shard::{Request, Snapshot};
+
+/// How often the log's upkeep runs at least.
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a checkpoint is due.
+const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
+
+/// The tasks that keep house.
+#[derive(Debug)]
+pub(crate) struct Housekeeping {
+    tasks: Vec<task::JoinHandle<()>>,
+    upkeep: Option<(SyncSender<()>, JoinHandle<()>)>,
+}
+
+impl Housekeeping {
+    pub(crate) fn start(engine: &Engine, config: &EngineConfig) -> Result<Self, EngineError> {
+        let (interval, wal_bytes) = (config.checkpoint_interval, config.checkpoint_wal_bytes);
+        let checkpoints = task::spawn(checkpoint_now_and_then(engine.clone(), interval, wal_bytes));
+        let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval));
+        let upkeep = start_upkeep(engine.inner.log.clone())?;
+        Ok(Self { tasks: vec![checkpoints, cleaning], upkeep: Some(upkeep) })
+    }
+
+    /// Ends all of it; what it was doing to files is finished first.
+    pub(crate) async fn stop(mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if let Some((stop, thread)) = self.upkeep.take() {
+            drop(stop);
+            let joined = task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the log's upkeep did not end well");
+            }
+        }
+    }
+}
+
+/// Writes one broker's memory down.
+pub(crate) fn save(log: &Log, snapshot: &Snapshot) {
+    let Snapshot { shard, term, index, state } = snapshot;
+    if let Err(error) = log.save_checkpoint(*shard, *term, *index, state) {
+        tracing::warn!(%shard, %error, "a checkpoint could not be written; the next start repeats more of the log");
+    }
+}
+
+fn start_upkeep(log: Log) -> Result<(SyncSender<()>, JoinHandle<()>), EngineError> {
+    let (stop, stopped) = sync_channel(1);
+    let upkeep = move || {
+        while stopped.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            if let Err(error) = log.maintain() {
+                tracing::warn!(%error, "the log's upkeep met an error and tries again");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("log-upkeep".into()).spawn(upkeep).map_err(EngineError::Thread)?;
+    Ok((stop, thread))
+}
+
+async fn checkpoint_now_and_then(engine: Engine, interval: Duration, wal_bytes: u64) {
+    let mut last = engine.clock().elapsed();
+    loop {
+        tokio::time::sleep(CHECKPOINT_LOOK).await;
+        let written = engine.inner.log.wal_bytes_since_checkpoint();
+        let due = engine.clock().elapsed().saturating_sub(last) >= interval;
+        if written >= wal_bytes || (due && written > 0) {
+            checkpoint_all(&engine).await;
+            last = engine.clock().elapsed();
+        }
+    }
+}
+
+async fn checkpoint_all(engine: &Engine) {
+    for shard in std::iter::once(ShardId::METADATA).chain(engine.data_shards()) {
+        let (reply, snapshot) = oneshot::channel();
+        if engine.send(shard, Request::Checkpoint { reply }).await.is_err() {
+            return;
+        }
+        let Ok(snapshot) = snapshot.await else { continue };
+        let log = engine.inner.log.clone();
+        if let Err(error) = task::spawn_blocking(move || save(&log, &snapshot)).await {
+            tracing::warn!(%error, "a checkpoint was not written");
+        }
+    }
+}
+
+async fn clean_now_and_then(engine: Engine, interval: Duration) {
+    let mut compaction = Compaction::default();
+    loop {
+        tokio::time::sleep(interval).await;
+        for topic in engine.catalog().topics() {
+            if let Err(error) = retain(&engine, &topic).await {
+                tracing::warn!(topic = %topic.name, %error, "retention was put off");
+            }
+            if let Err(error) = compaction.run(&engine, &topic).await {
+                tracing::warn!(topic = %topic.name, %error, "compaction was put off");
+            }
+        }
+    }
+}
+
+/// Forgets what a topic's retention no longer keeps.
+async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
+    let config = topic.config.effective(engine.config_defaults());
+    if !config.cleanup.deletes() {
+        return Ok(());
+    }
+    for partition in &topic.partitions {
+        let from = retained_from(engine, &config, partition.stream);
+        if from > engine.bounds(partition.stream).start {
+            engine.trim(partition.shard, partition.stream, from).await?;
+        }
+    }
+    Ok(())
+}
+
+fn retained_from(engine: &Engine, config: &EffectiveConfig, stream: omnibus_model::StreamId) -> Offset {
+    let not_before = match config.retention_time {
+        Limit::AtMost(millis) => Some(engine.now().minus(Millis(millis))),
+        Limit::Unlimited => None,
+    };
+    let bytes_max = match config.retention_bytes {
+        Limit::AtMost(bytes) => Some(bytes),
+        Limit::Unlimited => None,
+    };
+    let unlimited = not_before.is_none() && bytes_max.is_none();
+    if unlimited { Offset::ZERO } else { engine.inner.log.retained_from(stream, not_before, bytes_max) }
+}

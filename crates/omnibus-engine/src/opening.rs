@@ -1,0 +1,168 @@
+//! Opens an engine: recovers every shard's broker, starts the threads and tasks, and ends
+//! them again.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use omnibus_io::{Clock, Disk, Entropy};
+use omnibus_log::{Log, RecoveryReport, Writer};
+use omnibus_model::{LogIndex, ShardId, Term};
+use omnibus_replication::{Leadership, LocalLog, OnCommitted, Opened, ReplicatedLog, ReplicationError};
+use tokio::sync::{mpsc, watch};
+use tokio::task;
+
+use crate::actor::{Actor, Progress, REQUESTS_MAX, moment};
+use crate::counters::Counters;
+use crate::engine::{Engine, EngineConfig, Health, Inner};
+use crate::error::EngineError;
+use crate::housekeeping::{self, Housekeeping};
+use crate::recovery::{Recovered, catalog, recover, settle_streams};
+use crate::shard::{Shard, Shared};
+use crate::watch::Watches;
+
+/// What an engine runs on.
+#[derive(Clone, Debug)]
+pub struct Seams {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The threads and tasks of an open engine.
+#[derive(Debug)]
+pub struct Running {
+    engine: Engine,
+    log: Log,
+    actors: Vec<task::JoinHandle<Shard>>,
+    housekeeping: Housekeeping,
+    writer: JoinHandle<()>,
+    pub report: RecoveryReport,
+}
+
+type ProgressSenders = Vec<watch::Sender<Progress>>;
+
+impl Engine {
+    /// Opens the engine on a disk, made new if it is empty. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// [`EngineError`] if what is on the disk cannot be trusted.
+    pub fn open(seams: Seams, config: EngineConfig) -> Result<(Self, Running), EngineError> {
+        let shards = config.limits.data_shards + 1;
+        let (progress, progress_seen): (ProgressSenders, Vec<_>) =
+            (0..shards).map(|_| watch::channel(Progress::Committed(LogIndex(0)))).unzip();
+        let (health, health_seen) = watch::channel(Health::Well);
+        let mut recovered = Vec::new();
+        let opened = LocalLog::open(
+            Arc::clone(&seams.disk),
+            config.log.clone(),
+            shards,
+            on_committed(progress, health),
+            |checkpoints, entries| {
+                recovered = recover(&config.limits, shards, checkpoints, entries)?;
+                Ok::<(), EngineError>(())
+            },
+        )?;
+        settle_streams(&opened.log, &recovered);
+        start(seams, config, opened, recovered, progress_seen, health_seen)
+    }
+}
+
+impl Running {
+    /// Answers everybody, writes every broker's memory down and ends all threads.
+    pub async fn close(self) {
+        self.engine.inner.closing.send_replace(true);
+        let mut snapshots = Vec::new();
+        for actor in self.actors {
+            if let Ok(shard) = actor.await {
+                snapshots.extend(shard.into_snapshot());
+            }
+        }
+        self.housekeeping.stop().await;
+        let log = self.log;
+        let ended = task::spawn_blocking(move || {
+            for snapshot in snapshots {
+                housekeeping::save(&log, &snapshot);
+            }
+            log.close();
+            self.writer.join()
+        });
+        if !matches!(ended.await, Ok(Ok(()))) {
+            tracing::error!("the log's writer did not end well");
+        }
+    }
+}
+
+fn start(
+    seams: Seams,
+    config: EngineConfig,
+    opened: Opened<LocalLog>,
+    recovered: Vec<Recovered>,
+    progress: Vec<watch::Receiver<Progress>>,
+    health: watch::Receiver<Health>,
+) -> Result<(Engine, Running), EngineError> {
+    let Opened { replicated, log, writer, report, .. } = opened;
+    let shared = Shared {
+        log: log.clone(),
+        replicated: Arc::new(replicated),
+        watches: Arc::new(Watches::default()),
+        catalog: Arc::new(catalog(&recovered)),
+        counters: Arc::new(Counters::default()),
+        consumer_session: std::time::Duration::from_millis(config.limits.consumer_session_timeout.0),
+    };
+    let term = term_here(&*shared.replicated);
+    let (closing, closing_seen) = watch::channel(false);
+    let writer = spawn_writer(writer)?;
+    let mut shards = Vec::new();
+    let mut actors = Vec::new();
+    for (number, (recovered, progress)) in (0..).zip(recovered.into_iter().zip(progress)) {
+        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        let mut shard = Shard::new(ShardId(number), term, recovered.broker, recovered.last, shared.clone());
+        shard.begin_sessions(moment(&*seams.clock));
+        let (clock, closing) = (Arc::clone(&seams.clock), closing_seen.clone());
+        actors.push(task::spawn(Actor { shard, clock, requests, progress, closing }.run()));
+        shards.push(sender);
+    }
+    let Shared { replicated, watches, catalog, counters, .. } = shared;
+    let inner = Inner {
+        shards,
+        log: log.clone(),
+        replicated,
+        catalog,
+        watches,
+        counters,
+        clock: seams.clock,
+        entropy: seams.entropy,
+        defaults: config.limits.defaults,
+        health,
+        closing,
+    };
+    let engine = Engine { inner: Arc::new(inner) };
+    let housekeeping = Housekeeping::start(&engine, &config)?;
+    Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report }))
+}
+
+fn spawn_writer(writer: Writer) -> Result<JoinHandle<()>, EngineError> {
+    std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run()).map_err(EngineError::Thread)
+}
+
+fn term_here(replicated: &dyn ReplicatedLog) -> Term {
+    match replicated.leadership(ShardId::METADATA) {
+        Leadership::Here { term } => term,
+        Leadership::Elsewhere { .. } => Term(0),
+    }
+}
+
+fn on_committed(progress: ProgressSenders, health: watch::Sender<Health>) -> OnCommitted {
+    Box::new(move |shard, committed| match committed {
+        Ok(index) => {
+            progress[usize::from(shard.0)].send_replace(Progress::Committed(index));
+        }
+        Err(error) => {
+            tracing::error!(%error, "nothing is acknowledged any more");
+            health.send_replace(Health::Broken { reason: error.to_string() });
+            for progress in &progress {
+                progress.send_replace(Progress::Broken);
+            }
+        }
+    })
+}

@@ -1,0 +1,71 @@
+//! Answers that wait until the log has committed what they tell.
+
+use std::collections::VecDeque;
+
+use omnibus_model::topic::SharedTopic;
+use omnibus_model::{LogIndex, Offset, StreamId};
+
+use crate::error::SubmitError;
+
+/// An answer that is kept back; told whether what it says has come true.
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), SubmitError>) + Send>;
+
+/// What a committed command changes outside the broker.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    Grown { stream: StreamId },
+    Trimmed { stream: StreamId, before: Offset },
+    StreamDropped { stream: StreamId },
+    TopicChanged { topic: SharedTopic },
+    TopicDeleted { topic: SharedTopic },
+}
+
+/// What waits for one entry of the log.
+#[derive(Default)]
+pub(crate) struct Awaiting {
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// Entries that have been proposed and not committed, oldest first.
+#[derive(Default)]
+pub(crate) struct InFlight {
+    entries: VecDeque<(LogIndex, Awaiting)>,
+}
+
+impl InFlight {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn push(&mut self, index: LogIndex, awaiting: Awaiting) {
+        self.entries.push_back((index, awaiting));
+    }
+
+    /// The newest entry's list of what waits for it.
+    pub(crate) fn newest(&mut self) -> Option<&mut Awaiting> {
+        self.entries.back_mut().map(|(_, awaiting)| awaiting)
+    }
+
+    /// Takes the oldest entry if it is committed by now.
+    pub(crate) fn pop_committed(&mut self, committed: LogIndex) -> Option<(LogIndex, Awaiting)> {
+        self.entries.pop_front_if(|(index, _)| *index <= committed)
+    }
+
+    /// Takes all answers, for a log that will commit nothing more.
+    pub(crate) fn take_answers(&mut self) -> Vec<Answer> {
+        self.entries.drain(..).flat_map(|(_, awaiting)| awaiting.answers).collect()
+    }
+}
+
+impl std::fmt::Debug for Awaiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Awaiting").field("effects", &self.effects).field("answers", &self.answers.len()).finish()
+    }
+}
+
+impl std::fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|(index, _)| index)).finish()
+    }
+}

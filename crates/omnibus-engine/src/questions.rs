@@ -1,0 +1,127 @@
+//! What front ends may ask of the brokers' memory.
+
+use omnibus_model::group::{CommittedOffset, GroupListing, GroupView, TopicPartition};
+use omnibus_model::{GroupName, LeaderEpoch, MemberId, Offset, Refusal, ShardId, StreamId, Timestamp};
+
+use crate::engine::Engine;
+use crate::error::{ReadError, SubmitError};
+
+/// Which committed offsets of a group.
+#[derive(Clone, Debug)]
+pub struct OffsetsWanted {
+    pub group: GroupName,
+    /// A member that claims this epoch, if it says so (KIP-848).
+    pub member: Option<(MemberId, i32)>,
+    /// `None` for all that the group has.
+    pub partitions: Option<Vec<TopicPartition>>,
+}
+
+/// A place in a stream that was looked up by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOffset {
+    pub offset: Offset,
+    pub timestamp: Timestamp,
+}
+
+impl Engine {
+    /// The offsets that a group has committed; what it never committed is absent.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a stale member is refused.
+    pub async fn committed_offsets(
+        &self,
+        wanted: OffsetsWanted,
+    ) -> Result<Vec<(TopicPartition, CommittedOffset)>, SubmitError> {
+        let shard = self.group_shard(&wanted.group);
+        let OffsetsWanted { group, member, partitions } = wanted;
+        let found = self.ask(shard, move |broker| {
+            if let Some((member, epoch)) = &member {
+                broker.check_offset_reader(&group, Some(member), *epoch)?;
+            }
+            Ok(match partitions {
+                None => broker.committed_offsets(&group).map(|(partition, offset)| (partition, offset.clone())).collect(),
+                Some(partitions) => partitions
+                    .into_iter()
+                    .filter_map(|partition| {
+                        broker.committed_offset(&group, &partition).cloned().map(|offset| (partition, offset))
+                    })
+                    .collect(),
+            })
+        });
+        found.await?.map_err(|refusal: Refusal| refusal.into())
+    }
+
+    /// A group as it is now.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn group(&self, group: GroupName) -> Result<Option<GroupView>, SubmitError> {
+        self.ask(self.group_shard(&group), move |broker| broker.group(&group)).await
+    }
+
+    /// All groups of this node's shards, by name.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn groups(&self) -> Result<Vec<GroupListing>, SubmitError> {
+        let mut groups = Vec::new();
+        for shard in self.data_shards() {
+            groups.extend(self.ask(shard, omnibus_broker::Broker::groups).await?);
+        }
+        groups.sort_by(|a, b| a.group.cmp(&b.group));
+        Ok(groups)
+    }
+
+    /// The end of an epoch of a stream's leaders: the newest epoch not above `epoch`, and the
+    /// offset at which the next one began (KIP-101).
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn epoch_end(
+        &self,
+        shard: ShardId,
+        stream: StreamId,
+        epoch: LeaderEpoch,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, SubmitError> {
+        self.ask(shard, move |broker| broker.stream(stream).map(|stream| stream.epoch_end(epoch))).await
+    }
+
+    /// The bytes that a stream takes on disk.
+    #[must_use]
+    pub fn stream_bytes(&self, stream: StreamId) -> u64 {
+        self.inner.log.stream_bytes(stream)
+    }
+
+    /// The first record at or after a time, if there is one.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn offset_at(&self, stream: StreamId, time: Timestamp) -> Result<Option<TimedOffset>, ReadError> {
+        let Some(position) = self.inner.log.find_timestamp(stream, time) else { return Ok(None) };
+        self.record_at(stream, position.base, time).await
+    }
+
+    /// The first of the newest records (KIP-734).
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn newest(&self, stream: StreamId) -> Result<Option<TimedOffset>, ReadError> {
+        let Some(position) = self.inner.log.newest_timestamp(stream) else { return Ok(None) };
+        self.record_at(stream, position.base, position.timestamp_max).await
+    }
+
+    /// Looks into the batch at `base` for its first record at or after `time`.
+    async fn record_at(
+        &self,
+        stream: StreamId,
+        base: Offset,
+        time: Timestamp,
+    ) -> Result<Option<TimedOffset>, ReadError> {
+        let start = self.bounds(stream).start;
+        let fetched = self.read(stream, base.max(start), 1).await?;
+        let batch = fetched.pieces.into_iter().next().unwrap_or_default();
+        let found = omnibus_record::find_timestamp(&batch, time, start);
+        let found = found.map_err(|error| ReadError::Disk { reason: error.to_string() })?;
+        Ok(found.map(|(offset, timestamp)| TimedOffset { offset, timestamp }))
+    }
+}

@@ -1,0 +1,82 @@
+//! What a start finds on the disk: every shard's broker as it was.
+
+use omnibus_broker::{Broker, BrokerLimits};
+use omnibus_log::{Checkpoint, Log, ReplayEntry};
+use omnibus_model::{LogIndex, ShardId, StreamId};
+
+use crate::catalog::Catalog;
+use crate::error::EngineError;
+use crate::group_commit::decode_head;
+
+/// A shard's broker, and the newest entry that it knows.
+#[derive(Debug)]
+pub struct Recovered {
+    pub broker: Broker,
+    pub last: LogIndex,
+}
+
+/// Rebuilds every shard's broker from its checkpoint and the entries behind it.
+///
+/// # Errors
+/// [`EngineError`] if either cannot be understood.
+pub fn recover(
+    limits: &BrokerLimits,
+    shards: u16,
+    checkpoints: &[Checkpoint],
+    entries: &mut dyn Iterator<Item = ReplayEntry>,
+) -> Result<Vec<Recovered>, EngineError> {
+    let mut recovered: Vec<Recovered> =
+        (0..shards).map(|_| Recovered { broker: Broker::new(*limits), last: LogIndex(0) }).collect();
+    for checkpoint in checkpoints {
+        let unreadable = |reason| EngineError::Checkpoint { shard: checkpoint.shard, reason };
+        let shard = recovered.get_mut(usize::from(checkpoint.shard.0));
+        let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
+        let broker = Broker::decode(*limits, &checkpoint.state).map_err(|error| unreadable(error.to_string()))?;
+        *shard = Recovered { broker, last: checkpoint.index };
+    }
+    for entry in entries {
+        let unreadable = |reason| EngineError::Entry { shard: entry.shard, index: entry.index, reason };
+        let shard = recovered.get_mut(usize::from(entry.shard.0));
+        let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
+        assert!(entry.index > shard.last, "entries behind a checkpoint come in order");
+        for (now, command) in decode_head(&entry.head).map_err(unreadable)? {
+            shard.broker.apply(now, &command).map_err(|refusal| unreadable(refusal.to_string()))?;
+        }
+        shard.last = entry.index;
+    }
+    Ok(recovered)
+}
+
+/// Tells the log what the brokers know of its streams: where they begin, and which are gone.
+///
+/// # Panics
+/// If a stream's records and its broker disagree on where it ends.
+pub fn settle_streams(log: &Log, recovered: &[Recovered]) {
+    for (number, shard) in (0..).zip(recovered) {
+        log.publish(ShardId(number), shard.last);
+    }
+    for shard in recovered {
+        for (stream, known) in shard.broker.streams() {
+            log.trim(stream, known.start());
+            let end = log.bounds(stream).end;
+            assert!(end == known.end(), "stream {stream} ends at {end} on disk, at {} in memory", known.end());
+        }
+    }
+    let known = |stream: &StreamId| recovered.iter().any(|shard| shard.broker.stream(*stream).is_some());
+    for stream in log.streams() {
+        if !known(&stream) {
+            log.drop_stream(stream);
+        }
+    }
+}
+
+/// The names that the metadata shard's broker remembers.
+#[must_use]
+pub fn catalog(recovered: &[Recovered]) -> Catalog {
+    let catalog = Catalog::default();
+    let metadata = &recovered[usize::from(ShardId::METADATA.0)].broker;
+    for topic in metadata.topics() {
+        catalog.put(topic.clone());
+    }
+    catalog
+}

@@ -1,0 +1,504 @@
+//! One shard's broker and its place in the log: decides at once, answers when committed.
+//!
+//! A plain state machine: the actor brings requests, commits and the time; the simulator
+//! does the same.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_broker::Broker;
+use omnibus_log::{EntryBatch, Log, Room};
+use omnibus_model::command::{Append, JoinGroup, SyncGroup};
+use omnibus_model::group::Synced;
+use omnibus_model::outcome::Applied;
+use omnibus_model::{
+    BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, LogIndex, MemberId, Millis, Offset, Outcome, Refusal,
+    ShardId, StreamId, Term, Timestamp,
+};
+use omnibus_replication::{Proposal, ReplicatedLog};
+use tokio::sync::oneshot;
+
+use crate::catalog::Catalog;
+use crate::counters::Counters;
+use crate::error::SubmitError;
+use crate::group_commit::GroupCommit;
+use crate::pending::{Answer, Awaiting, Effect, InFlight};
+use crate::sessions::Sessions;
+use crate::waiting::{Answered, JoinAnswer, JoinReply, SyncReply, Waiter, WaiterKind, Waiting};
+use crate::watch::Watches;
+
+/// Entries of one shard that may be proposed and not yet committed.
+const IN_FLIGHT_MAX: usize = 3;
+
+/// The present, as its owner tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub wall: Timestamp,
+    /// Never goes back.
+    pub elapsed: Duration,
+}
+
+/// What a shard can be asked.
+pub enum Request {
+    Submit { command: Command, reply: oneshot::Sender<Result<Outcome, SubmitError>> },
+    Append(Appending),
+    Join { command: Box<JoinGroup>, reply: JoinReply },
+    Sync { command: Box<SyncGroup>, reply: SyncReply },
+    Heartbeat(Heartbeat),
+    /// A question to the broker; its answer waits for all that came before it.
+    Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
+    Checkpoint { reply: oneshot::Sender<Snapshot> },
+}
+
+/// A batch on its way into a stream.
+#[derive(Debug)]
+pub struct Appending {
+    pub stream: StreamId,
+    pub batch: BatchInfo,
+    pub payload: Bytes,
+    pub reply: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+/// A sign of life of a classic member.
+#[derive(Debug)]
+pub struct Heartbeat {
+    pub group: GroupName,
+    pub member: MemberId,
+    pub instance: Option<InstanceId>,
+    pub generation: i32,
+    pub reply: oneshot::Sender<Result<(), SubmitError>>,
+}
+
+/// A broker's memory as of one committed entry.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub shard: ShardId,
+    pub term: Term,
+    pub index: LogIndex,
+    pub state: Vec<u8>,
+}
+
+/// What all shards of a node share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    pub log: Log,
+    pub replicated: Arc<dyn ReplicatedLog>,
+    pub watches: Arc<Watches>,
+    pub catalog: Arc<Catalog>,
+    pub counters: Arc<Counters>,
+    /// How long a member of a consumer group lives without a heartbeat.
+    pub consumer_session: Duration,
+}
+
+/// One shard.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    term: Term,
+    broker: Broker,
+    shared: Shared,
+    open: GroupCommit,
+    open_awaiting: Awaiting,
+    /// A closed group that the log did not take yet.
+    refused: Option<(Proposal, Awaiting)>,
+    in_flight: InFlight,
+    sessions: Sessions,
+    waiting: Waiting,
+    last: LogIndex,
+    now: Moment,
+    broken: bool,
+    checkpoints: VecDeque<oneshot::Sender<Snapshot>>,
+}
+
+impl Shard {
+    /// Begins with a broker that is as old as `last`.
+    #[must_use]
+    pub fn new(id: ShardId, term: Term, broker: Broker, last: LogIndex, shared: Shared) -> Self {
+        Self {
+            id,
+            term,
+            broker,
+            shared,
+            open: GroupCommit::default(),
+            open_awaiting: Awaiting::default(),
+            refused: None,
+            in_flight: InFlight::default(),
+            sessions: Sessions::default(),
+            waiting: Waiting::default(),
+            last,
+            now: Moment { wall: Timestamp(0), elapsed: Duration::ZERO },
+            broken: false,
+            checkpoints: VecDeque::new(),
+        }
+    }
+
+    /// Begins the sessions of all members that the broker remembers.
+    pub fn begin_sessions(&mut self, now: Moment) {
+        self.advance(now);
+        for listing in self.broker.groups() {
+            for session in self.broker.members(&listing.group) {
+                let member = (listing.group.clone(), session.member);
+                self.sessions.begin(now.elapsed, member, duration(session.timeout));
+            }
+        }
+    }
+
+    pub const fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// The broker's memory, once nothing waits for a commit.
+    #[must_use]
+    pub fn into_snapshot(self) -> Option<Snapshot> {
+        let settled = !self.broken && !self.has_pending();
+        settled.then(|| self.snapshot())
+    }
+
+    /// Says whether there is room for a payload of `bytes` before the next commit.
+    #[must_use]
+    pub fn takes(&self, bytes: usize) -> bool {
+        self.open.takes(bytes)
+    }
+
+    /// Carries out one request at the time `now`.
+    pub fn handle(&mut self, now: Moment, request: Request) {
+        self.advance(now);
+        match request {
+            Request::Submit { command, reply } => {
+                let outcome = self.submit(&command);
+                self.answer_with(reply, outcome);
+            }
+            Request::Append(appending) => self.append(appending),
+            Request::Join { command, reply } => self.join(*command, reply),
+            Request::Sync { command, reply } => self.sync(*command, reply),
+            Request::Heartbeat(heartbeat) => self.heartbeat(heartbeat),
+            Request::Ask(question) => {
+                let answer = question(&self.broker);
+                self.answer_later(answer);
+            }
+            Request::Checkpoint { reply } => self.checkpoints.push_back(reply),
+        }
+    }
+
+    /// Lets happen what is due.
+    pub fn tick(&mut self, now: Moment) {
+        self.advance(now);
+        self.expire_sessions();
+        if self.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.wall) {
+            self.apply_internally(&Command::Tick);
+            for group in self.waiting.groups() {
+                self.settle_waiters(&group);
+            }
+        }
+    }
+
+    /// How long until [`Self::tick`] has something to do.
+    #[must_use]
+    pub fn next_tick(&self, now: Moment) -> Option<Duration> {
+        let session = self.sessions.next_deadline().map(|deadline| deadline.saturating_sub(now.elapsed));
+        let deadline = self.broker.next_deadline().map(|deadline| duration(deadline.since(now.wall)));
+        session.into_iter().chain(deadline).min()
+    }
+
+    /// Proposes the open group if one of the places in flight is free.
+    pub fn propose(&mut self) {
+        if let Some((proposal, awaiting)) = self.refused.take() {
+            self.propose_closed(proposal, awaiting);
+        }
+        if self.refused.is_none() && !self.open.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken {
+            let (head, batches) = self.open.close();
+            let awaiting = std::mem::take(&mut self.open_awaiting);
+            self.propose_closed(Proposal { shard: self.id, term: self.term, head, batches }, awaiting);
+        }
+        if self.open.is_empty() && self.refused.is_none() {
+            self.take_checkpoints();
+        }
+    }
+
+    /// Whether anything waits for a commit.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        !self.broken && (!self.open.is_empty() || self.refused.is_some() || self.in_flight.len() > 0)
+    }
+
+    /// Whether a closed group waits for the log to have room again.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// Makes visible and answers all that is committed up to `index`.
+    pub fn committed(&mut self, index: LogIndex) {
+        while let Some((index, awaiting)) = self.in_flight.pop_committed(index) {
+            self.shared.log.publish(self.id, index);
+            for effect in awaiting.effects {
+                self.take_effect(effect);
+            }
+            for answer in awaiting.answers {
+                answer(Ok(()));
+            }
+        }
+    }
+
+    /// Answers everything that waits, and all that comes, with an error: nothing is
+    /// acknowledged after a failed write (I10).
+    pub fn fail(&mut self) {
+        self.broken = true;
+        let refused = self.refused.take().map(|(_, awaiting)| awaiting.answers).unwrap_or_default();
+        let open = std::mem::take(&mut self.open_awaiting).answers;
+        for answer in self.in_flight.take_answers().into_iter().chain(refused).chain(open) {
+            answer(Err(SubmitError::Broken));
+        }
+    }
+
+    fn advance(&mut self, now: Moment) {
+        // The wall clock may jump back; history may not.
+        self.now = Moment { wall: self.now.wall.max(now.wall), elapsed: now.elapsed };
+    }
+
+    fn submit(&mut self, command: &Command) -> Result<Outcome, SubmitError> {
+        let outcome = self.apply(command)?.outcome;
+        if let (Command::ConsumerHeartbeat(heartbeat), Outcome::HeartbeatTaken(taken)) = (command, &outcome) {
+            if taken.member_epoch >= 0 {
+                let member = (heartbeat.group.clone(), taken.member.clone());
+                self.sessions.begin(self.now.elapsed, member, self.shared.consumer_session);
+            }
+        }
+        if let Command::CommitOffsets(commit) = command {
+            if let Some(member) = &commit.member {
+                self.sessions.renew(self.now.elapsed, &commit.group, member);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Applies a command and puts it into the open group if it changed anything.
+    fn apply(&mut self, command: &Command) -> Result<Applied, SubmitError> {
+        if self.broken {
+            return Err(SubmitError::Broken);
+        }
+        let applied = self.broker.apply(self.now.wall, command).inspect_err(|_| self.shared.counters.commands_refused.add(1))?;
+        if applied.changed {
+            self.open.push(self.now.wall, command);
+            self.open_awaiting.effects.extend(effects(command, &applied.outcome));
+        }
+        if let Some(group) = omnibus_broker::group_of(command) {
+            self.settle_waiters(group);
+        }
+        Ok(applied)
+    }
+
+    /// Applies a command that nobody waits for; the broker may have moved on and refuse it.
+    fn apply_internally(&mut self, command: &Command) {
+        if let Err(refusal) = self.apply(command) {
+            tracing::debug!(shard = self.id.0, %refusal, "a due command was refused");
+        }
+    }
+
+    fn append(&mut self, appending: Appending) {
+        let Appending { stream, batch, payload, reply } = appending;
+        let outcome = self.append_batch(stream, batch, payload);
+        self.answer_with(reply, outcome);
+    }
+
+    fn append_batch(&mut self, stream: StreamId, batch: BatchInfo, payload: Bytes) -> Result<Outcome, SubmitError> {
+        if self.shared.replicated.room() != Room::Plenty {
+            return Err(SubmitError::DiskFull);
+        }
+        let leader_epoch = leader_epoch(self.term);
+        let applied = self.apply(&Command::Append(Append { stream, batch, leader_epoch }))?;
+        if let (true, Outcome::Appended(appended)) = (applied.changed, &applied.outcome) {
+            self.shared.counters.batches_appended.add(1);
+            self.shared.counters.records_appended.add(u64::from(batch.count));
+            self.shared.counters.bytes_appended.add(u64::from(batch.bytes));
+            self.open.push_batch(stamped(stream, batch, appended.base, leader_epoch, payload));
+        }
+        Ok(applied.outcome)
+    }
+
+    fn join(&mut self, command: JoinGroup, reply: JoinReply) {
+        let (group, timeout) = (command.group.clone(), duration(command.session_timeout));
+        // The waiter must be there before the command settles the group's waiters.
+        match self.apply(&Command::JoinGroup(Box::new(command))).map(|applied| applied.outcome) {
+            Ok(Outcome::Joining { member, ticket }) => {
+                self.sessions.begin(self.now.elapsed, (group.clone(), member.clone()), timeout);
+                self.waiting.push(group.clone(), Waiter { member, kind: WaiterKind::Join { ticket, reply } });
+                self.settle_waiters(&group);
+            }
+            Ok(Outcome::MemberIdAssigned { member }) => {
+                self.answer_with(reply, Ok(JoinAnswer::MemberIdAssigned { member }));
+            }
+            Ok(other) => unreachable!("joining a group ended in {other:?}"),
+            Err(error) => self.answer_with(reply, Err(error)),
+        }
+    }
+
+    fn sync(&mut self, command: SyncGroup, reply: SyncReply) {
+        let (group, member) = (command.group.clone(), command.member.clone());
+        self.sessions.renew(self.now.elapsed, &group, &member);
+        match self.apply(&Command::SyncGroup(Box::new(command))).map(|applied| applied.outcome) {
+            Ok(Outcome::Syncing { generation }) => {
+                self.waiting.push(group.clone(), Waiter { member, kind: WaiterKind::Sync { generation, reply } });
+                self.settle_waiters(&group);
+            }
+            Ok(other) => unreachable!("syncing a group ended in {other:?}"),
+            Err(error) => self.answer_with(reply, Err(error)),
+        }
+    }
+
+    fn heartbeat(&mut self, heartbeat: Heartbeat) {
+        let Heartbeat { group, member, instance, generation, reply } = heartbeat;
+        let alive = self.broker.heartbeat(&group, &member, instance.as_ref(), generation);
+        // A member that is told of a rebalance is alive all the same.
+        if matches!(alive, Ok(()) | Err(Refusal::RebalanceInProgress)) {
+            self.sessions.renew(self.now.elapsed, &group, &member);
+        }
+        self.answer_with(reply, alive.map_err(SubmitError::from));
+    }
+
+    fn settle_waiters(&mut self, group: &GroupName) {
+        for answered in self.waiting.take_answered(group, &self.broker) {
+            match answered {
+                Answered::Join { member, reply, answer } => {
+                    self.sessions.renew(self.now.elapsed, group, &member);
+                    self.answer_with(reply, answer.map(JoinAnswer::Joined).map_err(SubmitError::from));
+                }
+                Answered::Sync { member, reply, answer } => {
+                    self.sessions.renew(self.now.elapsed, group, &member);
+                    self.answer_with::<Synced>(reply, answer.map_err(SubmitError::from));
+                }
+            }
+        }
+    }
+
+    fn expire_sessions(&mut self) {
+        for (group, member) in self.sessions.take_lapsed(self.now.elapsed) {
+            let sessions = self.broker.members(&group);
+            let Some(session) = sessions.into_iter().find(|session| session.member == member) else { continue };
+            if session.waiting && self.waiting.has(&group, &member) {
+                self.sessions.begin(self.now.elapsed, (group, member), duration(session.timeout));
+                continue;
+            }
+            tracing::info!(%group, %member, "a member's session has lapsed");
+            self.apply_internally(&Command::ExpireMembers { group, members: vec![member] });
+        }
+    }
+
+    fn answer_with<T: Send + 'static>(
+        &mut self,
+        reply: oneshot::Sender<Result<T, SubmitError>>,
+        answer: Result<T, SubmitError>,
+    ) {
+        self.answer_later(Box::new(move |fate| {
+            // Whoever asked may have hung up; what was committed stays.
+            drop(reply.send(fate.and(answer)));
+        }));
+    }
+
+    /// Keeps an answer back until all that it may rest on is committed.
+    fn answer_later(&mut self, answer: Answer) {
+        if self.broken {
+            answer(Err(SubmitError::Broken));
+        } else if !self.open.is_empty() {
+            self.open_awaiting.answers.push(answer);
+        } else if let Some((_, awaiting)) = &mut self.refused {
+            awaiting.answers.push(answer);
+        } else if let Some(newest) = self.in_flight.newest() {
+            newest.answers.push(answer);
+        } else {
+            answer(Ok(()));
+        }
+    }
+
+    fn propose_closed(&mut self, proposal: Proposal, awaiting: Awaiting) {
+        match self.shared.replicated.propose(proposal.clone()) {
+            Ok(index) => {
+                self.shared.counters.entries_proposed.add(1);
+                self.last = index;
+                self.in_flight.push(index, awaiting);
+            }
+            Err(error) => {
+                tracing::warn!(shard = self.id.0, %error, "the log takes nothing now");
+                self.refused = Some((proposal, awaiting));
+            }
+        }
+    }
+
+    fn take_effect(&self, effect: Effect) {
+        match effect {
+            Effect::Grown { stream } => self.shared.watches.wake(stream),
+            Effect::Trimmed { stream, before } => self.shared.log.trim(stream, before),
+            Effect::StreamDropped { stream } => {
+                self.shared.log.drop_stream(stream);
+                self.shared.watches.wake(stream);
+            }
+            Effect::TopicChanged { topic } => self.shared.catalog.put(topic),
+            Effect::TopicDeleted { topic } => self.shared.catalog.remove(&topic),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { shard: self.id, term: self.term, index: self.last, state: self.broker.encode() }
+    }
+
+    /// Copies the broker's memory for those who asked; it is theirs once all of it is committed.
+    fn take_checkpoints(&mut self) {
+        while let Some(reply) = self.checkpoints.pop_front() {
+            let snapshot = self.snapshot();
+            self.answer_later(Box::new(move |fate| {
+                if fate.is_ok() {
+                    drop(reply.send(snapshot));
+                }
+            }));
+        }
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Submit { command, .. } => f.debug_tuple("Submit").field(command).finish(),
+            Self::Append(appending) => f.debug_tuple("Append").field(&appending.stream).finish(),
+            Self::Join { command, .. } => f.debug_tuple("Join").field(command).finish(),
+            Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
+            Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
+            Self::Ask(_) => f.write_str("Ask"),
+            Self::Checkpoint { .. } => f.write_str("Checkpoint"),
+        }
+    }
+}
+
+/// The leader epoch that readers of a shard's streams see.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "a term is a count of elections or of starts")]
+pub const fn leader_epoch(term: Term) -> LeaderEpoch {
+    LeaderEpoch(term.0 as u32)
+}
+
+/// What follows from a command outside the broker.
+fn effects(command: &Command, outcome: &Outcome) -> Option<Effect> {
+    match (command, outcome) {
+        (Command::Append(append), Outcome::Appended(_)) => Some(Effect::Grown { stream: append.stream }),
+        (Command::Trim { stream, .. }, Outcome::Trimmed { start }) => {
+            Some(Effect::Trimmed { stream: *stream, before: *start })
+        }
+        (Command::DropStream { stream }, _) => Some(Effect::StreamDropped { stream: *stream }),
+        (_, Outcome::TopicCreated { topic } | Outcome::TopicAltered { topic }) => {
+            Some(Effect::TopicChanged { topic: topic.clone() })
+        }
+        (_, Outcome::TopicDeleted { topic }) => Some(Effect::TopicDeleted { topic: topic.clone() }),
+        _ => None,
+    }
+}
+
+/// Puts the batch's place into its header, which its checksum does not cover.
+fn stamped(stream: StreamId, batch: BatchInfo, base: Offset, epoch: LeaderEpoch, payload: Bytes) -> EntryBatch {
+    let (prefix, rest) = omnibus_record::stamp(batch.format, payload, base, epoch);
+    EntryBatch { stream, base, count: batch.count, timestamp_max: batch.timestamp_max, prefix, rest }
+}
+
+fn duration(span: Millis) -> Duration {
+    Duration::from_millis(span.0)
+}

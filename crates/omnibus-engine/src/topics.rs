@@ -1,0 +1,89 @@
+//! Topics: what takes more than one shard.
+
+use omnibus_model::command::CreateTopic;
+use omnibus_model::topic::{ConfigChange, SharedTopic};
+use omnibus_model::{Command, Offset, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
+
+use crate::engine::Engine;
+use crate::error::SubmitError;
+
+impl Engine {
+    /// Creates a topic; it is in the catalog when this returns.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn create_topic(&self, command: CreateTopic) -> Result<SharedTopic, SubmitError> {
+        self.change_topic(Command::CreateTopic(command)).await
+    }
+
+    /// Grows a topic to `total` partitions.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn add_partitions(&self, topic: TopicName, total: u32) -> Result<SharedTopic, SubmitError> {
+        self.change_topic(Command::AddPartitions { topic, total }).await
+    }
+
+    /// Changes a topic's configuration.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn alter_topic(&self, topic: TopicName, change: ConfigChange) -> Result<SharedTopic, SubmitError> {
+        self.change_topic(Command::AlterTopic { topic, change: Box::new(change) }).await
+    }
+
+    /// Deletes a topic, its records, and the offsets that groups committed for it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]. A topic that is gone from the catalog stays gone; what is left of
+    /// its streams after a crash goes at the next start.
+    pub async fn delete_topic(&self, topic: TopicName) -> Result<(), SubmitError> {
+        let deleted = self.change_topic(Command::DeleteTopic { topic }).await?;
+        for partition in &deleted.partitions {
+            self.submit(partition.shard, Command::DropStream { stream: partition.stream }).await?;
+        }
+        for shard in self.data_shards() {
+            self.submit(shard, Command::ForgetTopic { topic: deleted.name.clone(), id: deleted.id }).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a stream's records before `before`; returns the new first offset.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn trim(&self, shard: ShardId, stream: StreamId, before: Offset) -> Result<Offset, SubmitError> {
+        match self.submit(shard, Command::Trim { stream, before }).await? {
+            Outcome::Trimmed { start } => Ok(start),
+            other => unreachable!("a trim ended in {other:?}"),
+        }
+    }
+
+    /// Hands out a producer id that was never used before.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn allocate_producer(&self) -> Result<ProducerId, SubmitError> {
+        match self.submit(ShardId::METADATA, Command::AllocateProducer).await? {
+            Outcome::ProducerAllocated { producer } => Ok(producer),
+            other => unreachable!("allocating a producer ended in {other:?}"),
+        }
+    }
+
+    /// Finds a topic by name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTopic`].
+    pub fn topic(&self, name: &TopicName) -> Result<SharedTopic, Refusal> {
+        self.catalog().topic(name.as_str()).ok_or_else(|| Refusal::UnknownTopic { topic: name.clone() })
+    }
+
+    async fn change_topic(&self, command: Command) -> Result<SharedTopic, SubmitError> {
+        match self.submit(ShardId::METADATA, command).await? {
+            Outcome::TopicCreated { topic } | Outcome::TopicAltered { topic } | Outcome::TopicDeleted { topic } => {
+                Ok(topic)
+            }
+            other => unreachable!("changing a topic ended in {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The reference replica set of one: what is on this disk is committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use omnibus_io::Disk;
+use omnibus_log::{Checkpoint, Entry, Log, LogConfig, RecoveryReport, ReplayEntry, Room, SubmitRefused, Writer};
+use omnibus_model::{LogIndex, ShardId, Term};
+
+use crate::replicated::{Leadership, OnCommitted, Proposal, ProposeError, ReplicatedLog, ReplicationError};
+
+/// A replicated log without other replicas.
+#[derive(Debug)]
+pub struct LocalLog {
+    log: Log,
+    term: Term,
+    /// The newest index of each shard, by shard number; each has one proposer.
+    last: Vec<AtomicU64>,
+}
+
+/// A log that is open, and what it remembered.
+#[derive(Debug)]
+pub struct Opened<R> {
+    pub replicated: R,
+    pub log: Log,
+    pub writer: Writer,
+    pub checkpoints: Vec<Checkpoint>,
+    pub report: RecoveryReport,
+}
+
+impl LocalLog {
+    /// Opens the log on `disk` for `shards` shards and hands each entry behind its shard's
+    /// checkpoint to `replay`, in order.
+    ///
+    /// # Errors
+    /// [`ReplicationError`] if the disk cannot be read or acknowledged data is damaged, or
+    /// what `replay` returns.
+    pub fn open<E: From<ReplicationError>>(
+        disk: Arc<dyn Disk>,
+        config: LogConfig,
+        shards: u16,
+        on_committed: OnCommitted,
+        recover: impl FnOnce(&[Checkpoint], &mut dyn Iterator<Item = ReplayEntry>) -> Result<(), E>,
+    ) -> Result<Opened<Self>, E> {
+        let on_durable = Box::new(move |shard, index, written: Result<(), omnibus_log::WriteFailed>| {
+            on_committed(shard, committed(index, written));
+        });
+        let opened = Log::open(disk, config, on_durable).map_err(ReplicationError::from)?;
+        let last: Vec<AtomicU64> = (0..shards).map(|_| AtomicU64::new(0)).collect();
+        for checkpoint in &opened.checkpoints {
+            remember(&last, checkpoint.shard, checkpoint.index);
+        }
+        let mut broken = None;
+        let mut entries = opened.replay.map_while(|entry| match entry {
+            Ok(entry) => {
+                remember(&last, entry.shard, entry.index);
+                Some(entry)
+            }
+            Err(error) => {
+                broken = Some(error);
+                None
+            }
+        });
+        recover(&opened.checkpoints, &mut entries)?;
+        drop(entries);
+        if let Some(error) = broken {
+            return Err(ReplicationError::from(error).into());
+        }
+        let replicated = Self { log: opened.log.clone(), term: Term(opened.incarnation), last };
+        Ok(Opened {
+            replicated,
+            log: opened.log,
+            writer: opened.writer,
+            checkpoints: opened.checkpoints,
+            report: opened.report,
+        })
+    }
+}
+
+impl ReplicatedLog for LocalLog {
+    fn leadership(&self, _shard: ShardId) -> Leadership {
+        Leadership::Here { term: self.term }
+    }
+
+    fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {
+        let Proposal { shard, term, head, batches } = proposal;
+        let last = &self.last[usize::from(shard.0)];
+        let index = LogIndex(last.load(Ordering::Relaxed)).next();
+        self.log.submit(Entry { shard, term, index, head, batches }).map_err(refused)?;
+        last.store(index.0, Ordering::Relaxed);
+        Ok(index)
+    }
+
+    fn room(&self) -> Room {
+        self.log.room()
+    }
+}
+
+fn committed(index: LogIndex, written: Result<(), omnibus_log::WriteFailed>) -> Result<LogIndex, ReplicationError> {
+    match written {
+        Ok(()) => Ok(index),
+        Err(failed) => Err(ReplicationError::WriteFailed { reason: failed.to_string() }),
+    }
+}
+
+fn refused(refused: SubmitRefused) -> ProposeError {
+    match refused {
+        SubmitRefused::DiskFull => ProposeError::DiskFull,
+        SubmitRefused::QueueFull => ProposeError::Busy,
+        SubmitRefused::TooLarge { bytes, bytes_max } => ProposeError::TooLarge { bytes, bytes_max },
+        SubmitRefused::Closed | SubmitRefused::Failed(_) => ProposeError::Closed,
+    }
+}
+
+fn remember(last: &[AtomicU64], shard: ShardId, index: LogIndex) {
+    if let Some(last) = last.get(usize::from(shard.0)) {
+        last.fetch_max(index.0, Ordering::Relaxed);
+    }
+}
