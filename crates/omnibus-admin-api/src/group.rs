@@ -65,12 +65,15 @@ pub struct GroupLag {
 pub struct PartitionLag {
     pub topic: String,
     pub partition: u32,
-    /// The next offset that the group will read.
-    pub committed: u64,
+    /// The next offset that the group will read; absent if a member reads the partition and
+    /// has committed nothing yet.
+    pub committed: Option<u64>,
+    pub start: u64,
     pub end: u64,
+    /// Records that are there and lie behind what was committed.
     pub lag: u64,
     /// Milliseconds since 1970.
-    pub committed_at: i64,
+    pub committed_at: Option<i64>,
 }
 
 /// `POST /v1/groups/{group}/seek`

@@ -2,7 +2,8 @@
 //!
 //! Paths are versioned (`/v1/…`); within a version fields are only ever added. Reading
 //! order: what is asked about (`topic`, `record`, `group`, `node`), how a refusal looks
-//! (`problem`), and how bytes, spans and sizes are written down (`data`, `unit`).
+//! (`problem`), how bytes, spans and sizes are written down (`data`, `unit`), and
+//! what somebody probably meant (`nearest`).
 //!
 //! **Never:** I/O, what the engine holds behind these words.
 
@@ -13,7 +14,9 @@ pub mod node;
 pub mod problem;
 pub mod data;
 pub mod unit;
+pub mod nearest;
 
 pub use data::Data;
+pub use nearest::nearest;
 pub use problem::{Code, Problem};
 pub use unit::{Size, Span, UnitError};

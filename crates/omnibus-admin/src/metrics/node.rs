@@ -1,0 +1,94 @@
+//! The node, its process and its log.
+
+use omnibus_engine::{Engine, Health};
+
+use super::text::{Exposition, Kind, Metric};
+use crate::node::Node;
+use crate::process::{Usage, open_files};
+
+use Kind::{Counter, Gauge};
+
+/// Writes the metrics of the node.
+pub(super) fn write(node: &Node, exposition: &mut Exposition) {
+    write_node(node, exposition);
+    write_engine(node, exposition);
+    write_process(node, exposition);
+    for (name, value, meaning) in log_counters(&node.engine) {
+        exposition.one(Metric(name, kind(name), meaning), value);
+    }
+}
+
+fn write_node(node: &Node, exposition: &mut Exposition) {
+    let build = Metric("omnibus_build_info", Gauge, "The version that runs.");
+    exposition.many(build, &[env!("CARGO_PKG_VERSION")], |exposition, metric, version| {
+        exposition.sample(metric, &[("version", version)], 1);
+    });
+    let healthy = u8::from(node.engine.health() == Health::Well);
+    exposition.one(Metric("omnibus_healthy", Gauge, "Whether the node can still acknowledge."), healthy);
+    let uptime = node.engine.clock().elapsed().as_secs_f64();
+    exposition.one(Metric("omnibus_uptime_seconds", Gauge, "Seconds since the process began."), uptime);
+    exposition.one(Metric("kafka_brokers", Gauge, "Nodes of the cluster."), 1);
+    let (address, id) = (node.kafka.to_string(), node.node_id.to_string());
+    let info = Metric("kafka_broker_info", Gauge, "The address of a node.");
+    exposition.many(info, &[(address, id)], |exposition, metric, (address, id)| {
+        exposition.sample(metric, &[("address", address), ("id", id)], 1);
+    });
+}
+
+fn write_engine(node: &Node, exposition: &mut Exposition) {
+    let counters = node.engine.counters();
+    for (name, count, meaning) in [
+        ("omnibus_batches_appended_total", &counters.batches_appended, "Record batches appended."),
+        ("omnibus_records_appended_total", &counters.records_appended, "Records appended."),
+        ("omnibus_bytes_appended_total", &counters.bytes_appended, "Bytes of record batches appended."),
+        ("omnibus_bytes_read_total", &counters.bytes_read, "Bytes of record batches read."),
+        ("omnibus_entries_proposed_total", &counters.entries_proposed, "Commit groups handed to the log."),
+        ("omnibus_commands_refused_total", &counters.commands_refused, "Commands that the broker refused."),
+    ] {
+        exposition.one(Metric(name, Counter, meaning), count.get());
+    }
+}
+
+/// The process, by the names that Prometheus' own clients use.
+fn write_process(node: &Node, exposition: &mut Exposition) {
+    let Ok(usage) = Usage::own() else { return };
+    let processor = usage.processor_time.as_secs_f64();
+    exposition.one(Metric("process_cpu_seconds_total", Counter, "Processor time used."), processor);
+    exposition.one(Metric("process_resident_memory_bytes", Gauge, "Resident memory."), usage.memory_bytes);
+    exposition.one(Metric("process_threads", Gauge, "Threads of the process."), usage.threads);
+    if let Ok(files) = open_files() {
+        exposition.one(Metric("process_open_fds", Gauge, "Open files and sockets."), files);
+    }
+    let clock = node.engine.clock();
+    let began = clock.wall_millis() / 1000 - i64::try_from(clock.elapsed().as_secs()).unwrap_or(i64::MAX);
+    exposition.one(Metric("process_start_time_seconds", Gauge, "When the process began, since 1970."), began);
+}
+
+fn kind(name: &str) -> Kind {
+    if name.ends_with("_total") { Counter } else { Gauge }
+}
+
+/// Everything that the log counts: name, value, meaning.
+pub(crate) fn log_counters(engine: &Engine) -> Vec<(&'static str, u64, &'static str)> {
+    let stats = engine.log_stats();
+    let io_uring = u64::from(stats.writer == "io_uring");
+    vec![
+        ("omnibus_log_payload_bytes_total", stats.payload_bytes, "Bytes of entries handed to the log."),
+        ("omnibus_log_entries_total", stats.entries, "Entries written."),
+        ("omnibus_log_blocks_total", stats.blocks, "Blocks written."),
+        ("omnibus_log_syncs_total", stats.syncs, "Writes that were made durable."),
+        ("omnibus_log_segments", stats.segments, "Files of the log that hold entries."),
+        ("omnibus_log_packs", stats.packs, "Files of survivors of older segments."),
+        ("omnibus_log_spare_segments", stats.spares, "Empty files that wait to be used."),
+        ("omnibus_log_live_bytes", stats.live_bytes, "Bytes that a stream still holds, about."),
+        ("omnibus_log_unsaved_bytes", stats.unsaved_bytes, "Bytes that a start would have to repeat."),
+        ("omnibus_log_cache_bytes", stats.cache_bytes, "Memory that blocks and index pages take."),
+        ("omnibus_log_cache_hits_total", stats.cache_hits, "Reads that found their block in memory."),
+        ("omnibus_log_cache_misses_total", stats.cache_misses, "Reads that did not."),
+        ("omnibus_log_cold_reads_total", stats.cold_reads, "Reads from the disk."),
+        ("omnibus_log_free_bytes", stats.free_bytes, "Room on the disk when last asked."),
+        ("omnibus_log_failed", u64::from(stats.failed), "Whether a write failed, so that nothing is acknowledged."),
+        ("omnibus_log_direct_io", u64::from(stats.direct_io), "Whether the kernel's cache is bypassed."),
+        ("omnibus_log_io_uring", io_uring, "Whether blocks are written through io_uring."),
+    ]
+}

@@ -1,0 +1,7 @@
+//! One file per noun of the API: from JSON, engine call, to JSON.
+
+pub(crate) mod node;
+pub(crate) mod topics;
+pub(crate) mod records;
+pub(crate) mod groups;
+pub(crate) mod seek;

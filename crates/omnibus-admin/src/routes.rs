@@ -1,0 +1,36 @@
+//! What is served where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use crate::node::Node;
+use crate::requests::{groups, node, records, seek, topics};
+use crate::{errors, metrics};
+
+/// The most bytes that a request may carry.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// All paths of the admin door.
+pub fn router(node: Arc<Node>) -> Router {
+    Router::new()
+        .route("/healthz", get(node::healthz))
+        .route("/readyz", get(node::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/node", get(node::describe))
+        .route("/v1/log", get(node::log))
+        .route("/v1/config", get(node::config))
+        .route("/v1/topics", get(topics::list).post(topics::create))
+        .route("/v1/topics/{topic}", get(topics::describe).patch(topics::alter).delete(topics::delete))
+        .route("/v1/topics/{topic}/records", get(records::peek))
+        .route("/v1/groups", get(groups::list))
+        .route("/v1/groups/{group}", get(groups::describe).delete(groups::delete))
+        .route("/v1/groups/{group}/lag", get(groups::lag))
+        .route("/v1/groups/{group}/seek", post(seek::seek))
+        .fallback(errors::unknown_path)
+        .method_not_allowed_fallback(errors::unknown_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(node)
+}
