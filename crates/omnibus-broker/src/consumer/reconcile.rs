@@ -6,7 +6,7 @@ use omnibus_model::MemberId;
 use omnibus_model::group::TopicPartitions;
 
 use super::assignor::{Assignor, Candidate};
-use super::{ConsumerGroup, Share};
+use super::{ConsumerGroup, ConsumerMember, Share};
 use crate::moment::Moment;
 
 /// What a member says it owns.
@@ -65,28 +65,30 @@ impl ConsumerGroup {
     /// Moves a member as far towards its target as others and itself allow.
     pub(super) fn reconcile(&mut self, at: Moment<'_>, id: &MemberId, owned: &Owned) {
         let mut member = self.members.remove(id).expect("the caller found the member");
-        let target = self.target.get(id).cloned().unwrap_or_default();
-        let joins = member.epoch == 0;
-        if !member.revoked.is_empty() {
-            if owned.may_include_any(&member.revoked) {
-                self.members.insert(id.clone(), member);
-                return;
-            }
-            self.release(std::mem::take(&mut member.revoked).into_keys());
-            member.move_to(self.target_epoch.min(member.epoch + 1));
+        if !owned.may_include_any(&member.revoked) {
+            self.give_up_and_take(at, id, &mut member, owned);
         }
+        self.members.insert(id.clone(), member);
+    }
+
+    /// Moves on a member that has given up what it had to. It stays in the epoch it knows, or in
+    /// the next if it has just given up something, for as long as there is more to give up.
+    fn give_up_and_take(&mut self, at: Moment<'_>, id: &MemberId, member: &mut ConsumerMember, owned: &Owned) {
+        let target = self.target.get(id).cloned().unwrap_or_default();
+        let gave_up = !member.revoked.is_empty();
+        self.release(std::mem::take(&mut member.revoked).into_keys());
         let granted = std::mem::take(&mut member.granted).into_iter();
         let (kept, surplus) = granted.partition(|(share, _)| target.contains(share));
         member.granted = kept;
         if owned.may_include_any(&surplus) {
             member.revoked = surplus;
             member.revoke_until = Some(at.now.plus(member.rebalance_timeout));
-            self.members.insert(id.clone(), member);
+            member.move_to(self.target_epoch.min(member.epoch + i32::from(gave_up)));
             return;
         }
         self.release(surplus.into_keys());
         member.revoke_until = None;
-        if joins {
+        if member.epoch == 0 {
             // What a member had that joins again counts as granted anew.
             member.granted.values_mut().for_each(|since| *since = self.target_epoch);
         }
@@ -97,13 +99,12 @@ impl ConsumerGroup {
             }
         }
         member.move_to(self.target_epoch);
-        self.members.insert(id.clone(), member);
     }
 
     /// Returns the assignor that most members prefer; uniform if none does or there is a tie.
     pub(super) fn preferred_assignor(&self) -> Assignor {
         let votes = |assignor| {
-            let wish = |member: &&super::ConsumerMember| member.assignor == Some(assignor);
+            let wish = |member: &&ConsumerMember| member.assignor == Some(assignor);
             self.members.values().filter(wish).count()
         };
         if votes(Assignor::Range) > votes(Assignor::Uniform) { Assignor::Range } else { Assignor::Uniform }
@@ -117,7 +118,7 @@ impl ConsumerGroup {
     }
 }
 
-impl super::ConsumerMember {
+impl ConsumerMember {
     const fn move_to(&mut self, epoch: i32) {
         if self.epoch != epoch {
             self.epoch_before = self.epoch;

@@ -1,0 +1,7 @@
+//! Properties: the broker against naive models and honest clients, over random histories.
+
+mod producers;
+mod classic;
+mod consumer;
+mod replicas;
+mod names;
