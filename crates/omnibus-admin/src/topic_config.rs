@@ -139,8 +139,12 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     },
 ];
 
-const CLEANUPS: [(&str, Cleanup); 3] =
-    [("delete", Cleanup::Delete), ("compact", Cleanup::Compact), ("compact,delete", Cleanup::CompactAndDelete)];
+const CLEANUPS: [(&str, Cleanup); 4] = [
+    ("delete", Cleanup::Delete),
+    ("compact", Cleanup::Compact),
+    ("compact,delete", Cleanup::CompactAndDelete),
+    ("keep", Cleanup::Keep),
+];
 
 const TIMESTAMPS: [(&str, TimestampSource); 2] =
     [("producer", TimestampSource::Producer), ("broker", TimestampSource::Broker)];

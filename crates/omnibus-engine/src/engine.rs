@@ -64,7 +64,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) defaults: EffectiveConfig,
+    pub(crate) limits: BrokerLimits,
     pub(crate) health: watch::Receiver<Health>,
     pub(crate) closing: watch::Sender<bool>,
 }
@@ -215,7 +215,13 @@ impl Engine {
     /// What a topic's configuration is where its creator chose nothing.
     #[must_use]
     pub fn config_defaults(&self) -> &EffectiveConfig {
-        &self.inner.defaults
+        &self.inner.limits.defaults
+    }
+
+    /// How much of everything there may be.
+    #[must_use]
+    pub fn limits(&self) -> &BrokerLimits {
+        &self.inner.limits
     }
 
     /// Who leads a shard now.

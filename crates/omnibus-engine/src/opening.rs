@@ -132,7 +132,7 @@ fn start(
         counters,
         clock: seams.clock,
         entropy: seams.entropy,
-        defaults: config.limits.defaults,
+        limits: config.limits,
         health,
         closing,
     };

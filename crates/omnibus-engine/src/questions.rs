@@ -1,7 +1,9 @@
 //! What front ends may ask of the brokers' memory.
 
-use omnibus_model::group::{CommittedOffset, GroupListing, GroupView, TopicPartition};
-use omnibus_model::{GroupName, LeaderEpoch, MemberId, Offset, Refusal, ShardId, StreamId, Timestamp};
+use omnibus_model::group::{CommittedOffset, ConsumerSubscription, GroupListing, GroupView, TopicPartition};
+use omnibus_model::{
+    GroupName, LeaderEpoch, MemberId, Offset, ProducerEpoch, ProducerId, Refusal, ShardId, StreamId, Timestamp,
+};
 
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
@@ -21,6 +23,16 @@ pub struct OffsetsWanted {
 pub struct TimedOffset {
     pub offset: Offset,
     pub timestamp: Timestamp,
+}
+
+/// An idempotent producer that a stream remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerView {
+    pub id: ProducerId,
+    pub epoch: ProducerEpoch,
+    /// The sequence number of its newest record.
+    pub sequence_last: u32,
+    pub written_at: Timestamp,
 }
 
 impl Engine {
@@ -70,6 +82,36 @@ impl Engine {
         }
         groups.sort_by(|a, b| a.group.cmp(&b.group));
         Ok(groups)
+    }
+
+    /// What a member of a consumer group reads; `None` if there is no such member.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn consumer_subscription(
+        &self,
+        group: GroupName,
+        member: MemberId,
+    ) -> Result<Option<ConsumerSubscription>, SubmitError> {
+        self.ask(self.group_shard(&group), move |broker| broker.subscription(&group, &member)).await
+    }
+
+    /// The idempotent producers that a stream remembers, by id.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn producers(&self, shard: ShardId, stream: StreamId) -> Result<Vec<ProducerView>, SubmitError> {
+        self.ask(shard, move |broker| {
+            let producers = broker.stream(stream).into_iter().flat_map(|stream| stream.producers());
+            let view = |(id, producer): (ProducerId, &omnibus_broker::Producer)| ProducerView {
+                id,
+                epoch: producer.epoch(),
+                sequence_last: producer.sequence_last(),
+                written_at: producer.written_at(),
+            };
+            producers.map(view).collect()
+        })
+        .await
     }
 
     /// The end of an epoch of a stream's leaders: the newest epoch not above `epoch`, and the

@@ -72,6 +72,8 @@ pub enum Cleanup {
     Compact,
     /// Both.
     CompactAndDelete,
+    /// Not at all.
+    Keep,
 }
 
 /// Whose clock a record's timestamp is from.
