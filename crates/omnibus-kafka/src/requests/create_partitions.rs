@@ -1,0 +1,69 @@
+//! CreatePartitions: topics grow. They never shrink.
+
+use omnibus_model::TopicName;
+
+use super::distinct::distinct;
+use super::failure::Failure;
+use super::mode::Mode;
+use super::{Context, replicas};
+use crate::wire::ErrorCode;
+use crate::wire::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
+use crate::wire::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
+
+/// How a topic is to grow.
+struct Growth {
+    topic: TopicName,
+    total: u32,
+}
+
+pub(super) async fn handle(
+    context: &Context,
+    request: CreatePartitionsRequest,
+    _version: i16,
+) -> CreatePartitionsResponse {
+    let mode = Mode::from(request.validate_only);
+    let mut results = Vec::with_capacity(request.topics.len());
+    for (topic, times) in distinct(request.topics, |topic| topic.name.clone()) {
+        let failure = match times.check() {
+            Ok(()) => grow(context, &topic, mode).await.err(),
+            Err(failure) => Some(failure),
+        };
+        results.push(CreatePartitionsTopicResult {
+            name: topic.name,
+            error_code: failure.as_ref().map_or(ErrorCode::None, |failure| failure.error).number(),
+            error_message: failure.as_ref().and_then(Failure::wire_message),
+        });
+    }
+    CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() }
+}
+
+async fn grow(context: &Context, wanted: &CreatePartitionsTopic, mode: Mode) -> Result<(), Failure> {
+    let Growth { topic, total } = plan(context, wanted)?;
+    if mode == Mode::CarryOut {
+        context.engine.add_partitions(topic, total).await?;
+    }
+    Ok(())
+}
+
+fn plan(context: &Context, wanted: &CreatePartitionsTopic) -> Result<Growth, Failure> {
+    let topic = context.engine.catalog().topic(&wanted.name);
+    let topic = topic.ok_or_else(|| {
+        Failure::new(ErrorCode::UnknownTopicOrPartition, format!("there is no topic {}", wanted.name))
+    })?;
+    let present = topic.partitions.len();
+    let more = usize::try_from(wanted.count).ok().and_then(|total| total.checked_sub(present)).filter(|more| *more > 0);
+    let more = more.ok_or_else(|| {
+        let message = format!("topic {} has {present} partitions, {} would not be more", topic.name, wanted.count);
+        Failure::new(ErrorCode::InvalidPartitions, message)
+    })?;
+    if let Some(assignments) = &wanted.assignments {
+        if assignments.len() != more {
+            let message = format!("{more} partitions are added, but {} are assigned", assignments.len());
+            return Err(Failure::new(ErrorCode::InvalidReplicaAssignment, message));
+        }
+        for assignment in assignments {
+            replicas::check(context.settings.node_id, &assignment.broker_ids)?;
+        }
+    }
+    Ok(Growth { topic: topic.name.clone(), total: wanted.count.unsigned_abs() })
+}

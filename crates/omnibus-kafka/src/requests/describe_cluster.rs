@@ -1,0 +1,52 @@
+//! DescribeCluster: the brokers there are.
+
+use super::Context;
+use super::group::OPERATIONS_UNKNOWN;
+use super::metadata::CLUSTER_OPERATIONS;
+use crate::wire::messages::describe_cluster_request::DescribeClusterRequest;
+use crate::wire::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
+use crate::wire::{ErrorCode, WireString};
+
+/// The kinds of nodes that can be asked for, by their numbers on the wire (KIP-919).
+const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
+
+pub(super) async fn handle(
+    context: &Context,
+    request: DescribeClusterRequest,
+    _version: i16,
+) -> DescribeClusterResponse {
+    match request.endpoint_type {
+        BROKERS => DescribeClusterResponse {
+            cluster_id: context.settings.cluster_id.as_str().into(),
+            controller_id: context.settings.node_id,
+            brokers: vec![this_broker(context)],
+            cluster_authorized_operations: if request.include_cluster_authorized_operations {
+                CLUSTER_OPERATIONS
+            } else {
+                OPERATIONS_UNKNOWN
+            },
+            ..DescribeClusterResponse::default()
+        },
+        CONTROLLERS => failed(ErrorCode::MismatchedEndpointType, "this is the address of a broker"),
+        _ => failed(ErrorCode::UnsupportedEndpointType, "there are brokers and controllers to ask for"),
+    }
+}
+
+fn this_broker(context: &Context) -> DescribeClusterBroker {
+    DescribeClusterBroker {
+        broker_id: context.settings.node_id,
+        host: context.host().into(),
+        port: context.port(),
+        rack: context.settings.rack.as_deref().map(WireString::from),
+        is_fenced: false,
+    }
+}
+
+fn failed(error: ErrorCode, message: &'static str) -> DescribeClusterResponse {
+    DescribeClusterResponse {
+        error_code: error.number(),
+        error_message: Some(WireString::from_static(message)),
+        ..DescribeClusterResponse::default()
+    }
+}

@@ -1,0 +1,55 @@
+//! DescribeLogDirs: how many bytes each partition takes. All are in one log.
+
+use omnibus_model::topic::{SharedTopic, Topic};
+
+use super::Context;
+use crate::wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
+use crate::wire::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use crate::wire::{ErrorCode, WireString};
+
+/// The one place where records are. Where that is on the machine is nobody's business.
+const LOG_DIR: &str = "log";
+
+pub(super) async fn handle(
+    context: &Context,
+    request: DescribeLogDirsRequest,
+    _version: i16,
+) -> DescribeLogDirsResponse {
+    let topics = match request.topics {
+        None => context.engine.catalog().topics().iter().map(|topic| every_partition(context, topic)).collect(),
+        Some(wanted) => wanted.iter().filter_map(|wanted| wanted_partitions(context, wanted)).collect(),
+    };
+    let result = DescribeLogDirsResult {
+        error_code: ErrorCode::None.number(),
+        log_dir: WireString::from_static(LOG_DIR),
+        topics,
+        ..DescribeLogDirsResult::default()
+    };
+    DescribeLogDirsResponse { results: vec![result], ..DescribeLogDirsResponse::default() }
+}
+
+fn every_partition(context: &Context, topic: &SharedTopic) -> DescribeLogDirsTopic {
+    let partitions = (0..).zip(&topic.partitions).map(|(index, _)| index);
+    described(context, topic, partitions)
+}
+
+fn wanted_partitions(context: &Context, wanted: &DescribableLogDirTopic) -> Option<DescribeLogDirsTopic> {
+    let topic = context.engine.catalog().topic(&wanted.topic)?;
+    Some(described(context, &topic, wanted.partitions.iter().copied()))
+}
+
+/// Leaves out partitions that the topic does not have.
+fn described(context: &Context, topic: &Topic, partitions: impl Iterator<Item = i32>) -> DescribeLogDirsTopic {
+    let partition = |partition_index: i32| {
+        let partition = topic.partitions.get(usize::try_from(partition_index).ok()?)?;
+        let bytes = context.engine.stream_bytes(partition.stream);
+        Some(DescribeLogDirsPartition {
+            partition_index,
+            partition_size: i64::try_from(bytes).unwrap_or(i64::MAX),
+            ..DescribeLogDirsPartition::default()
+        })
+    };
+    DescribeLogDirsTopic { name: topic.name.as_str().into(), partitions: partitions.filter_map(partition).collect() }
+}

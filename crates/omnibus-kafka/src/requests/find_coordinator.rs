@@ -1,0 +1,63 @@
+//! FindCoordinator: which node speaks for a group. This one speaks for all.
+
+use super::Context;
+use crate::wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use crate::wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use crate::wire::{ErrorCode, WireString};
+
+/// The kinds of keys, by their numbers on the wire.
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+
+/// From this version on many keys are asked for at once (KIP-699).
+const BATCHED_FROM: i16 = 4;
+
+pub(super) async fn handle(
+    context: &Context,
+    request: FindCoordinatorRequest,
+    version: i16,
+) -> FindCoordinatorResponse {
+    if version >= BATCHED_FROM {
+        let keys = request.coordinator_keys.into_iter();
+        let coordinators = keys.map(|key| find(context, request.key_type, key)).collect();
+        return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
+    }
+    let found = find(context, request.key_type, request.key);
+    FindCoordinatorResponse {
+        error_code: found.error_code,
+        error_message: found.error_message.filter(|message| !message.is_empty()).or(Some("NONE".into())),
+        node_id: found.node_id,
+        host: found.host,
+        port: found.port,
+        ..FindCoordinatorResponse::default()
+    }
+}
+
+fn find(context: &Context, key_type: i8, key: WireString) -> Coordinator {
+    match key_type {
+        GROUP => Coordinator {
+            key,
+            node_id: context.settings.node_id,
+            host: context.host().into(),
+            port: context.port(),
+            error_code: ErrorCode::None.number(),
+            error_message: Some(WireString::new()),
+        },
+        // Clients take any other error for one that passes, and ask for ever.
+        TRANSACTION => {
+            refuse(key, ErrorCode::TransactionalIdAuthorizationFailed, "this broker has no transactions yet")
+        }
+        _ => refuse(key, ErrorCode::InvalidRequest, "this broker coordinates consumer groups only"),
+    }
+}
+
+fn refuse(key: WireString, error: ErrorCode, message: &'static str) -> Coordinator {
+    Coordinator {
+        key,
+        node_id: -1,
+        host: WireString::new(),
+        port: -1,
+        error_code: error.number(),
+        error_message: Some(WireString::from_static(message)),
+    }
+}
