@@ -1,0 +1,81 @@
+//! The rules, one file each. A checker sees facts, remembers what it needs, and says when its
+//! rule does not hold.
+
+mod acknowledged_is_kept;
+mod bytes_are_as_written;
+mod committed_offsets_stay;
+mod deleted_stays_deleted;
+mod everything_is_answered;
+mod generations_grow;
+mod identities_are_fresh;
+mod nothing_after_a_failed_write;
+mod nothing_twice;
+mod offsets_are_dense;
+mod offsets_are_fresh;
+mod only_committed_is_read;
+mod replay_has_no_gap;
+mod replay_repeats_history;
+mod rot_is_told;
+mod streams_begin_where_trimmed;
+
+use std::fmt::Debug;
+
+use crate::fact::Fact;
+use crate::oracle::Oracle;
+use crate::violation::Violation;
+
+/// One rule.
+pub(crate) trait Check: Debug {
+    /// The rule in a few words.
+    fn rule(&self) -> &'static str;
+
+    /// Looks at a fact.
+    ///
+    /// # Errors
+    /// How the rule was broken.
+    fn see(&mut self, fact: &Fact<'_>, oracle: &Oracle) -> Result<(), String>;
+}
+
+/// All rules.
+#[derive(Debug)]
+pub(crate) struct Checks {
+    all: Vec<Box<dyn Check>>,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            all: vec![
+                Box::new(acknowledged_is_kept::AcknowledgedIsKept),
+                Box::new(nothing_twice::NothingTwice),
+                Box::new(offsets_are_dense::OffsetsAreDense),
+                Box::new(bytes_are_as_written::BytesAreAsWritten),
+                Box::new(only_committed_is_read::OnlyCommittedIsRead),
+                Box::new(offsets_are_fresh::OffsetsAreFresh),
+                Box::new(streams_begin_where_trimmed::StreamsBeginWhereTrimmed),
+                Box::new(deleted_stays_deleted::DeletedStaysDeleted),
+                Box::new(committed_offsets_stay::CommittedOffsetsStay),
+                Box::new(generations_grow::GenerationsGrow::default()),
+                Box::new(identities_are_fresh::IdentitiesAreFresh::default()),
+                Box::new(replay_repeats_history::ReplayRepeatsHistory::default()),
+                Box::new(replay_has_no_gap::ReplayHasNoGap::default()),
+                Box::new(nothing_after_a_failed_write::NothingAfterAFailedWrite::default()),
+                Box::new(rot_is_told::RotIsTold),
+                Box::new(everything_is_answered::EverythingIsAnswered),
+            ],
+        }
+    }
+}
+
+impl Checks {
+    /// Shows a fact to every checker.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub(crate) fn see(&mut self, fact: &Fact<'_>, oracle: &Oracle) -> Result<(), Violation> {
+        for check in &mut self.all {
+            check.see(fact, oracle).map_err(|detail| Violation::new(check.rule(), detail))?;
+        }
+        Ok(())
+    }
+}

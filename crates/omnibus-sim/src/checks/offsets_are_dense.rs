@@ -1,0 +1,50 @@
+//! I3: every batch begins where the one before it ended; only compaction leaves gaps.
+
+use super::Check;
+use crate::fact::{Fact, Reading};
+use crate::oracle::Oracle;
+
+#[derive(Debug)]
+pub(super) struct OffsetsAreDense;
+
+impl Check for OffsetsAreDense {
+    fn rule(&self) -> &'static str {
+        "offsets are dense"
+    }
+
+    fn see(&mut self, fact: &Fact<'_>, oracle: &Oracle) -> Result<(), String> {
+        match fact {
+            Fact::Read(reading) => dense(reading, oracle),
+            Fact::Audited(reading) => {
+                dense(reading, oracle)?;
+                let last = reading.batches.last().map(|batch| batch.end);
+                let damaged = reading.damaged.iter().map(|(_, to, _)| *to).max();
+                let reached = last.max(damaged).unwrap_or(reading.bounds.start);
+                no_gap(reading, oracle, (reached, reading.bounds.end))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn dense(reading: &Reading, oracle: &Oracle) -> Result<(), String> {
+    for pair in reading.batches.windows(2) {
+        if pair[1].base < pair[0].end {
+            return Err(format!("stream {}: {} follows {}", reading.stream, pair[1].base, pair[0].end));
+        }
+        no_gap(reading, oracle, (pair[0].end, pair[1].base))?;
+    }
+    Ok(())
+}
+
+/// Complains about offsets that nobody has and that nothing excuses.
+fn no_gap(reading: &Reading, oracle: &Oracle, (from, to): (omnibus_model::Offset, omnibus_model::Offset)) -> Result<(), String> {
+    let damaged = reading.damaged.iter().any(|(start, end, _)| start < &to && &from < end);
+    let compacted = oracle.streams.get(&reading.stream).is_some_and(|expected| {
+        expected.compacting.range(from..to.max(from)).next().is_some()
+    });
+    if from >= to || damaged || compacted {
+        return Ok(());
+    }
+    Err(format!("stream {}: nothing has the offsets {from} to {to}", reading.stream))
+}

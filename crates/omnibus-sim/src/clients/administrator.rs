@@ -1,0 +1,174 @@
+//! Creates, grows and deletes topics, and trims their streams.
+
+use std::collections::VecDeque;
+
+use omnibus_model::command::CreateTopic;
+use omnibus_model::topic::{SharedTopic, TopicConfig};
+use omnibus_model::{Command, Offset, Outcome, ShardId, StreamId, TopicId, TopicName};
+
+use super::Client;
+use crate::oracle::Drop;
+use crate::stage::{Answered, OutcomeReply, Stage};
+use crate::violation::Violation;
+
+const TOPICS_MAX: usize = 4;
+
+/// The one who may.
+#[derive(Debug, Default)]
+pub(super) struct Administrator {
+    pending: Vec<(Intent, OutcomeReply)>,
+    /// What is left of deletions.
+    next: VecDeque<(ShardId, Command)>,
+}
+
+/// What a command was meant to do.
+#[derive(Clone, Copy, Debug)]
+enum Intent {
+    ChangeTopics,
+    Trim(StreamId),
+    Drop(StreamId),
+    Forget,
+}
+
+impl Client for Administrator {
+    fn act(&mut self, stage: &mut Stage) -> Result<(), Violation> {
+        if let Some((shard, command)) = self.next.pop_front() {
+            self.finish_deletion(stage, shard, command);
+            return Ok(());
+        }
+        if self.pending.len() > 3 {
+            return Ok(());
+        }
+        let topics = stage.node.catalog.topics();
+        match stage.random.below(20) {
+            0 if topics.len() > 1 => self.delete(stage, &topics),
+            1..=3 if topics.len() < TOPICS_MAX => self.create(stage),
+            4 => self.grow(stage, &topics),
+            5..=9 => self.trim(stage),
+            10..=12 => self.retain(stage),
+            _ if topics.is_empty() => self.create(stage),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, stage: &mut Stage) -> Result<(), Violation> {
+        for (intent, mut reply) in std::mem::take(&mut self.pending) {
+            match stage.look(&mut reply)? {
+                Answered::NotYet => self.pending.push((intent, reply)),
+                Answered::Yes(outcome) => self.done(stage, intent, &outcome),
+                Answered::No(_) | Answered::Unknown => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up deletions again that the end cut short.
+    fn restarted(&mut self, stage: &mut Stage) -> Result<(), Violation> {
+        self.pending.clear();
+        self.next.clear();
+        let orphans = stage.oracle.streams.iter().filter(|(_, expected)| expected.drop != Drop::Done);
+        let orphans: Vec<_> = orphans.map(|(stream, expected)| (*stream, expected.shard)).collect();
+        for (stream, shard) in orphans {
+            if !stage.is_live(stream) {
+                self.next.push_back((shard, Command::DropStream { stream }));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Administrator {
+    fn submit(&mut self, stage: &mut Stage, shard: ShardId, intent: Intent, command: Command) {
+        stage.trace.line(format_args!("ask shard {shard}: {command:?}"));
+        self.pending.extend(stage.submit(shard, command).map(|reply| (intent, reply)));
+    }
+
+    fn create(&mut self, stage: &mut Stage) {
+        let name = TopicName::new(&format!("topic-{}", stage.random.below(6))).expect("a short name");
+        let id = TopicId(u128::from(stage.random.draw()) << 64 | u128::from(stage.random.draw()));
+        let partitions = u32::try_from(stage.random.within(1..=3)).expect("at most three");
+        let create = CreateTopic { name, id, partitions, config: TopicConfig::default() };
+        self.submit(stage, ShardId::METADATA, Intent::ChangeTopics, Command::CreateTopic(create));
+    }
+
+    fn grow(&mut self, stage: &mut Stage, topics: &[SharedTopic]) {
+        if let Some(topic) = stage.random.pick(topics).filter(|topic| topic.partitions.len() < 4) {
+            let total = u32::try_from(topic.partitions.len() + 1).expect("a few");
+            let command = Command::AddPartitions { topic: topic.name.clone(), total };
+            self.submit(stage, ShardId::METADATA, Intent::ChangeTopics, command);
+        }
+    }
+
+    fn delete(&mut self, stage: &mut Stage, topics: &[SharedTopic]) {
+        if let Some(topic) = stage.random.pick(topics) {
+            let command = Command::DeleteTopic { topic: topic.name.clone() };
+            self.submit(stage, ShardId::METADATA, Intent::ChangeTopics, command);
+        }
+    }
+
+    /// Forgets the records before some offset.
+    fn trim(&mut self, stage: &mut Stage) {
+        if let Some((stream, shard)) = stage.any_stream() {
+            let before = stage.any_offset(stream);
+            self.trim_to(stage, (stream, shard), before);
+        }
+    }
+
+    /// Forgets what the log says is too much, as retention does.
+    fn retain(&mut self, stage: &mut Stage) {
+        if let Some((stream, shard)) = stage.any_stream() {
+            let bytes_max = stage.random.below(40_000);
+            let before = stage.node.log.retained_from(stream, None, Some(bytes_max));
+            if before > stage.node.log.bounds(stream).start {
+                self.trim_to(stage, (stream, shard), before);
+            }
+        }
+    }
+
+    fn trim_to(&mut self, stage: &mut Stage, (stream, shard): (StreamId, ShardId), before: Offset) {
+        if let Some(expected) = stage.oracle.streams.get_mut(&stream) {
+            expected.trim_asked = expected.trim_asked.max(before);
+            stage.tally.trims += 1;
+            self.submit(stage, shard, Intent::Trim(stream), Command::Trim { stream, before });
+        }
+    }
+
+    fn finish_deletion(&mut self, stage: &mut Stage, shard: ShardId, command: Command) {
+        let intent = match &command {
+            Command::DropStream { stream } => {
+                if let Some(expected) = stage.oracle.streams.get_mut(stream) {
+                    expected.drop = Drop::Asked;
+                }
+                Intent::Drop(*stream)
+            }
+            _ => Intent::Forget,
+        };
+        self.submit(stage, shard, intent, command);
+    }
+
+    fn done(&mut self, stage: &mut Stage, intent: Intent, outcome: &Outcome) {
+        match (intent, outcome) {
+            (Intent::ChangeTopics, Outcome::TopicDeleted { topic }) => {
+                let drops = topic.partitions.iter();
+                self.next.extend(drops.map(|at| (at.shard, Command::DropStream { stream: at.stream })));
+                for shard in (1..=stage.scenario.node.limits.data_shards).map(ShardId) {
+                    let command = Command::ForgetTopic { topic: topic.name.clone(), id: topic.id };
+                    self.next.push_back((shard, command));
+                }
+                stage.tally.deletions += 1;
+            }
+            (Intent::Trim(stream), Outcome::Trimmed { start }) => {
+                if let Some(expected) = stage.oracle.streams.get_mut(&stream) {
+                    expected.trim_done = expected.trim_done.max(*start);
+                }
+            }
+            (Intent::Drop(stream), _) => {
+                if let Some(expected) = stage.oracle.streams.get_mut(&stream) {
+                    expected.drop = Drop::Done;
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What can be observed of the node under test; checkers see nothing else.
+
+use bytes::Bytes;
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::group::Joined;
+use omnibus_model::outcome::Appended;
+use omnibus_model::topic::Topic;
+use omnibus_model::{GroupName, LogIndex, Offset, ProducerId, ShardId, StreamId, Term};
+
+use crate::oracle::MessageId;
+
+/// One observation.
+#[derive(Debug)]
+pub(crate) enum Fact<'a> {
+    /// The node is open and leads in this term.
+    Opened { term: Term },
+    /// The node could not be opened, although its disk works.
+    OpenRefused { reason: String, rot: Option<&'a str> },
+    /// A shard's state as it was found saved.
+    CheckpointFound { shard: ShardId, index: LogIndex, digest: u64 },
+    /// An entry that was found behind a shard's saved state.
+    Replayed { shard: ShardId, index: LogIndex, head: &'a Bytes },
+    /// A shard's state after all that was found.
+    Recovered { shard: ShardId, last: LogIndex, digest: u64 },
+    /// The log took an entry; `digest` is of the state that its commands lead to.
+    Proposed { shard: ShardId, index: LogIndex, head: &'a Bytes, digest: u64 },
+    /// The state of a shard that waits for nothing.
+    Settled { shard: ShardId, last: LogIndex, digest: u64 },
+    /// A shard's state on its way into a checkpoint.
+    Saving { shard: ShardId, index: LogIndex, digest: u64 },
+    /// The log reported a shard's entries as durable up to here.
+    Committed { shard: ShardId, index: LogIndex },
+    /// A write or a sync of the log's failed.
+    WriteFailed,
+    /// The process ended.
+    Killed,
+    /// A change was acknowledged.
+    Acknowledged,
+    /// A message was acknowledged.
+    Appended { message: MessageId, appended: Appended },
+    /// Somebody read a part of a stream.
+    Read(&'a Reading),
+    /// All of a stream was read.
+    Audited(&'a Reading),
+    /// A stream is not on the disk.
+    Missing { stream: StreamId },
+    /// All that the client asked before is committed: what was known of a group's offset
+    /// when it asked, and what it was told.
+    OffsetSeen { group: &'a GroupName, floor: u64, seen: Option<u64> },
+    TopicCreated(&'a Topic),
+    ProducerAllocated(ProducerId),
+    GroupJoined { group: &'a GroupName, joined: &'a Joined },
+    /// Time passed, nothing failed, and still something waits.
+    Stuck { what: String },
+}
+
+/// What a reader got.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) stream: StreamId,
+    pub(crate) bounds: StreamBounds,
+    pub(crate) batches: Vec<SeenBatch>,
+    /// Ranges that the node would not serve because they are damaged, and the file it names.
+    pub(crate) damaged: Vec<(Offset, Offset, String)>,
+    /// The file in which a bit was turned over before, if one was.
+    pub(crate) rot: Option<String>,
+}
+
+/// One batch that a reader got.
+#[derive(Debug)]
+pub(crate) struct SeenBatch {
+    pub(crate) base: Offset,
+    pub(crate) end: Offset,
+    /// Whose bytes these are; `None` if nobody's.
+    pub(crate) message: Option<MessageId>,
+}

@@ -1,0 +1,196 @@
+//! The node under test: the real log, its writer and the real shards, and the hands that
+//! move them. What runs on threads and tasks in production is a call here.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use omnibus_broker::BrokerLimits;
+use omnibus_engine::EngineError;
+use omnibus_engine::catalog::Catalog;
+use omnibus_engine::counters::Counters;
+use omnibus_engine::recovery::{Recovered, catalog, recover, settle_streams};
+use omnibus_engine::shard::{Moment, Request, Shard, Shared};
+use omnibus_engine::watch::Watches;
+use omnibus_io::FaultDisk;
+use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
+use omnibus_model::{LogIndex, ShardId, Term};
+use omnibus_replication::{Leadership, LocalLog, OnCommitted, ReplicatedLog};
+
+use crate::witness::Witness;
+
+/// How a node is made.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeConfig {
+    pub(crate) log: LogConfig,
+    pub(crate) limits: BrokerLimits,
+}
+
+/// An open node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) log: Log,
+    pub(crate) writer: Writer,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) term: Term,
+    progress: Arc<Mutex<Progress>>,
+    /// Each shard's newest entry when the node was opened.
+    pub(crate) last: Vec<LogIndex>,
+    /// How far each shard was told that it is committed.
+    told: Vec<Told>,
+}
+
+/// What opening found, for those who check it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) entries: Vec<ReplayEntry>,
+    /// Each shard's newest entry.
+    pub(crate) last: Vec<LogIndex>,
+    pub(crate) report: RecoveryReport,
+}
+
+/// What the log has reported.
+#[derive(Debug, Default)]
+struct Progress {
+    committed: Vec<LogIndex>,
+    reports: Vec<(ShardId, LogIndex)>,
+    broken: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Committed(LogIndex),
+    Broken,
+}
+
+impl Node {
+    /// Opens a node on a disk, as the engine does.
+    ///
+    /// # Errors
+    /// What the engine would say.
+    pub(crate) fn open(disk: &FaultDisk, config: &NodeConfig, now: Moment) -> Result<(Self, Found), EngineError> {
+        let shards = config.limits.data_shards + 1;
+        let progress = Progress { committed: vec![LogIndex(0); usize::from(shards)], ..Progress::default() };
+        let progress = Arc::new(Mutex::new(progress));
+        let (mut found, mut recovered) = (Found::default(), Vec::new());
+        let disk = Arc::new(disk.clone());
+        let opened = LocalLog::open(disk, config.log.clone(), shards, reporter(&progress), |checkpoints, entries| {
+            let mut noted = entries.inspect(|entry| found.entries.push(entry.clone()));
+            recovered = recover(&config.limits, shards, checkpoints, &mut noted)?;
+            Ok::<(), EngineError>(())
+        })?;
+        settle_streams(&opened.log, &recovered);
+        found.last = recovered.iter().map(|shard| shard.last).collect();
+        found.checkpoints = opened.checkpoints;
+        found.report = opened.report;
+        let names = Arc::new(catalog(&recovered));
+        let witness = Arc::new(Witness::new(opened.replicated));
+        let shared = shared(&opened.log, &witness, &names, config);
+        let mut node = Self {
+            log: opened.log,
+            writer: opened.writer,
+            shards: Vec::new(),
+            catalog: names,
+            term: term(&witness),
+            witness,
+            progress,
+            last: found.last.clone(),
+            told: vec![Told::Committed(LogIndex(0)); usize::from(shards)],
+        };
+        node.start(recovered, &shared, now);
+        Ok((node, found))
+    }
+
+    fn start(&mut self, recovered: Vec<Recovered>, shared: &Shared, now: Moment) {
+        for (number, Recovered { broker, last, .. }) in (0..).zip(recovered) {
+            let mut shard = Shard::new(ShardId(number), self.term, broker, last, shared.clone());
+            shard.begin_sessions(now);
+            self.shards.push(shard);
+        }
+    }
+
+    pub(crate) fn shard(&mut self, shard: ShardId) -> &mut Shard {
+        &mut self.shards[usize::from(shard.0)]
+    }
+
+    /// Hands a request over as a shard's owner does; false if it must wait.
+    pub(crate) fn request(&mut self, shard: ShardId, now: Moment, request: Request) -> bool {
+        let bytes = if let Request::Append(appending) = &request { appending.payload.len() } else { 0 };
+        let shard = self.shard(shard);
+        if !shard.takes(bytes) {
+            shard.propose();
+        }
+        let takes = shard.takes(bytes);
+        if takes {
+            shard.handle(now, request);
+        }
+        takes
+    }
+
+    /// Tells a shard how far the log has got; false if it knows.
+    pub(crate) fn deliver(&mut self, shard: ShardId) -> bool {
+        let place = usize::from(shard.0);
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = if progress.broken { Told::Broken } else { Told::Committed(progress.committed[place]) };
+        drop(progress);
+        if self.told[place] == news {
+            return false;
+        }
+        self.told[place] = news;
+        match news {
+            Told::Committed(index) => self.shards[place].committed(index),
+            Told::Broken => self.shards[place].fail(),
+        }
+        true
+    }
+
+    /// Takes what the log reported since the last call, and whether a write has failed.
+    pub(crate) fn take_reports(&self) -> (Vec<(ShardId, LogIndex)>, bool) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut progress.reports), progress.broken)
+    }
+
+    pub(crate) fn shard_ids(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let shards = u16::try_from(self.shards.len()).expect("shards are few");
+        (0..shards).map(ShardId)
+    }
+
+    /// Whether anything waits for a commit.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.shards.iter().any(Shard::has_pending)
+    }
+}
+
+fn reporter(progress: &Arc<Mutex<Progress>>) -> OnCommitted {
+    let progress = Arc::clone(progress);
+    Box::new(move |shard, committed| {
+        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match committed {
+            Ok(index) => {
+                progress.committed[usize::from(shard.0)] = index;
+                progress.reports.push((shard, index));
+            }
+            Err(_) => progress.broken = true,
+        }
+    })
+}
+
+fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, config: &NodeConfig) -> Shared {
+    Shared {
+        log: log.clone(),
+        replicated: Arc::<Witness>::clone(witness),
+        watches: Arc::new(Watches::default()),
+        catalog: Arc::clone(names),
+        counters: Arc::new(Counters::default()),
+        consumer_session: Duration::from_millis(config.limits.consumer_session_timeout.0),
+    }
+}
+
+fn term(witness: &Witness) -> Term {
+    match witness.leadership(ShardId::METADATA) {
+        Leadership::Here { term } => term,
+        Leadership::Elsewhere { .. } => Term(0),
+    }
+}

@@ -1,0 +1,83 @@
+//! Reads streams as front ends do, and says what was seen.
+
+use bytes::Bytes;
+use omnibus_log::{Log, ReadError};
+use omnibus_model::{Offset, StreamId};
+use omnibus_record::{BatchHeader, batches};
+
+use crate::fact::{Reading, SeenBatch};
+use crate::oracle::Oracle;
+
+/// Reads from `from` on, about `bytes_max`, once.
+///
+/// # Errors
+/// What no reader should ever be told.
+pub(crate) fn read_some(log: &Log, oracle: &Oracle, (stream, from): (StreamId, Offset), bytes_max: usize) -> Result<Reading, String> {
+    let mut reading = empty(log, stream);
+    match read(log, stream, from, bytes_max) {
+        Ok(pieces) => note(&mut reading, pieces, oracle)?,
+        Err(error) => note_error(&mut reading, error)?,
+    }
+    Ok(reading)
+}
+
+/// Reads a whole stream; goes on behind what is damaged.
+///
+/// # Errors
+/// What no reader should ever be told.
+pub(crate) fn read_all(log: &Log, oracle: &Oracle, stream: StreamId, bytes_max: usize) -> Result<Reading, String> {
+    let mut reading = empty(log, stream);
+    let mut from = reading.bounds.start;
+    while from < reading.bounds.end {
+        let before = (reading.batches.len(), reading.damaged.len());
+        match read(log, stream, from, bytes_max) {
+            Ok(pieces) => note(&mut reading, pieces, oracle)?,
+            Err(error) => note_error(&mut reading, error)?,
+        }
+        if before == (reading.batches.len(), reading.damaged.len()) {
+            break;
+        }
+        let read = reading.batches.last().map(|batch| batch.end);
+        let damaged = reading.damaged.last().map(|(_, to, _)| *to);
+        from = read.max(damaged).unwrap_or(from).max(from);
+    }
+    Ok(reading)
+}
+
+/// Takes the way of the engine: from memory if all is there, else from the disk.
+fn read(log: &Log, stream: StreamId, from: Offset, bytes_max: usize) -> Result<Vec<Bytes>, ReadError> {
+    let plan = log.plan(stream, from, bytes_max)?;
+    plan.cached().map_or_else(|| log.load(&plan), Ok)
+}
+
+fn empty(log: &Log, stream: StreamId) -> Reading {
+    Reading { stream, bounds: log.bounds(stream), batches: Vec::new(), damaged: Vec::new(), rot: None }
+}
+
+fn note(reading: &mut Reading, pieces: Vec<Bytes>, oracle: &Oracle) -> Result<(), String> {
+    for piece in pieces {
+        let length = piece.len();
+        let mut taken = 0;
+        for batch in batches(piece) {
+            let header = BatchHeader::read(&batch).map_err(|error| error.to_string())?;
+            let base = Offset(header.base_offset.cast_unsigned());
+            let end = Offset(header.last_offset().cast_unsigned()).plus(1);
+            reading.batches.push(SeenBatch { base, end, message: oracle.find(&batch) });
+            taken += batch.len();
+        }
+        if taken != length {
+            return Err(format!("stream {}: {} bytes of a read are no batch", reading.stream, length - taken));
+        }
+    }
+    Ok(())
+}
+
+fn note_error(reading: &mut Reading, error: ReadError) -> Result<(), String> {
+    match error {
+        ReadError::Corrupt { from, to, file, .. } => reading.damaged.push((from, to, file)),
+        ReadError::OffsetOutOfRange { .. } | ReadError::Io { .. } => {
+            return Err(format!("stream {}: {error}", reading.stream));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! What clients and faults act on: the node, its disk, the time, and what is known.
+
+use bytes::Bytes;
+use omnibus_engine::SubmitError;
+use omnibus_engine::error::Fate as AnswerFate;
+use omnibus_engine::shard::Request;
+use omnibus_io::FaultDisk;
+use omnibus_model::outcome::Appended;
+use omnibus_model::{Command, GroupName, Offset, Outcome, ShardId, StreamId};
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use crate::checks::Checks;
+use crate::fact::{Fact, Reading};
+use crate::node::Node;
+use crate::oracle::{Fate, MessageId, Oracle};
+use crate::random::Random;
+use crate::scenario::Scenario;
+use crate::shadow::Shadow;
+use crate::tally::Tally;
+use crate::time::Time;
+use crate::trace::Trace;
+use crate::violation::Violation;
+
+/// The answer to a command, on its way.
+pub(crate) type OutcomeReply = oneshot::Receiver<Result<Outcome, SubmitError>>;
+
+/// Everything but the clients.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) scenario: Scenario,
+    pub(crate) random: Random,
+    pub(crate) time: Time,
+    pub(crate) disk: FaultDisk,
+    pub(crate) node: Node,
+    pub(crate) oracle: Oracle,
+    pub(crate) checks: Checks,
+    pub(crate) shadow: Shadow,
+    pub(crate) trace: Trace,
+    pub(crate) tally: Tally,
+}
+
+/// What a client learns when it looks for its answer.
+#[derive(Debug)]
+pub(crate) enum Answered<T> {
+    NotYet,
+    Yes(T),
+    /// It will never happen.
+    No(SubmitError),
+    /// It may have happened.
+    Unknown,
+}
+
+impl Stage {
+    /// Tells the checkers.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub(crate) fn see(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
+        self.checks.see(fact, &self.oracle)
+    }
+
+    /// Puts a command to a shard; `None` if it has no room now.
+    pub(crate) fn submit(&mut self, shard: ShardId, command: Command) -> Option<OutcomeReply> {
+        let (reply, answer) = oneshot::channel();
+        self.request(shard, Request::Submit { command, reply }).then_some(answer)
+    }
+
+    pub(crate) fn request(&mut self, shard: ShardId, request: Request) -> bool {
+        self.node.request(shard, self.time.moment(), request)
+    }
+
+    /// Looks for an answer.
+    ///
+    /// # Errors
+    /// If a change is acknowledged that must not be.
+    pub(crate) fn look<T>(
+        &mut self,
+        reply: &mut oneshot::Receiver<Result<T, SubmitError>>,
+    ) -> Result<Answered<T>, Violation> {
+        let answered = self.look_at_answer(reply);
+        match &answered {
+            Answered::Yes(_) => {
+                self.tally.acknowledged += 1;
+                self.see(&Fact::Acknowledged)?;
+            }
+            Answered::No(_) => self.tally.refused += 1,
+            Answered::NotYet | Answered::Unknown => {}
+        }
+        Ok(answered)
+    }
+
+    /// Looks for an answer that acknowledges no change.
+    pub(crate) fn look_at_answer<T>(
+        &mut self,
+        reply: &mut oneshot::Receiver<Result<T, SubmitError>>,
+    ) -> Answered<T> {
+        match reply.try_recv() {
+            Err(TryRecvError::Empty) => Answered::NotYet,
+            Err(TryRecvError::Closed) => Answered::Unknown,
+            Ok(Ok(answer)) => Answered::Yes(answer),
+            Ok(Err(error)) if error.fate() == AnswerFate::NotApplied => Answered::No(error),
+            Ok(Err(_)) => Answered::Unknown,
+        }
+    }
+
+    /// Notes that a message has its place.
+    ///
+    /// # Errors
+    /// If it cannot have it.
+    pub(crate) fn appended(&mut self, message: MessageId, appended: Appended) -> Result<(), Violation> {
+        self.see(&Fact::Appended { message, appended })?;
+        self.oracle.set_fate(message, Fate::Placed(appended.base));
+        Ok(())
+    }
+
+    /// Shows a reading to the checkers, and remembers it: what was seen must stay.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub(crate) fn seen(&mut self, fact: &Fact<'_>, reading: &Reading) -> Result<(), Violation> {
+        self.see(fact)?;
+        for batch in &reading.batches {
+            if let Some(message) = batch.message {
+                self.oracle.set_fate(message, Fate::Placed(batch.base));
+            }
+        }
+        Ok(())
+    }
+
+    /// A live stream with its shard and bounds, if there is one.
+    pub(crate) fn any_stream(&mut self) -> Option<(StreamId, ShardId)> {
+        let topics = self.node.catalog.topics();
+        let partitions: Vec<_> = topics.iter().flat_map(|topic| &topic.partitions).collect();
+        self.random.pick(&partitions).map(|partition| (partition.stream, partition.shard))
+    }
+
+    /// Whether a stream belongs to a topic.
+    pub(crate) fn is_live(&self, stream: StreamId) -> bool {
+        let topics = self.node.catalog.topics();
+        topics.iter().any(|topic| topic.partitions.iter().any(|partition| partition.stream == stream))
+    }
+
+    /// The shard that coordinates a group.
+    pub(crate) fn group_shard(&self, group: &GroupName) -> ShardId {
+        let sum: u64 = group.as_str().bytes().map(u64::from).sum();
+        let shards = u64::from(self.scenario.node.limits.data_shards);
+        ShardId(1 + u16::try_from(sum % shards).expect("shards are few"))
+    }
+
+    /// A record's place that a client may name.
+    pub(crate) fn any_offset(&mut self, stream: StreamId) -> Offset {
+        let bounds = self.node.log.bounds(stream);
+        Offset(self.random.within(bounds.start.0..=bounds.end.0))
+    }
+
+    /// Hands a payload over; `None` if the shard has no room now.
+    pub(crate) fn append(&mut self, message: MessageId) -> Option<OutcomeReply> {
+        let known = self.oracle.message(message);
+        let (stream, batch, payload): (_, _, Bytes) = (known.stream, known.batch, known.payload.clone());
+        let shard = self.oracle.streams.get(&stream)?.shard;
+        let (reply, answer) = oneshot::channel();
+        let appending = omnibus_engine::shard::Appending { stream, batch, payload, reply };
+        self.request(shard, Request::Append(appending)).then_some(answer)
+    }
+}

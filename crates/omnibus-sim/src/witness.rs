@@ -1,0 +1,52 @@
+//! Stands between the shards and the log, and remembers what was proposed.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use omnibus_log::Room;
+use omnibus_model::{LogIndex, ShardId};
+use omnibus_replication::{Leadership, LocalLog, Proposal, ProposeError, ReplicatedLog};
+
+/// A replicated log that is watched.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    replicated: LocalLog,
+    proposed: Mutex<Vec<Proposed>>,
+}
+
+/// An entry that the log took.
+#[derive(Clone, Debug)]
+pub(crate) struct Proposed {
+    pub(crate) shard: ShardId,
+    pub(crate) index: LogIndex,
+    pub(crate) head: Bytes,
+}
+
+impl Witness {
+    pub(crate) const fn new(replicated: LocalLog) -> Self {
+        Self { replicated, proposed: Mutex::new(Vec::new()) }
+    }
+
+    /// Takes what was proposed since the last call.
+    pub(crate) fn take(&self) -> Vec<Proposed> {
+        std::mem::take(&mut *self.proposed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ReplicatedLog for Witness {
+    fn leadership(&self, shard: ShardId) -> Leadership {
+        self.replicated.leadership(shard)
+    }
+
+    fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {
+        let (shard, head) = (proposal.shard, proposal.head.clone());
+        let index = self.replicated.propose(proposal)?;
+        let mut proposed = self.proposed.lock().unwrap_or_else(PoisonError::into_inner);
+        proposed.push(Proposed { shard, index, head });
+        Ok(index)
+    }
+
+    fn room(&self) -> Room {
+        self.replicated.room()
+    }
+}
