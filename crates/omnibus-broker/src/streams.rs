@@ -3,6 +3,7 @@
 //! A stream comes to be with its first append, so idle partitions cost nothing.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::Append;
@@ -13,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Agenda, Due};
 use crate::epochs::LeaderEpochs;
-use crate::limits::BrokerLimits;
 use crate::moment::Moment;
 use crate::producers::{Judgement, Producer, Producers};
 
@@ -80,8 +80,19 @@ impl Stream {
     fn judge(&self, append: &Append) -> Result<Judgement, Refusal> {
         match (append.batch.producer, &self.producers) {
             (Some(stamp), Some(producers)) => producers.judge(stamp, append.batch.count),
-            _ => Ok(Judgement::Write),
+            (Some(_), None) => Ok(Judgement::WriteFirst),
+            (None, _) => Ok(Judgement::Write),
         }
+    }
+
+    fn write(&mut self, now: Timestamp, append: &Append) -> Offset {
+        let base = self.bounds.end;
+        self.epochs.advance(append.leader_epoch, base);
+        self.bounds.end = base.plus(u64::from(append.batch.count));
+        if let Some(stamp) = append.batch.producer {
+            self.producers.get_or_insert_default().record(now, stamp, &append.batch, base);
+        }
+        base
     }
 
     const fn appended(&self, base: Offset, duplicate: bool) -> Outcome {
@@ -100,27 +111,26 @@ impl Streams {
 
     pub(crate) fn append(&mut self, at: Moment<'_>, agenda: &mut Agenda, append: &Append) -> Result<Applied, Refusal> {
         check_batch(append)?;
-        self.check_not_dropped(append.stream)?;
-        if let Some(stream) = self.live.get(&append.stream)
-            && let Judgement::Duplicate(base) = stream.judge(append)?
-        {
-            return Ok(Applied::unchanged(stream.appended(base, true)));
-        }
-        if append.batch.producer.is_some() {
-            self.check_producers(append, at.limits)?;
-        }
-        let stream = self.live.entry(append.stream).or_insert_with(|| Stream::new(append.leader_epoch));
-        let base = stream.bounds.end;
-        stream.epochs.advance(append.leader_epoch, base);
-        stream.bounds.end = base.plus(u64::from(append.batch.count));
-        if let Some(stamp) = append.batch.producer {
-            let producers = stream.producers.get_or_insert_default();
-            if producers.record(at.now, stamp, &append.batch, base) {
+        let room = self.producers < at.limits.producers_max;
+        let stream = match self.live.entry(append.stream) {
+            Entry::Occupied(live) => live.into_mut(),
+            Entry::Vacant(_) if self.tombstones.contains_key(&append.stream) => {
+                return Err(Refusal::StreamDropped { stream: append.stream });
+            }
+            Entry::Vacant(_) if append.batch.producer.is_some() && !room => return Err(too_many_producers(at)),
+            Entry::Vacant(place) => place.insert(Stream::new(append.leader_epoch)),
+        };
+        match (stream.judge(append)?, append.batch.producer) {
+            (Judgement::Duplicate(base), _) => return Ok(Applied::unchanged(stream.appended(base, true))),
+            (Judgement::WriteFirst, _) if !room => return Err(too_many_producers(at)),
+            (Judgement::WriteFirst, Some(stamp)) => {
                 self.producers += 1;
                 let deadline = at.now.plus(at.limits.producer_expiry);
                 agenda.add(deadline, Due::Producer(append.stream, stamp.id));
             }
+            (Judgement::WriteFirst | Judgement::Write, _) => {}
         }
+        let base = stream.write(at.now, append);
         Ok(Applied::changed(stream.appended(base, false)))
     }
 
@@ -186,17 +196,10 @@ impl Streams {
         }
         Ok(())
     }
+}
 
-    fn check_producers(&self, append: &Append, limits: &BrokerLimits) -> Result<(), Refusal> {
-        if self.producers < limits.producers_max {
-            return Ok(());
-        }
-        let producers = self.get(append.stream).and_then(|stream| stream.producers.as_ref());
-        match (producers, append.batch.producer) {
-            (Some(producers), Some(stamp)) if producers.get(stamp.id).is_some() => Ok(()),
-            _ => Err(Refusal::LimitReached { what: Limited::Producers, max: limits.producers_max }),
-        }
-    }
+const fn too_many_producers(at: Moment<'_>) -> Refusal {
+    Refusal::LimitReached { what: Limited::Producers, max: at.limits.producers_max }
 }
 
 /// Refuses what no front end lets through, so that numbers stay dense whatever happens above.

@@ -91,6 +91,19 @@ fn stale_and_future_epochs_are_fenced() {
 }
 
 #[test]
+fn member_that_gave_up_and_moved_on_may_lose_the_answer() {
+    check(&expect![[r#"
+        0s catalog t=2                                             ->
+        0s consume g a reads=t                                     -> epoch 2, owns t/0+1
+        0s consume g b reads=t                                     -> epoch 3, owns nothing
+        1s consume g a epoch=2 owns=t/0+1                          -> epoch 2, owns t/0
+        1s consume g c reads=t                                     -> epoch 4, owns nothing
+        2s consume g a epoch=2 owns=t/0                            -> epoch 4
+        2s consume g a epoch=2 owns=t/0                            -> epoch 4 (unchanged)
+    "#]]);
+}
+
+#[test]
 fn subscription_changes_move_partitions() {
     check(&expect![[r#"
         0s catalog t=2 u=2                                         ->
