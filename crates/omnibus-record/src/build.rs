@@ -4,7 +4,8 @@ use bytes::Bytes;
 use omnibus_model::{LeaderEpoch, Offset, ProducerStamp, Timestamp};
 
 use crate::batch::BatchHeader;
-use crate::codec::{self, Codec};
+use crate::codec::Codec;
+use crate::compress;
 use crate::record::{Header, Record};
 use crate::varint;
 
@@ -140,7 +141,7 @@ impl BatchBuilder {
         header.set_codec(codec);
         let sealed = match codec {
             Codec::None => header.seal(&self.records),
-            codec => header.seal(&codec::compress(codec, &self.records).expect("memory takes all that is written")),
+            codec => header.seal(&compress::compress(codec, &self.records).expect("memory takes all that is written")),
         };
         *self = Self { records: std::mem::take(&mut self.records), ..Self::new(self.codec) };
         self.records.clear();

@@ -15,10 +15,11 @@ mod filter;
 mod build;
 mod record;
 mod scan;
-mod codec;
+mod compress;
 mod batch;
 mod varint;
 mod error;
+mod codec;
 
 pub use batch::{BatchHeader, BatchView, HEADER_BYTES, batches};
 pub use build::{BatchBuilder, Stamp};

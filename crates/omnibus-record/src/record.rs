@@ -6,7 +6,8 @@ use bytes::Bytes;
 use omnibus_model::{Offset, Timestamp};
 
 use crate::batch::{BatchHeader, BatchView, HEADER_BYTES};
-use crate::codec::{self, Codec};
+use crate::codec::Codec;
+use crate::compress;
 use crate::error::InvalidBatch;
 use crate::varint;
 
@@ -83,10 +84,10 @@ impl Iterator for Records {
 }
 
 fn decompress(codec: Codec, bytes: &[u8], max: u64) -> Result<Bytes, InvalidBatch> {
-    let reader = codec::reader(codec, bytes).map_err(|error| codec.undecodable(&error))?;
+    let reader = compress::reader(codec, bytes).map_err(|error| compress::undecodable(codec, &error))?;
     let mut out = Vec::new();
     let read = reader.take(max.saturating_add(1)).read_to_end(&mut out);
-    read.map_err(|error| codec.undecodable(&error))?;
+    read.map_err(|error| compress::undecodable(codec, &error))?;
     if out.len() as u64 > max {
         return Err(InvalidBatch::DecompressedTooLong { max });
     }

@@ -6,7 +6,8 @@
 use std::io::{ErrorKind, Read};
 
 use crate::batch::BatchView;
-use crate::codec::{self, Codec};
+use crate::codec::Codec;
+use crate::compress;
 use crate::error::InvalidBatch;
 use crate::varint::{self, VARINT_BYTES_MAX};
 
@@ -35,7 +36,8 @@ pub(crate) fn scan(
             Ok(batch.records.len() as u64)
         }
         codec => {
-            let reader = codec::reader(codec, batch.records).map_err(|error| codec.undecodable(&error))?;
+            let reader =
+                compress::reader(codec, batch.records).map_err(|error| compress::undecodable(codec, &error))?;
             let mut source = Stream {
                 codec,
                 reader,
@@ -200,7 +202,7 @@ impl Stream<'_> {
         let read = loop {
             match self.reader.read(room) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => break result.map_err(|error| self.codec.undecodable(&error))?,
+                result => break result.map_err(|error| compress::undecodable(self.codec, &error))?,
             }
         };
         self.to = self.to.saturating_add(read);
