@@ -1,1 +1,43 @@
-fn main() {}
+//! Omnibus: one log with several doors. This is the binary: configuration, wiring, signals
+//! and the command line.
+//!
+//! Reading order: the verbs (`cli`), then one module per noun, then what they share.
+//!
+//! **Never:** decisions about records; the broker makes them.
+
+mod cli;
+mod docs;
+mod serve;
+mod verify;
+mod topic;
+mod group;
+mod publish;
+mod subscribe;
+mod bench;
+mod cluster;
+mod client;
+mod config;
+mod logs;
+mod output;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// A program that ends early because nobody reads its output has done its work.
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_error = error.downcast_ref::<io::Error>();
+    io_error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,178 @@
+//! All keys, in the order in which they are shown.
+
+use super::setting::Setting;
+use super::Config;
+
+/// One key: its name in the file, what it means, and where it is kept.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) field: fn(&mut Config) -> &mut dyn Setting,
+}
+
+impl Key {
+    /// The environment variable of the same meaning.
+    pub(crate) fn variable(&self) -> String {
+        format!("OMNIBUS_{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// The value in `config`, as text.
+    pub(crate) fn show(&self, config: &Config) -> String {
+        (self.field)(&mut config.clone()).show()
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// All keys.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "node.data_dir",
+        meaning: "The directory that holds everything. Made at the first start.",
+        field: |config| &mut config.data_dir,
+    },
+    Key {
+        name: "kafka.listen",
+        meaning: "Where Kafka clients connect. Port 0 picks a free one. Until there are users and TLS, keep it to \
+                  networks that you trust.",
+        field: |config| &mut config.kafka.listen,
+    },
+    Key {
+        name: "kafka.advertised",
+        meaning: "The host, or host and port, that Kafka clients are told to come back to. Empty: the address they \
+                  came to. Needed behind address translation.",
+        field: |config| &mut config.kafka.advertised,
+    },
+    Key {
+        name: "kafka.rack",
+        meaning: "The rack that Kafka clients are told this node is in. Empty: none.",
+        field: |config| &mut config.kafka.rack,
+    },
+    Key {
+        name: "kafka.connections_max",
+        meaning: "Kafka connections at a time; one more is closed at once.",
+        field: |config| &mut config.kafka.connections_max,
+    },
+    Key {
+        name: "kafka.request_bytes_max",
+        meaning: "The most bytes of one Kafka request.",
+        field: |config| &mut config.kafka.request_bytes_max,
+    },
+    Key {
+        name: "admin.listen",
+        meaning: "Where the admin API, health checks and metrics are served. Port 0 picks a free one. Whoever \
+                  reaches it administers the broker.",
+        field: |config| &mut config.admin.listen,
+    },
+    Key {
+        name: "admin.metrics_series_max",
+        meaning: "The most series per metric on /metrics; what is left out is counted in \
+                  omnibus_metrics_series_left_out.",
+        field: |config| &mut config.admin.metrics_series_max,
+    },
+    Key {
+        name: "storage.cache",
+        meaning: "What recently written and read blocks may take in memory.",
+        field: |config| &mut config.storage.cache,
+    },
+    Key {
+        name: "storage.segment",
+        meaning: "How long a file of the log is.",
+        field: |config| &mut config.storage.segment,
+    },
+    Key {
+        name: "storage.reserve",
+        meaning: "Free space below which appends are refused, so that deleting and committing go on.",
+        field: |config| &mut config.storage.reserve,
+    },
+    Key {
+        name: "storage.direct_io",
+        meaning: "Whether to bypass the kernel's cache: auto, on (or do not start) or off.",
+        field: |config| &mut config.storage.direct_io,
+    },
+    Key {
+        name: "storage.io_uring",
+        meaning: "Whether to write through io_uring: auto, on (or do not start) or off.",
+        field: |config| &mut config.storage.io_uring,
+    },
+    Key {
+        name: "storage.checkpoint_interval",
+        meaning: "How often memory is written down, so that a start has less to repeat.",
+        field: |config| &mut config.storage.checkpoint_interval,
+    },
+    Key {
+        name: "storage.checkpoint_wal",
+        meaning: "As much log makes a checkpoint due, too.",
+        field: |config| &mut config.storage.checkpoint_wal,
+    },
+    Key {
+        name: "storage.retention_interval",
+        meaning: "How often retention looks at every topic.",
+        field: |config| &mut config.storage.retention_interval,
+    },
+    Key {
+        name: "topics.auto_create",
+        meaning: "Whether a Kafka client that asks for an unknown topic may create it.",
+        field: |config| &mut config.topics.auto_create,
+    },
+    Key {
+        name: "topics.partitions",
+        meaning: "Partitions of a topic whose creator names no number.",
+        field: |config| &mut config.topics.partitions,
+    },
+    Key {
+        name: "topics.partitions_max",
+        meaning: "The most partitions that all topics may have together.",
+        field: |config| &mut config.topics.partitions_max,
+    },
+    Key {
+        name: "topics.retention_time",
+        meaning: "How long records are kept where the topic says nothing: a span, or unlimited.",
+        field: |config| &mut config.topics.retention_time,
+    },
+    Key {
+        name: "topics.retention_bytes",
+        meaning: "How many bytes of each partition are kept where the topic says nothing: a size, or unlimited.",
+        field: |config| &mut config.topics.retention_bytes,
+    },
+    Key {
+        name: "topics.batch_bytes_max",
+        meaning: "The most bytes of one record batch where the topic says nothing.",
+        field: |config| &mut config.topics.batch_bytes_max,
+    },
+    Key {
+        name: "groups.session_timeout_min",
+        meaning: "The shortest session timeout that a group's member may ask for.",
+        field: |config| &mut config.groups.session_timeout_min,
+    },
+    Key {
+        name: "groups.session_timeout_max",
+        meaning: "The longest session timeout that a group's member may ask for.",
+        field: |config| &mut config.groups.session_timeout_max,
+    },
+    Key {
+        name: "groups.initial_rebalance_delay",
+        meaning: "How long an empty group waits for more members before its first assignment.",
+        field: |config| &mut config.groups.initial_rebalance_delay,
+    },
+    Key {
+        name: "groups.offsets_retention",
+        meaning: "How long committed offsets are kept once nobody reads.",
+        field: |config| &mut config.groups.offsets_retention,
+    },
+    Key {
+        name: "logs.filter",
+        meaning: "What the process tells about itself on standard error: error, warn, info, debug or trace, also \
+                  per module, as in info,omnibus_kafka=debug.",
+        field: |config| &mut config.logs.filter,
+    },
+    Key {
+        name: "logs.format",
+        meaning: "How it tells it: text or json.",
+        field: |config| &mut config.logs.format,
+    },
+];

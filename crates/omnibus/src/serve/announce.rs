@@ -1,0 +1,54 @@
+//! Tells where the broker can be reached: to people and, in a file, to programs.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::output;
+
+/// Where the doors are, once they are open.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Addresses {
+    pub(crate) kafka: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) pid: u32,
+    pub(crate) cluster_id: String,
+}
+
+impl Addresses {
+    /// Prints the addresses and what to try first.
+    pub(crate) fn print(&self, data_dir: &Path) -> Result<()> {
+        let Self { kafka, admin, .. } = self;
+        output::line(format_args!("kafka  {kafka}"))?;
+        output::line(format_args!("admin  {admin}"))?;
+        output::line(format_args!("data   {}", data_dir.display()))?;
+        let (kafka_flag, admin_flag) = (flag("--kafka", *kafka, 9092), flag("--admin", *admin, 9644));
+        output::line("\ntry")?;
+        output::line(format_args!("  omnibus pub greetings hello{kafka_flag}"))?;
+        output::line(format_args!("  omnibus sub greetings --from beginning{kafka_flag}"))?;
+        output::line(format_args!("  omnibus topic ls{admin_flag}"))?;
+        output::flush()
+    }
+
+    /// Writes the addresses to a file that is either not there or whole.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let unfinished = path.with_extension("unfinished");
+        let mut file = File::create(&unfinished).with_context(|| format!("cannot write {}", unfinished.display()))?;
+        serde_json::to_writer(&mut file, self)?;
+        file.write_all(b"\n")?;
+        fs::rename(&unfinished, path).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// The flag that a client needs if the address is not the usual one.
+fn flag(name: &str, address: SocketAddr, usual_port: u16) -> String {
+    if address.port() == usual_port && (address.ip().is_loopback() || address.ip().is_unspecified()) {
+        return String::new();
+    }
+    let port = address.port();
+    if address.ip().is_unspecified() { format!(" {name} 127.0.0.1:{port}") } else { format!(" {name} {address}") }
+}

@@ -1,0 +1,112 @@
+//! Makes an engine and the doors' settings from the configuration.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use bytes::Bytes;
+use omnibus_admin_api::group::Assigned;
+use omnibus_broker::BrokerLimits;
+use omnibus_engine::{Engine, EngineConfig, Running, Seams};
+use omnibus_io::{SystemClock, SystemDisk, SystemEntropy};
+use omnibus_kafka::wire::Input;
+use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
+use omnibus_log::LogConfig;
+use omnibus_model::Millis;
+use omnibus_model::topic::{EffectiveConfig, Limit};
+
+use super::identity::Identity;
+use crate::config::Config;
+
+/// Opens the data directory.
+pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
+    let directory = config.data_dir.display();
+    let disk = SystemDisk::open(&config.data_dir).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => anyhow!(
+            "{directory} is in use by another process; stop it, or choose another directory with --data-dir"
+        ),
+        _ => anyhow!(error).context(format!("cannot open the data directory {directory}")),
+    })?;
+    let entropy = SystemEntropy::open().context("cannot open /dev/urandom")?;
+    let identity = Identity::of(&disk, &entropy)?;
+    let seams = Seams { disk: Arc::new(disk), clock: Arc::new(SystemClock::default()), entropy: Arc::new(entropy) };
+    let opened = Engine::open(seams, engine_config(config, &identity)?);
+    let (engine, running) = opened.with_context(|| {
+        format!("the data in {directory} cannot be opened; `omnibus verify {directory}` lists what is damaged")
+    })?;
+    tracing::info!(directory = %directory, cluster = identity.cluster_id, report = ?running.report, "opened");
+    Ok((engine, running, identity))
+}
+
+/// How the Kafka door presents itself.
+pub(crate) fn kafka_settings(config: &Config, identity: &Identity) -> omnibus_kafka::Settings {
+    let advertised = config.kafka.advertised.as_ref();
+    omnibus_kafka::Settings {
+        cluster_id: identity.cluster_id.clone(),
+        node_id: i32::try_from(identity.node_id).unwrap_or(i32::MAX),
+        advertised_host: advertised.map(|address| address.host.clone()),
+        advertised_port: advertised.and_then(|address| address.port),
+        rack: config.kafka.rack.clone(),
+        auto_create_topics: config.topics.auto_create,
+        default_partitions: config.topics.partitions,
+        connections_max: config.kafka.connections_max,
+        request_bytes_max: usize::try_from(config.kafka.request_bytes_max.0).unwrap_or(usize::MAX),
+    }
+}
+
+/// Reads the assignment that a leader of Kafka's consumer protocol wrote for a member.
+pub(crate) fn read_assignment(protocol_type: &str, assignment: &Bytes) -> Option<Vec<Assigned>> {
+    if protocol_type != "consumer" {
+        return None;
+    }
+    if assignment.is_empty() {
+        return Some(Vec::new());
+    }
+    let version = i16::from_be_bytes(*assignment.first_chunk()?);
+    let mut input = Input::from(assignment.slice(2..));
+    let assignment = ConsumerProtocolAssignment::decode(&mut input, version.min(3)).ok()?;
+    let assigned = assignment.assigned_partitions.into_iter().map(|topic| Assigned {
+        topic: topic.topic.to_string(),
+        partitions: topic.partitions.into_iter().filter_map(|partition| u32::try_from(partition).ok()).collect(),
+    });
+    Some(assigned.collect())
+}
+
+fn engine_config(config: &Config, identity: &Identity) -> Result<EngineConfig> {
+    let storage = &config.storage;
+    let log = LogConfig {
+        segment_bytes: storage.segment.0,
+        cache_bytes: storage.cache.0,
+        reserve_bytes: storage.reserve.0,
+        direct_io: storage.direct_io,
+        io_uring: storage.io_uring,
+        identity: identity.log()?,
+        ..LogConfig::default()
+    };
+    Ok(EngineConfig {
+        log,
+        limits: limits(config),
+        housekeeping_interval: storage.retention_interval.duration(),
+        checkpoint_interval: storage.checkpoint_interval.duration(),
+        checkpoint_wal_bytes: storage.checkpoint_wal.0,
+    })
+}
+
+fn limits(config: &Config) -> BrokerLimits {
+    let (topics, groups) = (&config.topics, &config.groups);
+    let at_most = |most: Option<u64>| most.map_or(Limit::Unlimited, Limit::AtMost);
+    BrokerLimits {
+        partitions_max: topics.partitions_max,
+        session_timeout_min: Millis(groups.session_timeout_min.0),
+        session_timeout_max: Millis(groups.session_timeout_max.0),
+        initial_rebalance_delay: Millis(groups.initial_rebalance_delay.0),
+        offsets_retention: Millis(groups.offsets_retention.0),
+        defaults: EffectiveConfig {
+            retention_time: at_most(topics.retention_time.map(|span| span.0)),
+            retention_bytes: at_most(topics.retention_bytes.map(|size| size.0)),
+            batch_bytes_max: u32::try_from(topics.batch_bytes_max.0).unwrap_or(u32::MAX),
+            ..EffectiveConfig::default()
+        },
+        ..BrokerLimits::default()
+    }
+}

@@ -1,0 +1,209 @@
+//! `omnibus serve`: opens the data directory, opens the doors, and ends in good order.
+
+mod announce;
+mod engine;
+mod identity;
+mod signals;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use omnibus_engine::{Engine, Running};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Effective, Given, KEYS};
+use crate::logs;
+use announce::Addresses;
+use signals::Signals;
+
+/// The process ended because it could no longer write.
+const EXIT_BROKEN: u8 = 3;
+
+/// The process was told twice to end.
+const EXIT_IMPATIENT: i32 = 130;
+
+/// Serves Kafka clients and the admin API.
+///
+/// Without flags it keeps its data in ./omnibus-data and serves this machine only.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Writes the addresses to this file, as JSON, once clients can connect.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// What chooses the configuration.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// A TOML file; `omnibus config show` prints one.
+    #[arg(long, value_name = "FILE", env = "OMNIBUS_CONFIG")]
+    config: Option<PathBuf>,
+    /// The directory that holds everything [node.data_dir].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Where Kafka clients connect; port 0 picks a free one [kafka.listen].
+    #[arg(long, value_name = "ADDR")]
+    kafka: Option<String>,
+    /// Where the admin API is served; port 0 picks a free one [admin.listen].
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// The address that Kafka clients are told to come back to [kafka.advertised].
+    #[arg(long, value_name = "HOST[:PORT]")]
+    advertised: Option<String>,
+    /// What to log [logs.filter].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How to log: text or json [logs.format].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Any key of the configuration.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
+    pair.ok_or_else(|| "write KEY=VALUE, as in topics.partitions=8".to_owned())
+}
+
+impl ConfigArgs {
+    /// Puts the configuration together.
+    pub(crate) fn effective(&self) -> Result<Effective> {
+        let flags = [
+            ("node.data_dir", &self.data_dir),
+            ("kafka.listen", &self.kafka),
+            ("admin.listen", &self.admin),
+            ("kafka.advertised", &self.advertised),
+            ("logs.filter", &self.log),
+            ("logs.format", &self.log_format),
+        ];
+        let own = flags.iter().filter_map(|(key, value)| Some(((*key).to_owned(), (*value).clone()?)));
+        let given = Given {
+            file: self.config.clone(),
+            variables: std::env::vars().collect(),
+            flags: self.set.iter().cloned().chain(own).collect(),
+        };
+        Ok(Effective::new(&given)?)
+    }
+}
+
+/// Serves until told to end.
+pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
+    let effective = args.config.effective()?;
+    logs::start(&effective.config.logs)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&effective, args))
+}
+
+async fn serve(effective: &Effective, args: &ServeArgs) -> Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let config = &effective.config;
+    let (engine, running, identity) = engine::open(config)?;
+    let opened = Doors::open(effective, &engine, &identity).await;
+    let doors = match opened {
+        Ok(doors) => doors,
+        Err(error) => {
+            running.close().await;
+            return Err(error);
+        }
+    };
+    if let Some(file) = &args.ready_file {
+        doors.addresses.write(file)?;
+    }
+    doors.addresses.print(&config.data_dir)?;
+    tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "shutting down; once more ends the process at once");
+            end_at_once_on(signals);
+            close(doors, running).await;
+            tracing::info!("goodbye");
+            Ok(ExitCode::SUCCESS)
+        }
+        reason = engine.broken() => {
+            tracing::error!(
+                reason,
+                "the data directory can no longer be written, so nothing more is acknowledged; see to the disk, \
+                 check with `omnibus verify {}`, and start again",
+                config.data_dir.display()
+            );
+            Ok(ExitCode::from(EXIT_BROKEN))
+        }
+    }
+}
+
+/// The listeners and their tasks.
+struct Doors {
+    addresses: Addresses,
+    shutdown: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Doors {
+    async fn open(effective: &Effective, engine: &Engine, identity: &identity::Identity) -> Result<Self> {
+        let config = &effective.config;
+        let presented = engine::kafka_settings(config, identity);
+        let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
+        let kafka = kafka.with_context(|| taken("kafka", config.kafka.listen))?;
+        let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
+        let admin = admin.with_context(|| taken("admin", config.admin.listen))?;
+        let addresses = Addresses {
+            kafka: kafka.local_addr()?,
+            admin: admin.local_addr()?,
+            pid: std::process::id(),
+            cluster_id: identity.cluster_id.clone(),
+        };
+        let node = omnibus_admin::Node {
+            engine: engine.clone(),
+            cluster_id: identity.cluster_id.clone(),
+            node_id: identity.node_id,
+            kafka: addresses.kafka,
+            admin: addresses.admin,
+            data_dir: config.data_dir.display().to_string(),
+            partitions_default: config.topics.partitions,
+            metrics_series_max: config.admin.metrics_series_max,
+            settings: settings(effective),
+            read_assignment: engine::read_assignment,
+        };
+        let (shutdown, stop) = watch::channel(false);
+        let kafka = tokio::spawn(kafka.run(stop.clone()));
+        let admin = tokio::spawn(admin.run(Arc::new(node), stop));
+        Ok(Self { addresses, shutdown, tasks: vec![kafka, admin] })
+    }
+}
+
+async fn close(doors: Doors, running: Running) {
+    doors.shutdown.send_replace(true);
+    for task in doors.tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a door did not close well");
+        }
+    }
+    running.close().await;
+}
+
+fn end_at_once_on(mut signals: Signals) {
+    tokio::spawn(async move {
+        let signal = signals.next().await;
+        tracing::warn!(signal, "ending at once; the next start repeats what was not written down");
+        std::process::exit(EXIT_IMPATIENT);
+    });
+}
+
+fn taken(door: &str, address: std::net::SocketAddr) -> String {
+    format!("cannot listen on {address}; is another broker running? `--{door} 127.0.0.1:0` picks a free port")
+}
+
+/// Every key with its value, and where it was chosen.
+pub(crate) fn settings(effective: &Effective) -> Vec<omnibus_admin_api::node::Setting> {
+    let setting = |key: &crate::config::Key| omnibus_admin_api::node::Setting {
+        key: key.name.to_owned(),
+        value: key.show(&effective.config),
+        source: effective.source(key).to_string(),
+    };
+    KEYS.iter().map(setting).collect()
+}
