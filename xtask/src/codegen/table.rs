@@ -22,12 +22,12 @@ pub(super) fn modules(messages: &[Message]) -> String {
     out.push_str("\nuse super::exchange::{Codec, codecs, exchanges};\n\nexchanges! {\n");
     for name in names(messages) {
         let path = snake(name);
-        writeln!(out, "{name}: {path}_request::{name}Request => {path}_response::{name}Response,")
+        writeln!(out, "    {name}: {path}_request::{name}Request => {path}_response::{name}Response,")
             .expect("a string takes all");
     }
     out.push_str("}\n\ncodecs! {\n");
     for message in messages {
-        writeln!(out, "{}::{},", snake(&message.name), message.name).expect("a string takes all");
+        writeln!(out, "    {}::{},", snake(&message.name), message.name).expect("a string takes all");
     }
     out.push_str("}\n");
     out
@@ -60,7 +60,7 @@ pub(super) fn api_keys(messages: &[Message]) -> Result<String> {
         let flexible_from = if flexible.is_empty() { "i16::MAX".to_owned() } else { flexible.min.to_string() };
         writeln!(
             out,
-            "{name} = {key}, served {}..={stable}, advertised {from}..={stable}, flexible {flexible_from};",
+            "    {name} = {key}, served {}..={stable}, advertised {from}..={stable}, flexible {flexible_from};",
             valid.min
         )
         .context("a string takes all")?;
