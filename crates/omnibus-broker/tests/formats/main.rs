@@ -1,0 +1,323 @@
+//! The bytes on disk. A failure here means that logs or checkpoints of before can no longer be
+//! read: add a variant, or raise the version, instead of updating what is expected.
+
+use bytes::Bytes;
+use expect_test::{Expect, expect};
+use omnibus_broker::{Broker, BrokerLimits};
+use omnibus_model::command::{Append, CommitOffsets, ConsumerHeartbeat, CreateTopic, JoinGroup, Leaver, SyncGroup};
+use omnibus_model::group::{
+    ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
+};
+use omnibus_model::topic::{Cleanup, ConfigChange, Limit, TimestampSource, TopicConfig};
+use omnibus_model::{
+    BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, ProducerEpoch,
+    ProducerId, ProducerStamp, RecordFormat, StreamId, Timestamp, TopicId, TopicName,
+};
+
+fn check(command: &Command, expected: &Expect) {
+    let bytes = postcard::to_allocvec(command).expect("plain memory always serialises");
+    let again: Command = postcard::from_bytes(&bytes).expect("what was written can be read");
+    assert_eq!(again, *command);
+    let hex: Vec<String> = bytes.chunks(24).map(hex).collect();
+    expected.assert_eq(&format!("{}\n", hex.join("\n")));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
+}
+
+fn topic() -> TopicName {
+    TopicName::new("orders").expect("a name")
+}
+
+fn group() -> GroupName {
+    GroupName::new("g").expect("a name")
+}
+
+fn member() -> MemberId {
+    MemberId::new("m").expect("a name")
+}
+
+fn instance() -> Option<InstanceId> {
+    Some(InstanceId::new("i").expect("a name"))
+}
+
+fn client() -> ClientInfo {
+    ClientInfo { id: "c".to_owned(), host: "h".to_owned(), rack: Some("r".to_owned()) }
+}
+
+fn config() -> TopicConfig {
+    TopicConfig {
+        cleanup: Some(Cleanup::CompactAndDelete),
+        retention_time: Some(Limit::Unlimited),
+        retention_bytes: Some(Limit::AtMost(1 << 30)),
+        batch_bytes_max: Some(1_000),
+        timestamps: Some(TimestampSource::Broker),
+        in_sync_replicas_min: Some(2),
+        timestamp_before_max: Some(Limit::AtMost(3)),
+        timestamp_after_max: Some(Limit::AtMost(4)),
+        tombstone_retention: Some(Millis(5)),
+        compaction_lag_min: Some(Millis(6)),
+        compaction_lag_max: Some(Millis(7)),
+        dirty_ratio_min: Some(8),
+        span_bytes: Some(9),
+        span_time: Some(Millis(10)),
+    }
+}
+
+fn append() -> Append {
+    let producer = ProducerStamp { id: ProducerId(5), epoch: ProducerEpoch(6), sequence_first: 7 };
+    let batch = BatchInfo {
+        format: RecordFormat::KafkaBatch,
+        count: 2,
+        bytes: 300,
+        timestamp_max: Timestamp(-1),
+        producer: Some(producer),
+    };
+    Append { stream: StreamId(1 << 40), batch, leader_epoch: LeaderEpoch(3) }
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition { topic: topic(), partition: PartitionIndex(4) }
+}
+
+fn create() -> CreateTopic {
+    CreateTopic { name: topic(), id: TopicId(1 << 127), partitions: 16, config: TopicConfig::default() }
+}
+
+fn join() -> JoinGroup {
+    JoinGroup {
+        group: group(),
+        member: None,
+        member_new: member(),
+        instance: instance(),
+        client: client(),
+        session_timeout: Millis(10_000),
+        rebalance_timeout: Millis(60_000),
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![ProtocolOffer { name: "range".to_owned(), metadata: Bytes::from_static(b"\x00\x01") }],
+        subscription: Subscription::Topics(vec![topic()]),
+        member_id_required: true,
+        skip_assignment_supported: false,
+        reason: Some("why".to_owned()),
+    }
+}
+
+fn commit() -> CommitOffsets {
+    let committed = CommittedOffset {
+        offset: Offset(300),
+        leader_epoch: Some(LeaderEpoch(2)),
+        metadata: "x".to_owned(),
+        committed_at: Timestamp(1),
+    };
+    CommitOffsets {
+        group: group(),
+        member: None,
+        instance: None,
+        generation: -1,
+        stale_epoch_supported: true,
+        retention: Some(Millis(1)),
+        offsets: vec![(partition(), committed)],
+    }
+}
+
+fn heartbeat() -> ConsumerHeartbeat {
+    ConsumerHeartbeat {
+        group: GroupName::new("h").expect("a name"),
+        member: member(),
+        member_epoch: 0,
+        instance: None,
+        client: client(),
+        rebalance_timeout: Some(Millis(5)),
+        subscribed: Some(vec![topic()]),
+        subscribed_pattern: Some("o.*".to_owned()),
+        assignor: Some("uniform".to_owned()),
+        owned: Some(Vec::new()),
+        topics: Some(vec![TopicShape { topic: TopicId(9), name: topic(), partitions: 2 }]),
+    }
+}
+
+#[test]
+fn commands_of_the_metadata_shard_keep_their_bytes() {
+    check(
+        &Command::CreateTopic(create()),
+        &expect![[r#"
+        00 06 6f 72 64 65 72 73 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
+        80 80 02 10 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+    "#]],
+    );
+    check(
+        &Command::DeleteTopic { topic: topic() },
+        &expect![[r#"
+        01 06 6f 72 64 65 72 73
+    "#]],
+    );
+    check(
+        &Command::AddPartitions { topic: topic(), total: 300 },
+        &expect![[r#"
+        02 06 6f 72 64 65 72 73 ac 02
+    "#]],
+    );
+    let change = ConfigChange { before: TopicConfig::default(), after: config() };
+    check(
+        &Command::AlterTopic { topic: topic(), change: Box::new(change) },
+        &expect![[r#"
+        03 06 6f 72 64 65 72 73 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 02
+        01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01 01 04 01 05
+        01 06 01 07 01 08 01 09 01 0a
+    "#]],
+    );
+    check(
+        &Command::AllocateProducer,
+        &expect![[r#"
+        04
+    "#]],
+    );
+}
+
+#[test]
+fn commands_of_streams_keep_their_bytes() {
+    check(
+        &Command::Append(append()),
+        &expect![[r#"
+        05 80 80 80 80 80 20 00 02 ac 02 01 01 05 06 07 03
+    "#]],
+    );
+    check(
+        &Command::Trim { stream: StreamId(1), before: Offset(2) },
+        &expect![[r#"
+        06 01 02
+    "#]],
+    );
+    check(
+        &Command::DropStream { stream: StreamId(1) },
+        &expect![[r#"
+        07 01
+    "#]],
+    );
+    check(
+        &Command::ForgetTopic { topic: topic(), id: TopicId(9) },
+        &expect![[r#"
+        11 06 6f 72 64 65 72 73 09
+    "#]],
+    );
+    check(
+        &Command::Tick,
+        &expect![[r#"
+        10
+    "#]],
+    );
+}
+
+#[test]
+fn commands_of_classic_groups_keep_their_bytes() {
+    check(
+        &Command::JoinGroup(Box::new(join())),
+        &expect![[r#"
+        08 01 67 00 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 08 63 6f
+        6e 73 75 6d 65 72 01 05 72 61 6e 67 65 02 00 01 02 01 06 6f 72 64 65 72
+        73 01 00 01 03 77 68 79
+    "#]],
+    );
+    let sync = SyncGroup {
+        group: group(),
+        member: member(),
+        instance: instance(),
+        generation: 2,
+        protocol_type: None,
+        protocol: Some("range".to_owned()),
+        assignments: vec![(member(), Bytes::from_static(b"\xff"))],
+    };
+    check(
+        &Command::SyncGroup(Box::new(sync)),
+        &expect![[r#"
+        09 01 67 01 6d 01 01 69 04 00 01 05 72 61 6e 67 65 01 01 6d 01 ff
+    "#]],
+    );
+    let leaver = Leaver { member: Some(member()), instance: instance(), reason: None };
+    check(
+        &Command::LeaveGroup { group: group(), members: vec![leaver] },
+        &expect![[r#"
+        0a 01 67 01 01 01 6d 01 01 69 00
+    "#]],
+    );
+    check(
+        &Command::ExpireMembers { group: group(), members: vec![member()] },
+        &expect![[r#"
+        0b 01 67 01 01 6d
+    "#]],
+    );
+}
+
+#[test]
+fn commands_of_offsets_keep_their_bytes() {
+    check(
+        &Command::CommitOffsets(Box::new(commit())),
+        &expect![[r#"
+        0c 01 67 00 00 01 01 01 01 01 06 6f 72 64 65 72 73 04 ac 02 01 02 01 78
+        02
+    "#]],
+    );
+    check(
+        &Command::DeleteGroup { group: group() },
+        &expect![[r#"
+        0d 01 67
+    "#]],
+    );
+    check(
+        &Command::DeleteOffsets { group: group(), partitions: vec![partition()] },
+        &expect![[r#"
+        0e 01 67 01 06 6f 72 64 65 72 73 04
+    "#]],
+    );
+}
+
+#[test]
+fn commands_of_consumer_groups_keep_their_bytes() {
+    let owned = TopicPartitions { topic: TopicId(9), partitions: vec![PartitionIndex(0), PartitionIndex(1)] };
+    let heartbeat = ConsumerHeartbeat { owned: Some(vec![owned]), member_epoch: -2, ..heartbeat() };
+    check(
+        &Command::ConsumerHeartbeat(Box::new(heartbeat)),
+        &expect![[r#"
+        0f 01 68 01 6d 03 00 01 63 01 68 01 01 72 01 05 01 01 06 6f 72 64 65 72
+        73 01 03 6f 2e 2a 01 07 75 6e 69 66 6f 72 6d 01 01 09 02 00 01 01 01 09
+        06 6f 72 64 65 72 73 02
+    "#]],
+    );
+}
+
+#[test]
+fn checkpoint_keeps_its_bytes() {
+    let mut broker = Broker::new(BrokerLimits::default());
+    let commands = [
+        Command::CommitOffsets(Box::new(commit())),
+        Command::CreateTopic(create()),
+        Command::Append(append()),
+        Command::DropStream { stream: StreamId(3) },
+        Command::JoinGroup(Box::new(join())),
+        Command::ConsumerHeartbeat(Box::new(heartbeat())),
+    ];
+    for (now, command) in (1_000..).zip(&commands) {
+        broker.apply(Timestamp(now), command).expect("a history without refusals");
+    }
+    let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
+    expect![[r#"
+        4f 4d 42 52 01 00 01 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
+        04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
+        10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 10 10 00 01 80 80 80
+        80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00 00 00 00 00 00 00 00
+        00 00 00 00 00 01 01 03 d6 c9 b7 03 01 02 01 67 00 01 67 01 c8 3e 01 b8
+        17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65 72 00 01 01 6d 01 01
+        6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01 05 72 61 6e 67 65 02
+        00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df 24 00 01 01 69 01 6d
+        00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02 01 02 01 78 d0 0f 01
+        d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01 01 6d 00 01 63 01 68
+        01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a 01 09 01 00 04 00 02
+        09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65 72 73 02 01 01 6d 02
+        09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00 00 03 c8 3e 02 01 67
+        d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05
+    "#]]
+    .assert_eq(&format!("{}\n", lines.join("\n")));
+}
