@@ -30,10 +30,9 @@ pub(super) async fn handle(context: &Context, request: OffsetCommitRequest, vers
             partitions: partitions.map(|wanted| check(context, topic, wanted, &mut offsets, version)).collect(),
         });
     }
-    if !offsets.is_empty() {
-        if let Err(error) = commit(context, &request, offsets, version).await {
-            fail_accepted(&mut topics, error);
-        }
+    let committed = if offsets.is_empty() { Ok(()) } else { commit(context, &request, offsets, version).await };
+    if let Err(error) = committed {
+        fail_accepted(&mut topics, error);
     }
     OffsetCommitResponse { topics, ..OffsetCommitResponse::default() }
 }
