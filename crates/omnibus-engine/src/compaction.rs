@@ -8,7 +8,6 @@ use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 use omnibus_log::Replacement;
-use crate::later::Later;
 use omnibus_model::topic::{EffectiveConfig, SharedTopic};
 use omnibus_model::{Offset, StreamId, Timestamp};
 use omnibus_record::{BatchView, DECOMPRESSED_BYTES_MAX, Filtered, InvalidBatch, Record, Records};

@@ -5,7 +5,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omnibus_log::Log;
-use crate::later::Later;
 use omnibus_model::topic::{EffectiveConfig, Limit, SharedTopic};
 use omnibus_model::{Millis, Offset, ShardId, Timestamp};
 use tokio::sync::oneshot;

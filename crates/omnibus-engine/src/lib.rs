@@ -20,7 +20,6 @@ pub mod waiting;
 mod sessions;
 mod pending;
 mod group_commit;
-mod later;
 pub mod watch;
 pub mod catalog;
 pub mod counters;

@@ -37,6 +37,8 @@ pub struct Running {
     housekeeping: Housekeeping,
     writer: JoinHandle<()>,
     pub report: RecoveryReport,
+    /// Entries of the log that the start had to repeat.
+    pub repeated: u64,
 }
 
 type ProgressSenders = Vec<watch::Sender<Progress>>;
@@ -101,6 +103,7 @@ fn start(
     health: watch::Receiver<Health>,
 ) -> Result<(Engine, Running), EngineError> {
     let Opened { replicated, log, writer, report, .. } = opened;
+    let repeated = recovered.iter().map(|shard| shard.repeated).sum();
     let shared = Shared {
         log: log.clone(),
         replicated: Arc::new(replicated),
@@ -138,7 +141,7 @@ fn start(
     };
     let engine = Engine { inner: Arc::new(inner) };
     let housekeeping = Housekeeping::start(&engine, &config)?;
-    Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report }))
+    Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report, repeated }))
 }
 
 fn spawn_writer(writer: Writer) -> Result<JoinHandle<()>, EngineError> {

@@ -13,6 +13,8 @@ use crate::group_commit::decode_head;
 pub struct Recovered {
     pub broker: Broker,
     pub last: LogIndex,
+    /// Entries that were repeated because no checkpoint held them yet.
+    pub repeated: u64,
 }
 
 /// Rebuilds every shard's broker from its checkpoint and the entries behind it.
@@ -26,13 +28,13 @@ pub fn recover(
     entries: &mut dyn Iterator<Item = ReplayEntry>,
 ) -> Result<Vec<Recovered>, EngineError> {
     let mut recovered: Vec<Recovered> =
-        (0..shards).map(|_| Recovered { broker: Broker::new(*limits), last: LogIndex(0) }).collect();
+        (0..shards).map(|_| Recovered { broker: Broker::new(*limits), last: LogIndex(0), repeated: 0 }).collect();
     for checkpoint in checkpoints {
         let unreadable = |reason| EngineError::Checkpoint { shard: checkpoint.shard, reason };
         let shard = recovered.get_mut(usize::from(checkpoint.shard.0));
         let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
         let broker = Broker::decode(*limits, &checkpoint.state).map_err(|error| unreadable(error.to_string()))?;
-        *shard = Recovered { broker, last: checkpoint.index };
+        *shard = Recovered { broker, last: checkpoint.index, repeated: 0 };
     }
     for entry in entries {
         let unreadable = |reason| EngineError::Entry { shard: entry.shard, index: entry.index, reason };
@@ -43,6 +45,7 @@ pub fn recover(
             shard.broker.apply(now, &command).map_err(|refusal| unreadable(refusal.to_string()))?;
         }
         shard.last = entry.index;
+        shard.repeated += 1;
     }
     Ok(recovered)
 }

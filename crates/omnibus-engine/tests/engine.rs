@@ -1,0 +1,139 @@
+//! The whole engine on a disk in memory: what is acknowledged is there after a restart.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams};
+use omnibus_io::fault::FaultDisk;
+use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_log::LogConfig;
+use omnibus_model::command::CreateTopic;
+use omnibus_model::topic::{SharedTopic, TopicConfig};
+use omnibus_model::{BatchInfo, Offset, RecordFormat, Timestamp, TopicId, TopicName};
+use omnibus_record::{BatchBuilder, Codec, Stamp};
+
+const RECORDS: u32 = 3;
+
+fn open(disk: &FaultDisk) -> (Engine, Running) {
+    let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
+    let seams = Seams {
+        disk: Arc::new(disk.clone()),
+        clock: Arc::new(SystemClock::default()),
+        entropy: Arc::new(SystemEntropy::open().unwrap()),
+    };
+    Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap()
+}
+
+async fn topic(engine: &Engine, name: &str) -> SharedTopic {
+    let command = CreateTopic {
+        name: TopicName::new(name).unwrap(),
+        id: TopicId(engine.random()),
+        partitions: 4,
+        config: TopicConfig::default(),
+    };
+    engine.create_topic(command).await.unwrap()
+}
+
+fn payload(value: &str) -> Payload {
+    let mut builder = BatchBuilder::new(Codec::None);
+    for _ in 0..RECORDS {
+        builder.push(Timestamp(1_000), Some(b"key"), Some(value.as_bytes()), &[]);
+    }
+    let bytes = builder.finish(Stamp::default());
+    let batch = BatchInfo {
+        format: RecordFormat::KafkaBatch,
+        count: RECORDS,
+        bytes: u32::try_from(bytes.len()).unwrap(),
+        timestamp_max: Timestamp(1_000),
+        producer: None,
+    };
+    Payload { batch, bytes }
+}
+
+async fn append(engine: &Engine, topic: &SharedTopic, value: &str) -> Offset {
+    let place = topic.partitions[0];
+    let commit = engine.append(place.shard, place.stream, payload(value)).await.unwrap();
+    commit.appended().await.unwrap().base
+}
+
+async fn read_all(engine: &Engine, topic: &SharedTopic) -> Vec<Bytes> {
+    let fetched = engine.read(topic.partitions[0].stream, Offset::ZERO, 1 << 20).await.unwrap();
+    fetched.pieces.into_iter().flat_map(omnibus_record::batches).collect()
+}
+
+#[tokio::test]
+async fn acknowledged_batches_are_read_back() {
+    let (engine, running) = open(&FaultDisk::new(1));
+    let topic = topic(&engine, "orders").await;
+    for round in 0..10 {
+        assert_eq!(append(&engine, &topic, "value").await, Offset(round * u64::from(RECORDS)));
+    }
+    assert_eq!(read_all(&engine, &topic).await.len(), 10);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn acknowledged_batches_survive_a_power_cut() {
+    let disk = FaultDisk::new(2);
+    let (engine, _running) = open(&disk);
+    let topic = topic(&engine, "orders").await;
+    append(&engine, &topic, "first").await;
+    append(&engine, &topic, "second").await;
+    let after = disk.fork(3);
+    after.cut_power();
+    after.restart();
+
+    let (engine, running) = open(&after);
+    let found = engine.catalog().topic("orders").unwrap();
+    assert_eq!(found.id, topic.id);
+    assert_eq!(read_all(&engine, &found).await.len(), 2);
+    assert_eq!(append(&engine, &found, "third").await, Offset(6));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn clean_shutdown_leaves_nothing_to_repeat() {
+    let disk = FaultDisk::new(4);
+    let (engine, running) = open(&disk);
+    let topic = topic(&engine, "orders").await;
+    append(&engine, &topic, "value").await;
+    running.close().await;
+    drop(engine);
+
+    let (engine, running) = open(&disk);
+    assert_eq!(running.repeated, 0);
+    assert_eq!(read_all(&engine, &topic).await.len(), 1);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn deleted_topic_is_gone_and_may_come_again() {
+    let disk = FaultDisk::new(5);
+    let (engine, running) = open(&disk);
+    let old = topic(&engine, "orders").await;
+    append(&engine, &old, "value").await;
+    engine.delete_topic(old.name.clone()).await.unwrap();
+    assert!(engine.catalog().topic("orders").is_none());
+    let new = topic(&engine, "orders").await;
+    assert_ne!(new.id, old.id);
+    assert_eq!(engine.bounds(new.partitions[0].stream).end, Offset::ZERO);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn trimmed_records_stay_gone_after_a_restart() {
+    let disk = FaultDisk::new(6);
+    let (engine, running) = open(&disk);
+    let topic = topic(&engine, "orders").await;
+    append(&engine, &topic, "old").await;
+    append(&engine, &topic, "new").await;
+    let place = topic.partitions[0];
+    assert_eq!(engine.trim(place.shard, place.stream, Offset(3)).await.unwrap(), Offset(3));
+    running.close().await;
+    drop(engine);
+
+    let (engine, running) = open(&disk);
+    assert_eq!(engine.bounds(place.stream).start, Offset(3));
+    assert!(engine.read(place.stream, Offset(2), 1).await.is_err());
+    running.close().await;
+}
