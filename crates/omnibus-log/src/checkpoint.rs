@@ -11,7 +11,7 @@ use omnibus_model::batch::StreamBounds;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
 use crate::cursor::Cursor;
-use crate::error::{Damage, Gravity, LogError};
+use crate::error::{Action, Damage, Gravity, LogError};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OmCk");
 const VERSION: u32 = 1;
@@ -51,7 +51,7 @@ impl CheckpointName {
         state: &[u8],
     ) -> Result<(), LogError> {
         let bytes = self.encode(streams, state);
-        let failed = |source| LogError::Io { action: "writing", path: self.path(), source };
+        let failed = |source| LogError::Io { action: Action::Write, path: self.path(), source };
         let directory = Self::directory(self.shard);
         disk.create_dir(&directory).map_err(failed)?;
         let mode = OpenMode { access: Access::Create, caching: Caching::Kernel };
@@ -64,7 +64,7 @@ impl CheckpointName {
 
     /// Reads a checkpoint that must be there.
     pub(crate) fn load(&self, disk: &dyn Disk) -> Result<CheckpointContent, LogError> {
-        let failed = |source| LogError::Io { action: "reading", path: self.path(), source };
+        let failed = |source| LogError::Io { action: Action::Read, path: self.path(), source };
         let bytes = match read(disk, &self.path()) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.damaged("missing checkpoint")),

@@ -10,7 +10,7 @@ use omnibus_model::{Offset, ShardId, StreamId, batch::StreamBounds};
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     #[error("{action} {path}")]
-    Io { action: &'static str, path: String, source: io::Error },
+    Io { action: Action, path: String, source: io::Error },
     #[error("{0}")]
     Damaged(Box<Damage>),
     #[error("{path} is of format version {version}, this program reads version {supported}")]
@@ -25,6 +25,39 @@ pub enum LogError {
     Read(#[from] ReadError),
     #[error("{0}")]
     Failed(#[from] WriteFailed),
+}
+
+/// What was tried on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Open,
+    Read,
+    Write,
+    /// Making, renaming or removing a name.
+    Name,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "cannot open",
+            Self::Read => "cannot read",
+            Self::Write => "cannot write",
+            Self::Name => "cannot make, rename or remove",
+        })
+    }
+}
+
+impl LogError {
+    pub(crate) fn io(action: Action, path: &str, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// Whether it will pass when there is room again.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
 }
 
 /// A place on disk whose checksum does not hold, and what it held.

@@ -64,6 +64,8 @@ pub(crate) struct FileFacts {
     /// The last block's number and header checksum.
     pub(crate) last_block: Option<(u64, u32)>,
     pub(crate) footer: Option<FooterPlace>,
+    /// Something in it could not be read, so it stays as it is.
+    pub(crate) damaged: bool,
 }
 
 /// Where the index of a sealed file lies in it.

@@ -9,12 +9,15 @@
 
 mod log;
 mod open;
+mod verify;
 mod recover;
 mod replay;
 mod writer;
+mod maintain;
 mod retention;
 mod read;
 mod rows;
+mod pack;
 mod stats;
 mod segments;
 mod shared;
@@ -40,10 +43,12 @@ mod config;
 
 pub use config::{Choice, LogConfig};
 pub use entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, ReplayEntry, Room};
-pub use error::{Affected, Damage, Gravity, LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
+pub use error::{Action, Affected, Damage, Gravity, LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
 pub use log::{Log, Opened};
+pub use maintain::MaintainReport;
 pub use read::ReadPlan;
 pub use recover::RecoveryReport;
 pub use replay::Replay;
 pub use stats::LogStats;
+pub use verify::{VerifyReport, verify};
 pub use writer::Writer;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use omnibus_io::Disk;
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Timestamp};
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
 use crate::block::BlockSize;
 use crate::config::LogConfig;
-use crate::entry::{BatchPosition, Checkpoint, Entry, Room};
+use crate::entry::{BatchPosition, Checkpoint, Entry, Replacement, Room};
 use crate::error::{LogError, OnDurable, ReadError, SubmitRefused};
 use crate::index::Stream;
+use crate::maintain::{self, MaintainReport};
 use crate::open::open;
 use crate::queue::Refused;
 use crate::read::{ReadPlan, plan};
@@ -176,6 +177,40 @@ impl Log {
     #[must_use]
     pub fn wal_bytes_since_checkpoint(&self) -> u64 {
         self.shared.unsaved_bytes()
+    }
+
+    /// Saves a shard's state as it is after `index`; blocks. Entries up to there are not
+    /// replayed any more.
+    ///
+    /// # Errors
+    /// If the disk is full or fails; the checkpoint before still counts then.
+    pub fn save_checkpoint(&self, shard: ShardId, term: Term, index: LogIndex, state: &[u8]) -> Result<(), LogError> {
+        maintain::save_checkpoint(&self.shared, shard, (term, index), state)
+    }
+
+    /// Puts batches in the place of all that a stream has from `from` to `to`, both where a
+    /// batch begins; offsets that none of them spans are gaps. Blocks.
+    ///
+    /// # Errors
+    /// If the range or the batches make no sense, or the disk is full or fails; nothing has
+    /// changed then.
+    pub fn replace(
+        &self,
+        stream: StreamId,
+        from: Offset,
+        to: Offset,
+        batches: Vec<Replacement>,
+    ) -> Result<(), LogError> {
+        maintain::replace(&self.shared, stream, (from, to), batches)
+    }
+
+    /// Does a bounded part of what there is to do: prepares, seals, packs and recycles files.
+    /// Blocks; whoever owns the log calls it again and again.
+    ///
+    /// # Errors
+    /// If the disk fails. A full disk is told in the report.
+    pub fn maintain(&self) -> Result<MaintainReport, LogError> {
+        maintain::maintain(&self.shared)
     }
 
     /// Takes no more entries; the writer writes those it has and returns.

@@ -11,20 +11,24 @@ use omnibus_io::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
 use omnibus_model::{LogIndex, ShardId, Term};
 
 use crate::cursor::Cursor;
-use crate::error::{Damage, Gravity, LogError};
+use crate::error::{Action, Damage, Gravity, LogError};
 
 pub(crate) const DIRECTORY: &str = "manifest";
 const COPY_BYTES: usize = 512;
 const SLOT_BYTES: usize = 2 * COPY_BYTES;
 const USED_BYTES: usize = 48;
+const ALLOCATED_BYTES: u64 = 256 << 10;
 
 /// One change of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edit {
     /// A segment that is empty.
     AddSegment(u64),
-    /// The segment is written from now on, its first block is `seq`.
-    BeginSegment { number: u64, seq: u64 },
+    /// The segment is written from now on with the block `first`, and the one before ended
+    /// with the block before that.
+    BeginSegment { number: u64, first: u64 },
+    /// The blocks of a segment that is complete.
+    Blocks { number: u64, first: u64, last: u64 },
     RemoveSegment(u64),
     AddPack(u64),
     RemovePack(u64),
@@ -36,22 +40,64 @@ pub(crate) enum Edit {
 /// The list as all edits have made it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileList {
-    /// Segments, with the number of their first block once they are written.
-    pub(crate) segments: BTreeMap<u64, Option<u64>>,
+    pub(crate) segments: BTreeMap<u64, Blocks>,
     pub(crate) packs: BTreeSet<u64>,
     pub(crate) checkpoints: BTreeMap<ShardId, (Term, LogIndex)>,
     pub(crate) segment_next: u64,
     pub(crate) pack_next: u64,
 }
 
+/// Which blocks a segment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocks {
+    /// It waits to be written.
+    None,
+    /// It is being written.
+    From(u64),
+    /// It is complete. There may be none, if the next segment had to be longer.
+    Range { first: u64, last: u64 },
+}
+
+/// A segment that is or was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BegunSegment {
+    pub(crate) number: u64,
+    pub(crate) first: u64,
+    /// `None` for the one that is being written.
+    pub(crate) last: Option<u64>,
+}
+
 impl FileList {
+    /// Returns the segments that are or were written, in the order of their blocks.
+    pub(crate) fn begun(&self) -> Vec<BegunSegment> {
+        let begun = self.segments.iter().filter_map(|(&number, blocks)| match *blocks {
+            Blocks::None => None,
+            Blocks::From(first) => Some(BegunSegment { number, first, last: None }),
+            Blocks::Range { first, last } => Some(BegunSegment { number, first, last: Some(last) }),
+        });
+        let mut begun: Vec<BegunSegment> = begun.collect();
+        // An empty segment comes before the one that has the blocks it should have had.
+        begun.sort_unstable_by_key(|segment| (segment.first, segment.last.is_none(), segment.last));
+        begun
+    }
+
     fn apply(&mut self, edit: Edit) {
         match edit {
             Edit::AddSegment(number) => {
-                self.segments.insert(number, None);
+                self.segments.insert(number, Blocks::None);
                 self.segment_next = self.segment_next.max(number.saturating_add(1));
             }
-            Edit::BeginSegment { number, seq } => drop(self.segments.insert(number, Some(seq))),
+            Edit::BeginSegment { number, first: begun } => {
+                for blocks in self.segments.values_mut() {
+                    if let Blocks::From(first) = *blocks {
+                        *blocks = Blocks::Range { first, last: begun.saturating_sub(1) };
+                    }
+                }
+                self.segments.insert(number, Blocks::From(begun));
+            }
+            Edit::Blocks { number, first, last } => {
+                self.segments.insert(number, Blocks::Range { first, last });
+            }
             Edit::RemoveSegment(number) => drop(self.segments.remove(&number)),
             Edit::AddPack(number) => {
                 self.packs.insert(number);
@@ -65,9 +111,10 @@ impl FileList {
 
     fn edits(&self) -> Vec<Edit> {
         let next = Edit::Next { segment: self.segment_next, pack: self.pack_next };
-        let segments = self.segments.iter().map(|(&number, begun)| match *begun {
-            None => Edit::AddSegment(number),
-            Some(seq) => Edit::BeginSegment { number, seq },
+        let segments = self.segments.iter().map(|(&number, blocks)| match *blocks {
+            Blocks::None => Edit::AddSegment(number),
+            Blocks::From(first) => Edit::BeginSegment { number, first },
+            Blocks::Range { first, last } => Edit::Blocks { number, first, last },
         });
         let packs = self.packs.iter().map(|&number| Edit::AddPack(number));
         let checkpoints = self.checkpoints.iter();
@@ -89,9 +136,13 @@ pub(crate) struct Manifest {
 impl Manifest {
     /// Writes a list as a new file; durable on return.
     pub(crate) fn create(disk: &dyn Disk, log: u64, number: u64, list: FileList) -> Result<Self, LogError> {
-        let failed = |source| LogError::Io { action: "writing", path: path(number), source };
+        let failed = |source| LogError::Io { action: Action::Write, path: path(number), source };
         let file = open_file(disk, number, Access::Create).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
+        // Room ahead, so that files can be given up on a full disk; without it they wait.
+        if let Err(error) = file.allocate(ALLOCATED_BYTES) {
+            tracing::debug!(%error, "no room ahead for the manifest");
+        }
         let edits = list.edits();
         let mut manifest = Self { number, list: FileList::default(), log, file, slots: 0 };
         manifest.append(&edits)?;
@@ -102,7 +153,7 @@ impl Manifest {
 
     /// Reads a file; an edit that was not finished is dropped.
     pub(crate) fn open(disk: &dyn Disk, log: u64, number: u64, access: Access) -> Result<Self, LogError> {
-        let failed = |source| LogError::Io { action: "reading", path: path(number), source };
+        let failed = |source| LogError::Io { action: Action::Read, path: path(number), source };
         let file = open_file(disk, number, access).map_err(failed)?;
         let size = file.size().map_err(failed)?;
         let mut content = vec![0; usize::try_from(size).unwrap_or(0)];
@@ -129,7 +180,7 @@ impl Manifest {
         let slots = (self.slots..).zip(edits);
         let bytes: Vec<u8> = slots.flat_map(|(slot, edit)| encode_slot(*edit, self.log, slot)).collect();
         let written = self.file.write_at(&bytes, self.slots * SLOT_BYTES as u64, Durability::Durable);
-        written.map_err(|source| LogError::Io { action: "writing", path: path(self.number), source })?;
+        written.map_err(|source| LogError::Io { action: Action::Write, path: path(self.number), source })?;
         self.slots += edits.len() as u64;
         edits.iter().for_each(|edit| self.list.apply(*edit));
         Ok(())
@@ -168,7 +219,8 @@ fn encode_slot(edit: Edit, log: u64, slot: u64) -> Vec<u8> {
         Edit::RemovePack(number) => (4, [number, 0, 0]),
         Edit::Checkpoint { shard, term, index } => (5, [u64::from(shard.0), term.0, index.0]),
         Edit::Next { segment, pack } => (6, [segment, pack, 0]),
-        Edit::BeginSegment { number, seq } => (7, [number, seq, 0]),
+        Edit::BeginSegment { number, first } => (7, [number, first, 0]),
+        Edit::Blocks { number, first, last } => (8, [number, first, last]),
     };
     let mut copy = Vec::with_capacity(SLOT_BYTES);
     copy.extend_from_slice(&[0; 4]);
@@ -204,7 +256,8 @@ fn decode_copy(copy: &[u8], log: u64, number: u64) -> Option<Edit> {
             Some(Edit::Checkpoint { shard, term: Term(second), index: LogIndex(third) })
         }
         6 => Some(Edit::Next { segment: first, pack: second }),
-        7 => Some(Edit::BeginSegment { number: first, seq: second }),
+        7 => Some(Edit::BeginSegment { number: first, first: second }),
+        8 => Some(Edit::Blocks { number: first, first: second, last: third }),
         _ => None,
     }
 }
@@ -237,7 +290,7 @@ mod tests {
     fn a_torn_edit_is_dropped_and_a_rotten_one_refused() {
         let disk = FaultDisk::new(1);
         let list = example(&disk).list;
-        let content = disk.content("manifest/1").unwrap();
+        let content = disk.content("manifest/1").unwrap()[..6 * SLOT_BYTES].to_vec();
         disk.set_content("manifest/1", content[..content.len() - SLOT_BYTES].to_vec());
         assert!(Manifest::open(&disk, 7, 1, Access::Write).unwrap().list.checkpoints.is_empty());
         for byte in (0..content.len()).filter(|byte| byte % COPY_BYTES < USED_BYTES) {

@@ -11,7 +11,7 @@ use crate::checkpoint::{CheckpointContent, CheckpointName};
 use crate::config::{Choice, LogConfig};
 use crate::device::Device;
 use crate::entry::Checkpoint;
-use crate::error::{Damage, Gravity, LogError, OnDurable};
+use crate::error::{Action, Damage, Gravity, LogError, OnDurable};
 use crate::file::FileKind;
 use crate::manifest::{self, FileList, Manifest};
 use crate::queue::Queue;
@@ -21,6 +21,7 @@ use crate::ring::Ring;
 use crate::segments::probe_direct;
 use crate::shared::{Counters, Shared, Space};
 use crate::superblock::Superblock;
+use crate::verify::examine;
 use crate::writer::{Tail, Writer};
 
 /// An open log in its parts.
@@ -38,14 +39,14 @@ pub(crate) struct OpenParts {
 pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable) -> Result<OpenParts, LogError> {
     check(&config)?;
     for directory in ["wal", "pack", "ckpt", manifest::DIRECTORY] {
-        disk.create_dir(directory).map_err(|source| io_error("making", directory, source))?;
+        disk.create_dir(directory).map_err(|source| io_error(Action::Name, directory, source))?;
     }
     let (mut root, created) = load_root(disk.as_ref(), &config)?;
     let manifest = Manifest::open(disk.as_ref(), root.log, root.manifest, Access::Write)?;
     let checkpoints = load_checkpoints(disk.as_ref(), root.log, &manifest.list)?;
     let (caching, device) = choose(disk.as_ref(), &config)?;
     let mut recovery = Recovery::new(disk.as_ref(), caching, &root);
-    recovery.rebuild(&manifest.list, &checkpoints)?;
+    recovery.rebuild(&manifest.list, &checkpoints).map_err(|error| with_affected(disk.as_ref(), error))?;
     let (tail, replay) = recovery.tail_and_replay()?;
     root.incarnation += 1;
     root.durable_seq = recovery.seq_next - 1;
@@ -108,7 +109,7 @@ fn load_root(disk: &dyn Disk, config: &LogConfig) -> Result<(Superblock, bool), 
         return Ok((root, false));
     }
     for directory in ["wal", "pack", "ckpt"] {
-        let names = disk.list(directory).map_err(|source| io_error("listing", directory, source))?;
+        let names = disk.list(directory).map_err(|source| io_error(Action::Read, directory, source))?;
         // A log that was never finished opening has none of these.
         if names.iter().any(|name| name.ends_with(".seg") || name.ends_with(".pk") || directory == "ckpt") {
             return Err(root_lost());
@@ -187,8 +188,21 @@ fn manifest_path_any(disk: &dyn Disk) -> io::Result<String> {
 
 fn first_tail(shared: &Shared, seq_next: u64) -> Result<Tail, LogError> {
     let file = shared.begin_segment(shared.config.segment_bytes, seq_next)?;
-    let capacity = file.handle.size().map_err(|source| io_error("measuring", &file.path, source))?;
+    let capacity = file.handle.size().map_err(|source| io_error(Action::Read, &file.path, source))?;
     Ok(Tail { file, position: 0, capacity, rows: 0, seq_next, durable_seq: seq_next - 1, previous_crc: 0 })
+}
+
+/// Says what is affected by the damage for which opening is refused.
+fn with_affected(disk: &dyn Disk, error: LogError) -> LogError {
+    let LogError::Damaged(damage) = error else { return error };
+    match examine(disk) {
+        Ok(report) => {
+            let same = |found: &Damage| found.file == damage.file && found.position == damage.position;
+            let found = report.damage.into_iter().find(|found| same(found) && found.gravity == damage.gravity);
+            found.map_or(LogError::Damaged(damage), LogError::from)
+        }
+        Err(_unreadable) => LogError::Damaged(damage),
+    }
 }
 
 fn tell(shared: &Shared, report: &RecoveryReport, incarnation: u64) {
@@ -214,7 +228,7 @@ impl Shared {
         let list = self.manifest.lock().list.clone();
         for kind in [FileKind::Segment, FileKind::Pack] {
             let directory = kind.directory();
-            let names = self.disk.list(directory).map_err(|source| io_error("listing", directory, source))?;
+            let names = self.disk.list(directory).map_err(|source| io_error(Action::Read, directory, source))?;
             for name in names {
                 self.settle_leftover(&list, &format!("{directory}/{name}"))?;
             }
@@ -236,21 +250,21 @@ impl Shared {
         if path.ends_with(".spare") || path.ends_with(".seg") {
             self.keep_as_spare(path)
         } else {
-            self.disk.remove(path).map_err(|source| io_error("removing", path, source))
+            self.disk.remove(path).map_err(|source| io_error(Action::Name, path, source))
         }
     }
 
     /// Removes the files of a directory that `is_old` names.
     pub(crate) fn remove_old(&self, directory: &str, is_old: impl Fn(&str) -> bool) -> Result<(), LogError> {
-        let names = self.disk.list(directory).map_err(|source| io_error("listing", directory, source))?;
+        let names = self.disk.list(directory).map_err(|source| io_error(Action::Read, directory, source))?;
         let paths = names.iter().map(|name| format!("{directory}/{name}"));
         for path in paths.filter(|path| is_old(path)) {
-            self.disk.remove(&path).map_err(|source| io_error("removing", &path, source))?;
+            self.disk.remove(&path).map_err(|source| io_error(Action::Name, &path, source))?;
         }
         Ok(())
     }
 }
 
-fn io_error(action: &'static str, path: &str, source: io::Error) -> LogError {
+fn io_error(action: Action, path: &str, source: io::Error) -> LogError {
     LogError::Io { action, path: path.to_owned(), source }
 }

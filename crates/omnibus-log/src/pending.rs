@@ -49,18 +49,20 @@ impl Pending {
         let Some(entries) = part.get_mut(&shard) else { return };
         let due = entries.partition_point(|entry| entry.index <= index);
         for entry in entries.drain(..due) {
+            let file = Arc::clone(&entry.file);
             entry.publish(shard, streams);
+            file.unpublished.fetch_sub(1, Ordering::Release);
         }
     }
 }
 
 impl PendingEntry {
-    fn publish(self, shard: ShardId, streams: &Index) {
+    /// Adds the entry's batches to the index.
+    pub(crate) fn publish(self, shard: ShardId, streams: &Index) {
         for (stream, row) in self.rows {
             if streams.change_or_make(stream, shard, |known| known.append(&self.file, row)) {
                 self.file.facts.lock().touched.push(stream);
             }
         }
-        self.file.unpublished.fetch_sub(1, Ordering::Release);
     }
 }

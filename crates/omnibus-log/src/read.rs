@@ -103,10 +103,7 @@ impl ReadPlan {
 
     /// Returns the batches, reading from the disk what is not in memory.
     pub(crate) fn load(&self) -> Result<Vec<Bytes>, ReadError> {
-        self.collect(Patience::Disk).map_err(|miss| match miss {
-            Miss::Failed(error) => error,
-            Miss::NotCached => unreachable!("who may go to the disk needs no cache"),
-        })
+        self.collect(Patience::Disk).map_err(Miss::into_error)
     }
 
     /// Whether there is nothing to read.
@@ -144,26 +141,14 @@ impl ReadPlan {
     fn fetch(&self, reader: &Reader<'_>, piece: &Piece) -> Result<Bytes, Miss> {
         let (bytes, origin) = reader.payload(&piece.file, piece.position, piece.bytes)?;
         if origin == Origin::Read {
+            let mut rest = &bytes[..];
             for row in &piece.rows {
-                self.check(&bytes, piece, row)?;
+                let (payload, others) = rest.split_at(rest.len().min(row.bytes as usize));
+                row.check(payload, self.stream, &piece.file)?;
+                rest = others;
             }
         }
         Ok(bytes)
-    }
-
-    fn check(&self, bytes: &Bytes, piece: &Piece, row: &Row) -> Result<(), ReadError> {
-        let start = usize::try_from(u64::from(row.position) - piece.position).unwrap_or(usize::MAX);
-        let payload = bytes.get(start..start.saturating_add(row.bytes as usize));
-        if payload.is_some_and(|payload| crc32c::crc32c(payload) == row.crc) {
-            return Ok(());
-        }
-        Err(ReadError::Corrupt {
-            stream: self.stream,
-            from: row.base,
-            to: row.end(),
-            file: piece.file.path.clone(),
-            position: u64::from(row.position),
-        })
     }
 }
 

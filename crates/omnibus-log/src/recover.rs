@@ -10,17 +10,19 @@ use std::io;
 use std::sync::Arc;
 
 use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
-use omnibus_model::{LogIndex, ShardId, StreamId};
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
 use crate::buffer::AlignedBuffer;
 use crate::checkpoint::{CheckpointContent, CheckpointName};
-use crate::error::{Damage, Gravity, LogError};
+use crate::error::{Action, Damage, Gravity, LogError};
 use crate::file::{FileFacts, FileKind, LogFile};
 use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
 use crate::index::{Index, Rows, Run};
-use crate::manifest::FileList;
+use crate::manifest::{BegunSegment, Blocks, FileList};
 use crate::pending::{Pending, PendingEntry};
 use crate::replay::{Replay, ReplayBlock};
+use crate::block::Frame;
+use crate::row::Row;
 use crate::scan::{Expected, HeaderFound, Scanner, SoundBlock};
 use crate::shared::{Files, ShardFacts};
 use crate::superblock::Superblock;
@@ -56,6 +58,8 @@ pub(crate) struct Recovery<'disk> {
     pub(crate) shards: BTreeMap<ShardId, ShardFacts>,
     pub(crate) written_bytes: u64,
     pub(crate) report: RecoveryReport,
+    /// What packs hold was committed, and so was all before it.
+    packed_to: BTreeMap<StreamId, Offset>,
     /// Streams with entries after their shard's checkpoint: not dropped, whatever it says.
     used_since: BTreeSet<StreamId>,
     replay: VecDeque<ReplayBlock>,
@@ -78,6 +82,7 @@ impl<'disk> Recovery<'disk> {
             shards: BTreeMap::new(),
             written_bytes: 0,
             report: RecoveryReport::default(),
+            packed_to: BTreeMap::new(),
             used_since: BTreeSet::new(),
             replay: VecDeque::new(),
             seq_next: 1,
@@ -96,9 +101,12 @@ impl<'disk> Recovery<'disk> {
             self.saved.insert(name.shard, name.index);
             self.shards.entry(name.shard).or_default().checkpoint = name.index;
         }
+        let packs = list.packs.iter().map(|&number| self.open_pack(number)).collect::<Result<Vec<_>, _>>()?;
         self.read_segments(list)?;
-        for &number in &list.packs {
-            self.read_pack(number)?;
+        // A later pack speaks before an earlier one, and any pack before the segments.
+        for (file, footer) in packs {
+            self.take_footer(&file, &footer);
+            self.files.packs.insert(file.number, file);
         }
         self.apply_bounds(checkpoints);
         self.report.segments = list.segments.len() as u64;
@@ -107,18 +115,16 @@ impl<'disk> Recovery<'disk> {
     }
 
     fn read_segments(&mut self, list: &FileList) -> Result<(), LogError> {
-        let begun: Vec<(u64, u64)> = list.segments.iter().filter_map(|(&number, seq)| Some((number, (*seq)?))).collect();
-        for (place, &(number, first_seq)) in begun.iter().enumerate() {
-            let file = self.open_file(FileKind::Segment, number)?;
-            let next_seq = begun.get(place + 1).map(|&(_, seq)| seq);
-            if self.seq_next != first_seq {
+        for segment in list.begun() {
+            let file = self.open_file(FileKind::Segment, segment.number)?;
+            if self.seq_next != segment.first {
                 // Segments before it were recycled.
-                (self.seq_next, self.previous_crc) = (first_seq, 0);
+                (self.seq_next, self.previous_crc) = (segment.first, 0);
             }
-            self.read_segment(&file, first_seq, next_seq)?;
-            self.files.segments.insert(number, file);
+            self.read_segment(&file, &segment)?;
+            self.files.segments.insert(segment.number, file);
         }
-        for (&number, _) in list.segments.iter().filter(|(_, seq)| seq.is_none()) {
+        for (&number, _) in list.segments.iter().filter(|(_, blocks)| **blocks == Blocks::None) {
             let file = self.open_file(FileKind::Segment, number)?;
             self.files.segments.insert(number, Arc::clone(&file));
             self.files.prepared.push_back(file);
@@ -129,12 +135,12 @@ impl<'disk> Recovery<'disk> {
         Ok(())
     }
 
-    fn read_segment(&mut self, file: &Arc<LogFile>, first_seq: u64, next_seq: Option<u64>) -> Result<(), LogError> {
+    fn read_segment(&mut self, file: &Arc<LogFile>, segment: &BegunSegment) -> Result<(), LogError> {
         let footer = self.footer(file)?;
         if let Some(footer) = &footer {
             self.take_footer(file, footer);
             let needed = footer.shards.iter().any(|(shard, (_, last))| self.is_new(*shard, *last));
-            if !needed && let (Some((seq, crc)), Some(_)) = (footer.last_block, next_seq) {
+            if !needed && let (Some((seq, crc)), Some(_)) = (footer.last_block, segment.last) {
                 (self.seq_next, self.previous_crc) = (seq + 1, crc);
                 self.written_bytes += footer.data_end;
                 return Ok(());
@@ -143,7 +149,7 @@ impl<'disk> Recovery<'disk> {
         let mut expected = Expected {
             log: self.log,
             epoch: file.number,
-            seq: first_seq,
+            seq: segment.first,
             previous_crc: (self.previous_crc != 0).then_some(self.previous_crc),
         };
         let mut scanner = Scanner::new(file.handle.as_ref());
@@ -154,11 +160,10 @@ impl<'disk> Recovery<'disk> {
         self.seq_next = expected.seq;
         self.previous_crc = expected.previous_crc.unwrap_or(0);
         self.report.bytes_scanned += end;
-        let must_reach = next_seq.unwrap_or(0).max(footer.and_then(|footer| footer.last_block).map_or(0, |last| last.0 + 1));
-        if expected.seq < must_reach {
-            return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
-        }
-        match next_seq {
+        match segment.last {
+            Some(last) if expected.seq <= last => {
+                return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
+            }
             Some(_) => file.facts.lock().closed = true,
             None => self.end_of_log(file, &mut scanner, &expected, end, rows)?,
         }
@@ -182,7 +187,7 @@ impl<'disk> Recovery<'disk> {
         }
         if let Some(suspect_end) = beyond.iter().map(HeaderFound::end).max() {
             wipe(file, end, suspect_end).map_err(|source| LogError::Io {
-                action: "wiping the torn end of",
+                action: Action::Write,
                 path: file.path.clone(),
                 source,
             })?;
@@ -209,11 +214,7 @@ impl<'disk> Recovery<'disk> {
             }
             if !sealed {
                 note_entry(file, frame.shard, frame.index);
-                let entry = PendingEntry { index: frame.index, file: Arc::clone(file), rows: frame.rows.clone() };
-                self.pending.push(frame.shard, entry);
-                if !is_new {
-                    self.pending.publish(frame.shard, frame.index, &self.index);
-                }
+                self.take_rows(file, frame, is_new);
             }
         }
         if !sealed {
@@ -229,14 +230,30 @@ impl<'disk> Recovery<'disk> {
         rows
     }
 
-    fn read_pack(&mut self, number: u64) -> Result<(), LogError> {
+    /// Indexes the rows that are known to be committed and keeps the others back.
+    fn take_rows(&mut self, file: &Arc<LogFile>, frame: &Frame<'_>, is_new: bool) {
+        let is_committed = |(stream, row): &(StreamId, Row)| {
+            !is_new || self.packed_to.get(stream).is_some_and(|packed_to| row.base < *packed_to)
+        };
+        let (committed, rows) = frame.rows.iter().copied().partition(is_committed);
+        let committed = PendingEntry { index: frame.index, file: Arc::clone(file), rows: committed };
+        committed.publish(frame.shard, &self.index);
+        if is_new {
+            let entry = PendingEntry { index: frame.index, file: Arc::clone(file), rows };
+            self.pending.push(frame.shard, entry);
+        }
+    }
+
+    fn open_pack(&mut self, number: u64) -> Result<(Arc<LogFile>, Footer), LogError> {
         let file = self.open_file(FileKind::Pack, number)?;
         let Some(footer) = self.footer(&file)? else {
             return Err(lost(&file.path, 0, "the index of a pack").without_block().into());
         };
-        self.take_footer(&file, &footer);
-        self.files.packs.insert(number, file);
-        Ok(())
+        for run in &footer.runs {
+            let packed_to = self.packed_to.entry(run.stream).or_default();
+            *packed_to = run.end.max(*packed_to);
+        }
+        Ok((file, footer))
     }
 
     fn footer(&mut self, file: &Arc<LogFile>) -> Result<Option<Footer>, LogError> {
@@ -260,6 +277,7 @@ impl<'disk> Recovery<'disk> {
             shards: footer.shards.clone(),
             last_block: footer.last_block,
             footer: Some(footer.place),
+            damaged: false,
         };
         for run in &footer.runs {
             self.index.change_or_make(run.stream, run.shard, |stream| {
@@ -327,7 +345,7 @@ impl<'disk> Recovery<'disk> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(lost(&path, 0, "a file is missing").without_block().into())
             }
-            Err(source) => Err(LogError::Io { action: "opening", path, source }),
+            Err(source) => Err(LogError::Io { action: Action::Open, path, source }),
         }
     }
 }
@@ -358,5 +376,5 @@ fn lost(file: &str, seq: u64, what: &'static str) -> Damage {
 }
 
 fn unreadable(file: &LogFile, source: io::Error) -> LogError {
-    LogError::Io { action: "reading", path: file.path.clone(), source }
+    LogError::Io { action: Action::Read, path: file.path.clone(), source }
 }

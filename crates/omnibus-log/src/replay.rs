@@ -9,7 +9,7 @@ use omnibus_model::{LogIndex, ShardId, Term};
 
 use crate::block::BlockHeader;
 use crate::entry::ReplayEntry;
-use crate::error::LogError;
+use crate::error::{Action, LogError};
 use crate::file::{LogFile, read_pages};
 use crate::scan::frames_of;
 
@@ -38,7 +38,7 @@ impl Iterator for Replay {
             let block = self.blocks.pop_front()?;
             if let Err(source) = self.read(&block) {
                 self.blocks.clear();
-                return Some(Err(LogError::Io { action: "reading", path: block.file.path.clone(), source }));
+                return Some(Err(LogError::Io { action: Action::Read, path: block.file.path.clone(), source }));
             }
         }
         self.ready.pop_front().map(Ok)

@@ -33,9 +33,35 @@ pub(crate) enum Miss {
     Failed(ReadError),
 }
 
+impl Miss {
+    /// The error of one who went to the disk.
+    pub(crate) fn into_error(self) -> ReadError {
+        match self {
+            Self::Failed(error) => error,
+            Self::NotCached => unreachable!("who goes to the disk needs no cache"),
+        }
+    }
+}
+
 impl From<ReadError> for Miss {
     fn from(error: ReadError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl Row {
+    /// Checks a payload that was read for it.
+    pub(crate) fn check(&self, payload: &[u8], stream: StreamId, file: &LogFile) -> Result<(), ReadError> {
+        if payload.len() == self.bytes as usize && crc32c::crc32c(payload) == self.crc {
+            return Ok(());
+        }
+        Err(ReadError::Corrupt {
+            stream,
+            from: self.base,
+            to: self.end(),
+            file: file.path.clone(),
+            position: u64::from(self.position),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use omnibus_io::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
 
 use crate::buffer::AlignedBuffer;
-use crate::error::LogError;
+use crate::error::{Action, LogError};
 use crate::file::{FileFacts, FileKind, LogFile};
 use crate::manifest::Edit;
 use crate::shared::Shared;
@@ -14,18 +14,18 @@ use crate::shared::Shared;
 const ZEROS_BYTES: usize = 1 << 20;
 
 impl Shared {
-    /// Returns an empty segment with room for `bytes`, whose first block will be `seq`.
+    /// Returns an empty segment with room for `bytes`, whose first block will be `first`.
     ///
     /// # Errors
     /// If the disk is full, which passes, or broken, which does not.
-    pub(crate) fn begin_segment(&self, bytes: u64, seq: u64) -> Result<Arc<LogFile>, LogError> {
+    pub(crate) fn begin_segment(&self, bytes: u64, first: u64) -> Result<Arc<LogFile>, LogError> {
         let fits = bytes <= self.config.segment_bytes;
         let prepared = if fits { self.files.lock().prepared.pop_front() } else { None };
         let file = match prepared {
             Some(prepared) => prepared,
             None => self.add_segment(bytes.max(self.config.segment_bytes))?,
         };
-        self.manifest.lock().append(&[Edit::BeginSegment { number: file.number, seq }])?;
+        self.manifest.lock().append(&[Edit::BeginSegment { number: file.number, first }])?;
         Ok(file)
     }
 
@@ -46,7 +46,7 @@ impl Shared {
             Some(spare) => self.rename_spare(&spare, &path),
             None => self.allocate(&path, bytes),
         };
-        let handle = handle.map_err(|source| LogError::Io { action: "making", path: path.clone(), source })?;
+        let handle = handle.map_err(|source| LogError::Io { action: Action::Name, path: path.clone(), source })?;
         manifest.append(&[Edit::AddSegment(number)])?;
         let file = LogFile::new(FileKind::Segment, number, handle, FileFacts::default());
         self.files.lock().segments.insert(number, Arc::clone(&file));
@@ -83,7 +83,7 @@ impl Shared {
             Ok(path) => self.files.lock().spares.push(path),
             Err(source) => {
                 remove_leftover(self.disk.as_ref(), &unfinished);
-                return Err(LogError::Io { action: "making", path: unfinished, source });
+                return Err(LogError::Io { action: Action::Name, path: unfinished, source });
             }
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Shared {
     /// Keeps a file that nobody needs any more for a later segment, or removes it if it has
     /// another length or there are enough.
     pub(crate) fn keep_as_spare(&self, path: &str) -> Result<(), LogError> {
-        let failed = |source| LogError::Io { action: "recycling", path: path.to_owned(), source };
+        let failed = |source| LogError::Io { action: Action::Name, path: path.to_owned(), source };
         let mode = OpenMode { access: Access::Read, caching: Caching::Kernel };
         let bytes = self.disk.open(path, mode).and_then(|file| file.size()).map_err(failed)?;
         let enough = self.files.lock().spares.len() > self.config.spare_segments;

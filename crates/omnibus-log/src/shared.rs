@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::cache::Cache;
 use crate::config::LogConfig;
 use crate::entry::Room;
-use crate::error::{LogError, WriteFailed};
+use crate::error::{Action, LogError, WriteFailed};
 use crate::file::LogFile;
 use crate::index::Index;
 use crate::manifest::Manifest;
@@ -143,6 +143,19 @@ impl Shared {
             WriteFailed { source: Arc::new(error) }
         });
         failed.clone()
+    }
+
+    /// Passes a result on; one that says a write failed ends all acknowledging (I10), except
+    /// for want of room.
+    pub(crate) fn watch<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
+        match result {
+            Err(LogError::Io { action: Action::Write | Action::Name, source, .. })
+                if source.kind() != io::ErrorKind::StorageFull =>
+            {
+                Err(self.fail(source).into())
+            }
+            result => result,
+        }
     }
 
     pub(crate) fn check_failure(&self) -> Result<(), LogError> {

@@ -6,7 +6,7 @@ use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
 
 use crate::buffer::PAGE_BYTES;
 use crate::cursor::Cursor;
-use crate::error::LogError;
+use crate::error::{Action, LogError};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OmSu");
 /// The version of every format below the data directory.
@@ -58,9 +58,9 @@ impl Superblock {
             let mode = OpenMode { access: Access::Create, caching: Caching::Kernel };
             let file = disk.open(path, mode);
             let written = file.and_then(|file| file.write_at(&page, 0, Durability::Durable));
-            written.map_err(|source| LogError::Io { action: "writing", path: path.to_owned(), source })?;
+            written.map_err(|source| LogError::Io { action: Action::Write, path: path.to_owned(), source })?;
         }
-        disk.sync_dir("").map_err(|source| LogError::Io { action: "syncing", path: ".".to_owned(), source })
+        disk.sync_dir("").map_err(|source| LogError::Io { action: Action::Write, path: ".".to_owned(), source })
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -107,5 +107,5 @@ fn read_page(disk: &dyn Disk, path: &str) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn unreadable(path: &str, source: io::Error) -> LogError {
-    LogError::Io { action: "reading", path: path.to_owned(), source }
+    LogError::Io { action: Action::Read, path: path.to_owned(), source }
 }

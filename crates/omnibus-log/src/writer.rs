@@ -12,7 +12,7 @@ use crate::buffer::PAGE_BYTES;
 use crate::cache::Origin;
 use crate::device::{Device, FLIGHTS_MAX};
 use crate::entry::Entry;
-use crate::error::{LogError, OnDurable, WriteFailed};
+use crate::error::{Action, LogError, OnDurable, WriteFailed};
 use crate::file::LogFile;
 use crate::footer::footer_bytes_max;
 use crate::pending::PendingEntry;
@@ -186,7 +186,7 @@ impl Writer {
     fn begin_segment(&mut self, bytes: u64) -> Result<(), LogError> {
         let file = self.shared.begin_segment(bytes, self.tail.seq_next)?;
         let capacity = file.handle.size();
-        let failed = |source| LogError::Io { action: "measuring", path: file.path.clone(), source };
+        let failed = |source| LogError::Io { action: Action::Read, path: file.path.clone(), source };
         self.tail.capacity = capacity.map_err(failed)?;
         self.tail.file.facts.lock().closed = true;
         (self.tail.file, self.tail.position) = (file, 0);

@@ -33,6 +33,7 @@ pub(crate) struct Bench {
     pub(crate) report: RecoveryReport,
     pub(crate) incarnation: u64,
     pub(crate) replayed: Vec<ReplayEntry>,
+    pub(crate) saved: BTreeMap<ShardId, LogIndex>,
     next: BTreeMap<ShardId, u64>,
 }
 
@@ -46,16 +47,14 @@ impl Bench {
         });
         let Opened { log, writer, incarnation, checkpoints, replay, report } =
             Log::open(Arc::clone(disk), config, on_durable)?;
-        let mut next = BTreeMap::new();
-        for checkpoint in checkpoints {
-            next.insert(checkpoint.shard, checkpoint.index.0 + 1);
-        }
+        let saved: BTreeMap<_, _> = checkpoints.iter().map(|saved| (saved.shard, saved.index)).collect();
+        let mut next: BTreeMap<_, _> = saved.iter().map(|(shard, index)| (*shard, index.0 + 1)).collect();
         let replayed = replay.collect::<Result<Vec<_>, _>>()?;
         for entry in &replayed {
             log.publish(entry.shard, entry.index);
             next.insert(entry.shard, entry.index.0 + 1);
         }
-        Ok(Self { log, writer, answers, report, incarnation, replayed, next })
+        Ok(Self { log, writer, answers, report, incarnation, replayed, saved, next })
     }
 
     /// Submits an entry with one batch per stream and returns its index.
@@ -95,7 +94,10 @@ impl Bench {
                 assert_eq!(cached.concat(), loaded.concat());
             }
             let bytes = loaded.concat();
-            assert!(!bytes.is_empty(), "a plan from {at} of {:?} brought nothing", plan.bounds);
+            if bytes.is_empty() {
+                // Compaction left nothing up to the end.
+                return Ok(all);
+            }
             at = end_of(&bytes);
             all.extend(bytes);
         }

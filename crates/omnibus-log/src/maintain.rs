@@ -1,0 +1,415 @@
+//! Housekeeping, asked for again and again: seals, packs and recycles files, prepares new
+//! segments, and saves checkpoints.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
+
+use crate::checkpoint::CheckpointName;
+use crate::entry::Replacement;
+use crate::error::{Action, LogError, ReadError};
+use crate::file::{FileKind, LogFile};
+use crate::footer::{FooterFound, FooterOf, FooterRun, load_footer, write_footer};
+use crate::index::{Rows, Run, Stream};
+use crate::manifest::{self, Edit, Manifest};
+use crate::pack::{Cover, PackWriter};
+use crate::row::Row;
+use crate::rows::{Miss, Patience, Reader};
+use crate::shared::Shared;
+
+/// What one round of housekeeping did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaintainReport {
+    pub segments_sealed: u64,
+    pub segments_recycled: u64,
+    pub segments_prepared: u64,
+    pub files_packed: u64,
+    pub packs_removed: u64,
+    pub manifest_rotated: bool,
+    /// Something was left undone for want of room.
+    pub disk_full: bool,
+}
+
+/// Does what there is to do, a bounded part of it.
+pub(crate) fn maintain(shared: &Shared) -> Result<MaintainReport, LogError> {
+    let _alone = shared.maintenance.lock();
+    shared.check_failure()?;
+    let mut report = MaintainReport::default();
+    let done = shared.watch(house_keeping(shared, &mut report));
+    shared.refresh_space();
+    // A writer that waits for room may have some now.
+    shared.queue.call();
+    match done {
+        Err(error) if error.is_disk_full() => report.disk_full = true,
+        Err(error) => return Err(error),
+        Ok(()) => {}
+    }
+    Ok(report)
+}
+
+fn house_keeping(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
+    free_dead_files(shared, report)?;
+    prepare_segments(shared, report)?;
+    seal_segments(shared, report)?;
+    if pack_survivors(shared, report)? {
+        free_dead_files(shared, report)?;
+    }
+    rotate_manifest(shared, report)
+}
+
+/// Gives up files that no stream, no replay and no reader needs (I6, I7).
+fn free_dead_files(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
+    let dead: Vec<Arc<LogFile>> = {
+        let files = shared.files.lock();
+        let all = files.segments.values().chain(files.packs.values());
+        all.filter(|file| is_dead(shared, file)).map(Arc::clone).collect()
+    };
+    for file in dead {
+        free(shared, &file)?;
+        match file.kind {
+            FileKind::Segment => report.segments_recycled += 1,
+            FileKind::Pack => report.packs_removed += 1,
+        }
+    }
+    Ok(())
+}
+
+/// Whether only the table of files still holds it, and no shard would have to replay it.
+fn is_dead(shared: &Shared, file: &Arc<LogFile>) -> bool {
+    Arc::strong_count(file) == 1 && file.facts.lock().closed && !is_needed(shared, file)
+}
+
+/// Whether a shard would have to replay something of it after a crash.
+fn is_needed(shared: &Shared, file: &LogFile) -> bool {
+    let ranges = file.facts.lock().shards.clone();
+    let shards = shared.shards.lock();
+    ranges.iter().any(|(shard, (_, last))| shards.get(shard).is_none_or(|facts| *last > facts.checkpoint))
+}
+
+fn free(shared: &Shared, file: &Arc<LogFile>) -> Result<(), LogError> {
+    assert_eq!(file.live(), 0, "{} is given up with live bytes", file.path);
+    let edit = match file.kind {
+        FileKind::Segment => Edit::RemoveSegment(file.number),
+        FileKind::Pack => Edit::RemovePack(file.number),
+    };
+    shared.manifest.lock().append(&[edit])?;
+    {
+        let mut files = shared.files.lock();
+        match file.kind {
+            FileKind::Segment => files.segments.remove(&file.number),
+            FileKind::Pack => files.packs.remove(&file.number),
+        };
+    }
+    assert_eq!(Arc::strong_count(file), 1, "{} is given up under a reader", file.path);
+    match file.kind {
+        FileKind::Segment => shared.keep_as_spare(&file.path),
+        FileKind::Pack => {
+            shared.disk.remove(&file.path).map_err(|source| LogError::io(Action::Name, &file.path, source))
+        }
+    }
+}
+
+/// Keeps empty segments ahead of the writer, as long as they do not take the last room.
+fn prepare_segments(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
+    let missing = |shared: &Shared| {
+        let files = shared.files.lock();
+        (files.prepared.is_empty(), files.spares.len() < shared.config.spare_segments)
+    };
+    for _ in 0..=shared.config.spare_segments {
+        let (prepared_missing, spare_missing) = missing(shared);
+        if !prepared_missing && !spare_missing {
+            return Ok(());
+        }
+        if shared.files.lock().spares.is_empty() || !prepared_missing {
+            let free = shared.disk.free_bytes().map_err(|source| LogError::io(Action::Read, ".", source))?;
+            if free < shared.config.segment_bytes * 2 {
+                return Ok(());
+            }
+            shared.add_spare()?;
+        }
+        if prepared_missing {
+            shared.prepare_segment()?;
+        }
+        report.segments_prepared += 1;
+    }
+    Ok(())
+}
+
+/// Moves the index of finished segments from memory to their ends.
+fn seal_segments(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
+    let ready = |file: &&Arc<LogFile>| {
+        let facts = file.facts.lock();
+        facts.closed && facts.footer.is_none() && file.unpublished.load(Ordering::Acquire) == 0
+    };
+    let closed: Vec<_> = shared.files.lock().segments.values().filter(ready).map(Arc::clone).collect();
+    for file in closed {
+        seal(shared, &file)?;
+        report.segments_sealed += 1;
+    }
+    Ok(())
+}
+
+fn seal(shared: &Shared, file: &Arc<LogFile>) -> Result<(), LogError> {
+    let facts = file.facts.lock().clone();
+    let (runs, rows) = rows_in_memory(shared, file, &facts.touched);
+    let of = FooterOf::of(shared.identity, file);
+    let footer = write_footer(file.handle.as_ref(), of, &facts, runs, &rows);
+    let footer = footer.map_err(|source| LogError::io(Action::Write, &file.path, source))?;
+    {
+        let mut facts = file.facts.lock();
+        facts.footer = Some(footer.place);
+        facts.touched = Vec::new();
+    }
+    for sealed in footer.runs {
+        shared.index.change(sealed.stream, |stream| {
+            let of_file = |run: &&mut Run| Arc::ptr_eq(&run.file, file) && run.base == sealed.base;
+            if let Some(run) = stream.runs.iter_mut().find(of_file) {
+                run.rows = Rows::Footer { first: sealed.first, count: sealed.count };
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Collects a segment's rows from the streams that have them, in the order of a footer.
+fn rows_in_memory(shared: &Shared, file: &Arc<LogFile>, touched: &[StreamId]) -> (Vec<FooterRun>, Vec<Row>) {
+    let streams: BTreeSet<StreamId> = touched.iter().copied().collect();
+    let (mut runs, mut rows) = (Vec::new(), Vec::new());
+    for stream in streams {
+        shared.index.change(stream, |known| {
+            for run in known.runs.iter().filter(|run| Arc::ptr_eq(&run.file, file)) {
+                let Rows::Memory(of_run) = &run.rows else { continue };
+                let number = |length| u32::try_from(length).expect("a segment has fewer rows");
+                runs.push(FooterRun {
+                    stream,
+                    shard: known.shard,
+                    base: run.base,
+                    end: run.end,
+                    timestamp_max: run.timestamp_max,
+                    bytes: run.bytes,
+                    first: number(rows.len()),
+                    count: number(of_run.len()),
+                });
+                rows.extend_from_slice(of_run);
+            }
+        });
+    }
+    (runs, rows)
+}
+
+/// Copies what lives in files that are mostly dead into a new pack; returns whether it did.
+fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, LogError> {
+    let sparse: Vec<Arc<LogFile>> = {
+        let files = shared.files.lock();
+        let all = files.segments.values().chain(files.packs.values());
+        all.filter(|file| is_sparse(shared, file)).map(Arc::clone).collect()
+    };
+    let mut runs = Vec::new();
+    let mut bytes = 0;
+    for file in sparse {
+        bytes += file.live();
+        if !runs.is_empty() && bytes > shared.config.segment_bytes {
+            break;
+        }
+        runs.extend(live_runs(shared, &file)?);
+        report.files_packed += 1;
+    }
+    if runs.is_empty() {
+        return Ok(false);
+    }
+    runs.sort_unstable_by_key(|(cover, _)| (cover.stream, cover.base));
+    let mut pack = PackWriter::create(shared)?;
+    match copy_runs(shared, &mut pack, &runs) {
+        Ok(()) => {
+            drop(runs);
+            pack.finish().map(|()| true)
+        }
+        Err(error) => {
+            pack.abandon();
+            Err(error)
+        }
+    }
+}
+
+fn is_sparse(shared: &Shared, file: &Arc<LogFile>) -> bool {
+    let live = file.live();
+    let facts = file.facts.lock();
+    let sparse = facts.footer.is_some() && !facts.damaged && live > 0 && live < facts.data_end / 2;
+    drop(facts);
+    sparse && !is_needed(shared, file)
+}
+
+fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Result<Vec<(Cover, Run)>, LogError> {
+    let found = load_footer(file.handle.as_ref(), FooterOf::of(shared.identity, file));
+    let found = found.map_err(|source| LogError::io(Action::Read, &file.path, source))?;
+    let FooterFound::Sound(footer) = found else {
+        tracing::error!(path = file.path, "the index of a sealed file is damaged; it stays as it is");
+        file.facts.lock().damaged = true;
+        return Ok(Vec::new());
+    };
+    let streams: BTreeSet<StreamId> = footer.runs.iter().map(|run| run.stream).collect();
+    let mut runs = Vec::new();
+    for stream in streams {
+        shared.index.with(stream, |known| {
+            let Some(known) = known else { return };
+            for run in known.runs.iter().filter(|run| Arc::ptr_eq(&run.file, file)) {
+                let cover = Cover { stream, shard: known.shard, base: run.base, end: run.end };
+                runs.push((cover, run.clone()));
+            }
+        });
+    }
+    Ok(runs)
+}
+
+fn copy_runs(shared: &Shared, pack: &mut PackWriter<'_>, runs: &[(Cover, Run)]) -> Result<(), LogError> {
+    for (cover, run) in runs {
+        pack.begin(*cover);
+        let start = shared.index.with(cover.stream, |known| known.map_or(run.end, |known| known.start));
+        if start < run.end && let Err(error) = copy_run(shared, pack, (cover.stream, run, start)) {
+            if matches!(error, LogError::Read(ReadError::Corrupt { .. })) {
+                tracing::error!(%error, "a damaged file cannot be packed; it stays as it is");
+                run.file.facts.lock().damaged = true;
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn copy_run(
+    shared: &Shared,
+    pack: &mut PackWriter<'_>,
+    (stream, run, start): (StreamId, &Run, Offset),
+) -> Result<(), LogError> {
+    let reader = Reader { shared, patience: Patience::Disk };
+    let mut rows = Vec::new();
+    let read = reader.rows_from(stream, run, start.max(run.base), |row| {
+        rows.push(row);
+        true
+    });
+    read.map_err(Miss::into_error)?;
+    for row in rows {
+        let (payload, _) = reader.payload(&run.file, row.position.into(), row.bytes.into()).map_err(Miss::into_error)?;
+        row.check(&payload, stream, &run.file)?;
+        pack.push(row, &payload)?;
+    }
+    Ok(())
+}
+
+fn rotate_manifest(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
+    let mut manifest = shared.manifest.lock();
+    if manifest.bytes() <= shared.config.manifest_bytes_max {
+        return Ok(());
+    }
+    let number = manifest.number + 1;
+    let next = Manifest::create(shared.disk.as_ref(), shared.identity, number, manifest.list.clone())?;
+    let mut root = shared.superblock.lock();
+    root.manifest = number;
+    root.save(shared.disk.as_ref())?;
+    *manifest = next;
+    report.manifest_rotated = true;
+    drop((manifest, root));
+    shared.remove_old(manifest::DIRECTORY, |path| path != manifest::path(number))
+}
+
+/// Saves a shard's state as it is after `index`, and its streams' bounds beside it.
+pub(crate) fn save_checkpoint(
+    shared: &Shared,
+    shard: ShardId,
+    (term, index): (Term, LogIndex),
+    state: &[u8],
+) -> Result<(), LogError> {
+    let _alone = shared.maintenance.lock();
+    shared.check_failure()?;
+    let name = CheckpointName { log: shared.identity, shard, term, index };
+    let saved = save(shared, &name, state);
+    shared.watch(saved)
+}
+
+fn save(shared: &Shared, name: &CheckpointName, state: &[u8]) -> Result<(), LogError> {
+    let CheckpointName { shard, term, index, .. } = *name;
+    name.save(shared.disk.as_ref(), &shared.index.bounds_of_shard(shard), state)?;
+    shared.manifest.lock().append(&[Edit::Checkpoint { shard, term, index }])?;
+    let written_bytes = shared.counters.written_bytes.load(Ordering::Relaxed);
+    shared.shards.lock().entry(shard).or_default().saved(index, written_bytes);
+    shared.remove_old(&CheckpointName::directory(shard), |path| path != name.path())
+}
+
+/// Puts batches in the place of all that a stream has from `from` to `to`.
+pub(crate) fn replace(
+    shared: &Shared,
+    stream: StreamId,
+    (from, to): (Offset, Offset),
+    batches: Vec<Replacement>,
+) -> Result<(), LogError> {
+    let _alone = shared.maintenance.lock();
+    shared.check_failure()?;
+    let cover = check_replacement(shared, stream, (from, to), &batches)?;
+    let replaced = write_replacement(shared, cover, batches);
+    shared.watch(replaced)
+}
+
+fn check_replacement(
+    shared: &Shared,
+    stream: StreamId,
+    (from, to): (Offset, Offset),
+    batches: &[Replacement],
+) -> Result<Cover, LogError> {
+    let bad = |rule| LogError::Replacement { stream, from, to, rule };
+    let known = shared.index.with(stream, |known| known.cloned()).ok_or_else(|| bad("it is not known"))?;
+    if from >= to || to > known.end {
+        return Err(bad("that is not a part of it"));
+    }
+    let mut next = from;
+    for batch in batches {
+        if batch.base < next || batch.count == 0 {
+            return Err(bad("the new batches overlap"));
+        }
+        next = batch.base.plus(batch.count.into());
+    }
+    if next > to {
+        return Err(bad("the new batches go beyond"));
+    }
+    if cuts_a_batch(shared, (stream, &known), from)? || cuts_a_batch(shared, (stream, &known), to)? {
+        return Err(bad("that would cut a batch"));
+    }
+    Ok(Cover { stream, shard: known.shard, base: from, end: to })
+}
+
+/// Whether an offset lies inside of a batch, not at its beginning.
+fn cuts_a_batch(shared: &Shared, (id, stream): (StreamId, &Stream), at: Offset) -> Result<bool, LogError> {
+    let Some(run) = stream.runs.get(stream.run_at(at)) else { return Ok(false) };
+    if at <= stream.start {
+        return Ok(false);
+    }
+    let mut cuts = false;
+    let reader = Reader { shared, patience: Patience::Disk };
+    let read = reader.rows_from(id, run, at, |row| {
+        cuts = row.base < at;
+        false
+    });
+    read.map_err(Miss::into_error)?;
+    Ok(cuts)
+}
+
+fn write_replacement(shared: &Shared, cover: Cover, batches: Vec<Replacement>) -> Result<(), LogError> {
+    let mut pack = PackWriter::create(shared)?;
+    pack.begin(cover);
+    for batch in batches {
+        let row = Row {
+            base: batch.base,
+            timestamp_max: batch.timestamp_max,
+            count: batch.count,
+            position: 0,
+            bytes: u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX),
+            crc: crc32c::crc32c(&batch.bytes),
+        };
+        if let Err(error) = pack.push(row, &batch.bytes) {
+            pack.abandon();
+            return Err(error);
+        }
+    }
+    pack.finish()
+}

@@ -1,0 +1,191 @@
+//! What survives when the disk fails, at every operation of a small workload.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use omnibus_io::fault::Fault;
+use omnibus_io::{Disk, FaultDisk};
+use omnibus_log::{LogConfig, LogError, Replacement, verify};
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
+use support::{Bench, batch, batches_of, payload, small};
+
+const COMPACTED: StreamId = StreamId(9);
+
+/// What a user of the log was promised, over all its lives.
+#[derive(Default)]
+struct Promises {
+    /// The end of each stream in acknowledged entries, and in all that were ever submitted.
+    acknowledged: BTreeMap<StreamId, Offset>,
+    /// The last acknowledged entry of each shard.
+    entries: BTreeMap<ShardId, LogIndex>,
+    incarnation: u64,
+    /// Trims and drops that were applied; the engine would find them in its entries.
+    trimmed: BTreeMap<StreamId, Offset>,
+    dropped: BTreeSet<StreamId>,
+}
+
+fn config() -> LogConfig {
+    LogConfig { segment_bytes: 64 << 10, block_bytes_max: 8 << 10, manifest_bytes_max: 16 << 10, ..small() }
+}
+
+/// Opens, appends, trims, compacts, saves and maintains; stops where the disk fails.
+fn live(disk: &Arc<dyn Disk>, promises: &mut Promises, rounds: u64) -> Result<(), LogError> {
+    let mut bench = Bench::open(disk, config())?;
+    assert!(bench.incarnation > promises.incarnation, "an incarnation is used twice");
+    promises.incarnation = bench.incarnation;
+    promises.trimmed.iter().for_each(|(stream, before)| bench.log.trim(*stream, *before));
+    promises.dropped.iter().for_each(|stream| bench.log.drop_stream(*stream));
+    check_promises(&bench, promises);
+    for round in 0..rounds {
+        let mut ends = Vec::new();
+        for (shard, stream) in [(1, 1), (1, COMPACTED.0), (2, 2), (2, 1000 + promises.incarnation * 100 + round)] {
+            let mut base = bench.log.bounds(StreamId(stream)).end.0;
+            // Two entries, so that two blocks are in flight.
+            for _ in 0..2 {
+                let index = bench.submit(shard, vec![batch(stream, base, 2, 3000 + (round as usize % 3) * 500)]);
+                base += 2;
+                ends.push((ShardId(shard), index, StreamId(stream), Offset(base)));
+            }
+        }
+        bench.settle();
+        note_answers(&bench, promises, &ends);
+        housekeeping(&mut bench, promises, round)?;
+    }
+    bench.writer.seal();
+    Ok(())
+}
+
+fn note_answers(bench: &Bench, promises: &mut Promises, ends: &[(ShardId, LogIndex, StreamId, Offset)]) {
+    let answers = bench.answers.lock().unwrap();
+    let mut failed = false;
+    for &(shard, index, good) in answers.iter() {
+        assert!(!failed || !good, "an acknowledgement follows a failure");
+        failed |= !good;
+        if let Some((.., stream, end)) = ends.iter().find(|end| (end.0, end.1) == (shard, index)).filter(|_| good) {
+            promises.acknowledged.insert(*stream, *end);
+            promises.entries.insert(shard, index);
+        }
+    }
+}
+
+fn housekeeping(bench: &mut Bench, promises: &mut Promises, round: u64) -> Result<(), LogError> {
+    if round % 3 == 1 {
+        let before = Offset(bench.log.bounds(StreamId(1)).end.0.saturating_sub(6));
+        promises.trimmed.insert(StreamId(1), before);
+        bench.log.trim(StreamId(1), before);
+        promises.dropped.insert(StreamId(1000 + promises.incarnation * 100 + round - 1));
+        bench.log.drop_stream(StreamId(1000 + promises.incarnation * 100 + round - 1));
+        bench.writer.seal();
+    }
+    if round % 4 == 2 {
+        let shard = ShardId(1 + (round / 4 % 2) as u16);
+        if let Some(&index) = promises.entries.get(&shard) {
+            bench.log.save_checkpoint(shard, Term(1), index, b"state")?;
+        }
+    }
+    if round % 5 == 3 {
+        compact(bench)?;
+    }
+    bench.log.maintain().map(drop)
+}
+
+/// Leaves every second batch of what is old.
+fn compact(bench: &Bench) -> Result<(), LogError> {
+    let bounds = bench.log.bounds(COMPACTED);
+    let to = Offset(bounds.end.0 / 8 * 8);
+    if to.0 == 0 {
+        return Ok(());
+    }
+    let keep = |base: u64| Replacement {
+        base: Offset(base),
+        count: 2,
+        timestamp_max: Timestamp(0),
+        bytes: payload(COMPACTED, base, 2, 200),
+    };
+    let batches = (bounds.start.0..to.0).filter(|base| base % 4 == 0).map(keep).collect();
+    bench.log.replace(COMPACTED, bounds.start, to, batches)
+}
+
+fn check_promises(bench: &Bench, promises: &Promises) {
+    for (stream, end) in &promises.acknowledged {
+        let bounds = bench.log.bounds(*stream);
+        if promises.dropped.contains(stream) {
+            assert_eq!(bounds.end, Offset(0), "stream {stream} was dropped");
+            continue;
+        }
+        assert!(bounds.end >= *end, "stream {stream}: acknowledged to {end}, recovered {bounds:?}");
+    }
+    let mut last = bench.saved.clone();
+    last.extend(bench.replayed.iter().map(|entry| (entry.shard, entry.index)));
+    for (shard, index) in &promises.entries {
+        assert!(last.get(shard) >= Some(index), "shard {shard}: acknowledged {index}, recovered {last:?}");
+    }
+    check_content(bench);
+}
+
+/// Every byte is what was written, and offsets are dense except where they were compacted.
+fn check_content(bench: &Bench) {
+    for stream in bench.log.streams() {
+        let bounds = bench.log.bounds(stream);
+        let mut next = bounds.start;
+        for (of, base, count, bytes) in batches_of(&bench.read_all(stream).unwrap()) {
+            assert_eq!((of, &bytes), (stream, &payload(stream, base.0, count, bytes.len())));
+            assert!(base <= next || stream == COMPACTED, "stream {stream}: {next} is missing");
+            next = base.plus(count.into());
+        }
+        assert!(next == bounds.end || stream == COMPACTED, "stream {stream} ends at {next}, not {bounds:?}");
+    }
+}
+
+fn run_with_fault(seed: u64, operation: u64, fault: Fault) -> bool {
+    let memory = FaultDisk::new(seed);
+    let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+    let mut promises = Promises::default();
+    live(&disk, &mut promises, 5).unwrap();
+    let before = memory.operations();
+    memory.fail_at(before + operation, fault);
+    let failed = live(&disk, &mut promises, 9).is_err();
+    let reached = memory.operations() >= before + operation;
+    assert!(reached || !failed);
+    memory.restart();
+    live(&disk, &mut promises, 2).unwrap_or_else(|error| panic!("seed {seed}, {fault:?} at {operation}: {error:?}"));
+    assert!(verify(&disk).unwrap().is_sound());
+    memory.restart();
+    live(&disk, &mut promises, 1).unwrap();
+    reached
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
+    let mut operation = 1;
+    while run_with_fault(operation * 7, operation, Fault::PowerCut) {
+        operation += 1;
+    }
+    assert!(operation > 150, "the workload has only {operation} operations");
+}
+
+#[test]
+fn an_error_at_any_operation_ends_all_acknowledging_and_loses_nothing() {
+    let mut operation = 1;
+    while run_with_fault(operation * 13, operation, Fault::Error) {
+        operation += 1;
+    }
+}
+
+#[test]
+fn a_power_cut_while_the_first_log_is_made_leaves_one_that_opens() {
+    for operation in 1.. {
+        let memory = FaultDisk::new(operation);
+        let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+        memory.fail_at(operation, Fault::PowerCut);
+        let mut promises = Promises::default();
+        let finished = live(&disk, &mut promises, 2).is_ok() && memory.operations() < operation;
+        memory.restart();
+        live(&disk, &mut promises, 2).unwrap_or_else(|error| panic!("operation {operation}: {error:?}"));
+        if finished {
+            break;
+        }
+    }
+}
