@@ -127,7 +127,7 @@ fn an_array_of_the_cheapest_elements_is_paid_for() {
     each_version(|codec, _, version| {
         for fill in [0, 1, 2] {
             echo_within_bounds(codec, vec![fill; 20_000].into(), version, u64::from(fill));
-            let mut large = vec![fill; 2 << 20];
+            let mut large = vec![fill; 1 << 19];
             large[..6].copy_from_slice(&[0xff, 0xff, 0x7f, 0xff, 0xff, 0x7f]);
             for from in 0..6 {
                 echo_within_bounds(codec, Bytes::from(large[from..].to_vec()), version, u64::from(fill));

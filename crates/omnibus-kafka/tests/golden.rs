@@ -1,9 +1,10 @@
 //! The codec against bytes that Kafka's own classes wrote (`golden/Golden.java`).
 
 use bytes::Bytes;
+use omnibus_kafka::wire::header::{request_header_version, response_header_version};
 use omnibus_kafka::wire::messages::CODECS;
 use omnibus_kafka::wire::messages::{fetch_response, metadata_request, produce_request};
-use omnibus_kafka::wire::{Input, Records, WireString};
+use omnibus_kafka::wire::{ApiKey, ErrorCode, Input, Records, WireString};
 use omnibus_model::TopicId;
 
 /// Message, version and bytes, one to a line.
@@ -73,4 +74,30 @@ fn values_land_in_their_fields() {
     assert_eq!(partition.aborted_transactions.as_ref().expect("a list").len(), 2);
     assert_ne!(partition.diverging_epoch.end_offset, -1);
     assert_eq!(fetch.node_endpoints.len(), 2);
+}
+
+#[test]
+fn only_stable_versions_are_served() {
+    for key in ApiKey::ALL {
+        let name = format!("{}Request", key.name());
+        let codec = CODECS.iter().find(|codec| codec.name == name).expect("a codec");
+        let unstable = i16::from(*key == ApiKey::InitProducerId);
+        assert_eq!((key.served().min, key.served().max), (codec.versions.min, codec.versions.max - unstable), "{key}");
+        assert_eq!(ApiKey::from_number(key.number()), Some(*key));
+    }
+    assert_eq!((ApiKey::Produce.served().min, ApiKey::Produce.advertised().min), (3, 0));
+    assert_eq!(response_header_version(ApiKey::ApiVersions, 4), 0);
+    assert_eq!(
+        (request_header_version(ApiKey::OffsetDelete, 0), response_header_version(ApiKey::OffsetDelete, 0)),
+        (1, 0)
+    );
+    assert_eq!((request_header_version(ApiKey::Produce, 9), response_header_version(ApiKey::Produce, 9)), (2, 1));
+}
+
+#[test]
+fn error_codes_are_kafkas() {
+    assert_eq!(ErrorCode::ALL.len(), 135);
+    assert!(ErrorCode::ALL.windows(2).all(|pair| pair[0].number() + 1 == pair[1].number()));
+    assert_eq!((ErrorCode::UnknownTopicId.number(), ErrorCode::UnknownTopicId.name()), (100, "UNKNOWN_TOPIC_ID"));
+    assert!(ErrorCode::NotLeaderOrFollower.is_retriable() && !ErrorCode::InvalidRecord.is_retriable());
 }

@@ -323,3 +323,42 @@ pub(super) fn lacks(said: bool, field: &'static str, version: i16) -> Result<(),
 pub(super) fn required<'a, T>(value: Option<&'a T>, field: &'static str, version: i16) -> Result<&'a T, EncodeError> {
     value.ok_or(EncodeError::NullNotAllowed { field, version })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_sent_from_where_they_are() {
+        let (long, short) = (Bytes::from(vec![7; SPLICE_BYTES_MIN]), Bytes::from_static(b"short"));
+        let mut out = Output::framed();
+        out.put_nullable_records(Some(&Records(vec![long.clone(), short.clone(), long.clone()])), Form::Fixed)
+            .expect("written");
+        out.put_i8(1);
+        let length = out.len();
+        let chunks = out.clone().into_chunks();
+        assert_eq!(chunks.iter().map(Bytes::len).collect::<Vec<_>>(), [8, long.len(), short.len(), long.len(), 1]);
+        assert_eq!(chunks.get(1).map(|chunk| chunk.as_ptr()), Some(long.as_ptr()));
+        let joined = out.into_bytes();
+        assert_eq!(joined.len(), length);
+        let prefix = joined.first_chunk().map(|prefix| i32::from_be_bytes(*prefix));
+        assert_eq!(prefix, i32::try_from(length).ok().and_then(|all| all.checked_sub(4)));
+    }
+
+    #[test]
+    fn a_varint_takes_as_few_bytes_as_it_can() {
+        for (value, bytes) in [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (u32::MAX, 5)] {
+            let mut out = Output::new();
+            out.put_uvarint(value);
+            assert_eq!(out.len(), bytes, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let mut out = Output::new();
+        let long = WireString::from("x".repeat(40_000));
+        assert_eq!(out.put_string(&long, Form::Fixed), Err(EncodeError::TooLong { length: 40_000 }));
+        assert_eq!(out.put_string(&long, Form::Compact), Ok(()));
+    }
+}
