@@ -36,6 +36,11 @@ impl Agenda {
         assert!(known, "the agenda lost an entry");
     }
 
+    /// Whether something is due by `latest`, for audits: it looks at everything until then.
+    pub(crate) fn has_by(&self, latest: Timestamp, due: &Due) -> bool {
+        self.entries.iter().take_while(|(at, _)| *at <= latest).any(|(_, other)| other == due)
+    }
+
     /// Takes the earliest entry if it is due by `now`.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<Due> {
         if self.next_deadline()? > now {

@@ -107,6 +107,17 @@ impl Broker {
         &self.limits
     }
 
+    /// Checks what the parts of the memory promise one another, by a walk through all of it: for
+    /// tests and simulations.
+    ///
+    /// # Panics
+    /// If a promise is broken.
+    pub fn audit(&self) {
+        self.topics.audit();
+        self.streams.audit(&self.agenda, &self.limits);
+        self.groups.audit(&self.agenda);
+    }
+
     fn tick(&mut self, now: Timestamp) -> Applied {
         let at = Moment { now, limits: &self.limits };
         let mut done = 0;

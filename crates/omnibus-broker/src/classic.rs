@@ -45,9 +45,9 @@ pub(crate) struct ClassicGroup {
     unsynced: BTreeSet<MemberId>,
     /// Until when they have to.
     sync_until: Option<Timestamp>,
-    /// Static members that were replaced since the last round closed: what their connections
-    /// still wait for is answered by a refusal.
-    replaced: BTreeSet<MemberId>,
+    /// Static members that were replaced while they waited, and the generation that was then:
+    /// their connections are told so. Forgotten when the round after the next closes.
+    replaced: BTreeMap<MemberId, i32>,
     ticket_last: u64,
 }
 
@@ -104,7 +104,7 @@ impl ClassicGroup {
             pending: BTreeMap::new(),
             unsynced: BTreeSet::new(),
             sync_until: None,
-            replaced: BTreeSet::new(),
+            replaced: BTreeMap::new(),
             ticket_last: 0,
         }
     }

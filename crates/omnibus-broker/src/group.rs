@@ -148,6 +148,20 @@ impl Group {
         }
     }
 
+    /// Checks that the members agree with one another and that the agenda knows the group.
+    pub(crate) fn audit(&self, agenda: &Agenda, name: &GroupName) {
+        match &self.membership {
+            Membership::Classic(classic) => classic.audit(),
+            Membership::Consumer(consumer) => consumer.audit(),
+        }
+        let deadline = self.membership.deadline().into_iter().chain(self.offsets.deadline()).min();
+        let in_time = |deadline| self.scheduled.is_some_and(|scheduled| scheduled <= deadline);
+        assert!(deadline.is_none_or(in_time), "{name} will be looked at in time");
+        if let Some(scheduled) = self.scheduled {
+            assert!(agenda.has_by(scheduled, &Due::Group(name.clone())), "{name} is on the agenda");
+        }
+    }
+
     fn idle_deadline(&self, limits: &BrokerLimits) -> Option<Timestamp> {
         let deserted_since = self.membership.deserted_since()?;
         self.offsets.is_empty().then(|| deserted_since.plus(limits.group_idle_timeout))

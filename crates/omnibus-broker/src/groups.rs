@@ -187,6 +187,13 @@ impl Groups {
         }
     }
 
+    /// Checks every group.
+    pub(crate) fn audit(&self, agenda: &Agenda) {
+        for (name, group) in &self.by_name {
+            group.audit(agenda, name);
+        }
+    }
+
     fn known(&mut self, name: &GroupName) -> Result<&mut Group, Refusal> {
         self.by_name.get_mut(name).ok_or_else(|| Refusal::UnknownGroup { group: name.clone() })
     }

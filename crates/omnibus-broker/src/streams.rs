@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Agenda, Due};
 use crate::epochs::LeaderEpochs;
+use crate::limits::BrokerLimits;
 use crate::moment::Moment;
 use crate::producers::{Judgement, Producer, Producers};
 
@@ -190,6 +191,25 @@ impl Streams {
         self.tombstones.remove(&stream);
     }
 
+    /// Checks that numbers are in order, that producers are counted, and that the agenda knows
+    /// all that can expire.
+    pub(crate) fn audit(&self, agenda: &Agenda, limits: &BrokerLimits) {
+        let mut producers = 0;
+        for (id, stream) in self.iter() {
+            assert!(stream.start() <= stream.end(), "{id} begins before it ends");
+            assert!(!self.tombstones.contains_key(&id), "{id} is live or dropped");
+            for (producer, known) in stream.producers() {
+                producers += 1;
+                let latest = known.written_at().plus(limits.producer_expiry);
+                assert!(agenda.has_by(latest, &Due::Producer(id, producer)), "{producer} will be looked at");
+            }
+        }
+        assert_eq!(producers, self.producers, "producers are counted");
+        for (id, until) in &self.tombstones {
+            assert!(agenda.has_by(*until, &Due::Tombstone(*id)), "the tombstone of {id} will be looked at");
+        }
+    }
+
     fn check_not_dropped(&self, stream: StreamId) -> Result<(), Refusal> {
         if self.tombstones.contains_key(&stream) {
             return Err(Refusal::StreamDropped { stream });
@@ -212,4 +232,14 @@ fn check_batch(append: &Append) -> Result<(), Refusal> {
         return invalid("a sequence number is at most 2^31 - 1");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_takes_little_memory() {
+        assert!(size_of::<(StreamId, Stream)>() <= 72, "a tree is half full: twice this per stream");
+    }
 }

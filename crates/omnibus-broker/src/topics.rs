@@ -1,6 +1,6 @@
 //! The catalog: topics by name, and where their partitions are. Only the metadata shard has one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use omnibus_model::command::CreateTopic;
@@ -78,6 +78,15 @@ impl Topics {
         let producer = ProducerId(self.producer_next);
         self.producer_next += 1;
         Applied::changed(Outcome::ProducerAllocated { producer })
+    }
+
+    /// Checks that the counts are right and that no stream is placed twice.
+    pub(crate) fn audit(&self) {
+        let partitions = || self.by_name.values().flat_map(|topic| &topic.partitions);
+        let streams: BTreeSet<StreamId> = partitions().map(|partition| partition.stream).collect();
+        assert_eq!(streams.len() as u64, self.partitions, "each partition has a stream of its own");
+        assert_eq!(partitions().count() as u64, self.partitions, "partitions are counted");
+        assert!(streams.last().is_none_or(|last| last.0 < self.stream_next), "the next stream is new");
     }
 
     fn known(&self, name: &TopicName) -> Result<&SharedTopic, Refusal> {

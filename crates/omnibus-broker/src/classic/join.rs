@@ -146,7 +146,7 @@ impl ClassicGroup {
 
     fn rename(&mut self, instance: &InstanceId, old: &MemberId, new: &MemberId) {
         if self.waits(old) {
-            self.replaced.insert(old.clone());
+            self.replaced.insert(old.clone(), self.generation);
         }
         let mut member = self.members.remove(old).expect("instances name members");
         member.new_until = None;

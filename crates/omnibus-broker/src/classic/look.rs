@@ -116,6 +116,28 @@ impl ClassicGroup {
         self.protocol_type.as_deref().unwrap_or_default()
     }
 
+    /// Checks that the members agree with one another and with the phase.
+    pub(crate) fn audit(&self) {
+        for (instance, holder) in &self.instances {
+            let member = self.members.get(holder);
+            assert!(member.is_some_and(|member| member.instance.as_ref() == Some(instance)), "{holder} is {instance}");
+        }
+        let is_static = |member: &&ClassicMember| member.instance.is_some();
+        assert_eq!(self.members.values().filter(is_static).count(), self.instances.len(), "instances are listed");
+        assert!(self.unsynced.iter().all(|id| self.members.contains_key(id)), "only members have to sync");
+        assert!(self.pending.keys().all(|id| !self.members.contains_key(id)), "members are not announced");
+        let leads = self.leader.as_ref().is_some_and(|leader| self.members.contains_key(leader));
+        assert_eq!(leads, !self.members.is_empty(), "where there are members, one leads");
+        match self.phase {
+            Phase::Empty => assert!(self.members.is_empty(), "an empty group has no members"),
+            Phase::Preparing(_) => assert!(self.unsynced.is_empty(), "nobody syncs in an open round"),
+            Phase::Completing | Phase::Stable => {
+                assert!(self.protocol.is_some() && leads, "a generation has a protocol and members");
+                assert!(self.members.values().all(|member| !member.joining), "nobody joins without a round");
+            }
+        }
+    }
+
     /// Whether a member waits for an answer and so cannot be expected to send heartbeats.
     pub(super) fn waits(&self, id: &MemberId) -> bool {
         let waits_for_share = matches!(self.phase, Phase::Completing) && !self.unsynced.contains(id);
@@ -168,6 +190,6 @@ impl ClassicGroup {
     }
 
     fn gone(&self, id: &MemberId) -> Refusal {
-        if self.replaced.contains(id) { Refusal::InstanceFenced } else { self.unknown_member(id) }
+        if self.replaced.contains_key(id) { Refusal::InstanceFenced } else { self.unknown_member(id) }
     }
 }

@@ -114,8 +114,9 @@ impl ClassicGroup {
             self.phase = Phase::Preparing(Round { until, first: None });
             return;
         }
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
-        self.replaced.clear();
+        let over = self.generation;
+        self.generation = over.checked_add(1).unwrap_or(1);
+        self.replaced.retain(|_, since| *since == over);
         self.unsynced.clear();
         if self.members.is_empty() {
             self.protocol = None;

@@ -76,6 +76,30 @@ impl ConsumerGroup {
         }
     }
 
+    /// Checks that every partition has one owner and one only, and that the indexes are right.
+    pub(crate) fn audit(&self) {
+        let mut held = 0;
+        for (id, member) in &self.members {
+            for share in member.holds() {
+                held += 1;
+                assert_eq!(self.owners.get(&share), Some(id), "what is held is owned");
+            }
+            let target = self.target.get(id);
+            let granted = |share: &Share| target.is_some_and(|target| target.contains(share));
+            let follows = member.epoch == self.target_epoch;
+            assert!(!follows || member.granted.keys().all(granted), "{id} has only what it shall");
+            assert_eq!(member.revoke_until.is_some(), !member.revoked.is_empty(), "{id} has until then to give up");
+            assert!(member.topics.iter().all(|topic| self.topics.contains_key(topic)), "what is read is known");
+        }
+        assert_eq!(held, self.owners.len(), "nothing is owned by nobody");
+        for (instance, holder) in &self.instances {
+            let member = self.members.get(holder);
+            assert!(member.is_some_and(|member| member.instance.as_ref() == Some(instance)), "{holder} is {instance}");
+        }
+        assert!(self.target.keys().all(|id| self.members.contains_key(id)), "only members shall own");
+        assert!(self.target_epoch <= self.epoch, "the target does not lead the group");
+    }
+
     fn member_view(&self, id: &MemberId, member: &ConsumerMember) -> MemberView {
         let target = self.target.get(id).into_iter().flatten().copied();
         MemberView {

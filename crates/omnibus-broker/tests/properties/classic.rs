@@ -87,6 +87,7 @@ impl World {
     }
 
     fn act(&mut self, action: &Action) {
+        self.broker.audit();
         match *action {
             Action::Step { client } => self.step(client),
             Action::Change { client } => {

@@ -125,6 +125,7 @@ impl World {
             }
         }
         self.check_owners();
+        self.broker.audit();
     }
 
     fn beat(&mut self, number: usize, answer: Answer) {

@@ -183,6 +183,7 @@ proptest! {
                 follower = Broker::decode(limits, &follower.encode()).expect("a checkpoint can be read");
             }
             prop_assert_eq!(&follower, &leader);
+            leader.audit();
             prop_assert_eq!(follower.digest(), leader.digest());
         }
     }

@@ -193,6 +193,23 @@ fn replaced_member_that_waits_is_fenced() {
 }
 
 #[test]
+fn replaced_member_is_told_so_even_if_that_closes_the_round() {
+    check(&expect![[r#"
+        0s join g new a instance=i                                 -> ticket 1
+        0s join g new b instance=j                                 -> ticket 2
+        6s tick                                                    -> done
+        6s sync g b 1                                              -> generation 1
+        7s join g new b2 instance=j                                -> ticket 3
+        7s join g new b3 instance=j                                -> ticket 4
+        7s joined g b2                                             -> no: another client has taken over this static member
+        7s join g a instance=i                                     -> ticket 5
+        7s synced g b 1                                            -> no: another client has taken over this static member
+        7s joined g b2                                             -> no: another client has taken over this static member
+        7s joined g b3                                             -> generation 2 by range, a leads
+    "#]]);
+}
+
+#[test]
 fn late_static_member_is_kept_until_its_session_lapses() {
     check(&expect![[r#"
         0s  join g new a instance=i patience=20s                   -> ticket 1

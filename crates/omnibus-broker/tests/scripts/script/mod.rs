@@ -72,6 +72,7 @@ impl Script {
         let applied = self.broker.apply(self.now, command);
         let changed = applied.as_ref().is_ok_and(|applied| applied.changed);
         assert_eq!(self.broker.digest() != before, changed, "whether it changed: {command:?}");
+        self.broker.audit();
         let bytes = self.broker.encode();
         let again = Broker::decode(*self.broker.limits(), &bytes).expect("a checkpoint can be read");
         assert_eq!(again, self.broker, "a broker survives being written down");
