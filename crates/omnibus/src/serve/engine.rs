@@ -11,7 +11,7 @@ use omnibus_engine::{Engine, EngineConfig, Running, Seams};
 use omnibus_io::{SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
-use omnibus_log::LogConfig;
+use omnibus_log::{LogConfig, RecoveryReport};
 use omnibus_model::Millis;
 use omnibus_model::topic::{EffectiveConfig, Limit};
 
@@ -34,8 +34,18 @@ pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
     let (engine, running) = opened.with_context(|| {
         format!("the data in {directory} cannot be opened; `omnibus verify {directory}` lists what is damaged")
     })?;
-    tracing::info!(directory = %directory, cluster = identity.cluster_id, report = ?running.report, "opened");
+    tell(&running.report);
     Ok((engine, running, identity))
+}
+
+/// Says what opening has repaired.
+fn tell(report: &RecoveryReport) {
+    if let Some(torn) = &report.torn_tail {
+        tracing::info!(%torn, "the last write before the end was not finished, nor acknowledged; it is wiped");
+    }
+    for damage in &report.redundant {
+        tracing::warn!(%damage, "a damaged file was repaired from its copy; see to the disk");
+    }
 }
 
 /// How the Kafka door presents itself.

@@ -1,0 +1,152 @@
+//! `omnibus bench`: loads any broker that speaks Kafka, and measures it.
+
+mod produce;
+mod consume;
+mod latency;
+mod supply;
+mod payload;
+mod meter;
+mod report;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use omnibus_admin_api::{Size, Span};
+use omnibus_io::SystemClock;
+
+use crate::cluster::{Acks, Cluster, CodecName, KafkaArgs, TopicAt};
+use crate::output::Format;
+use report::Report;
+
+/// Measures a broker: any that speaks Kafka.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// How many records a broker takes, and how soon it acknowledges them.
+    ///
+    /// Without --rate as many as it takes; with it at that rate, and the latency of each record
+    /// counts from when it was due, not from when there was room to send it.
+    Produce {
+        #[command(flatten)]
+        common: CommonArgs,
+        #[command(flatten)]
+        write: WriteArgs,
+        /// Records per second of all connections.
+        #[arg(long)]
+        rate: Option<u64>,
+    },
+    /// How fast a topic can be read from its beginning to what is its end now.
+    Consume {
+        #[command(flatten)]
+        common: CommonArgs,
+        #[command(flatten)]
+        read: ReadArgs,
+    },
+    /// How long a record takes from when it is due to when a consumer has it.
+    Latency {
+        #[command(flatten)]
+        common: CommonArgs,
+        #[command(flatten)]
+        write: WriteArgs,
+        #[command(flatten)]
+        read: ReadArgs,
+        /// Records per second of all connections.
+        #[arg(long, default_value_t = 10_000)]
+        rate: u64,
+    },
+}
+
+/// What every measurement needs.
+#[derive(Clone, Debug, clap::Args)]
+struct CommonArgs {
+    /// The topic; made if it is not there.
+    #[arg(long, default_value = "omnibus-bench")]
+    topic: String,
+    /// Partitions of a topic that is made.
+    #[arg(long, default_value_t = 4)]
+    partitions: u32,
+    #[arg(long, default_value = "2")]
+    connections: NonZeroUsize,
+    /// Ends after this time.
+    #[arg(long, default_value = "10s", value_name = "SPAN")]
+    duration: Span,
+    /// Ends after as many records, if that is earlier.
+    #[arg(long)]
+    records: Option<u64>,
+    /// What happens before is not counted [default: 1s, or 0s with --records].
+    #[arg(long, value_name = "SPAN")]
+    warmup: Option<Span>,
+    /// Also measures this process: its processor time and memory.
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+}
+
+/// How records are written.
+#[derive(Clone, Debug, clap::Args)]
+struct WriteArgs {
+    /// The size of a record's value.
+    #[arg(long, default_value = "1KiB", value_name = "SIZE")]
+    record: Size,
+    /// The most bytes of records in one batch.
+    #[arg(long, default_value = "64KiB", value_name = "SIZE")]
+    batch: Size,
+    /// Batches per connection that may wait for their acknowledgement.
+    #[arg(long, default_value = "5")]
+    in_flight: NonZeroUsize,
+    #[arg(long, value_enum, default_value_t)]
+    acks: Acks,
+    #[arg(long, value_enum, default_value_t)]
+    compression: CodecName,
+}
+
+/// How records are read.
+#[derive(Clone, Debug, clap::Args)]
+struct ReadArgs {
+    /// What one partition may add to one answer.
+    #[arg(long, default_value = "1MiB", value_name = "SIZE")]
+    fetch: Size,
+}
+
+impl CommonArgs {
+    fn warmup(&self) -> Duration {
+        let usual = if self.records.is_some() { Span(0) } else { Span(1_000) };
+        self.warmup.unwrap_or(usual).duration()
+    }
+
+    /// When the measurement ends, counted from its begin.
+    fn end(&self) -> Duration {
+        self.warmup() + self.duration.duration()
+    }
+
+    async fn topic(&self, cluster: &mut Cluster) -> Result<TopicAt> {
+        match cluster.find(&self.topic).await? {
+            Some(topic) => Ok(topic),
+            None => cluster.create(&self.topic, Some(self.partitions)).await,
+        }
+    }
+}
+
+/// Measures and reports.
+pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let clock = Arc::new(SystemClock::default());
+    let report: Report = runtime.block_on(async {
+        match args.what {
+            What::Produce { common, write, rate } => produce::measure(&common, &write, rate, clock).await,
+            What::Consume { common, read } => consume::measure(&common, &read, clock).await,
+            What::Latency { common, write, read, rate } => {
+                latency::measure(&common, &write, &read, rate, clock).await
+            }
+        }
+    })?;
+    report.print(format)
+}

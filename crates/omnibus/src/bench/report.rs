@@ -1,0 +1,215 @@
+//! What was measured, for people and for programs.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::meter::{Latencies, Measured};
+use super::{CommonArgs, WriteArgs};
+use crate::cluster::{Acks, CodecName, TopicAt};
+use crate::output::{self, Column, Format};
+
+/// One measurement.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) what: &'static str,
+    pub(super) load: Load,
+    pub(super) records: u64,
+    /// Of values when writing, of batches when reading.
+    pub(super) bytes: u64,
+    pub(super) seconds: f64,
+    pub(super) records_per_second: f64,
+    /// Of 10^6 bytes.
+    pub(super) megabytes_per_second: f64,
+    /// From when a record was due to its acknowledgement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) acknowledged: Option<Percentiles>,
+    /// From when a record was due to its arrival at a consumer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end_to_end: Option<Percentiles>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<Server>,
+}
+
+/// What the broker was made to do.
+#[derive(Debug, Serialize)]
+pub(super) struct Load {
+    pub(super) address: String,
+    pub(super) topic: String,
+    pub(super) partitions: usize,
+    pub(super) connections: usize,
+    #[serde(flatten)]
+    pub(super) write: Option<WriteLoad>,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+pub(super) struct WriteLoad {
+    pub(super) record_bytes: u64,
+    pub(super) batch_bytes: u64,
+    pub(super) in_flight: usize,
+    pub(super) acks: Acks,
+    pub(super) compression: CodecName,
+    /// Records per second; absent if as many as the broker takes.
+    pub(super) rate: Option<u64>,
+}
+
+/// Latencies in milliseconds.
+#[derive(Debug, Serialize)]
+pub(super) struct Percentiles {
+    pub(super) mean_ms: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p90_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) p999_ms: f64,
+    pub(super) max_ms: f64,
+}
+
+/// What the broker's process used.
+#[derive(Debug, Serialize)]
+pub(super) struct Server {
+    pub(super) processor_seconds: f64,
+    /// Of 10^9 bytes of records.
+    pub(super) processor_seconds_per_gigabyte: f64,
+    /// The share of one core.
+    pub(super) cores: f64,
+    pub(super) memory_bytes_max: u64,
+}
+
+impl Report {
+    #[expect(clippy::cast_precision_loss, reason = "reported to a few digits")]
+    pub(super) fn new(what: &'static str, load: Load, measured: Measured) -> Self {
+        let Measured { records, bytes, seconds, server } = measured;
+        let per_second = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
+        let server = server.map(|server| Server {
+            processor_seconds: server.processor_seconds,
+            processor_seconds_per_gigabyte: server.processor_seconds / (bytes.max(1) as f64 / 1e9),
+            cores: server.processor_seconds / seconds.max(1e-9),
+            memory_bytes_max: server.memory_max,
+        });
+        Self {
+            what,
+            load,
+            records,
+            bytes,
+            seconds,
+            records_per_second: per_second(records),
+            megabytes_per_second: per_second(bytes) / 1e6,
+            acknowledged: None,
+            end_to_end: None,
+            server,
+        }
+    }
+
+    /// Prints it.
+    pub(super) fn print(&self, format: Format) -> Result<()> {
+        if format == Format::Json {
+            return output::json(self);
+        }
+        let Load { address, topic, partitions, connections, write } = &self.load;
+        output::line(format_args!(
+            "{} {address}: topic {topic}, {partitions} partitions, {connections} connections",
+            self.what
+        ))?;
+        if let Some(write) = write {
+            output::line(write)?;
+        }
+        output::line(format_args!(
+            "\n{} records in {:.2} s: {:.0} msg/s, {:.1} MB/s",
+            self.records, self.seconds, self.records_per_second, self.megabytes_per_second
+        ))?;
+        self.print_latencies()?;
+        if let Some(server) = &self.server {
+            output::line(format_args!(
+                "\nserver: {:.2} s of CPU, {:.2} s per GB, {:.2} cores; {:.1} MiB resident at most",
+                server.processor_seconds,
+                server.processor_seconds_per_gigabyte,
+                server.cores,
+                mebibytes(server.memory_bytes_max)
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn print_latencies(&self) -> Result<()> {
+        let rows = [("acknowledged", &self.acknowledged), ("end to end", &self.end_to_end)];
+        let rows: Vec<Vec<String>> = rows.into_iter().filter_map(|(name, latency)| Some(latency.as_ref()?.row(name))).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        output::line("")?;
+        let numbers = ["MEAN", "P50", "P90", "P99", "P99.9", "MAX"].map(Column::Number);
+        let columns: Vec<Column> = std::iter::once(Column::Text("MILLISECONDS")).chain(numbers).collect();
+        output::table(&columns, rows)
+    }
+}
+
+impl Load {
+    pub(super) fn new(address: &str, topic: &TopicAt, common: &CommonArgs) -> Self {
+        Self {
+            address: address.to_owned(),
+            topic: topic.name.to_string(),
+            partitions: topic.partitions.len(),
+            connections: common.connections.get(),
+            write: None,
+        }
+    }
+
+    /// Adds what was written.
+    pub(super) fn writing(mut self, write: &WriteArgs, rate: Option<u64>) -> Self {
+        self.write = Some(WriteLoad {
+            record_bytes: write.record.0,
+            batch_bytes: write.batch.0,
+            in_flight: write.in_flight.get(),
+            acks: write.acks,
+            compression: write.compression,
+            rate,
+        });
+        self
+    }
+}
+
+impl std::fmt::Display for WriteLoad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { record_bytes, batch_bytes, in_flight, acks, compression, rate } = self;
+        write!(
+            f,
+            "records of {record_bytes} B in batches of up to {batch_bytes} B, {in_flight} in flight, acks {acks:?}, \
+             compression {compression:?}, "
+        )?;
+        match rate {
+            Some(rate) => write!(f, "{rate} msg/s"),
+            None => f.write_str("as many as it takes"),
+        }
+    }
+}
+
+impl Percentiles {
+    pub(super) fn new(latencies: &Latencies) -> Option<Self> {
+        let histogram = &latencies.0;
+        let at = |quantile| milliseconds(histogram.value_at_quantile(quantile));
+        (!histogram.is_empty()).then(|| Self {
+            mean_ms: histogram.mean() / 1e6,
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: milliseconds(histogram.max()),
+        })
+    }
+
+    fn row(&self, name: &str) -> Vec<String> {
+        let Self { mean_ms, p50_ms, p90_ms, p99_ms, p999_ms, max_ms } = self;
+        let cells = [mean_ms, p50_ms, p90_ms, p99_ms, p999_ms, max_ms].map(|latency| format!("{latency:.3}"));
+        std::iter::once(name.to_owned()).chain(cells).collect()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "told to a few digits")]
+fn milliseconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "told to a few digits")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

@@ -1,0 +1,222 @@
+//! The binary itself: serve, write, read, look, end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A broker in a process of its own, with a directory of its own.
+struct Broker {
+    process: Option<Child>,
+    directory: tempfile::TempDir,
+    kafka: String,
+    admin: String,
+}
+
+impl Broker {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut broker = Self { process: None, directory, kafka: String::new(), admin: String::new() };
+        broker.serve();
+        broker
+    }
+
+    /// Starts the process and waits until it says where it is.
+    fn serve(&mut self) {
+        let mut process = omnibus()
+            .args(["serve", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "warn"])
+            .args(["--set", "storage.segment=8MiB", "--set", "storage.reserve=0"])
+            .args(["--set", "groups.initial_rebalance_delay=0ms"])
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = sync_channel(100);
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let address = |door: &str| {
+            let line = lines.recv_timeout(PATIENCE).expect("the broker says where it is");
+            line.strip_prefix(door).unwrap_or_else(|| panic!("{line}")).trim().to_owned()
+        };
+        self.kafka = address("kafka");
+        self.admin = address("admin");
+        self.process = Some(process);
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    fn stop(&mut self) {
+        let process = self.process.take().unwrap();
+        let told = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        let ended = finish(process);
+        assert!(ended.status.success(), "{ended:?}");
+    }
+
+    fn data_dir(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Runs a client verb with some input.
+    fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut process = omnibus()
+            .args(arguments)
+            .env("OMNIBUS_KAFKA", &self.kafka)
+            .env("OMNIBUS_ADMIN", format!("http://{}", self.admin))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        finish(process)
+    }
+
+    /// Runs a client verb that works, and returns what it prints.
+    fn run(&self, arguments: &[&str]) -> String {
+        said(self.run_with(arguments, ""))
+    }
+
+    /// Runs a client verb that fails, and returns its complaint.
+    fn complaint(&self, arguments: &[&str]) -> String {
+        let output = self.run_with(arguments, "");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+fn omnibus() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_omnibus"));
+    command.env_remove("OMNIBUS_CONFIG");
+    command
+}
+
+/// Waits for a process to end, but not forever.
+fn finish(process: Child) -> Output {
+    let id = process.id();
+    let (sender, output) = sync_channel(1);
+    thread::spawn(move || sender.send(process.wait_with_output()));
+    match output.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            Command::new("kill").args(["-KILL", &id.to_string()]).status().unwrap();
+            panic!("process {id} took too long");
+        }
+    }
+}
+
+fn said(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn messages_survive_a_restart_and_are_read_again() {
+    let mut broker = Broker::start();
+    broker.run(&["topic", "create", "orders", "-p", "3", "--set", "retention_time=1d"]);
+    broker.run(&["pub", "orders", "one", "two", "-k", "key", "-H", "colour=red"]);
+    let published = broker.run_with(&["pub", "orders", "-K", ":", "-z", "zstd"], "a:three\nb:four\nc:five\n");
+    assert_eq!(said(published), "published 3 to orders\n");
+
+    let read = broker.run(&["sub", "orders", "--from", "beginning", "-e"]);
+    let mut lines: Vec<&str> = read.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["five", "four", "one", "three", "two"]);
+
+    broker.stop();
+    assert!(broker.run(&["verify", broker.data_dir().to_str().unwrap()]).contains("every checksum holds"));
+    broker.serve();
+    let described = json(&broker.run(&["topic", "describe", "orders", "-o", "json"]));
+    assert_eq!(described["records"], 5);
+    let last = broker.run(&["sub", "orders", "--from", "beginning", "-n", "5", "-o", "json"]);
+    assert!(last.contains(r#""key":{"text":"key"},"value":{"text":"one"},"headers":[{"key":"colour""#), "{last}");
+    broker.stop();
+}
+
+#[test]
+fn group_shares_remembers_and_is_moved() {
+    let mut broker = Broker::start();
+    broker.run(&["topic", "create", "orders", "-p", "2"]);
+    broker.run(&["pub", "orders", "1", "2", "3", "-p", "0"]);
+    broker.run(&["pub", "orders", "4", "5", "-p", "1"]);
+
+    let read = broker.run(&["sub", "orders", "-g", "readers", "--from", "beginning", "-n", "5"]);
+    assert_eq!(read.lines().count(), 5);
+    let lag = |broker: &Broker| json(&broker.run(&["group", "lag", "readers", "-o", "json"]))["total"].clone();
+    assert_eq!(lag(&broker), 0);
+
+    broker.run(&["pub", "orders", "6", "-p", "1"]);
+    assert_eq!(lag(&broker), 1);
+    assert_eq!(broker.run(&["sub", "orders", "-g", "readers", "-n", "1"]), "6\n");
+    assert!(broker.run(&["group", "seek", "readers", "earliest"]).starts_with("TOPIC"));
+    assert_eq!(lag(&broker), 6);
+    assert!(broker.run(&["group", "seek", "readers", "-2", "--dry-run"]).contains("WOULD BE"));
+    broker.run(&["group", "rm", "readers"]);
+    assert!(broker.complaint(&["group", "lag", "readers"]).contains("`omnibus group ls` lists the groups"));
+    broker.stop();
+}
+
+#[test]
+fn errors_name_the_next_step() {
+    let mut broker = Broker::start();
+    for (arguments, expected) in [
+        (vec!["topic", "describe", "none"], "there is no topic none; `omnibus topic ls` lists the topics"),
+        (vec!["sub", "none"], "create it with `omnibus topic create none`"),
+        (vec!["topic", "create", "a/b"], "a topic's name is 1 to 249 letters"),
+        (vec!["topic", "alter", "a"], "nothing to change; give --partitions"),
+        (vec!["topic", "create", "a", "--set", "retention.ms=1"], "did you mean retention_time?"),
+        (vec!["topic", "ls", "--admin", "http://127.0.0.1:1"], "start a broker with `omnibus serve`"),
+        (vec!["pub", "a", "b", "--kafka", "127.0.0.1:1"], "start a broker with `omnibus serve`"),
+        (vec!["serve", "--set", "kafka.lisen=x"], "did you mean kafka.listen?"),
+        (vec!["verify", "/nowhere"], "there is no directory /nowhere"),
+    ] {
+        let complaint = broker.complaint(&arguments);
+        assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+    }
+    let directory = broker.data_dir();
+    let directory = directory.to_str().unwrap();
+    let twice = broker.complaint(&["serve", "--data-dir", directory, "--kafka", "127.0.0.1:0"]);
+    assert!(twice.contains("is in use by another process"), "{twice}");
+    assert!(broker.complaint(&["verify", directory]).contains("is being served; stop the broker"));
+    let kafka = broker.kafka.clone();
+    let other = broker.directory.path().join("other");
+    let taken = broker.complaint(&["serve", "--data-dir", other.to_str().unwrap(), "--kafka", &kafka]);
+    assert!(taken.contains("`--kafka 127.0.0.1:0` picks a free port"), "{taken}");
+    broker.stop();
+}
+
+#[test]
+fn bench_measures_each_way() {
+    let mut broker = Broker::start();
+    let measure = |what: &str, more: &[&str]| {
+        let arguments = [&["bench", what, "--records", "2000", "-o", "json"], more].concat();
+        json(&broker.run(&arguments))
+    };
+    let pid = broker.process.as_ref().unwrap().id().to_string();
+    let produced = measure("produce", &["--record", "100", "--server-pid", &pid]);
+    assert_eq!((&produced["records"], &produced["bytes"]), (&2000.into(), &200_000.into()));
+    assert!(produced["acknowledged"]["p99_ms"].as_f64().unwrap() > 0.0);
+    assert!(produced["server"]["memory_bytes_max"].as_u64().unwrap() > 0);
+    assert_eq!(measure("consume", &[])["records"], 2000);
+    let latency = measure("latency", &["--record", "100", "--rate", "4000", "--compression", "lz4"]);
+    assert_eq!(latency["records"], 2000);
+    assert!(latency["end_to_end"]["p50_ms"].as_f64().unwrap() > 0.0);
+    broker.stop();
+}
