@@ -166,9 +166,9 @@ fn accepted(context: &Context, taken: HeartbeatTaken) -> ConsumerGroupHeartbeatR
         member_id: Some(taken.member.as_str().into()),
         member_epoch: taken.member_epoch,
         heartbeat_interval_ms: i32::try_from(interval.0).unwrap_or(i32::MAX),
-        assignment: taken.assignment.map(|shares| Assignment {
-            topic_partitions: shares.into_iter().map(assigned).collect(),
-        }),
+        assignment: taken
+            .assignment
+            .map(|shares| Assignment { topic_partitions: shares.into_iter().map(assigned).collect() }),
         ..ConsumerGroupHeartbeatResponse::default()
     }
 }

@@ -58,7 +58,8 @@ fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, 
             (topic.name, plan)
         })
         .collect();
-    let partitions: u64 = planned.iter().filter_map(|(_, plan)| plan.as_ref().ok()).map(|plan| u64::from(plan.partitions)).sum();
+    let partitions: u64 =
+        planned.iter().filter_map(|(_, plan)| plan.as_ref().ok()).map(|plan| u64::from(plan.partitions)).sum();
     if partitions > PARTITIONS_PER_REQUEST_MAX {
         let message = format!("one request creates at most {PARTITIONS_PER_REQUEST_MAX} partitions");
         let failure = Failure::new(ErrorCode::PolicyViolation, message);

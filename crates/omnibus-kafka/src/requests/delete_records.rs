@@ -7,9 +7,7 @@ use super::Context;
 use super::partition::{self, Place, read_offset, wire_offset};
 use crate::errors::submit_error;
 use crate::wire::ErrorCode;
-use crate::wire::messages::delete_records_request::{
-    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
-};
+use crate::wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use crate::wire::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };

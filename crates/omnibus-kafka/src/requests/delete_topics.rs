@@ -13,10 +13,11 @@ use crate::wire::{ErrorCode, WireString};
 pub(super) async fn handle(context: &Context, request: DeleteTopicsRequest, version: i16) -> DeleteTopicsResponse {
     let named = |name: WireString| DeleteTopicState { name: Some(name), ..DeleteTopicState::default() };
     let wanted = if version >= 6 { request.topics } else { request.topic_names.into_iter().map(named).collect() };
-    let deleting = distinct(wanted, |wanted| (wanted.name.clone(), wanted.topic_id)).into_iter().map(|(wanted, times)| {
-        let context = context.clone();
-        async move { delete(&context, wanted, times).await }
-    });
+    let deleting =
+        distinct(wanted, |wanted| (wanted.name.clone(), wanted.topic_id)).into_iter().map(|(wanted, times)| {
+            let context = context.clone();
+            async move { delete(&context, wanted, times).await }
+        });
     let responses = concurrently::all(deleting.collect()).await;
     DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() }
 }

@@ -48,11 +48,7 @@ fn described(entry: Entry, request: &DescribeConfigsRequest) -> DescribeConfigsR
         read_only: entry.is_read_only(),
         config_source: entry.source as i8,
         is_sensitive: false,
-        synonyms: if request.include_synonyms {
-            entry.synonyms.into_iter().map(synonym).collect()
-        } else {
-            Vec::new()
-        },
+        synonyms: if request.include_synonyms { entry.synonyms.into_iter().map(synonym).collect() } else { Vec::new() },
         config_type: entry.kind as i8,
         documentation: request.include_documentation.then(|| WireString::from_static(entry.documentation)),
         value: entry.value.map(WireString::from),

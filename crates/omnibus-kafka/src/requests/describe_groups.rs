@@ -7,9 +7,7 @@ use super::Context;
 use super::group::{GROUP_OPERATIONS, OPERATIONS_UNKNOWN, group_name, state_name};
 use crate::errors::coordinator_error;
 use crate::wire::messages::describe_groups_request::DescribeGroupsRequest;
-use crate::wire::messages::describe_groups_response::{
-    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
-};
+use crate::wire::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 use crate::wire::{ErrorCode, WireString};
 
 /// From this version on a group that is not there is an error (KIP-1043).

@@ -70,11 +70,8 @@ fn names(context: &Context, request: &DescribeTopicPartitionsRequest) -> BTreeSe
 
 /// A topic that has gone between two pages of all topics is not missed.
 fn missing(request: &DescribeTopicPartitionsRequest, name: &str) -> Option<ResponseTopic> {
-    let error = if topic_name(name).is_ok() {
-        ErrorCode::UnknownTopicOrPartition
-    } else {
-        ErrorCode::InvalidTopicException
-    };
+    let error =
+        if topic_name(name).is_ok() { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
     let missing = || ResponseTopic { topic_authorized_operations: TOPIC_OPERATIONS, ..failed(name.into(), error) };
     (!request.topics.is_empty()).then(missing)
 }

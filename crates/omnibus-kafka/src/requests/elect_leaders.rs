@@ -33,9 +33,5 @@ pub(super) async fn handle(context: &Context, request: ElectLeadersRequest, vers
 }
 
 fn partition_result(partition_id: i32, (error, message): (ErrorCode, &'static str)) -> PartitionResult {
-    PartitionResult {
-        partition_id,
-        error_code: error.number(),
-        error_message: Some(WireString::from_static(message)),
-    }
+    PartitionResult { partition_id, error_code: error.number(), error_message: Some(WireString::from_static(message)) }
 }

@@ -6,11 +6,7 @@ use crate::wire::ErrorCode;
 use crate::wire::messages::init_producer_id_request::InitProducerIdRequest;
 use crate::wire::messages::init_producer_id_response::InitProducerIdResponse;
 
-pub(super) async fn handle(
-    context: &Context,
-    request: InitProducerIdRequest,
-    _version: i16,
-) -> InitProducerIdResponse {
+pub(super) async fn handle(context: &Context, request: InitProducerIdRequest, _version: i16) -> InitProducerIdResponse {
     let allocated = match check(&request) {
         Ok(()) => context.engine.allocate_producer().await.map_err(|error| submit_error(&error)),
         Err(error) => Err(error),
@@ -38,9 +34,5 @@ fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
         Some(_) => return Err(ErrorCode::TransactionalIdAuthorizationFailed),
         None => {}
     }
-    if (request.producer_id < 0) == (request.producer_epoch < 0) {
-        Ok(())
-    } else {
-        Err(ErrorCode::InvalidRequest)
-    }
+    if (request.producer_id < 0) == (request.producer_epoch < 0) { Ok(()) } else { Err(ErrorCode::InvalidRequest) }
 }

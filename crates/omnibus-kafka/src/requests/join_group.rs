@@ -44,7 +44,6 @@ pub(super) async fn handle(context: &Context, request: JoinGroupRequest, version
     }
 }
 
-
 fn command(context: &Context, request: JoinGroupRequest, version: i16) -> Result<JoinGroup, ErrorCode> {
     let group = group_name(&request.group_id)?;
     let instance = instance_id(request.group_instance_id.as_ref())?;

@@ -29,11 +29,7 @@ pub(super) async fn handle(context: &Context, mut request: LeaveGroupRequest, ve
 }
 
 /// Returns what became of each member, in order.
-async fn leave(
-    context: &Context,
-    group: GroupName,
-    members: &[MemberIdentity],
-) -> Result<Vec<ErrorCode>, ErrorCode> {
+async fn leave(context: &Context, group: GroupName, members: &[MemberIdentity]) -> Result<Vec<ErrorCode>, ErrorCode> {
     let shard = context.engine.group_shard(&group);
     let members = members.iter().map(leaver).collect::<Result<Vec<_>, _>>()?;
     let count = members.len();

@@ -2,9 +2,9 @@
 
 use super::Context;
 use super::resource::{BROKER, TOPIC};
+use crate::wire::ErrorCode;
 use crate::wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use crate::wire::messages::list_config_resources_response::{ConfigResource, ListConfigResourcesResponse};
-use crate::wire::ErrorCode;
 
 /// Before this version the request asked for subscriptions to clients' metrics only: there are none.
 const TYPES_FROM: i16 = 1;

@@ -94,9 +94,10 @@ async fn committed(
     // A name that no group can have is that of a group which has committed nothing.
     let Ok(group) = group_name(group_id) else { return Ok(Committed::new()) };
     let member = request.member_id.as_deref().and_then(member_id).map(|member| (member, request.member_epoch));
-    let partitions = request.topics.as_ref().map(|topics| {
-        topics.iter().flat_map(|topic| partitions(context, topic, version)).collect()
-    });
+    let partitions = request
+        .topics
+        .as_ref()
+        .map(|topics| topics.iter().flat_map(|topic| partitions(context, topic, version)).collect());
     let found = context.engine.committed_offsets(OffsetsWanted { group, member, partitions }).await;
     found.map(Committed::from_iter).map_err(|error| coordinator_error(&error))
 }

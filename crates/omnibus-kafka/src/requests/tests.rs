@@ -1,0 +1,107 @@
+//! Bytes in, bytes out: requests of every version, put to a real engine on a disk in memory.
+
+mod groups;
+mod consumer_groups;
+mod offsets;
+mod topics;
+mod configs;
+mod cluster;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use omnibus_engine::{Engine, EngineConfig, Running, Seams};
+use omnibus_io::fault::FaultDisk;
+use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_log::LogConfig;
+use omnibus_model::{Millis, TopicId};
+
+use super::{Call, Context, Reply, Started, start};
+use crate::session::{Client, Ends, Settings};
+use crate::wire::header::{request_header_version, response_header_version};
+use crate::wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use crate::wire::messages::request_header::RequestHeader;
+use crate::wire::messages::response_header::ResponseHeader;
+use crate::wire::{Input, Message, Output, Request};
+
+const CORRELATION_ID: i32 = 7;
+
+/// A broker to ask.
+struct Node {
+    context: Context,
+    running: Running,
+}
+
+impl Node {
+    /// Starts a broker that lets groups begin without waiting for company.
+    fn start() -> Self {
+        let mut config = EngineConfig {
+            log: LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() },
+            ..EngineConfig::default()
+        };
+        config.limits.initial_rebalance_delay = Millis(0);
+        let seams = Seams {
+            disk: Arc::new(FaultDisk::new(1)),
+            clock: Arc::new(SystemClock::default()),
+            entropy: Arc::new(SystemEntropy::open().unwrap()),
+        };
+        let (engine, running) = Engine::open(seams, config).unwrap();
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
+        let client = Client { host: "/127.0.0.1".into(), ..Client::default() };
+        let settings = Arc::new(Settings::default());
+        Self { context: Context { engine, settings, client, ends: Ends { local: here, peer: here } }, running }
+    }
+
+    /// Sends a request as bytes and reads the bytes of its response.
+    async fn ask<R: Request>(&self, version: i16, request: R) -> R::Response {
+        let call = Call::read(&self.context, frame(version, &request)).unwrap();
+        let reply = match start(call).await.unwrap() {
+            Started::Overlapping(reply) | Started::Exclusive(reply) => reply.await,
+        };
+        let Reply::Chunks(chunks) = reply else { panic!("{} version {version}: {reply:?}", R::KEY) };
+        let mut input = Input::from(bytes::Bytes::from(chunks.concat()).slice(4..));
+        let header = ResponseHeader::decode(&mut input, response_header_version(R::KEY, version)).unwrap();
+        assert_eq!(header.correlation_id, CORRELATION_ID);
+        let response = R::Response::decode(&mut input, version).unwrap();
+        input.finish().unwrap();
+        response
+    }
+
+    /// Sends an empty request in every version, and expects an answer that can be read.
+    async fn answers_every_version<R: Request + Default>(&self) {
+        for version in R::KEY.served().iter() {
+            self.ask(version, R::default()).await;
+        }
+    }
+
+    async fn create(&self, name: &str, partitions: i32) -> TopicId {
+        let topic = CreatableTopic {
+            name: name.into(),
+            num_partitions: partitions,
+            replication_factor: -1,
+            ..CreatableTopic::default()
+        };
+        let request = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
+        let response = self.ask(7, request).await;
+        assert_eq!(response.topics[0].error_code, 0, "{:?}", response.topics[0].error_message);
+        response.topics[0].topic_id
+    }
+
+    async fn stop(self) {
+        drop(self.context);
+        self.running.close().await;
+    }
+}
+
+fn frame<R: Request>(version: i16, request: &R) -> bytes::Bytes {
+    let header = RequestHeader {
+        request_api_key: R::KEY.number(),
+        request_api_version: version,
+        correlation_id: CORRELATION_ID,
+        client_id: Some("tester".into()),
+    };
+    let mut out = Output::new();
+    header.encode(&mut out, request_header_version(R::KEY, version)).unwrap();
+    request.encode(&mut out, version).unwrap();
+    out.into_bytes()
+}
