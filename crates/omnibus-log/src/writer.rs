@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use omnibus_model::{LogIndex, ShardId};
+
 use crate::block::{BlockLink, BlockSize, ComposedBlock, compose};
 use crate::buffer::PAGE_BYTES;
 use crate::cache::Origin;
@@ -104,6 +106,9 @@ impl Writer {
         self.seal_due = false;
         self.submit(&[]);
         self.drain();
+        if self.shared.failure.get().is_some() {
+            self.abandon();
+        }
         true
     }
 
@@ -295,6 +300,10 @@ impl Writer {
         let mut lost: Vec<_> = in_flight.map(|entry| (entry.shard, entry.index)).collect();
         let queued = self.stalled.take().into_iter().flatten().chain(self.shared.queue.abandon());
         lost.extend(queued.map(|entry| (entry.shard, entry.index)));
+        if lost.is_empty() {
+            // Nobody waits now, but whoever comes later must know.
+            lost.push((ShardId::METADATA, LogIndex(0)));
+        }
         for (shard, index) in lost {
             (self.on_durable)(shard, index, Err(failed.clone()));
         }
