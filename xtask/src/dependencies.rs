@@ -56,31 +56,17 @@ struct Package {
 
 /// Checks every crate of the lock file, and security advisories where `cargo deny` is there.
 pub(crate) fn check() -> Result<Tally> {
-    let rules =
-        fs::read_to_string(shell::root().join("deny.toml")).context("cannot read deny.toml")?;
+    let rules = fs::read_to_string(shell::root().join("deny.toml")).context("cannot read deny.toml")?;
     let rules: Rules = toml::from_str(&rules).context("deny.toml")?;
-    let arguments = [
-        "metadata",
-        "--format-version=1",
-        "--locked",
-        "--filter-platform=x86_64-unknown-linux-gnu",
-    ];
-    let output = cargo(&arguments)
-        .output()
-        .context("cannot run cargo metadata")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let arguments = ["metadata", "--format-version=1", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"];
+    let output = cargo(&arguments).output().context("cannot run cargo metadata")?;
+    anyhow::ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let mut tally = Tally::default();
     for package in &metadata.packages {
         tally.add(match objection(package, &rules) {
             None => Tally::pass(),
-            Some(objection) => {
-                Tally::fail(format!("{} {}: {objection}", package.name, package.version))
-            }
+            Some(objection) => Tally::fail(format!("{} {}: {objection}", package.name, package.version)),
         });
     }
     tally.add(advisories()?);
@@ -91,10 +77,7 @@ pub(crate) fn check() -> Result<Tally> {
 fn advisories() -> Result<Tally> {
     if !shell::has("cargo-deny") {
         let note = "advisories are looked up only where cargo-deny is installed".to_owned();
-        return Ok(Tally {
-            notes: vec![note],
-            ..Tally::default()
-        });
+        return Ok(Tally { notes: vec![note], ..Tally::default() });
     }
     let ended = finish("cargo-deny", &mut cargo(&["deny", "check"]))?;
     if ended.status.success() {
@@ -110,13 +93,7 @@ fn objection(package: &Package, rules: &Rules) -> Option<String> {
         return Some("banned".to_owned());
     }
     let registry = source.strip_prefix("registry+");
-    if !registry.is_some_and(|registry| {
-        rules
-            .sources
-            .allow_registry
-            .iter()
-            .any(|allowed| allowed == registry)
-    }) {
+    if !registry.is_some_and(|registry| rules.sources.allow_registry.iter().any(|allowed| allowed == registry)) {
         return Some(format!("comes from {source}"));
     }
     let license = package.license.as_deref().unwrap_or("none");
@@ -125,10 +102,7 @@ fn objection(package: &Package, rules: &Rules) -> Option<String> {
 
 /// Whether an SPDX expression can be satisfied with allowed licences alone.
 fn allows(allowed: &BTreeSet<String>, expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let tokens: Vec<&str> = spaced.split_whitespace().collect();
     let (value, rest) = any_of(allowed, &tokens);
     value && rest.is_empty()
@@ -158,10 +132,7 @@ fn one<'t, 's>(allowed: &BTreeSet<String>, tokens: &'t [&'s str]) -> (bool, &'t 
             (value, [")", rest @ ..]) => (value, rest),
             (_, rest) => (false, rest),
         },
-        [license, "WITH", exception, rest @ ..] => (
-            allowed.contains(&format!("{license} WITH {exception}")),
-            rest,
-        ),
+        [license, "WITH", exception, rest @ ..] => (allowed.contains(&format!("{license} WITH {exception}")), rest),
         [license, rest @ ..] => (allowed.contains(*license), rest),
         [] => (false, tokens),
     }
@@ -173,9 +144,7 @@ mod tests {
 
     #[test]
     fn a_licence_is_allowed_if_one_way_through_the_expression_is() {
-        let allowed = ["MIT", "Zlib", "Apache-2.0 WITH LLVM-exception"]
-            .map(str::to_owned)
-            .into();
+        let allowed = ["MIT", "Zlib", "Apache-2.0 WITH LLVM-exception"].map(str::to_owned).into();
         for good in [
             "MIT",
             "MIT/Apache-2.0",
@@ -185,14 +154,7 @@ mod tests {
         ] {
             assert!(allows(&allowed, good), "{good}");
         }
-        for bad in [
-            "GPL-3.0",
-            "MIT AND GPL-3.0",
-            "(MIT OR Zlib) AND GPL-3.0",
-            "",
-            "MIT MIT",
-            "(MIT",
-        ] {
+        for bad in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Zlib) AND GPL-3.0", "", "MIT MIT", "(MIT"] {
             assert!(!allows(&allowed, bad), "{bad}");
         }
     }

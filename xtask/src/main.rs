@@ -7,6 +7,9 @@
 mod ci;
 mod codegen;
 mod test;
+mod conformance;
+mod clients;
+mod broker;
 mod tidy;
 mod dependencies;
 mod suite;
@@ -43,6 +46,14 @@ enum Task {
     },
     /// Checks what no compiler checks: file sizes, left-over marks, dead links.
     Tidy,
+    /// Runs real client programs against the broker.
+    Conformance {
+        /// Runs only the clients whose names contain one of these words.
+        clients: Vec<String>,
+        /// Writes what they found into the compatibility table.
+        #[arg(long)]
+        write: bool,
+    },
     /// Writes what is generated from other files.
     Codegen {
         /// Only checks that everything is fresh.
@@ -68,8 +79,23 @@ fn run(task: Task) -> anyhow::Result<bool> {
     match task {
         Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
+        Task::Conformance { clients, write } => run_conformance(&clients, write),
         Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),
         Task::Codegen { check: false } => codegen::run(codegen::Check::Rewrite).map(|()| true),
         Task::Tidy => suite::run(&[ci::TIDY], &[], None),
     }
+}
+
+fn run_conformance(clients: &[String], write: bool) -> anyhow::Result<bool> {
+    let mut suites = vec![test::RELEASE_BUILD];
+    let wanted =
+        |suite: &&suite::Suite| clients.is_empty() || clients.iter().any(|word| suite.name.contains(word.as_str()));
+    let (table, programs) = conformance::SUITES.split_last().unwrap_or((&test::RELEASE_BUILD, &[]));
+    suites.extend(programs.iter().filter(wanted));
+    if write {
+        let passed = suite::run(&suites, &[], None)?;
+        return conformance::write_table().map(|()| passed);
+    }
+    suites.extend(clients.is_empty().then_some(*table));
+    suite::run(&suites, &[], None)
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail};
 /// How long a program may run without a sign of life on the terminal.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
+/// How long a program may run at all.
+const RUN_MAX: Duration = Duration::from_secs(30 * 60);
 /// How much of a failed program's output is shown.
 const TAIL_LINES: usize = 60;
 
@@ -31,8 +33,7 @@ pub(crate) fn target() -> PathBuf {
 /// If it cannot be made.
 pub(crate) fn workshop(name: &str) -> Result<PathBuf> {
     let directory = target().join("xtask").join(name);
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory)
 }
 
@@ -52,8 +53,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// Whether a program of this name is installed.
 pub(crate) fn has(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|at| at.join(program).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|at| at.join(program).is_file()))
 }
 
 /// A program that has ended.
@@ -66,32 +66,65 @@ pub(crate) struct Ended {
 /// Runs a program to its end, with its output in the log `name`.
 ///
 /// # Errors
-/// If it cannot be started.
+/// If it cannot be started or does not end.
 pub(crate) fn finish(name: &str, command: &mut Command) -> Result<Ended> {
-    let log = workshop("logs")?.join(format!("{name}.log"));
-    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file)
-        .spawn()
-        .with_context(|| format!("cannot run {program}"))?;
-    let mut sign_at = Instant::now() + SIGN_OF_LIFE;
+    finish_within(RUN_MAX, name, command)
+}
+
+/// Runs a program to its end, with its output in the log `name`, and ends it if it takes
+/// longer than `time_max`.
+///
+/// # Errors
+/// If it cannot be started.
+pub(crate) fn finish_within(time_max: Duration, name: &str, command: &mut Command) -> Result<Ended> {
+    let started_at = Instant::now();
+    let (mut child, log) = start(name, command)?;
+    let mut sign_at = started_at + SIGN_OF_LIFE;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
+        if started_at.elapsed() > time_max {
+            say(&format!("    {name} is ended after {} s", time_max.as_secs()));
+            child.kill()?;
+        }
         if Instant::now() >= sign_at {
-            println!("    … {}", last_line(&read(&log)));
+            say(&format!("    … {}", last_line(&read(&log))));
             sign_at = Instant::now() + SIGN_OF_LIFE;
         }
         std::thread::sleep(POLL);
     };
-    Ok(Ended {
-        status,
-        output: read(&log),
-    })
+    Ok(Ended { status, output: read(&log) })
+}
+
+/// Starts a program with its output in the log `name`; returns the path of the log too.
+///
+/// # Errors
+/// If it cannot be started.
+pub(crate) fn start(name: &str, command: &mut Command) -> Result<(Child, PathBuf)> {
+    let log = workshop("logs")?.join(format!("{name}.log"));
+    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
+    Ok((child, log))
+}
+
+/// Asks a program to end, as Ctrl-C at its terminal would.
+///
+/// # Errors
+/// If it does not end in time.
+pub(crate) fn end(child: &mut Child, time_max: Duration) -> Result<ExitStatus> {
+    must("kill", Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
+    let deadline = Instant::now() + time_max;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(POLL);
+    }
+    child.kill()?;
+    bail!("process {} did not end within {} s", child.id(), time_max.as_secs())
 }
 
 /// Runs a program that must succeed; its output is shown if it does not.
@@ -102,11 +135,7 @@ pub(crate) fn must(name: &str, command: &mut Command) -> Result<String> {
     let ended = finish(name, command)?;
     if !ended.status.success() {
         show_tail(&ended.output);
-        bail!(
-            "{name}: {} ended with {}",
-            command.get_program().to_string_lossy(),
-            ended.status
-        );
+        bail!("{name}: {} ended with {}", command.get_program().to_string_lossy(), ended.status);
     }
     Ok(ended.output)
 }
@@ -127,16 +156,10 @@ pub(crate) fn say(line: &str) {
 }
 
 fn read(log: &Path) -> String {
-    fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
+    fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 fn last_line(output: &str) -> String {
-    let line = output
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("(no output yet)");
+    let line = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("(no output yet)");
     line.chars().take(120).collect()
 }

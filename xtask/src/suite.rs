@@ -39,28 +39,17 @@ struct Line {
 impl Tally {
     /// One check that passed.
     pub(crate) fn pass() -> Self {
-        Self {
-            passed: 1,
-            ..Self::default()
-        }
+        Self { passed: 1, ..Self::default() }
     }
 
     /// One check that failed.
     pub(crate) fn fail(note: impl Into<String>) -> Self {
-        Self {
-            failed: 1,
-            notes: vec![note.into()],
-            ..Self::default()
-        }
+        Self { failed: 1, notes: vec![note.into()], ..Self::default() }
     }
 
     /// One check that could not be made here.
     pub(crate) fn skip(reason: impl Into<String>) -> Self {
-        Self {
-            skipped: 1,
-            notes: vec![reason.into()],
-            ..Self::default()
-        }
+        Self { skipped: 1, notes: vec![reason.into()], ..Self::default() }
     }
 
     /// Adds another tally to this one.
@@ -78,9 +67,7 @@ impl Tally {
 /// # Errors
 /// If the results cannot be written.
 pub(crate) fn run(suites: &[Suite], words: &[String], json: Option<&Path>) -> Result<bool> {
-    let wanted = |suite: &&Suite| {
-        words.is_empty() || words.iter().any(|word| suite.name.contains(word.as_str()))
-    };
+    let wanted = |suite: &&Suite| words.is_empty() || words.iter().any(|word| suite.name.contains(word.as_str()));
     let lines: Vec<Line> = suites.iter().filter(wanted).map(run_one).collect();
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&lines)?;
@@ -98,16 +85,8 @@ fn run_one(suite: &Suite) -> Line {
     for note in &tally.notes {
         say(&format!("    {note}"));
     }
-    say(&format!(
-        "   {} {} in {seconds:.0} s",
-        suite.name,
-        if tally.failed == 0 { "ok" } else { "FAILED" }
-    ));
-    Line {
-        suite: suite.name,
-        tally,
-        seconds,
-    }
+    say(&format!("   {} {} in {seconds:.0} s", suite.name, if tally.failed == 0 { "ok" } else { "FAILED" }));
+    Line { suite: suite.name, tally, seconds }
 }
 
 fn print_table(lines: &[Line]) {
@@ -115,12 +94,7 @@ fn print_table(lines: &[Line]) {
     table.load_style(presets::NOTHING);
     table.set_header(["suite", "passed", "failed", "skipped", "seconds", "notes"]);
     for line in lines {
-        let Tally {
-            passed,
-            failed,
-            skipped,
-            notes,
-        } = &line.tally;
+        let Tally { passed, failed, skipped, notes } = &line.tally;
         let seconds = format!("{:.0}", line.seconds);
         table.add_row([
             line.suite.to_owned(),
@@ -136,13 +110,10 @@ fn print_table(lines: &[Line]) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let sum =
-        |count: fn(&Tally) -> usize| lines.iter().map(|line| count(&line.tally)).sum::<usize>();
+    let sum = |count: fn(&Tally) -> usize| lines.iter().map(|line| count(&line.tally)).sum::<usize>();
     say(&format!("\n{table}\n"));
     let (passed, failed, skipped) = (sum(|t| t.passed), sum(|t| t.failed), sum(|t| t.skipped));
-    say(&format!(
-        "{passed} passed, {failed} failed, {skipped} skipped"
-    ));
+    say(&format!("{passed} passed, {failed} failed, {skipped} skipped"));
 }
 
 fn shortened(text: &str) -> String {

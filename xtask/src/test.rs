@@ -5,21 +5,25 @@ use regex::Regex;
 
 use crate::shell::{cargo, finish, show_tail};
 use crate::suite::{Suite, Tally};
+use crate::{broker, conformance};
+
+pub(crate) const RELEASE_BUILD: Suite = Suite { name: "release build", run: release_build };
 
 /// All suites of tests.
 pub(crate) fn suites() -> Vec<Suite> {
-    vec![Suite {
-        name: "crates",
-        run: crates,
-    }]
+    let mut suites = vec![Suite { name: "crates", run: crates }, RELEASE_BUILD];
+    suites.extend(conformance::SUITES);
+    suites
+}
+
+fn release_build() -> Result<Tally> {
+    broker::build()?;
+    Ok(Tally::pass())
 }
 
 /// Runs every crate's own tests.
 fn crates() -> Result<Tally> {
-    let ended = finish(
-        "crates",
-        &mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]),
-    )?;
+    let ended = finish("crates", &mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
     let mut tally = count(&ended.output)?;
     if !ended.status.success() {
         show_tail(&ended.output);
@@ -32,21 +36,16 @@ fn crates() -> Result<Tally> {
 
 /// Adds up the lines in which Rust's test harness says how many tests went which way.
 fn count(output: &str) -> Result<Tally> {
-    let result = Regex::new(r"(?m)^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored")
-        .context("the pattern")?;
+    let result =
+        Regex::new(r"(?m)^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored").context("the pattern")?;
     let failed = Regex::new(r"(?m)^test (\S+) .*\.\.\. FAILED$").context("the pattern")?;
     let mut tally = Tally::default();
-    for (_, numbers) in result
-        .captures_iter(output)
-        .map(|found| found.extract::<3>())
-    {
+    for (_, numbers) in result.captures_iter(output).map(|found| found.extract::<3>()) {
         tally.passed += numbers[0].parse::<usize>()?;
         tally.failed += numbers[1].parse::<usize>()?;
         tally.skipped += numbers[2].parse::<usize>()?;
     }
-    tally
-        .notes
-        .extend(failed.captures_iter(output).map(|name| name[1].to_owned()));
+    tally.notes.extend(failed.captures_iter(output).map(|name| name[1].to_owned()));
     Ok(tally)
 }
 

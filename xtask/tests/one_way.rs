@@ -15,10 +15,7 @@ const TABLE: [(&str, &[&str]); 13] = [
     ("log", &["model", "io"]),
     ("admin-api", &["model"]),
     ("replication", &["model", "io", "log"]),
-    (
-        "engine",
-        &["model", "io", "record", "broker", "log", "replication"],
-    ),
+    ("engine", &["model", "io", "record", "broker", "log", "replication"]),
     ("kafka", &["model", "record", "engine"]),
     ("amqp", &["model", "engine"]),
     ("sqs", &["model", "engine"]),
@@ -35,19 +32,14 @@ fn crates_import_only_what_lies_below() {
     let mut complaints = Vec::new();
     for package in workspace() {
         let name = package.name.as_str();
-        let allowed = TABLE
-            .iter()
-            .find(|(short, _)| name == format!("omnibus-{short}"));
+        let allowed = TABLE.iter().find(|(short, _)| name == format!("omnibus-{short}"));
         let is_free = name == BINARY || BESIDE.contains(&name);
         if allowed.is_none() && !is_free {
             complaints.push(format!("{name} has no floor in the table"));
         }
         for import in &package.imports {
-            let in_table = allowed.is_some_and(|(_, below)| {
-                below
-                    .iter()
-                    .any(|short| *import == format!("omnibus-{short}"))
-            });
+            let in_table =
+                allowed.is_some_and(|(_, below)| below.iter().any(|short| *import == format!("omnibus-{short}")));
             let may = is_free || in_table;
             if !may || BESIDE.contains(&import.as_str()) && !BESIDE.contains(&name) {
                 complaints.push(format!("{name} must not import {import}"));
@@ -75,24 +67,13 @@ fn an_upward_import_is_found_in_every_spelling() {
     let exported = exports("pub use low::{Low, Other as Renamed};\npub use high::High;");
     for (text, expected) in [
         ("use crate::low::Low;", vec!["low"]),
-        (
-            "use crate::{\n    Low,\n    high::{self, x::y},\n};",
-            vec!["low", "high"],
-        ),
-        (
-            "fn f() -> crate::Renamed { crate::high::g() }",
-            vec!["low", "high"],
-        ),
+        ("use crate::{\n    Low,\n    high::{self, x::y},\n};", vec!["low", "high"]),
+        ("fn f() -> crate::Renamed { crate::high::g() }", vec!["low", "high"]),
         ("// crate::high\nuse $crate::high;", vec![]),
-        (
-            "use crate::low::x;\n#[cfg(test)]\nmod tests { use crate::high::x; }",
-            vec!["low"],
-        ),
+        ("use crate::low::x;\n#[cfg(test)]\nmod tests { use crate::high::x; }", vec!["low"]),
     ] {
-        let found: Vec<String> = imports(text)
-            .into_iter()
-            .map(|name| exported.get(&name).cloned().unwrap_or(name))
-            .collect();
+        let found: Vec<String> =
+            imports(text).into_iter().map(|name| exported.get(&name).cloned().unwrap_or(name)).collect();
         assert_eq!(found, expected, "{text}");
     }
 }
@@ -112,34 +93,17 @@ fn workspace() -> Vec<Package> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
-    metadata["packages"]
-        .as_array()
-        .expect("packages")
-        .iter()
-        .map(package)
-        .collect()
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    metadata["packages"].as_array().expect("packages").iter().map(package).collect()
 }
 
 fn package(package: &serde_json::Value) -> Package {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let dependencies = package["dependencies"]
-        .as_array()
-        .expect("dependencies")
-        .iter();
+    let dependencies = package["dependencies"].as_array().expect("dependencies").iter();
     // Crates of the workspace come from a path; the kind of a normal dependency is null.
-    let ours = dependencies
-        .filter(|dependency| dependency["path"].is_string() && dependency["kind"] != "dev");
-    let folder = PathBuf::from(text(&package["manifest_path"]))
-        .parent()
-        .expect("a folder")
-        .to_path_buf();
+    let ours = dependencies.filter(|dependency| dependency["path"].is_string() && dependency["kind"] != "dev");
+    let folder = PathBuf::from(text(&package["manifest_path"])).parent().expect("a folder").to_path_buf();
     Package {
         name: text(&package["name"]),
         folder,
@@ -157,15 +121,9 @@ fn upward_imports(main: &Path, text: &str) -> Vec<String> {
             let text = fs::read_to_string(&file).expect("a source file");
             for name in imports(&text) {
                 let target = exported.get(&name).unwrap_or(&name);
-                if modules
-                    .iter()
-                    .position(|other| other == target)
-                    .is_some_and(|other| other < floor)
-                {
-                    complaints.push(format!(
-                        "{}: {module} imports {target}, which is declared above it",
-                        file.display()
-                    ));
+                if modules.iter().position(|other| other == target).is_some_and(|other| other < floor) {
+                    complaints
+                        .push(format!("{}: {module} imports {target}, which is declared above it", file.display()));
                 }
             }
         }
@@ -176,15 +134,10 @@ fn upward_imports(main: &Path, text: &str) -> Vec<String> {
 /// The modules that a main file declares, in order.
 fn declared(text: &str) -> Vec<String> {
     let declaration = |line: &str| {
-        let line = line
-            .trim_start_matches("pub ")
-            .trim_start_matches("pub(crate) ");
+        let line = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
         Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
     };
-    without_tests(text)
-        .lines()
-        .filter_map(declaration)
-        .collect()
+    without_tests(text).lines().filter_map(declaration).collect()
 }
 
 /// Which module each name comes from that the main file exports again.
@@ -194,18 +147,11 @@ fn exports(text: &str) -> BTreeMap<String, String> {
         let Some((_, path)) = statement.split_once("use ") else {
             continue;
         };
-        let path = path
-            .trim()
-            .trim_start_matches("crate::")
-            .trim_start_matches("self::");
+        let path = path.trim().trim_start_matches("crate::").trim_start_matches("self::");
         let Some((module, names)) = path.split_once("::") else {
             continue;
         };
-        for name in names
-            .split(['{', '}', ','])
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-        {
+        for name in names.split(['{', '}', ',']).map(str::trim).filter(|name| !name.is_empty()) {
             let name = name.rsplit([' ', ':']).next().unwrap_or(name);
             exports.insert(name.to_owned(), module.trim().to_owned());
         }
@@ -229,21 +175,15 @@ fn files(src: &Path, module: &str) -> Vec<PathBuf> {
     }
     let is_source = |path: &PathBuf| {
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-        is_rust
-            && path.is_file()
-            && !path.ends_with("tests.rs")
-            && !path.iter().any(|part| part == "tests")
+        is_rust && path.is_file() && !path.ends_with("tests.rs") && !path.iter().any(|part| part == "tests")
     };
     files.into_iter().filter(is_source).collect()
 }
 
 /// The first names after every `crate::` outside comments and tests.
 fn imports(text: &str) -> Vec<String> {
-    let code: String = without_tests(text)
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(""))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let code: String =
+        without_tests(text).lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
     let mut names = Vec::new();
     for (at, prefix) in code.match_indices("crate::") {
         let before = code[..at].chars().next_back();
@@ -282,16 +222,11 @@ fn listed(list: &str) -> Vec<String> {
 }
 
 fn first_name(path: &str) -> Option<String> {
-    let name: String = path
-        .trim_start()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
+    let name: String = path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     (!name.is_empty()).then_some(name)
 }
 
 /// A file without the tests at its end.
 fn without_tests(text: &str) -> &str {
-    text.find("#[cfg(test)]\nmod ")
-        .map_or(text, |at| &text[..at])
+    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
 }

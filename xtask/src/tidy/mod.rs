@@ -41,22 +41,12 @@ pub(crate) fn check() -> Result<Tally> {
 
 /// All text files that git knows and that are there.
 fn sources() -> Result<Vec<Source>> {
-    let output = command("git")
-        .args(["ls-files", "-z"])
-        .output()
-        .context("cannot run git")?;
+    let output = command("git").args(["ls-files", "-z"]).output().context("cannot run git")?;
     anyhow::ensure!(output.status.success(), "git ls-files failed");
     let paths = String::from_utf8(output.stdout).context("a file name is not UTF-8")?;
     let read = |path: &str| {
         let text = fs::read_to_string(shell::root().join(path)).ok()?;
-        Some(Source {
-            path: path.to_owned(),
-            text,
-        })
+        Some(Source { path: path.to_owned(), text })
     };
-    Ok(paths
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .filter_map(read)
-        .collect())
+    Ok(paths.split('\0').filter(|path| !path.is_empty()).filter_map(read).collect())
 }

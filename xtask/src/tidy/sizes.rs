@@ -24,13 +24,8 @@ pub(super) fn complaints(sources: &[Source]) -> Vec<String> {
     });
     let too_generous = allowances.iter().filter_map(|(path, allowed)| {
         let length = lengths.get(path).copied().unwrap_or(0);
-        let advice = if length > LINES_MAX {
-            format!("say {length}")
-        } else {
-            "take it out".to_owned()
-        };
-        (length < *allowed)
-            .then(|| format!("{path} has shrunk to {length} lines: {advice} in {LIST}"))
+        let advice = if length > LINES_MAX { format!("say {length}") } else { "take it out".to_owned() };
+        (length < *allowed).then(|| format!("{path} has shrunk to {length} lines: {advice} in {LIST}"))
     });
     too_long.chain(too_generous).collect()
 }
@@ -42,20 +37,14 @@ fn entry(line: &str) -> Option<(&str, usize)> {
 
 fn is_ours(source: &Source) -> bool {
     let is_test = source.path.contains("/tests/") || source.path.ends_with("/tests.rs");
-    let is_generated = source
-        .text
-        .lines()
-        .take(3)
-        .any(|line| line.contains("@generated"));
+    let is_generated = source.text.lines().take(3).any(|line| line.contains("@generated"));
     source.path.ends_with(".rs") && !is_test && !is_generated
 }
 
 /// The lines of a file up to its tests.
 fn length(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
-    let tests_at = lines
-        .windows(2)
-        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
+    let tests_at = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
     tests_at.unwrap_or(lines.len())
 }
 
@@ -71,17 +60,9 @@ mod tests {
 
     #[test]
     fn a_long_file_is_reported_unless_it_is_generated() {
-        let file = |head: &str| Source {
-            path: "crates/x/src/a.rs".to_owned(),
-            text: format!("{head}\n").repeat(501),
-        };
-        assert_eq!(
-            complaints(&[file("x")])[0],
-            "crates/x/src/a.rs has 501 lines, 500 are allowed"
-        );
-        let too_long = complaints(&[file("// @generated")])
-            .into_iter()
-            .filter(|line| line.contains("a.rs"));
+        let file = |head: &str| Source { path: "crates/x/src/a.rs".to_owned(), text: format!("{head}\n").repeat(501) };
+        assert_eq!(complaints(&[file("x")])[0], "crates/x/src/a.rs has 501 lines, 500 are allowed");
+        let too_long = complaints(&[file("// @generated")]).into_iter().filter(|line| line.contains("a.rs"));
         assert_eq!(too_long.count(), 0);
     }
 }

@@ -1,0 +1,173 @@
+//! The client programs in `conformance/`: how each is installed, built and called.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{self, cargo, must, root, target, workshop};
+
+/// One column of the compatibility table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    pub(crate) key: &'static str,
+    language: Language,
+    /// The script or class that holds its checks.
+    program: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    Python,
+    Java,
+    Go,
+    JavaScript,
+    Rust,
+}
+
+pub(crate) const CONFLUENT_PYTHON: Client =
+    Client { key: "confluent-kafka", language: Language::Python, program: "confluent.py" };
+pub(crate) const KAFKA_PYTHON: Client =
+    Client { key: "kafka-python", language: Language::Python, program: "kafka_python.py" };
+pub(crate) const AIOKAFKA: Client = Client { key: "aiokafka", language: Language::Python, program: "aio.py" };
+pub(crate) const KAFKA_CLIENTS: Client =
+    Client { key: "kafka-clients", language: Language::Java, program: "KafkaClients" };
+pub(crate) const CONSOLE_TOOLS: Client =
+    Client { key: "console-tools", language: Language::Java, program: "ConsoleTools" };
+pub(crate) const FRANZ_GO: Client = Client { key: "franz-go", language: Language::Go, program: "conformance" };
+pub(crate) const KAFKAJS: Client = Client { key: "kafkajs", language: Language::JavaScript, program: "kafkajs.js" };
+pub(crate) const RDKAFKA: Client = Client { key: "rdkafka", language: Language::Rust, program: "conformance" };
+
+pub(crate) const ALL: [Client; 8] =
+    [KAFKA_CLIENTS, CONSOLE_TOOLS, CONFLUENT_PYTHON, KAFKA_PYTHON, AIOKAFKA, FRANZ_GO, KAFKAJS, RDKAFKA];
+
+impl Client {
+    /// Installs what the client needs and returns the command that runs its checks.
+    pub(crate) fn prepare(self) -> Result<Command> {
+        match self.language {
+            Language::Python => {
+                let mut command = Command::new(python()?);
+                command.arg(folder("python").join(self.program)).env("PYTHONDONTWRITEBYTECODE", "1");
+                Ok(command)
+            }
+            Language::Java => java(self.program),
+            Language::Go => Ok(Command::new(go("go", self.program)?)),
+            Language::JavaScript => javascript(self.program),
+            Language::Rust => rust(self.program),
+        }
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    root().join("conformance").join(name)
+}
+
+/// Makes sure that a program is there, with the system's package manager if it must be.
+fn need(program: &str, package: &str) -> Result<()> {
+    if shell::has(program) {
+        return Ok(());
+    }
+    if !shell::has("apt-get") {
+        bail!("{program} is not installed");
+    }
+    let mut command = Command::new("apt-get");
+    must(
+        "apt-get",
+        command.args(["install", "-y", "--no-install-recommends", package]).env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+    .with_context(|| format!("{program} is not installed"))?;
+    Ok(())
+}
+
+/// Whether `what` was made from these files as they are now; remembers them if not.
+fn is_fresh(what: &Path, files: &[PathBuf]) -> Result<bool> {
+    let mut now = String::new();
+    for file in files {
+        now += &fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let made_from = what.with_extension("made-from");
+    if fs::read_to_string(&made_from).ok().as_ref() == Some(&now) && what.exists() {
+        return Ok(true);
+    }
+    // Whoever finds it stale makes it; if that fails, nothing remains that looks fresh.
+    if what.is_dir() {
+        fs::remove_dir_all(what)?;
+    }
+    fs::write(made_from, now)?;
+    Ok(false)
+}
+
+/// Returns a Python that has the client libraries.
+pub(crate) fn python() -> Result<PathBuf> {
+    need("python3", "python3-venv")?;
+    let place = workshop("clients")?.join("python");
+    let requirements = folder("python").join("requirements.txt");
+    let python = place.join("bin/python");
+    if !is_fresh(&place, std::slice::from_ref(&requirements))? {
+        must("python-venv", Command::new("python3").args(["-m", "venv"]).arg(&place))?;
+        must("pip", Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
+    }
+    Ok(python)
+}
+
+/// Returns the directory of Apache Kafka's jars.
+pub(crate) fn kafka_jars() -> Result<PathBuf> {
+    need("java", "default-jdk-headless")?;
+    need("mvn", "maven")?;
+    let jars = workshop("clients")?.join("jars");
+    let pom = folder("java").join("pom.xml");
+    if !is_fresh(&jars, std::slice::from_ref(&pom))? {
+        let mut command = Command::new("mvn");
+        command.args(["-q", "-B", "dependency:copy-dependencies"]).arg("-f").arg(&pom);
+        must("maven", command.arg(format!("-DoutputDirectory={}", jars.display())))?;
+    }
+    Ok(jars)
+}
+
+/// Returns a `java` that starts fast and knows Apache Kafka and the classes in `conformance/java`.
+fn java(class: &str) -> Result<Command> {
+    let jars = kafka_jars()?;
+    need("javac", "default-jdk-headless")?;
+    let classes = workshop("clients/classes")?;
+    let sources = fs::read_dir(folder("java"))?.flatten().map(|entry| entry.path());
+    let sources: Vec<PathBuf> =
+        sources.filter(|path| path.extension().is_some_and(|ending| ending == "java")).collect();
+    let mut compiler = Command::new("javac");
+    compiler.args(["-Xlint:all,-path", "-Werror", "-cp", &format!("{}/*", jars.display())]);
+    must("javac", compiler.arg("-d").arg(&classes).args(sources))?;
+    let mut command = Command::new("java");
+    let path = format!("{}:{}/*", classes.display(), jars.display());
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &path, class]);
+    Ok(command)
+}
+
+/// Builds a Go program of `conformance/` and returns its path.
+pub(crate) fn go(module: &str, program: &str) -> Result<PathBuf> {
+    need("go", "golang-go")?;
+    let path = workshop("clients")?.join(format!("go-{program}"));
+    let mut command = Command::new("go");
+    must(&format!("go-{program}"), command.args(["build", "-o"]).arg(&path).arg(".").current_dir(folder(module)))?;
+    Ok(path)
+}
+
+fn javascript(script: &str) -> Result<Command> {
+    need("node", "nodejs")?;
+    need("npm", "npm")?;
+    // Node looks for packages above the script.
+    let place = folder("node");
+    if !is_fresh(&place.join("node_modules"), &[place.join("package-lock.json")])? {
+        must("npm", Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&place))?;
+    }
+    let mut command = Command::new("node");
+    command.arg(place.join(script)).env("KAFKAJS_NO_PARTITIONER_WARNING", "1");
+    Ok(command)
+}
+
+/// Builds the Rust program, which stands beside the workspace and has a target of its own.
+fn rust(program: &str) -> Result<Command> {
+    let place = target().join("conformance");
+    let mut command = cargo(&["build", "--locked", "--target-dir"]);
+    must("conformance-rust", command.arg(&place).current_dir(folder("rust")))?;
+    Ok(Command::new(place.join("debug").join(program)))
+}

@@ -1,0 +1,184 @@
+//! Runs the client programs against a broker and keeps `docs/compatibility.md` true.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::broker::Broker;
+use crate::clients::{self, Client};
+use crate::shell::{self, finish_within, root, workshop};
+use crate::suite::{Suite, Tally};
+
+const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
+const PAGE: &str = "docs/compatibility.md";
+const LIST: &str = "conformance/checks.json";
+
+/// One suite per client, and one for the table they make together.
+pub(crate) const SUITES: [Suite; 9] = [
+    Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
+    Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
+    Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
+    Suite { name: "conformance kafka-python (Python)", run: || run(clients::KAFKA_PYTHON) },
+    Suite { name: "conformance aiokafka (Python)", run: || run(clients::AIOKAFKA) },
+    Suite { name: "conformance franz-go (Go)", run: || run(clients::FRANZ_GO) },
+    Suite { name: "conformance KafkaJS (JavaScript)", run: || run(clients::KAFKAJS) },
+    Suite { name: "conformance rdkafka (Rust)", run: || run(clients::RDKAFKA) },
+    Suite { name: "compatibility table", run: table_is_fresh },
+];
+
+/// A check that every client program makes.
+#[derive(Debug, Deserialize)]
+struct Check {
+    check: String,
+    title: String,
+}
+
+/// What came of one check.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Ended {
+    check: String,
+    outcome: Outcome,
+    detail: String,
+    seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Pass,
+    Fail,
+    /// The client has no such feature.
+    Absent,
+}
+
+/// What one client's program printed.
+#[derive(Debug, Deserialize, Serialize)]
+struct Results {
+    client: String,
+    version: String,
+    #[serde(default)]
+    checks: BTreeMap<String, Ended>,
+}
+
+/// Runs the checks of one client against a broker of its own.
+fn run(client: Client) -> Result<Tally> {
+    let kept = kept(client)?;
+    if kept.exists() {
+        fs::remove_file(&kept)?;
+    }
+    let mut command = client.prepare().with_context(|| format!("cannot prepare {}", client.key))?;
+    let broker = Broker::start(client.key)?;
+    command.arg(&broker.addresses.kafka).arg(root().join(LIST));
+    let ended = finish_within(CLIENT_TIME_MAX, client.key, &mut command)?;
+    broker.end()?;
+    let results = parse(&ended.output).with_context(|| format!("the output of {}", client.key))?;
+    fs::write(kept, serde_json::to_string_pretty(&results)?)?;
+    let tally = judge(&list()?, &results);
+    if tally.failed > 0 {
+        shell::show_tail(&ended.output);
+    }
+    Ok(tally)
+}
+
+/// Where the results of a client wait for the table.
+fn kept(client: Client) -> Result<PathBuf> {
+    Ok(workshop("conformance")?.join(format!("{}.json", client.key)))
+}
+
+fn list() -> Result<Vec<Check>> {
+    let text = fs::read_to_string(root().join(LIST)).with_context(|| format!("cannot read {LIST}"))?;
+    serde_json::from_str(&text).with_context(|| LIST.to_owned())
+}
+
+/// Picks the results out of what a program printed among other things.
+fn parse(output: &str) -> Result<Results> {
+    let mut lines = output.lines().filter(|line| line.starts_with('{'));
+    let head = lines.find_map(|line| serde_json::from_str::<Results>(line).ok());
+    let mut results = head.context("the program did not say which client it is")?;
+    for ended in lines.filter_map(|line| serde_json::from_str::<Ended>(line).ok()) {
+        results.checks.insert(ended.check.clone(), ended);
+    }
+    Ok(results)
+}
+
+fn judge(list: &[Check], results: &Results) -> Tally {
+    let mut tally = Tally::default();
+    for Check { check, .. } in list {
+        match results.checks.get(check) {
+            Some(ended) if ended.outcome == Outcome::Pass => tally.add(Tally::pass()),
+            Some(ended) if ended.outcome == Outcome::Absent => {}
+            Some(ended) => tally.add(Tally::fail(format!("{check}: {}", ended.detail))),
+            None => tally.add(Tally::fail(format!("{check}: the program ended before it"))),
+        }
+    }
+    tally
+}
+
+/// Checks the table against what the clients' programs have found.
+fn table_is_fresh() -> Result<Tally> {
+    let kept = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
+    if kept == page()? {
+        return Ok(Tally::pass());
+    }
+    Ok(Tally::fail(format!("{PAGE} is not what the clients found: run `cargo xtask conformance --write`")))
+}
+
+/// Writes the table from what the clients' programs found when they last ran.
+pub(crate) fn write_table() -> Result<()> {
+    fs::write(root().join(PAGE), page()?).with_context(|| format!("cannot write {PAGE}"))
+}
+
+fn page() -> Result<String> {
+    let mut all = Vec::new();
+    for client in clients::ALL {
+        let path = kept(client)?;
+        let text = fs::read_to_string(&path).with_context(|| format!("{} has not run", client.key))?;
+        all.push(serde_json::from_str::<Results>(&text)?);
+    }
+    let list = list()?;
+    ensure!(!list.is_empty(), "{LIST} is empty");
+    let mut page = String::from(
+        "<!-- Written by `cargo xtask conformance --write`; CI checks that it is true. -->\n\n\
+         # What works with which client\n\n\
+         Every mark is the outcome of a program in `conformance/` that uses the client as its own\n\
+         manual says, against a running broker. ✓ works, ✗ does not, – the client has no such feature.\n\n",
+    );
+    let columns: Vec<String> = all.iter().map(|results| format!("{} {}", results.client, results.version)).collect();
+    writeln!(page, "| | {} |", columns.join(" | "))?;
+    writeln!(page, "|---|{}", ":-:|".repeat(all.len()))?;
+    for Check { check, title } in &list {
+        let marks: Vec<&str> = all.iter().map(|results| mark(results.checks.get(check))).collect();
+        writeln!(page, "| {title} | {} |", marks.join(" | "))?;
+    }
+    Ok(page)
+}
+
+fn mark(ended: Option<&Ended>) -> &'static str {
+    match ended.map(|ended| ended.outcome) {
+        Some(Outcome::Pass) => "✓",
+        Some(Outcome::Absent) => "–",
+        Some(Outcome::Fail) | None => "✗",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_was_never_reached_has_failed() {
+        let list: Vec<Check> =
+            ["seen", "unseen", "absent"].map(|check| Check { check: check.to_owned(), title: String::new() }).into();
+        let output = "noise\n{\"client\":\"c\",\"version\":\"1\"}\n{not json\n\
+            {\"check\":\"seen\",\"outcome\":\"pass\",\"detail\":\"\",\"seconds\":1.5}\n\
+            {\"check\":\"absent\",\"outcome\":\"absent\",\"detail\":\"\",\"seconds\":0}\n";
+        let tally = judge(&list, &parse(output).unwrap());
+        assert_eq!((tally.passed, tally.failed), (1, 1));
+        assert_eq!(tally.notes, ["unseen: the program ended before it"]);
+    }
+}
