@@ -31,6 +31,7 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// Creates a broker that remembers nothing.
     #[must_use]
     pub fn new(limits: BrokerLimits) -> Self {
         Self {
@@ -102,6 +103,7 @@ impl Broker {
         checkpoint::digest(&self.encode())
     }
 
+    /// Returns the bounds it works within.
     #[must_use]
     pub const fn limits(&self) -> &BrokerLimits {
         &self.limits
@@ -145,6 +147,7 @@ impl Broker {
         self.topics.iter()
     }
 
+    /// Returns a topic as it is now; whoever holds on to it keeps this version.
     #[must_use]
     pub fn topic(&self, name: &TopicName) -> Option<&SharedTopic> {
         self.topics.get(name)

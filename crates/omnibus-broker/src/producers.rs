@@ -36,11 +36,13 @@ impl Producer {
         Self { epoch, written_at: Timestamp(0), batches: [none; RECENT_BATCHES], batches_len: 0 }
     }
 
+    /// Returns its present incarnation.
     #[must_use]
     pub const fn epoch(&self) -> ProducerEpoch {
         self.epoch
     }
 
+    /// Returns when it wrote last.
     #[must_use]
     pub const fn written_at(&self) -> Timestamp {
         self.written_at

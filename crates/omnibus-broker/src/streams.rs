@@ -55,6 +55,7 @@ impl Stream {
         self.bounds.end
     }
 
+    /// Returns both ends.
     #[must_use]
     pub const fn bounds(&self) -> StreamBounds {
         self.bounds
@@ -96,8 +97,8 @@ impl Stream {
         base
     }
 
-    const fn appended(&self, base: Offset, duplicate: bool) -> Outcome {
-        Outcome::Appended(Appended { base, start: self.bounds.start, duplicate })
+    const fn appended(&self, base: Offset) -> Appended {
+        Appended { base, start: self.bounds.start, duplicate: false }
     }
 }
 
@@ -122,7 +123,10 @@ impl Streams {
             Entry::Vacant(place) => place.insert(Stream::new(append.leader_epoch)),
         };
         match (stream.judge(append)?, append.batch.producer) {
-            (Judgement::Duplicate(base), _) => return Ok(Applied::unchanged(stream.appended(base, true))),
+            (Judgement::Duplicate(base), _) => {
+                let appended = Appended { duplicate: true, ..stream.appended(base) };
+                return Ok(Applied::unchanged(Outcome::Appended(appended)));
+            }
             (Judgement::WriteFirst, _) if !room => return Err(too_many_producers(at)),
             (Judgement::WriteFirst, Some(stamp)) => {
                 self.producers += 1;
@@ -132,7 +136,7 @@ impl Streams {
             (Judgement::WriteFirst | Judgement::Write, _) => {}
         }
         let base = stream.write(at.now, append);
-        Ok(Applied::changed(stream.appended(base, false)))
+        Ok(Applied::changed(Outcome::Appended(stream.appended(base))))
     }
 
     pub(crate) fn trim(&mut self, stream: StreamId, before: Offset) -> Result<Applied, Refusal> {

@@ -1,6 +1,6 @@
 //! A member says what it has and wants, and learns what it may own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use omnibus_model::command::ConsumerHeartbeat;
 use omnibus_model::group::{TopicPartitions, TopicShape};
@@ -51,10 +51,10 @@ impl ConsumerGroup {
         if resubscribed && heartbeat.topics.is_none() {
             return Err(invalid("a new subscription comes with the catalog's view of it"));
         }
+        // From here on nothing is refused.
         if let Sender::Heir(old) = &sender {
             self.hand_over(old, id);
         }
-        // From here on nothing is refused.
         let (before, epoch_before) = (self.members.get(id).cloned(), self.epoch);
         self.adopt(id, member);
         let topics_changed = heartbeat.topics.as_ref().is_some_and(|topics| self.take_view(id, topics));
@@ -207,8 +207,8 @@ fn newcomer(heartbeat: &ConsumerHeartbeat) -> ConsumerMember {
         assignor: None,
         epoch: 0,
         epoch_before: 0,
-        granted: std::collections::BTreeMap::new(),
-        revoked: std::collections::BTreeMap::new(),
+        granted: BTreeMap::new(),
+        revoked: BTreeMap::new(),
         revoke_until: None,
     }
 }
