@@ -20,7 +20,7 @@ const TABLE: [(&str, &[&str]); 13] = [
     ("amqp", &["model", "engine"]),
     ("sqs", &["model", "engine"]),
     ("redis", &["model", "engine"]),
-    ("admin", &["model", "engine", "admin-api"]),
+    ("admin", &["model", "record", "engine", "admin-api"]),
 ];
 
 /// Crates beside the house: they may import any, and only tests may import them.

@@ -18,7 +18,9 @@ pub(crate) struct Failure(pub(crate) Problem);
 pub(crate) type Answer<T> = Result<Json<T>, Failure>;
 
 pub(crate) async fn unknown_path() -> Failure {
-    Problem::new(Code::UnknownPath, "there is nothing at this path").next("the paths are /healthz, /metrics and /v1/…").into()
+    Problem::new(Code::UnknownPath, "there is nothing at this path")
+        .next("the paths are /healthz, /metrics and /v1/…")
+        .into()
 }
 
 pub(crate) async fn unknown_method() -> (StatusCode, Json<Problem>) {

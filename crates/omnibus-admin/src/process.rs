@@ -77,7 +77,7 @@ mod tests {
     fn this_process_uses_memory() {
         let usage = Usage::own().unwrap();
         assert!(usage.memory_bytes > 0 && usage.threads > 0);
-        assert_eq!(Usage::of(std::process::id()).unwrap().memory_bytes > 0, true);
+        assert!(Usage::of(std::process::id()).unwrap().memory_bytes > 0);
     }
 
     #[test]

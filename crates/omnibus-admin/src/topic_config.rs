@@ -28,7 +28,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     TopicKey {
         name: "cleanup",
         kafka: "cleanup.policy",
-        meaning: "How old records leave: delete, compact, or compact,delete.",
+        meaning: "How old records leave: delete, compact, compact,delete, or keep: they stay.",
         show: |config| show_choice(config.cleanup, &CLEANUPS),
         is_chosen: |config| config.cleanup.is_some(),
         choose: |config, text| put(&mut config.cleanup, text, |text| choice(text, &CLEANUPS)),

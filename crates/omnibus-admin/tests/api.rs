@@ -1,5 +1,7 @@
 //! The admin API against a real engine on a disk in memory: requests in, JSON out, no sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -53,7 +55,8 @@ impl Broker {
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
-        let request = axum::http::Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let request =
+            axum::http::Request::builder().method(method).uri(path).header("content-type", "application/json");
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let answer = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = answer.status().as_u16();
@@ -190,10 +193,13 @@ async fn records_are_shown_without_loss() {
     broker.append("orders", 1, &[b"c"]).await;
 
     let records = broker.get("/v1/topics/orders/records?from=earliest").await;
-    assert_eq!(records["records"][1], json!({
-        "partition": 1, "offset": 1, "timestamp": 1001, "key": { "text": "key" }, "value": { "base64": "/wA=" },
-        "headers": [{ "key": "h", "value": { "text": "1" } }],
-    }));
+    assert_eq!(
+        records["records"][1],
+        json!({
+            "partition": 1, "offset": 1, "timestamp": 1001, "key": { "text": "key" }, "value": { "base64": "/wA=" },
+            "headers": [{ "key": "h", "value": { "text": "1" } }],
+        })
+    );
     assert_eq!((records["records"].as_array().unwrap().len(), &records["truncated"]), (3, &json!(false)));
 
     let offsets = |records: &Value| -> Vec<u64> {

@@ -9,8 +9,9 @@ use crate::config::{LogFormat, Logs};
 
 /// Begins to log; once per process.
 pub(crate) fn start(logs: &Logs) -> Result<()> {
-    let filter = EnvFilter::try_new(&logs.filter)
-        .with_context(|| format!("logs.filter: {:?} is not a filter; write info or info,omnibus_kafka=debug", logs.filter))?;
+    let filter = EnvFilter::try_new(&logs.filter).with_context(|| {
+        format!("logs.filter: {:?} is not a filter; write info or info,omnibus_kafka=debug", logs.filter)
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match logs.format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),

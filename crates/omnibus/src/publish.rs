@@ -89,9 +89,8 @@ impl PubArgs {
             return Ok(Message { key: self.key.clone().map(String::into_bytes), value: line });
         };
         let at = line.windows(separator.len().max(1)).position(|window| window == separator.as_bytes());
-        let at = at.with_context(|| {
-            format!("{:?} has no {separator:?} that ends its key", String::from_utf8_lossy(&line))
-        })?;
+        let at =
+            at.with_context(|| format!("{:?} has no {separator:?} that ends its key", String::from_utf8_lossy(&line)))?;
         Ok(Message { key: Some(line[..at].to_vec()), value: line[at + separator.len()..].to_vec() })
     }
 

@@ -113,19 +113,10 @@ async fn list(client: &AdminClient, format: Format) -> Result<()> {
     if format == Format::Json {
         return output::json(&list);
     }
-    let columns = [
-        Column::Text("TOPIC"),
-        Column::Number("PARTITIONS"),
-        Column::Number("RECORDS"),
-        Column::Number("BYTES"),
-    ];
+    let columns =
+        [Column::Text("TOPIC"), Column::Number("PARTITIONS"), Column::Number("RECORDS"), Column::Number("BYTES")];
     let row = |topic: &omnibus_admin_api::topic::TopicLine| {
-        vec![
-            topic.name.clone(),
-            topic.partitions.to_string(),
-            topic.records.to_string(),
-            topic.bytes.to_string(),
-        ]
+        vec![topic.name.clone(), topic.partitions.to_string(), topic.records.to_string(), topic.bytes.to_string()]
     };
     output::table(&columns, list.topics.iter().map(row))
 }

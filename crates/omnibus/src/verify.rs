@@ -57,8 +57,8 @@ struct Range {
 /// Checks and tells.
 pub(crate) fn run(args: &VerifyArgs, format: Format) -> Result<ExitCode> {
     let disk = open(&args.directory)?;
-    let report = omnibus_log::verify(&disk)
-        .with_context(|| format!("{} cannot be checked", args.directory.display()))?;
+    let report =
+        omnibus_log::verify(&disk).with_context(|| format!("{} cannot be checked", args.directory.display()))?;
     let findings = Findings::new(report);
     match format {
         Format::Json => output::json(&findings)?,

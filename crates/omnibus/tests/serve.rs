@@ -1,5 +1,7 @@
 //! The binary itself: serve, write, read, look, end.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::sync_channel;

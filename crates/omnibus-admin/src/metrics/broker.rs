@@ -20,7 +20,10 @@ pub(super) fn write(node: &Node, exposition: &mut Exposition) {
             counters.bytes_read.get(),
         ),
         (Metric("kafka_server_replicamanager_partitioncount", Gauge, "Partitions on this node."), partitions as u64),
-        (Metric("kafka_server_replicamanager_leadercount", Gauge, "Partitions that this node leads."), partitions as u64),
+        (
+            Metric("kafka_server_replicamanager_leadercount", Gauge, "Partitions that this node leads."),
+            partitions as u64,
+        ),
         (
             Metric(
                 "kafka_server_replicamanager_underreplicatedpartitions",
@@ -30,14 +33,25 @@ pub(super) fn write(node: &Node, exposition: &mut Exposition) {
             0,
         ),
         (
-            Metric("kafka_controller_kafkacontroller_activecontrollercount", Gauge, "Whether this node leads the metadata shard."),
+            Metric(
+                "kafka_controller_kafkacontroller_activecontrollercount",
+                Gauge,
+                "Whether this node leads the metadata shard.",
+            ),
             1,
         ),
         (
-            Metric("kafka_controller_kafkacontroller_offlinepartitionscount", Gauge, "Partitions without a leader; 0 while this node runs."),
+            Metric(
+                "kafka_controller_kafkacontroller_offlinepartitionscount",
+                Gauge,
+                "Partitions without a leader; 0 while this node runs.",
+            ),
             0,
         ),
-        (Metric("kafka_controller_kafkacontroller_globaltopiccount", Gauge, "Topics of the cluster."), topics.len() as u64),
+        (
+            Metric("kafka_controller_kafkacontroller_globaltopiccount", Gauge, "Topics of the cluster."),
+            topics.len() as u64,
+        ),
         (
             Metric("kafka_controller_kafkacontroller_globalpartitioncount", Gauge, "Partitions of the cluster."),
             partitions as u64,

@@ -49,7 +49,8 @@ pub(super) async fn write(node: &Node, exposition: &mut Exposition) -> Result<()
 const MEMBERS: Metric = Metric("kafka_consumergroup_members", Gauge, "Members of a consumer group.");
 
 fn write_sums(sums: &[Sum], exposition: &mut Exposition) {
-    let offset = Metric("kafka_consumergroup_current_offset_sum", Gauge, "Offsets that a group has committed for a topic.");
+    let offset =
+        Metric("kafka_consumergroup_current_offset_sum", Gauge, "Offsets that a group has committed for a topic.");
     let lag = Metric("kafka_consumergroup_lag_sum", Gauge, "Records of a topic that a group has not read yet.");
     exposition.many(offset, sums, |exposition, metric, sum| {
         exposition.sample(metric, &[("consumergroup", &sum.group), ("topic", &sum.topic)], sum.committed);
@@ -61,7 +62,11 @@ fn write_sums(sums: &[Sum], exposition: &mut Exposition) {
 
 fn write_partitions(lags: Vec<GroupLag>, exposition: &mut Exposition) {
     let rows: Vec<Row> = lags.into_iter().flat_map(rows).collect();
-    let offset = Metric("kafka_consumergroup_current_offset", Gauge, "The next offset that a group will read; -1 if it has committed none.");
+    let offset = Metric(
+        "kafka_consumergroup_current_offset",
+        Gauge,
+        "The next offset that a group will read; -1 if it has committed none.",
+    );
     let lag = Metric("kafka_consumergroup_lag", Gauge, "Records of a partition that a group has not read yet.");
     exposition.many(offset, &rows, |exposition, metric, row| {
         let offset = row.lag.committed.map_or_else(|| "-1".to_owned(), |offset| offset.to_string());

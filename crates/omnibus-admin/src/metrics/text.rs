@@ -38,12 +38,7 @@ impl Exposition {
     }
 
     /// Writes a metric with one number for each thing that is measured.
-    pub(crate) fn many<T>(
-        &mut self,
-        metric: Metric,
-        things: &[T],
-        mut write: impl FnMut(&mut Self, Metric, &T),
-    ) {
+    pub(crate) fn many<T>(&mut self, metric: Metric, things: &[T], mut write: impl FnMut(&mut Self, Metric, &T)) {
         self.head(metric);
         let kept = usize::try_from(self.series_max).unwrap_or(usize::MAX).min(things.len());
         for thing in &things[..kept] {
@@ -109,7 +104,10 @@ mod tests {
             exposition.sample(metric, &[("l", label), ("k", "v")], 1.5);
         });
         let text = exposition.finish();
-        assert!(text.starts_with("# HELP m Means something.\n# TYPE m gauge\nm{l=\"a\\\"b\\\\c\\nd\",k=\"v\"} 1.5\n"), "{text}");
+        assert!(
+            text.starts_with("# HELP m Means something.\n# TYPE m gauge\nm{l=\"a\\\"b\\\\c\\nd\",k=\"v\"} 1.5\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -143,9 +143,7 @@ pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
         match args.what {
             What::Produce { common, write, rate } => produce::measure(&common, &write, rate, clock).await,
             What::Consume { common, read } => consume::measure(&common, &read, clock).await,
-            What::Latency { common, write, read, rate } => {
-                latency::measure(&common, &write, &read, rate, clock).await
-            }
+            What::Latency { common, write, read, rate } => latency::measure(&common, &write, &read, rate, clock).await,
         }
     })?;
     report.print(format)

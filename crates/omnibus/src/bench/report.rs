@@ -132,7 +132,8 @@ impl Report {
 
     fn print_latencies(&self) -> Result<()> {
         let rows = [("acknowledged", &self.acknowledged), ("end to end", &self.end_to_end)];
-        let rows: Vec<Vec<String>> = rows.into_iter().filter_map(|(name, latency)| Some(latency.as_ref()?.row(name))).collect();
+        let rows: Vec<Vec<String>> =
+            rows.into_iter().filter_map(|(name, latency)| Some(latency.as_ref()?.row(name))).collect();
         if rows.is_empty() {
             return Ok(());
         }

@@ -65,9 +65,8 @@ impl Bounds {
 
     /// Takes up to `wanted` records from what is left.
     fn take(&self, wanted: u64) -> u64 {
-        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            Some(left.saturating_sub(wanted))
-        });
+        let before =
+            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(wanted)));
         before.unwrap_or_else(|left| left).min(wanted)
     }
 }

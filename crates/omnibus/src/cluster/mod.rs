@@ -7,9 +7,7 @@ mod reader;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use omnibus_kafka::client::{Client, ClientError, Connection, check};
 use omnibus_kafka::wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use omnibus_kafka::wire::messages::list_offsets_request::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
-};
+use omnibus_kafka::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use omnibus_kafka::wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use omnibus_kafka::wire::messages::metadata_response::MetadataResponseTopic;
 use omnibus_kafka::wire::{ApiKey, ErrorCode, WireString};

@@ -58,12 +58,8 @@ pub(crate) async fn send(connection: &Connection, topic: &TopicAt, batch: Batch,
         topic_id: topic.id,
         partition_data: vec![PartitionProduceData { index: batch.partition, records }],
     };
-    let request = ProduceRequest {
-        transactional_id: None,
-        acks: acks.number(),
-        timeout_ms: TIMEOUT_MS,
-        topic_data: vec![data],
-    };
+    let request =
+        ProduceRequest { transactional_id: None, acks: acks.number(), timeout_ms: TIMEOUT_MS, topic_data: vec![data] };
     if acks == Acks::None {
         connection.send_unanswered(&request).await?;
         return Ok(Sent(None));

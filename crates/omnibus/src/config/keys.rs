@@ -1,7 +1,7 @@
 //! All keys, in the order in which they are shown.
 
-use super::setting::Setting;
 use super::Config;
+use super::setting::Setting;
 
 /// One key: its name in the file, what it means, and where it is kept.
 pub(crate) struct Key {
@@ -170,9 +170,5 @@ pub(crate) const KEYS: &[Key] = &[
                   per module, as in info,omnibus_kafka=debug.",
         field: |config| &mut config.logs.filter,
     },
-    Key {
-        name: "logs.format",
-        meaning: "How it tells it: text or json.",
-        field: |config| &mut config.logs.format,
-    },
+    Key { name: "logs.format", meaning: "How it tells it: text or json.", field: |config| &mut config.logs.format },
 ];

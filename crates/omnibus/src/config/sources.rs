@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use omnibus_admin_api::nearest;
 use toml::{Table, Value};
 
-use super::keys::{KEYS, Key};
 use super::Config;
+use super::keys::{KEYS, Key};
 
 /// Variables that begin like ours and are not keys: addresses for the command line.
 const OTHER_VARIABLES: [&str; 3] = ["OMNIBUS_CONFIG", "OMNIBUS_ADMIN", "OMNIBUS_KAFKA"];

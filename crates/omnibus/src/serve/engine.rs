@@ -22,9 +22,9 @@ use crate::config::Config;
 pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
     let directory = config.data_dir.display();
     let disk = SystemDisk::open(&config.data_dir).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => anyhow!(
-            "{directory} is in use by another process; stop it, or choose another directory with --data-dir"
-        ),
+        io::ErrorKind::WouldBlock => {
+            anyhow!("{directory} is in use by another process; stop it, or choose another directory with --data-dir")
+        }
         _ => anyhow!(error).context(format!("cannot open the data directory {directory}")),
     })?;
     let entropy = SystemEntropy::open().context("cannot open /dev/urandom")?;

@@ -29,9 +29,8 @@ impl Identity {
     /// Reads the identity of a data directory, or gives it one.
     pub(crate) fn of(disk: &dyn Disk, entropy: &dyn Entropy) -> Result<Self> {
         match read(disk).context("reading identity.toml")? {
-            Some(text) => toml::from_str(&text).context(
-                "identity.toml in the data directory is damaged; restore it from a backup of this directory",
-            ),
+            Some(text) => toml::from_str(&text)
+                .context("identity.toml in the data directory is damaged; restore it from a backup of this directory"),
             None => {
                 let identity = Self::draw(entropy);
                 identity.save(disk).context("writing identity.toml; is the data directory writable?")?;

@@ -7,9 +7,7 @@ use anyhow::{Context, Result, bail};
 use omnibus_io::{Clock, Entropy, SystemClock, SystemEntropy};
 use omnibus_kafka::client::{Connection, check};
 use omnibus_kafka::wire::ApiKey;
-use omnibus_kafka::wire::messages::consumer_group_heartbeat_request::{
-    ConsumerGroupHeartbeatRequest, TopicPartitions,
-};
+use omnibus_kafka::wire::messages::consumer_group_heartbeat_request::{ConsumerGroupHeartbeatRequest, TopicPartitions};
 use omnibus_kafka::wire::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use omnibus_kafka::wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -85,8 +83,7 @@ impl Member {
         if self.clock.elapsed() >= self.next_heartbeat || before != self.assigned {
             let partitions = self.reading().into_iter().collect();
             let owned = TopicPartitions { topic_id: self.topic.id, partitions };
-            let request =
-                ConsumerGroupHeartbeatRequest { topic_partitions: Some(vec![owned]), ..self.heartbeat() };
+            let request = ConsumerGroupHeartbeatRequest { topic_partitions: Some(vec![owned]), ..self.heartbeat() };
             self.exchange(&request).await?;
         }
         Ok(())

@@ -110,7 +110,7 @@ async fn follow(mut cluster: Cluster, topic: TopicAt, args: &SubArgs, shown: &mu
         });
         readers[known].1.add(partition, offset);
     }
-    while !shown.is_enough() && !(args.until_end && is_at_end(&readers, &ends)) {
+    while !(shown.is_enough() || args.until_end && is_at_end(&readers, &ends)) {
         for (_, reader) in &mut readers {
             let fetched = reader.fetch(WAIT_MS).await?;
             shown.show(&fetched)?;
