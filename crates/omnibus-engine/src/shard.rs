@@ -188,9 +188,6 @@ impl Shard {
         self.expire_sessions();
         if self.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.wall) {
             self.apply_internally(&Command::Tick);
-            for group in self.waiting.groups() {
-                self.settle_waiters(&group);
-            }
         }
     }
 
@@ -284,8 +281,9 @@ impl Shard {
             self.open.push(self.now.wall, command);
             self.open_awaiting.effects.extend(effects(command, &applied.outcome));
         }
-        if let Some(group) = omnibus_broker::group_of(command) {
-            self.settle_waiters(group);
+        match omnibus_broker::group_of(command) {
+            Some(group) => self.settle_waiters(group),
+            None => self.settle_all_waiters(command),
         }
         Ok(applied)
     }
@@ -356,6 +354,15 @@ impl Shard {
             self.sessions.renew(self.now.elapsed, &group, &member);
         }
         self.answer_with(reply, alive.map_err(SubmitError::from));
+    }
+
+    /// Asks for all groups after a command that may have touched any.
+    fn settle_all_waiters(&mut self, command: &Command) {
+        if matches!(command, Command::Tick | Command::ForgetTopic { .. }) {
+            for group in self.waiting.groups() {
+                self.settle_waiters(&group);
+            }
+        }
     }
 
     fn settle_waiters(&mut self, group: &GroupName) {
