@@ -172,7 +172,15 @@ impl Manifest {
                 (Some(_), true) => return Err(damaged(number, manifest.slots)),
             }
         }
-        if manifest.slots == 0 { Err(damaged(number, 0)) } else { Ok(manifest) }
+        if manifest.slots == 0 {
+            return Err(damaged(number, 0));
+        }
+        if access != Access::Read {
+            // An edit that a killed process left to the kernel counts from now on.
+            let failed = |source| LogError::Io { action: Action::Write, path: path(number), source };
+            manifest.file.sync().map_err(failed)?;
+        }
+        Ok(manifest)
     }
 
     /// Makes edits durable, all of them or some of the first.

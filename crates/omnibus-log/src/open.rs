@@ -48,6 +48,9 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
     let mut recovery = Recovery::new(disk.as_ref(), caching, &root);
     recovery.rebuild(&manifest.list, &checkpoints).map_err(|error| with_affected(disk.as_ref(), error))?;
     let (tail, replay) = recovery.tail_and_replay()?;
+    for directory in [FileKind::Segment.directory(), FileKind::Pack.directory(), manifest::DIRECTORY] {
+        disk.sync_dir(directory).map_err(|source| io_error(Action::Write, directory, source))?;
+    }
     root.incarnation += 1;
     root.durable_seq = recovery.seq_next - 1;
     root.save(disk.as_ref())?;

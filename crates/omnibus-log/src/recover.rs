@@ -60,6 +60,8 @@ pub(crate) struct Recovery<'disk> {
     pub(crate) report: RecoveryReport,
     /// What packs hold was committed, and so was all before it.
     packed_to: BTreeMap<StreamId, Offset>,
+    /// A segment without a footer came before.
+    behind_unsealed: bool,
     /// Streams with entries after their shard's checkpoint: not dropped, whatever it says.
     used_since: BTreeSet<StreamId>,
     replay: VecDeque<ReplayBlock>,
@@ -83,6 +85,7 @@ impl<'disk> Recovery<'disk> {
             written_bytes: 0,
             report: RecoveryReport::default(),
             packed_to: BTreeMap::new(),
+            behind_unsealed: false,
             used_since: BTreeSet::new(),
             replay: VecDeque::new(),
             seq_next: 1,
@@ -137,9 +140,13 @@ impl<'disk> Recovery<'disk> {
 
     fn read_segment(&mut self, file: &Arc<LogFile>, segment: &BegunSegment) -> Result<(), LogError> {
         let footer = self.footer(file)?;
+        let needed = footer.as_ref().is_none_or(|footer| self.has_new(footer));
+        // Behind entries that are kept back until they are published again, a footer would
+        // put later batches into the index before them.
+        let footer = footer.filter(|_| !(needed && self.behind_unsealed));
+        self.behind_unsealed |= footer.is_none();
         if let Some(footer) = &footer {
             self.take_footer(file, footer);
-            let needed = footer.shards.iter().any(|(shard, (_, last))| self.is_new(*shard, *last));
             if !needed && let (Some((seq, crc)), Some(_)) = (footer.last_block, segment.last) {
                 (self.seq_next, self.previous_crc) = (seq + 1, crc);
                 self.written_bytes += footer.data_end;
@@ -194,6 +201,8 @@ impl<'disk> Recovery<'disk> {
             let torn = Damage { gravity: Gravity::TornTail, ..lost(&file.path, expected.seq, "a block is not sound") };
             self.report.torn_tail = Some(torn.at(end));
         }
+        // A killed process may have left what only the kernel holds. It counts from now on.
+        file.handle.sync().map_err(|source| LogError::Io { action: Action::Write, path: file.path.clone(), source })?;
         self.active = Some((Arc::clone(file), end, rows));
         Ok(())
     }
@@ -212,7 +221,9 @@ impl<'disk> Recovery<'disk> {
             if is_new {
                 self.used_since.extend(frame.rows.iter().map(|(stream, _)| *stream));
             }
-            if !sealed {
+            if sealed {
+                self.learn_ends(frame);
+            } else {
                 note_entry(file, frame.shard, frame.index);
                 self.take_rows(file, frame, is_new);
             }
@@ -228,6 +239,13 @@ impl<'disk> Recovery<'disk> {
         }
         self.written_bytes += length;
         rows
+    }
+
+    /// A footer does not tell of batches that were trimmed before it was written.
+    fn learn_ends(&self, frame: &Frame<'_>) {
+        for (stream, row) in &frame.rows {
+            self.index.change_or_make(*stream, frame.shard, |stream| stream.end = stream.end.max(row.end()));
+        }
     }
 
     /// Indexes the rows that are known to be committed and keeps the others back.
@@ -332,6 +350,10 @@ impl<'disk> Recovery<'disk> {
             previous_crc: self.previous_crc,
         };
         Ok((Some(tail), replay))
+    }
+
+    fn has_new(&self, footer: &Footer) -> bool {
+        footer.shards.iter().any(|(shard, (_, last))| self.is_new(*shard, *last))
     }
 
     fn is_new(&self, shard: ShardId, index: LogIndex) -> bool {
