@@ -7,9 +7,6 @@ use crate::reading::read_all;
 use crate::stage::Stage;
 use crate::violation::Violation;
 
-/// How much is read at once.
-const READ_BYTES: usize = 8 << 10;
-
 /// Checks what opening found, before anything else happens.
 ///
 /// # Errors
@@ -92,7 +89,7 @@ fn readings(stage: &mut Stage, rot: Option<&str>) -> Result<Vec<Reading>, Violat
     stage.tally.audits += 1;
     let streams = stage.node.log.streams();
     let readings = streams.into_iter().map(|stream| {
-        let reading = read_all(&stage.node.log, &stage.oracle, stream, READ_BYTES);
+        let reading = read_all(&stage.node.log, &stage.oracle, stream);
         let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
         Ok(Reading { rot: rot.map(str::to_owned), ..reading })
     });

@@ -165,6 +165,7 @@ impl Stage {
         }
         let Some((file, bit)) = self.any_bit(&copy) else { return Ok(()) };
         copy.flip_bit(&file, bit);
+        self.trace.line(format_args!("bit {bit} of {file} rots"));
         self.tally.flips += 1;
         let told = match Node::open(&copy, &self.scenario.node, self.time.moment()) {
             Ok((node, found)) => audit::rotten(self, node, &found, &file)?,
@@ -174,7 +175,7 @@ impl Stage {
             }
         };
         self.tally.flips_told += u64::from(told);
-        self.trace.line(format_args!("bit {bit} of {file} rots, told: {told}"));
+        self.trace.line(format_args!("it is told: {told}"));
         Ok(())
     }
 

@@ -8,6 +8,9 @@ use omnibus_record::{BatchHeader, batches};
 use crate::fact::{Reading, SeenBatch};
 use crate::oracle::Oracle;
 
+/// How much is read at once.
+const READ_BYTES: usize = 8 << 10;
+
 /// Reads from `from` on, about `bytes_max`, once.
 ///
 /// # Errors
@@ -21,25 +24,31 @@ pub(crate) fn read_some(log: &Log, oracle: &Oracle, (stream, from): (StreamId, O
     Ok(reading)
 }
 
-/// Reads a whole stream; goes on behind what is damaged.
+/// Reads a whole stream: what is damaged is passed over, what lies before it is not.
 ///
 /// # Errors
 /// What no reader should ever be told.
-pub(crate) fn read_all(log: &Log, oracle: &Oracle, stream: StreamId, bytes_max: usize) -> Result<Reading, String> {
+pub(crate) fn read_all(log: &Log, oracle: &Oracle, stream: StreamId) -> Result<Reading, String> {
     let mut reading = empty(log, stream);
     let mut from = reading.bounds.start;
+    let mut bytes_max = READ_BYTES;
     while from < reading.bounds.end {
-        let before = (reading.batches.len(), reading.damaged.len());
         match read(log, stream, from, bytes_max) {
             Ok(pieces) => note(&mut reading, pieces, oracle)?,
-            Err(error) => note_error(&mut reading, error)?,
+            // One damaged batch spoils the whole read: those before it are read one by one.
+            Err(ReadError::Corrupt { from: damaged, .. }) if from < damaged && bytes_max > 1 => bytes_max = 1,
+            Err(error) => {
+                note_error(&mut reading, error)?;
+                bytes_max = READ_BYTES;
+            }
         }
-        if before == (reading.batches.len(), reading.damaged.len()) {
+        let read_end = reading.batches.last().map(|batch| batch.end);
+        let damaged_end = reading.damaged.last().map(|(_, to, _)| *to);
+        let next = read_end.max(damaged_end).unwrap_or(from).max(from);
+        if next == from && bytes_max > 1 {
             break;
         }
-        let read = reading.batches.last().map(|batch| batch.end);
-        let damaged = reading.damaged.last().map(|(_, to, _)| *to);
-        from = read.max(damaged).unwrap_or(from).max(from);
+        from = next;
     }
     Ok(reading)
 }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use omnibus_io::{Bug, FaultDisk};
 use omnibus_model::{LogIndex, ShardId};
+use omnibus_replication::ReplicatedLog;
 
 use crate::audit;
 use crate::checks::Checks;
@@ -201,7 +202,9 @@ impl Run {
         for (shard, index) in reports {
             self.stage.see(&Fact::Committed { shard, index })?;
         }
-        if self.stage.disk.failures() > failures_before || broken {
+        let failed = self.stage.disk.failures() > failures_before;
+        if failed || broken {
+            self.stage.trace.line(format_args!("a write failed: {failed}, the log says so: {broken}"));
             self.stage.see(&Fact::WriteFailed)?;
             if self.ends_at.is_none() {
                 self.stage.tally.write_errors += 1;
@@ -294,12 +297,21 @@ impl Run {
         }
         for _ in 0..ROUNDS_MAX {
             self.round()?;
-            if !self.stage.node.has_pending() {
+            if self.ends_at.is_some() {
+                self.end(End::ProcessKill)?;
+            } else if !self.stage.node.has_pending() {
+                self.stage.trace.line(format_args!("nothing waits any more"));
                 self.stage.time.pass(50_000);
                 return self.write();
             }
         }
-        let what = format!("after {ROUNDS_MAX} rounds without a fault something still waits");
+        let waits = self.stage.node.shards.iter().map(|shard| (shard.has_pending(), shard.is_refused()));
+        let (room, stats) = (self.stage.node.witness.room(), self.stage.node.log.stats());
+        let what = format!(
+            "after {ROUNDS_MAX} rounds without a fault shards wait and are refused: {:?}; there is room for {room:?}, failed: {}",
+            waits.collect::<Vec<_>>(),
+            stats.failed
+        );
         self.stage.see(&Fact::Stuck { what })
     }
 

@@ -83,7 +83,7 @@ fn log_config(random: &mut Random) -> LogConfig {
     LogConfig {
         segment_bytes,
         block_bytes_max: usize::try_from(4 * KIB * random.within(1..=4)).expect("a few thousand"),
-        entry_bytes_max: segment_bytes / 2,
+        entry_bytes_max: 4096 * KIB,
         cache_bytes: [0, 16 * KIB, 1024 * KIB][random.place(3)],
         reserve_bytes: 2 * segment_bytes,
         spare_segments: random.place(3),

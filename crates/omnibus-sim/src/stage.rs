@@ -70,24 +70,15 @@ impl Stage {
         self.node.request(shard, self.time.moment(), request)
     }
 
-    /// Looks for an answer.
-    ///
-    /// # Errors
-    /// If a change is acknowledged that must not be.
-    pub(crate) fn look<T>(
-        &mut self,
-        reply: &mut oneshot::Receiver<Result<T, SubmitError>>,
-    ) -> Result<Answered<T>, Violation> {
+    /// Looks for an answer, and counts it.
+    pub(crate) fn look<T>(&mut self, reply: &mut oneshot::Receiver<Result<T, SubmitError>>) -> Answered<T> {
         let answered = self.look_at_answer(reply);
         match &answered {
-            Answered::Yes(_) => {
-                self.tally.acknowledged += 1;
-                self.see(&Fact::Acknowledged)?;
-            }
+            Answered::Yes(_) => self.tally.acknowledged += 1,
             Answered::No(_) => self.tally.refused += 1,
             Answered::NotYet | Answered::Unknown => {}
         }
-        Ok(answered)
+        answered
     }
 
     /// Looks for an answer that acknowledges no change.
@@ -110,6 +101,10 @@ impl Stage {
     /// If it cannot have it.
     pub(crate) fn appended(&mut self, message: MessageId, appended: Appended) -> Result<(), Violation> {
         self.see(&Fact::Appended { message, appended })?;
+        if !appended.duplicate {
+            self.see(&Fact::Acknowledged)?;
+        }
+        self.trace.line(format_args!("{message:?} is at {}", appended.base));
         self.oracle.set_fate(message, Fate::Placed(appended.base));
         Ok(())
     }

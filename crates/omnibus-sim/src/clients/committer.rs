@@ -98,9 +98,13 @@ impl Client for Committer {
 
     fn look(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         for (number, mut reply) in std::mem::take(&mut self.commits) {
-            match stage.look(&mut reply)? {
+            match stage.look(&mut reply) {
                 Answered::NotYet => self.commits.push((number, reply)),
-                Answered::Yes(_) => self.floor = self.floor.max(number),
+                Answered::Yes(_) => {
+                    stage.trace.line(format_args!("commit {number} of {} is done", self.group));
+                    stage.see(&Fact::Acknowledged)?;
+                    self.floor = self.floor.max(number);
+                }
                 Answered::No(_) | Answered::Unknown => {}
             }
         }

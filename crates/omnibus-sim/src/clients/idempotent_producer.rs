@@ -55,7 +55,9 @@ impl Client for IdempotentProducer {
         if stage.random.once_in(60) {
             self.begin_epoch();
         }
-        self.lanes.retain(|stream, _| stage.is_live(*stream));
+        let (live, gone) = std::mem::take(&mut self.lanes).into_iter().partition(|(stream, _)| stage.is_live(*stream));
+        self.lanes = live;
+        self.give_up(gone);
         let Some((stream, _)) = stage.any_stream() else { return Ok(()) };
         let stamp = ProducerStamp { id, epoch: ProducerEpoch(self.epoch), sequence_first: 0 };
         let lane = self.lanes.entry(stream).or_default();
@@ -72,7 +74,7 @@ impl Client for IdempotentProducer {
     fn look(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         self.look_for_id(stage)?;
         for (message, mut reply) in std::mem::take(&mut self.others) {
-            match stage.look(&mut reply)? {
+            match stage.look(&mut reply) {
                 Answered::NotYet => self.others.push((message, reply)),
                 Answered::Yes(outcome) => stage.appended(message, appended(outcome)?)?,
                 Answered::No(_) => refused(stage, message),
@@ -99,7 +101,7 @@ impl Client for IdempotentProducer {
 impl IdempotentProducer {
     fn look_for_id(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         let Some(mut reply) = self.asking.take() else { return Ok(()) };
-        match stage.look(&mut reply)? {
+        match stage.look(&mut reply) {
             Answered::NotYet => self.asking = Some(reply),
             Answered::Yes(Outcome::ProducerAllocated { producer }) => {
                 stage.see(&Fact::ProducerAllocated(producer))?;
@@ -113,7 +115,13 @@ impl IdempotentProducer {
     /// Begins again at sequence 0; what was on its way is left to its fate.
     fn begin_epoch(&mut self) {
         self.epoch += 1;
-        for (_, lane) in std::mem::take(&mut self.lanes) {
+        let lanes = std::mem::take(&mut self.lanes);
+        self.give_up(lanes);
+    }
+
+    /// Sends nothing of these again, but still hears what becomes of it.
+    fn give_up(&mut self, lanes: BTreeMap<StreamId, Lane>) {
+        for lane in lanes.into_values() {
             let replies = lane.unresolved.into_iter();
             self.others.extend(replies.filter_map(|attempt| attempt.reply.map(|reply| (attempt.message, reply))));
         }
@@ -168,7 +176,7 @@ impl Lane {
                 left.push_back(Attempt { message, reply: None });
                 continue;
             };
-            let waits = match stage.look(&mut reply)? {
+            let waits = match stage.look(&mut reply) {
                 Answered::NotYet => Some(reply),
                 Answered::Yes(outcome) => {
                     stage.appended(message, appended(outcome)?)?;

@@ -165,13 +165,13 @@ impl Client for Member {
 
     fn look(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         self.state = match std::mem::replace(&mut self.state, State::Outside) {
-            State::Joining(mut reply) => match stage.look(&mut reply)? {
+            State::Joining(mut reply) => match stage.look(&mut reply) {
                 Answered::NotYet => State::Joining(reply),
                 Answered::Yes(answer) => self.joined(stage, answer)?,
                 Answered::No(error) => self.outside(&error),
                 Answered::Unknown => State::Outside,
             },
-            State::Syncing(joined, mut reply) => match stage.look(&mut reply)? {
+            State::Syncing(joined, mut reply) => match stage.look(&mut reply) {
                 Answered::NotYet => State::Syncing(joined, reply),
                 Answered::Yes(synced) => self.synced(stage, &joined, &synced)?,
                 Answered::No(error) => self.outside(&error),
@@ -183,7 +183,7 @@ impl Client for Member {
                 Answered::No(error) => self.outside(&error),
                 Answered::Unknown => State::Outside,
             },
-            State::Leaving(mut reply) => match stage.look(&mut reply)? {
+            State::Leaving(mut reply) => match stage.look(&mut reply) {
                 Answered::NotYet => State::Leaving(reply),
                 Answered::Yes(_) | Answered::No(_) | Answered::Unknown => State::Outside,
             },

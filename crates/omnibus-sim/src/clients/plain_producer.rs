@@ -34,7 +34,7 @@ impl Client for PlainProducer {
 
     fn look(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         for (message, mut reply) in std::mem::take(&mut self.in_flight) {
-            match stage.look(&mut reply)? {
+            match stage.look(&mut reply) {
                 Answered::NotYet => self.in_flight.push((message, reply)),
                 Answered::Yes(Outcome::Appended(appended)) => stage.appended(message, appended)?,
                 Answered::Yes(other) => return Err(Violation::new("appends are appended", format!("{other:?}"))),
