@@ -41,6 +41,8 @@ struct State {
     /// Changing operations so far.
     operations: u64,
     fault: Option<(u64, Fault)>,
+    /// Operations that failed with an error so far.
+    failures: u64,
     powered: bool,
     /// Handles of an earlier life are dead.
     life: u64,
@@ -79,6 +81,7 @@ impl FaultDisk {
             capacity: u64::MAX,
             operations: 0,
             fault: None,
+            failures: 0,
             powered: true,
             life: 0,
         };
@@ -100,6 +103,12 @@ impl FaultDisk {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.lock().operations
+    }
+
+    /// Returns how many operations failed with an I/O error.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.lock().failures
     }
 
     /// Lets the changing operation number `operation`, counted from 1, go wrong.
@@ -214,7 +223,10 @@ impl State {
                 self.cut_power();
                 io::Error::other("the power is off")
             }
-            Fault::Error => io::Error::from_raw_os_error(libc::EIO),
+            Fault::Error => {
+                self.failures += 1;
+                io::Error::from_raw_os_error(libc::EIO)
+            }
         }
     }
 
