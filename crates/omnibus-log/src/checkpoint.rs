@@ -6,7 +6,7 @@
 use std::io;
 
 use bytes::Bytes;
-use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
+use omnibus_io::{Access, Bug, Caching, Disk, Durability, OpenMode, planted};
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
@@ -57,6 +57,9 @@ impl CheckpointName {
         let mode = OpenMode { access: Access::Create, caching: Caching::Kernel };
         let file = disk.open(&self.path(), mode).map_err(failed)?;
         file.set_len(bytes.len() as u64).map_err(failed)?;
+        if planted(Bug::PurgeBeforeCheckpoint) {
+            return file.write_at(&bytes, 0, Durability::Deferred).map_err(failed);
+        }
         file.write_at(&bytes, 0, Durability::Durable).map_err(failed)?;
         file.sync().map_err(failed)?;
         disk.sync_dir(&directory).map_err(failed)

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_io::{DiskFile, Durability};
+use omnibus_io::{Bug, DiskFile, Durability, planted};
 
 use crate::ring::Ring;
 
@@ -46,7 +46,9 @@ impl Device {
             Self::Plain { unsynced } => {
                 let writes = unsynced.len();
                 // A segment ends before the next begins, so all writes went to one file.
-                if let Some(file) = unsynced.last() {
+                if let Some(file) = unsynced.last()
+                    && !planted(Bug::AckBeforeSync)
+                {
                     file.sync()?;
                 }
                 unsynced.clear();

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use omnibus_io::{Access, Caching, Disk};
+use omnibus_io::{Access, Bug, Caching, Disk, planted};
 use parking_lot::Mutex;
 
 use crate::cache::Cache;
@@ -51,7 +51,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
     for directory in [FileKind::Segment.directory(), FileKind::Pack.directory(), manifest::DIRECTORY] {
         disk.sync_dir(directory).map_err(|source| io_error(Action::Write, directory, source))?;
     }
-    root.incarnation += 1;
+    root.incarnation += u64::from(!planted(Bug::TermReused));
     root.durable_seq = recovery.seq_next - 1;
     root.save(disk.as_ref())?;
     let incarnation = root.incarnation;

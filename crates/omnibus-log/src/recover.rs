@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
+use omnibus_io::{Access, Bug, Caching, Disk, Durability, OpenMode, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
 use crate::buffer::AlignedBuffer;
@@ -132,7 +132,7 @@ impl<'disk> Recovery<'disk> {
             self.files.segments.insert(number, Arc::clone(&file));
             self.files.prepared.push_back(file);
         }
-        if self.seq_next <= self.durable_seq {
+        if self.seq_next <= self.durable_seq && !planted(Bug::RotAsTornTail) {
             return Err(lost(FileKind::Segment.directory(), self.seq_next, "blocks are missing").into());
         }
         Ok(())
@@ -189,10 +189,13 @@ impl<'disk> Recovery<'disk> {
         let announces = |found: &HeaderFound| found.header.link.durable_seq >= expected.seq;
         let beyond = scanner.headers_beyond(end, expected, announces);
         let beyond = beyond.map_err(|source| unreadable(file, source))?;
-        if beyond.last().is_some_and(announces) || expected.seq <= self.durable_seq {
+        let rotten = beyond.last().is_some_and(announces) || expected.seq <= self.durable_seq;
+        if rotten && !planted(Bug::RotAsTornTail) {
             return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
         }
-        if let Some(suspect_end) = beyond.iter().map(HeaderFound::end).max() {
+        if let Some(suspect_end) = beyond.iter().map(HeaderFound::end).max()
+            && !planted(Bug::TornTailStays)
+        {
             wipe(file, end, suspect_end).map_err(|source| LogError::Io {
                 action: Action::Write,
                 path: file.path.clone(),

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use omnibus_io::{Bug, planted};
 use omnibus_model::{Offset, StreamId};
 
 use crate::buffer::PAGE_BYTES;
@@ -52,7 +53,8 @@ impl From<ReadError> for Miss {
 impl Row {
     /// Checks a payload that was read for it.
     pub(crate) fn check(&self, payload: &[u8], stream: StreamId, file: &LogFile) -> Result<(), ReadError> {
-        if payload.len() == self.bytes as usize && crc32c::crc32c(payload) == self.crc {
+        let sound = crc32c::crc32c(payload) == self.crc || planted(Bug::RotServed);
+        if payload.len() == self.bytes as usize && sound {
             return Ok(());
         }
         Err(ReadError::Corrupt {

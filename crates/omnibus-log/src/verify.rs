@@ -71,7 +71,8 @@ pub(crate) fn examine(disk: &dyn Disk) -> Result<VerifyReport, LogError> {
         }
         Err(error) => return Err(error),
     };
-    let mut examination = Examination { disk, root, report, ends: BTreeMap::new(), gap: None };
+    let from_beginning = list.begun().first().is_some_and(|segment| segment.first == 1);
+    let mut examination = Examination { disk, root, report, ends: BTreeMap::new(), from_beginning, gap: None };
     examination.checkpoints(&list)?;
     examination.segments(&list)?;
     for &number in &list.packs {
@@ -86,6 +87,8 @@ struct Examination<'disk> {
     report: VerifyReport,
     /// Where each stream ends in the blocks seen so far.
     ends: BTreeMap<StreamId, Offset>,
+    /// No segment was recycled yet.
+    from_beginning: bool,
     /// The damage that what is missing from now on is blamed on, and which streams were
     /// looked at since.
     gap: Option<(usize, BTreeSet<StreamId>)>,
@@ -153,7 +156,9 @@ impl Examination<'_> {
     /// Takes a sound batch into account, and finds out what is missing before it.
     fn see(&mut self, stream: StreamId, row: &Row) {
         self.report.batches += 1;
-        let end = self.ends.insert(stream, row.end());
+        // A log of which nothing was recycled has every stream from 0 on.
+        let beginning = self.from_beginning.then_some(Offset::ZERO);
+        let end = self.ends.insert(stream, row.end()).or(beginning);
         if let (Some((blamed, looked_at)), Some(end)) = (&mut self.gap, end)
             && looked_at.insert(stream)
             && end < row.base

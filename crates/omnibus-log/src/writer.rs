@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use omnibus_io::{Bug, planted};
 use omnibus_model::{LogIndex, ShardId};
 
 use crate::block::{BlockLink, BlockSize, ComposedBlock, compose};
@@ -104,6 +105,9 @@ impl Writer {
             return false;
         }
         self.seal_due = false;
+        if planted(Bug::SealForgotten) {
+            return true;
+        }
         self.submit(&[]);
         self.drain();
         if self.shared.failure.get().is_some() {
@@ -243,6 +247,11 @@ impl Writer {
                     self.land(flight);
                 }
             }
+            Err(_) if planted(Bug::WriteAfterFailure) => {
+                for flight in self.flights.drain(..).collect::<Vec<_>>() {
+                    self.land(flight);
+                }
+            }
             Err(error) => {
                 self.fail(error);
             }
@@ -269,6 +278,9 @@ impl Writer {
         for entry in block.entries {
             let pending = PendingEntry { index: entry.index, file: Arc::clone(file), rows: entry.rows };
             self.shared.pending.push(entry.shard, pending);
+            if planted(Bug::PublishBeforeCommit) {
+                self.shared.pending.publish(entry.shard, entry.index, &self.shared.index);
+            }
             (self.on_durable)(entry.shard, entry.index, Ok(()));
         }
     }

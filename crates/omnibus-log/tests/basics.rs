@@ -1,5 +1,7 @@
 //! What a log does when nothing goes wrong.
 
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
+
 mod support;
 
 use std::sync::Arc;

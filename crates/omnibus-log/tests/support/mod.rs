@@ -1,6 +1,7 @@
 //! A log on a disk, driven by hand, and what was promised to its user.
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
