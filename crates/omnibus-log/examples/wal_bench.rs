@@ -154,7 +154,9 @@ fn maintain(log: &Log, load: &Load) {
             let end = log.bounds(stream).end;
             log.trim(stream, Offset(end.0.saturating_sub(16_000)));
             let index = load.shards[number].lock().expect("no writer panics").in_flight.front().map(|entry| entry.0);
-            if log.wal_bytes_since_checkpoint() > 256 << 20 && let Some(index) = index {
+            if log.wal_bytes_since_checkpoint() > 256 << 20
+                && let Some(index) = index
+            {
                 let shard = ShardId(u16::try_from(number).unwrap_or(0));
                 log.save_checkpoint(shard, Term(1), LogIndex(index.0 - 1), b"state").expect("the disk works");
             }

@@ -160,7 +160,9 @@ impl Spans {
         if self.left_set.insert(key) {
             self.left.push_back(key);
         }
-        if self.left.len() > LEFT_MAX && let Some(oldest) = self.left.pop_front() {
+        if self.left.len() > LEFT_MAX
+            && let Some(oldest) = self.left.pop_front()
+        {
             self.left_set.remove(&oldest);
         }
     }

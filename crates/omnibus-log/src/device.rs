@@ -16,7 +16,9 @@ pub(crate) const FLIGHTS_MAX: usize = 2;
 pub(crate) enum Device {
     Ring(Box<Ring>),
     /// Files with writes that no sync has followed yet.
-    Plain { unsynced: Vec<Arc<dyn DiskFile>> },
+    Plain {
+        unsynced: Vec<Arc<dyn DiskFile>>,
+    },
 }
 
 impl Device {

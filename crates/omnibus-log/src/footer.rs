@@ -55,7 +55,9 @@ pub(crate) enum FooterFound {
     /// The file was not sealed.
     Absent,
     /// There is a trailer, but what it points to is not sound.
-    Damaged { position: u64 },
+    Damaged {
+        position: u64,
+    },
 }
 
 /// A file whose footer is meant.
@@ -101,13 +103,8 @@ pub(crate) fn write_footer(
     let rows_position = pages_of(facts.data_end);
     let row_count = u32::try_from(rows.len()).map_err(io::Error::other)?;
     let place = FooterPlace { rows_position, row_count };
-    let footer = Footer {
-        data_end: facts.data_end,
-        last_block: facts.last_block,
-        place,
-        runs,
-        shards: facts.shards.clone(),
-    };
+    let footer =
+        Footer { data_end: facts.data_end, last_block: facts.last_block, place, runs, shards: facts.shards.clone() };
     let directory = footer.encode_directory();
     let directory_position = rows_position + row_pages(rows.len() as u64) * PAGE_BYTES as u64;
     let end = directory_position + pages_of(directory.len() as u64) + PAGE_BYTES as u64;
@@ -200,8 +197,9 @@ impl Trailer {
         let mut cursor = Cursor::new(directory);
         let runs = (0..self.run_count).map(|_| decode_run(&mut cursor)).collect::<Option<Vec<_>>>()?;
         let shards = (0..self.shard_count).map(|_| decode_shard(&mut cursor)).collect::<Option<BTreeMap<_, _>>>()?;
-        let ascending = runs.windows(2).all(|pair| (pair[0].stream, pair[0].end) <= (pair[1].stream, pair[1].base)
-            || pair[0].stream < pair[1].stream);
+        let ascending = runs.windows(2).all(|pair| {
+            (pair[0].stream, pair[0].end) <= (pair[1].stream, pair[1].base) || pair[0].stream < pair[1].stream
+        });
         let inside = |run: &FooterRun| {
             run.base < run.end && run.first.checked_add(run.count).is_some_and(|end| end <= self.row_count)
         };

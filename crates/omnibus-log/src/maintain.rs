@@ -267,7 +267,9 @@ fn copy_runs(shared: &Shared, pack: &mut PackWriter<'_>, runs: &[(Cover, Run)]) 
     for (cover, run) in runs {
         pack.begin(*cover);
         let start = shared.index.with(cover.stream, |known| known.map_or(run.end, |known| known.start));
-        if start < run.end && let Err(error) = copy_run(shared, pack, (cover.stream, run, start)) {
+        if start < run.end
+            && let Err(error) = copy_run(shared, pack, (cover.stream, run, start))
+        {
             if matches!(error, LogError::Read(ReadError::Corrupt { .. })) {
                 tracing::error!(%error, "a damaged file cannot be packed; it stays as it is");
                 run.file.facts.lock().damaged = true;
@@ -291,7 +293,8 @@ fn copy_run(
     });
     read.map_err(Miss::into_error)?;
     for row in rows {
-        let (payload, _) = reader.payload(&run.file, row.position.into(), row.bytes.into()).map_err(Miss::into_error)?;
+        let (payload, _) =
+            reader.payload(&run.file, row.position.into(), row.bytes.into()).map_err(Miss::into_error)?;
         row.check(&payload, stream, &run.file)?;
         pack.push(row, &payload)?;
     }

@@ -26,15 +26,29 @@ pub(crate) enum Edit {
     AddSegment(u64),
     /// The segment is written from now on with the block `first`, and the one before ended
     /// with the block before that.
-    BeginSegment { number: u64, first: u64 },
+    BeginSegment {
+        number: u64,
+        first: u64,
+    },
     /// The blocks of a segment that is complete.
-    Blocks { number: u64, first: u64, last: u64 },
+    Blocks {
+        number: u64,
+        first: u64,
+        last: u64,
+    },
     RemoveSegment(u64),
     AddPack(u64),
     RemovePack(u64),
-    Checkpoint { shard: ShardId, term: Term, index: LogIndex },
+    Checkpoint {
+        shard: ShardId,
+        term: Term,
+        index: LogIndex,
+    },
     /// The number that the next segment gets, and the next pack.
-    Next { segment: u64, pack: u64 },
+    Next {
+        segment: u64,
+        pack: u64,
+    },
 }
 
 /// The list as all edits have made it.

@@ -119,7 +119,8 @@ fn load_root(disk: &dyn Disk, config: &LogConfig) -> Result<(Superblock, bool), 
         }
     }
     let manifest = Manifest::create(disk, config.identity, 1, FileList::default())?;
-    let root = Superblock { generation: 0, log: config.identity, incarnation: 0, manifest: manifest.number, durable_seq: 0 };
+    let root =
+        Superblock { generation: 0, log: config.identity, incarnation: 0, manifest: manifest.number, durable_seq: 0 };
     Ok((root, true))
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use omnibus_io::{Access, Bug, Caching, Disk, Durability, OpenMode, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
+use crate::block::Frame;
 use crate::buffer::AlignedBuffer;
 use crate::checkpoint::{CheckpointContent, CheckpointName};
 use crate::error::{Action, Damage, Gravity, LogError};
@@ -21,7 +22,6 @@ use crate::index::{Index, Rows, Run};
 use crate::manifest::{BegunSegment, Blocks, FileList};
 use crate::pending::{Pending, PendingEntry};
 use crate::replay::{Replay, ReplayBlock};
-use crate::block::Frame;
 use crate::row::Row;
 use crate::scan::{Expected, HeaderFound, Scanner, SoundBlock};
 use crate::shared::{Files, ShardFacts};

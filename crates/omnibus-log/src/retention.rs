@@ -75,7 +75,13 @@ fn runs_of(shared: &Shared, stream: StreamId) -> Option<(Offset, Vec<Run>)> {
 }
 
 /// Returns the first row of a run that fulfils a condition which some row does.
-fn first_row(shared: &Shared, stream: StreamId, run: &Run, start: Offset, fulfils: impl Fn(&Row) -> bool) -> BatchPosition {
+fn first_row(
+    shared: &Shared,
+    stream: StreamId,
+    run: &Run,
+    start: Offset,
+    fulfils: impl Fn(&Row) -> bool,
+) -> BatchPosition {
     let mut found = None;
     let reader = Reader { shared, patience: Patience::Disk };
     let read = reader.rows_from(stream, run, run.base.max(start), |row| {

@@ -11,7 +11,7 @@ use crate::cache::Origin;
 use crate::error::ReadError;
 use crate::file::{FooterPlace, LogFile, read_pages};
 use crate::footer::{FooterOf, ROWS_PER_PAGE, decode_row_page};
-use crate::index::{Run, Rows};
+use crate::index::{Rows, Run};
 use crate::row::Row;
 use crate::shared::Shared;
 

@@ -143,8 +143,12 @@ pub(crate) fn sound(bytes: &[u8], position: u64) -> Option<SoundBlock<'_>> {
         }
         next += u64::from(row.bytes);
     }
-    (next == position + header.payload_start() + u64::from(header.payload_bytes))
-        .then_some(SoundBlock { position, header, header_crc, frames })
+    (next == position + header.payload_start() + u64::from(header.payload_bytes)).then_some(SoundBlock {
+        position,
+        header,
+        header_crc,
+        frames,
+    })
 }
 
 /// Reads the meta area of a block whose header is sound.

@@ -113,8 +113,8 @@ impl Counters {
 impl Shared {
     /// Says what there is room for (I13).
     pub(crate) fn room(&self) -> Room {
-        let [disk, active, empty] = [&self.space.disk, &self.space.active, &self.space.empty]
-            .map(|bytes| bytes.load(Ordering::Relaxed));
+        let [disk, active, empty] =
+            [&self.space.disk, &self.space.active, &self.space.empty].map(|bytes| bytes.load(Ordering::Relaxed));
         let ahead = active.saturating_add(empty);
         if ahead.saturating_add(disk) >= self.config.reserve_bytes {
             return Room::Plenty;

@@ -168,12 +168,7 @@ impl Examination<'_> {
     }
 
     /// Adds an unsound stretch to the report, with the records in it as far as can be told.
-    fn describe(
-        &mut self,
-        file: &LogFile,
-        unsound: &Unsound,
-        rows: &[(StreamId, Row)],
-    ) -> Result<(), LogError> {
+    fn describe(&mut self, file: &LogFile, unsound: &Unsound, rows: &[(StreamId, Row)]) -> Result<(), LogError> {
         let mut found = damage(&file.path, unsound.from, "a block is not sound", unsound.gravity);
         found.block_seq = Some(unsound.seq);
         let mut known: Vec<(StreamId, Row)> = rows.to_vec();
@@ -264,7 +259,8 @@ impl Examination<'_> {
             }
             let mut found = damage(&file.path, position, "a page of the index", gravity);
             let on_page = footer.runs.iter().filter(|run| {
-                run.count > 0 && (run.first / ROWS_PER_PAGE..=(run.first + run.count - 1) / ROWS_PER_PAGE).contains(&page)
+                run.count > 0
+                    && (run.first / ROWS_PER_PAGE..=(run.first + run.count - 1) / ROWS_PER_PAGE).contains(&page)
             });
             found.affected = on_page.map(|run| Affected { stream: run.stream, from: run.base, to: run.end }).collect();
             self.report.damage.push(found);
@@ -316,7 +312,10 @@ fn beyond(
     let own = headers.iter().find(|found| found.position == position && found.header.link.seq == seq);
     let next = match own {
         Some(own) => Some(at(own.end(), seq + 1)),
-        None => headers.iter().find(|found| found.header.link.seq > seq).map(|found| at(found.position, found.header.link.seq)),
+        None => headers
+            .iter()
+            .find(|found| found.header.link.seq > seq)
+            .map(|found| at(found.position, found.header.link.seq)),
     };
     Ok(Some(Unsound { seq, from, next, gravity }))
 }

@@ -47,7 +47,10 @@ fn a_flipped_bit_in_acknowledged_data_is_reported_precisely() {
         // What an unreadable block held is known from what follows it: after the last, nothing.
         if block < 2 || bit > 2000 * 8 {
             let [affected] = damage.affected[..] else { panic!("{damage:?}") };
-            assert_eq!((affected.stream, affected.from, affected.to), (StreamId(5), Offset(block * 2), Offset(block * 2 + 2)));
+            assert_eq!(
+                (affected.stream, affected.from, affected.to),
+                (StreamId(5), Offset(block * 2), Offset(block * 2 + 2))
+            );
         }
     }
 }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use omnibus_io::Disk;
-use omnibus_log::{Entry, EntryBatch, Log, LogConfig, LogError, Opened, ReadError, RecoveryReport, ReplayEntry, Writer};
+use omnibus_log::{
+    Entry, EntryBatch, Log, LogConfig, LogError, Opened, ReadError, RecoveryReport, ReplayEntry, Writer,
+};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
 /// A configuration so small that a few entries fill segments.
