@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::{self, cargo, must, root, target, workshop};
+use crate::shell::{self, cargo, finish, must, root, target, workshop};
 
 /// One column of the compatibility table.
 #[derive(Clone, Copy, Debug)]
@@ -63,21 +63,31 @@ fn folder(name: &str) -> PathBuf {
     root().join("conformance").join(name)
 }
 
+/// A language that is not installed and cannot be.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    program: String,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is not installed, and this machine's package manager does not install it", self.program)
+    }
+}
+
+impl std::error::Error for Missing {}
+
 /// Makes sure that a program is there, with the system's package manager if it must be.
 fn need(program: &str, package: &str) -> Result<()> {
     if shell::has(program) {
         return Ok(());
     }
-    if !shell::has("apt-get") {
-        bail!("{program} is not installed");
-    }
     let mut command = Command::new("apt-get");
-    must(
-        "apt-get",
-        command.args(["install", "-y", "--no-install-recommends", package]).env("DEBIAN_FRONTEND", "noninteractive"),
-    )
-    .with_context(|| format!("{program} is not installed"))?;
-    Ok(())
+    command.args(["install", "-y", "--no-install-recommends", package]).env("DEBIAN_FRONTEND", "noninteractive");
+    match finish("apt-get", &mut command) {
+        Ok(ended) if ended.status.success() => Ok(()),
+        _ => bail!(Missing { program: program.to_owned() }),
+    }
 }
 
 /// Whether `what` was made from these files as they are now; remembers them if not.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Broker;
-use crate::clients::{self, Client};
+use crate::clients::{self, Client, Missing};
 use crate::shell::{self, finish_within, root, workshop};
 use crate::suite::{Suite, Tally};
 
@@ -71,7 +71,11 @@ fn run(client: Client) -> Result<Tally> {
     if kept.exists() {
         fs::remove_file(&kept)?;
     }
-    let mut command = client.prepare().with_context(|| format!("cannot prepare {}", client.key))?;
+    let mut command = match client.prepare() {
+        Ok(command) => command,
+        Err(error) if error.is::<Missing>() => return Ok(Tally::skip(error.to_string())),
+        Err(error) => return Err(error.context(format!("cannot prepare {}", client.key))),
+    };
     let broker = Broker::start(client.key)?;
     command.arg(&broker.addresses.kafka).arg(root().join(LIST));
     let ended = finish_within(CLIENT_TIME_MAX, client.key, &mut command)?;

@@ -8,6 +8,8 @@ mod ci;
 mod codegen;
 mod test;
 mod conformance;
+mod main_job;
+mod crash;
 mod clients;
 mod broker;
 mod tidy;
@@ -54,6 +56,13 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Sends this machine's package index through the broker, to a group of which one is killed.
+    MainJob,
+    /// Kills the broker under load and damages its log.
+    Crash {
+        #[arg(long, default_value_t = 10)]
+        rounds: u32,
+    },
     /// Writes what is generated from other files.
     Codegen {
         /// Only checks that everything is fresh.
@@ -80,6 +89,8 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
         Task::Conformance { clients, write } => run_conformance(&clients, write),
+        Task::MainJob => suite::run(&[test::RELEASE_BUILD, main_job::SUITE], &[], None),
+        Task::Crash { rounds } => run_crash(rounds),
         Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),
         Task::Codegen { check: false } => codegen::run(codegen::Check::Rewrite).map(|()| true),
         Task::Tidy => suite::run(&[ci::TIDY], &[], None),
@@ -98,4 +109,11 @@ fn run_conformance(clients: &[String], write: bool) -> anyhow::Result<bool> {
     }
     suites.extend(clients.is_empty().then_some(*table));
     suite::run(&suites, &[], None)
+}
+
+fn run_crash(rounds: u32) -> anyhow::Result<bool> {
+    broker::build()?;
+    let tally = crash::run(rounds)?;
+    println!("{} passed, {} failed: {}", tally.passed, tally.failed, tally.notes.join("; "));
+    Ok(tally.failed == 0)
 }

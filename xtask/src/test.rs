@@ -5,7 +5,7 @@ use regex::Regex;
 
 use crate::shell::{cargo, finish, show_tail};
 use crate::suite::{Suite, Tally};
-use crate::{broker, conformance};
+use crate::{broker, conformance, crash, main_job};
 
 pub(crate) const RELEASE_BUILD: Suite = Suite { name: "release build", run: release_build };
 
@@ -13,6 +13,7 @@ pub(crate) const RELEASE_BUILD: Suite = Suite { name: "release build", run: rele
 pub(crate) fn suites() -> Vec<Suite> {
     let mut suites = vec![Suite { name: "crates", run: crates }, RELEASE_BUILD];
     suites.extend(conformance::SUITES);
+    suites.extend([main_job::SUITE, crash::SUITE]);
     suites
 }
 

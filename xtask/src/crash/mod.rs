@@ -1,0 +1,171 @@
+//! Kills the broker under load, again and again, and checks that it kept its promises.
+
+mod wal;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::broker::{self, Broker};
+use crate::clients;
+use crate::shell::{self, finish, root, say, workshop};
+use crate::suite::{Suite, Tally};
+
+/// What CI affords.
+pub(crate) const SUITE: Suite = Suite { name: "crash", run: || run(10) };
+
+const TOPIC: &str = "crash";
+const PARTITIONS: &str = "4";
+const LOAD_END_TIME_MAX: Duration = Duration::from_secs(90);
+/// How long the load may take to note what was acknowledged before the broker died.
+const NOTES_SETTLE: Duration = Duration::from_millis(300);
+
+/// What is done to the log of a broker that was killed.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Nothing,
+    TailTruncated,
+    TailBitFlipped,
+}
+
+/// What the reader of a topic found.
+#[derive(Debug, Deserialize)]
+struct Findings {
+    served: usize,
+    acknowledged: usize,
+    complaints: Vec<String>,
+}
+
+/// What `omnibus verify --output json` found.
+#[derive(Debug, Deserialize)]
+struct Verified {
+    sound: bool,
+    damage: Vec<serde_json::Value>,
+}
+
+/// The program that produces, and where it notes what was acknowledged.
+#[derive(Debug)]
+struct Load {
+    child: Child,
+    notes: PathBuf,
+    log: PathBuf,
+}
+
+/// Kills the broker `rounds` times.
+pub(crate) fn run(rounds: u32) -> Result<Tally> {
+    let python = clients::python()?;
+    let mut broker = Broker::start("crash")?;
+    broker.command_line(&["topic", "create", TOPIC, "--partitions", PARTITIONS])?;
+    let mut load = Load::start(&python, &broker)?;
+    let mut tally = Tally::default();
+    for round in 1..=rounds {
+        // Spread over a second and a half, the same on every machine.
+        std::thread::sleep(Duration::from_millis(200 + u64::from(round) * 7_919 % 1_300));
+        let damage = [Damage::Nothing, Damage::TailTruncated, Damage::TailBitFlipped][round as usize % 3];
+        broker = survive(broker, &load, damage).with_context(|| format!("round {round}, {damage:?}"))?;
+        say(&format!("    round {round} of {rounds}: {damage:?}"));
+        tally.add(Tally::pass());
+    }
+    load.end()?;
+    let findings = check(&python, &broker, &load.notes, "all")?;
+    say(&format!("    {} records served, {} acknowledged", findings.served, findings.acknowledged));
+    ensure!(findings.served == findings.acknowledged, "some records were never acknowledged");
+    tally.add(Tally::pass());
+    tally.add(rot(&python, broker, &load.notes).context("a bit flipped in acknowledged data")?);
+    tally.notes.push(format!("{} records, {rounds} kills", findings.acknowledged));
+    Ok(tally)
+}
+
+/// Kills the broker, damages its log, and starts it again.
+fn survive(broker: Broker, load: &Load, damage: Damage) -> Result<Broker> {
+    let (data, addresses) = broker.kill()?;
+    std::thread::sleep(NOTES_SETTLE);
+    let blocks = wal::blocks(&data)?;
+    if let Some(newest) = blocks.last() {
+        let acknowledged = acknowledged(&load.notes)?;
+        let tail = wal::unacknowledged_tail(&blocks, &acknowledged);
+        match damage {
+            Damage::Nothing => {}
+            Damage::TailTruncated => wal::truncate(tail, newest)?,
+            Damage::TailBitFlipped => wal::spoil(tail, newest)?,
+        }
+    }
+    let verified = verify(&data)?;
+    ensure!(verified.sound, "omnibus verify calls it unsound: {:?}", verified.damage);
+    Broker::start_on("crash", data, &addresses)
+}
+
+/// Flips a bit of an acknowledged record: it must be reported, and never served.
+fn rot(python: &Path, broker: Broker, notes: &Path) -> Result<Tally> {
+    let (data, addresses) = broker.kill()?;
+    let number = wal::rot(&wal::blocks(&data)?, &acknowledged(notes)?)?;
+    let verified = verify(&data)?;
+    ensure!(!verified.sound, "omnibus verify finds nothing wrong with record {number}");
+    ensure!(verified.damage.len() == 1, "omnibus verify reports more than one place: {:?}", verified.damage);
+    say(&format!("    record {number}: {}", verified.damage[0]));
+    let mut tally = Tally::pass();
+    // A broker that refuses to start serves nothing wrong either.
+    if let Ok(broker) = Broker::start_on("crash", data, &addresses) {
+        let findings = check(python, &broker, notes, "some")?;
+        ensure!(findings.served < findings.acknowledged, "everything is served, record {number} too");
+        say(&format!("    {} of {} records are served, all as sent", findings.served, findings.acknowledged));
+    }
+    tally.add(Tally::pass());
+    Ok(tally)
+}
+
+fn acknowledged(notes: &Path) -> Result<BTreeSet<u64>> {
+    let text = fs::read_to_string(notes)?;
+    Ok(text.lines().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect())
+}
+
+fn verify(data: &Path) -> Result<Verified> {
+    let mut command = Command::new(broker::binary());
+    let output = command.args(["verify", "--output", "json"]).arg(data).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = || format!("omnibus verify said {text}{}", String::from_utf8_lossy(&output.stderr));
+    let verified: Verified = serde_json::from_str(&text).with_context(error)?;
+    ensure!(verified.sound == output.status.success(), "omnibus verify ended with {}", output.status);
+    Ok(verified)
+}
+
+fn check(python: &Path, broker: &Broker, notes: &Path, mode: &str) -> Result<Findings> {
+    let mut command = Command::new(python);
+    command.arg(root().join("conformance/crash/check.py")).args([&broker.addresses.kafka, TOPIC]);
+    let ended = finish("crash-check", command.arg(notes).arg(mode))?;
+    let line = ended.output.lines().find(|line| line.starts_with('{')).context("the check said nothing")?;
+    let findings: Findings = serde_json::from_str(line)?;
+    ensure!(ended.status.success(), "{}", findings.complaints.join("; "));
+    Ok(findings)
+}
+
+impl Load {
+    fn start(python: &Path, broker: &Broker) -> Result<Self> {
+        let notes = workshop("crash")?.join("acknowledged");
+        fs::write(&notes, "")?;
+        let mut command = Command::new(python);
+        command.arg(root().join("conformance/crash/load.py")).args([&broker.addresses.kafka, TOPIC]);
+        let (child, log) = shell::start("crash-load", command.arg(&notes))?;
+        Ok(Self { child, notes, log })
+    }
+
+    /// Stops producing; all that was sent must have been acknowledged.
+    fn end(&mut self) -> Result<()> {
+        let status = shell::end(&mut self.child, LOAD_END_TIME_MAX)?;
+        ensure!(status.success(), "the producer failed: {}", fs::read_to_string(&self.log)?);
+        Ok(())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
