@@ -32,7 +32,7 @@ pub(super) async fn handle(context: &Context, request: CreateTopicsRequest, _ver
         let engine = context.engine.clone();
         async move { CreatableTopicResult { name, ..carry_out(&engine, plan, mode).await } }
     });
-    let topics = concurrently::all(creating.collect()).await;
+    let topics = concurrently::all(creating).await;
     CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
 }
 
@@ -88,15 +88,19 @@ fn check_collision(context: &Context, name: &TopicName) -> Result<(), Failure> {
     if !name.as_str().contains(['.', '_']) {
         return Ok(());
     }
-    let folded = |name: &TopicName| name.as_str().replace('.', "_");
-    let wanted = folded(name);
-    match context.engine.catalog().topics().iter().find(|topic| folded(&topic.name) == wanted) {
+    let collides = |other: &str| other.len() == name.as_str().len() && folded(other).eq(folded(name.as_str()));
+    match context.engine.catalog().topics().iter().find(|topic| collides(topic.name.as_str())) {
         Some(other) => {
             let message = format!("topic {name} differs from {} only in . and _", other.name);
             Err(Failure::new(ErrorCode::InvalidTopicException, message))
         }
         None => Ok(()),
     }
+}
+
+/// A name as metrics write it.
+fn folded(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|byte| if byte == b'.' { b'_' } else { byte })
 }
 
 fn partitions(context: &Context, topic: &CreatableTopic) -> Result<u32, Failure> {

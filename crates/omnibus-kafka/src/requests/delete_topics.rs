@@ -18,7 +18,7 @@ pub(super) async fn handle(context: &Context, request: DeleteTopicsRequest, vers
             let context = context.clone();
             async move { delete(&context, wanted, times).await }
         });
-    let responses = concurrently::all(deleting.collect()).await;
+    let responses = concurrently::all(deleting).await;
     DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() }
 }
 
