@@ -1,8 +1,10 @@
 //! What a start finds on the disk: every shard's broker as it was.
 
 use omnibus_broker::{Broker, BrokerLimits};
+use omnibus_io::{Bug, planted};
 use omnibus_log::{Checkpoint, Log, ReplayEntry};
-use omnibus_model::{LogIndex, ShardId, StreamId};
+use omnibus_model::command::Append;
+use omnibus_model::{BatchInfo, Command, LogIndex, ShardId, StreamId};
 
 use crate::catalog::Catalog;
 use crate::error::EngineError;
@@ -42,12 +44,25 @@ pub fn recover(
         let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
         assert!(entry.index > shard.last, "entries behind a checkpoint come in order");
         for (now, command) in decode_head(&entry.head).map_err(unreadable)? {
+            let Some(command) = remembered(command) else { continue };
             shard.broker.apply(now, &command).map_err(|refusal| unreadable(refusal.to_string()))?;
         }
         shard.last = entry.index;
         shard.repeated += 1;
     }
     Ok(recovered)
+}
+
+/// The command as it was logged, unless a bug on purpose forgets some of it.
+fn remembered(command: Command) -> Option<Command> {
+    match command {
+        Command::Append(append) if planted(Bug::SequencesForgotten) => {
+            let batch = BatchInfo { producer: None, ..append.batch };
+            Some(Command::Append(Append { batch, ..append }))
+        }
+        Command::Trim { .. } if planted(Bug::TrimForgotten) => None,
+        command => Some(command),
+    }
 }
 
 /// Tells the log what the brokers know of its streams: where they begin, and which are gone.

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_broker::Broker;
+use omnibus_io::{Bug, planted};
 use omnibus_log::{EntryBatch, Log, Room};
 use omnibus_model::command::{Append, JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
-use omnibus_model::outcome::Applied;
+use omnibus_model::outcome::{Applied, Appended};
 use omnibus_model::{
     BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, LogIndex, MemberId, Millis, Offset, Outcome, Refusal,
     ShardId, StreamId, Term, Timestamp,
@@ -278,7 +279,8 @@ impl Shard {
         }
         let applied = self.broker.apply(self.now.wall, command).inspect_err(|_| self.shared.counters.commands_refused.add(1))?;
         if applied.changed {
-            self.open.push(self.now.wall, command);
+            let late = Millis(u64::from(planted(Bug::ClockInApply)));
+            self.open.push(self.now.wall.plus(late), command);
             self.open_awaiting.effects.extend(effects(command, &applied.outcome));
         }
         match omnibus_broker::group_of(command) {
@@ -303,10 +305,16 @@ impl Shard {
 
     fn append_batch(&mut self, stream: StreamId, batch: BatchInfo, payload: Bytes) -> Result<Outcome, SubmitError> {
         if self.shared.replicated.room() != Room::Plenty {
+            if planted(Bug::AckDespiteFullDisk) {
+                return Ok(self.pretend_append(stream));
+            }
             return Err(SubmitError::DiskFull);
         }
         let leader_epoch = leader_epoch(self.term);
         let applied = self.apply(&Command::Append(Append { stream, batch, leader_epoch }))?;
+        if planted(Bug::DuplicateAsNew) && !applied.changed {
+            return Ok(self.pretend_append(stream));
+        }
         if let (true, Outcome::Appended(appended)) = (applied.changed, &applied.outcome) {
             self.shared.counters.batches_appended.add(1);
             self.shared.counters.records_appended.add(u64::from(batch.count));
@@ -314,6 +322,12 @@ impl Shard {
             self.open.push_batch(stamped(stream, batch, appended.base, leader_epoch, payload));
         }
         Ok(applied.outcome)
+    }
+
+    /// What a bug on purpose answers that wrote nothing.
+    fn pretend_append(&self, stream: StreamId) -> Outcome {
+        let bounds = self.broker.stream(stream).map(omnibus_broker::Stream::bounds).unwrap_or_default();
+        Outcome::Appended(Appended { base: bounds.end, start: bounds.start, duplicate: false })
     }
 
     fn join(&mut self, command: JoinGroup, reply: JoinReply) {
@@ -408,6 +422,8 @@ impl Shard {
     fn answer_later(&mut self, answer: Answer) {
         if self.broken {
             answer(Err(SubmitError::Broken));
+        } else if planted(Bug::AnswerBeforeCommit) {
+            answer(Ok(()));
         } else if !self.open.is_empty() {
             self.open_awaiting.answers.push(answer);
         } else if let Some((_, awaiting)) = &mut self.refused {
@@ -447,7 +463,8 @@ impl Shard {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { shard: self.id, term: self.term, index: self.last, state: self.broker.encode() }
+        let index = if planted(Bug::CheckpointAhead) { self.last.next() } else { self.last };
+        Snapshot { shard: self.id, term: self.term, index, state: self.broker.encode() }
     }
 
     /// Copies the broker's memory for those who asked; it is theirs once all of it is committed.

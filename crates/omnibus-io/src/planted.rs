@@ -12,8 +12,12 @@ pub enum Bug {
     AckBeforeSync,
     /// Rot in acknowledged data passes for a torn tail and is cut off.
     RotAsTornTail,
-    /// A torn tail stays on the disk and looks sound again later.
-    TornTailStays,
+    /// What a killed process left unsynced counts as durable at the next start.
+    StartUnsynced,
+    /// A new segment's name is not synced.
+    NameUnsynced,
+    /// A start does not learn where streams end whose batches were trimmed.
+    EndForgotten,
     /// A checkpoint counts before it is durable.
     PurgeBeforeCheckpoint,
     /// A command is applied at another time than it is logged with.
@@ -44,10 +48,12 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
-        Self::TornTailStays,
+        Self::StartUnsynced,
+        Self::NameUnsynced,
+        Self::EndForgotten,
         Self::PurgeBeforeCheckpoint,
         Self::ClockInApply,
         Self::SequencesForgotten,
@@ -69,7 +75,9 @@ impl Bug {
         match self {
             Self::AckBeforeSync => "ack-before-sync",
             Self::RotAsTornTail => "rot-as-torn-tail",
-            Self::TornTailStays => "torn-tail-stays",
+            Self::StartUnsynced => "start-unsynced",
+            Self::NameUnsynced => "name-unsynced",
+            Self::EndForgotten => "end-forgotten",
             Self::PurgeBeforeCheckpoint => "purge-before-checkpoint",
             Self::ClockInApply => "clock-in-apply",
             Self::SequencesForgotten => "sequences-forgotten",

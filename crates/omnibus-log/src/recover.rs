@@ -193,9 +193,7 @@ impl<'disk> Recovery<'disk> {
         if rotten && !planted(Bug::RotAsTornTail) {
             return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
         }
-        if let Some(suspect_end) = beyond.iter().map(HeaderFound::end).max()
-            && !planted(Bug::TornTailStays)
-        {
+        if let Some(suspect_end) = beyond.iter().map(HeaderFound::end).max() {
             wipe(file, end, suspect_end).map_err(|source| LogError::Io {
                 action: Action::Write,
                 path: file.path.clone(),
@@ -205,7 +203,10 @@ impl<'disk> Recovery<'disk> {
             self.report.torn_tail = Some(torn.at(end));
         }
         // A killed process may have left what only the kernel holds. It counts from now on.
-        file.handle.sync().map_err(|source| LogError::Io { action: Action::Write, path: file.path.clone(), source })?;
+        if !planted(Bug::StartUnsynced) {
+            let failed = |source| LogError::Io { action: Action::Write, path: file.path.clone(), source };
+            file.handle.sync().map_err(failed)?;
+        }
         self.active = Some((Arc::clone(file), end, rows));
         Ok(())
     }
@@ -224,9 +225,10 @@ impl<'disk> Recovery<'disk> {
             if is_new {
                 self.used_since.extend(frame.rows.iter().map(|(stream, _)| *stream));
             }
-            if sealed {
+            if sealed && !planted(Bug::EndForgotten) {
                 self.learn_ends(frame);
-            } else {
+            }
+            if !sealed {
                 note_entry(file, frame.shard, frame.index);
                 self.take_rows(file, frame, is_new);
             }
@@ -294,11 +296,10 @@ impl<'disk> Recovery<'disk> {
         *file.facts.lock() = FileFacts {
             data_end: footer.data_end,
             closed: true,
-            touched: Vec::new(),
             shards: footer.shards.clone(),
             last_block: footer.last_block,
             footer: Some(footer.place),
-            damaged: false,
+            ..FileFacts::default()
         };
         for run in &footer.runs {
             self.index.change_or_make(run.stream, run.shard, |stream| {
@@ -347,6 +348,7 @@ impl<'disk> Recovery<'disk> {
             file,
             position,
             capacity,
+            unwritten: false,
             rows,
             seq_next: self.seq_next,
             durable_seq: self.seq_next - 1,

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use omnibus_io::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+use omnibus_io::{Access, Bug, Caching, Disk, DiskFile, Durability, OpenMode, planted};
 
 use crate::buffer::AlignedBuffer;
 use crate::error::{Action, LogError};
@@ -29,6 +29,11 @@ impl Shared {
         Ok(file)
     }
 
+    /// Whether a segment waits that takes nothing to begin.
+    pub(crate) fn has_prepared_segment(&self) -> bool {
+        !self.files.lock().prepared.is_empty()
+    }
+
     /// Makes the next segment ahead of its time.
     pub(crate) fn prepare_segment(&self) -> Result<(), LogError> {
         let file = self.add_segment(self.config.segment_bytes)?;
@@ -42,20 +47,23 @@ impl Shared {
         let number = manifest.list.segment_next;
         let path = FileKind::Segment.path(number);
         let spare = if bytes == self.config.segment_bytes { self.files.lock().spares.pop() } else { None };
+        let unwritten = spare.is_none();
         let handle = match spare {
             Some(spare) => self.rename_spare(&spare, &path),
             None => self.allocate(&path, bytes),
         };
         let handle = handle.map_err(|source| LogError::Io { action: Action::Name, path: path.clone(), source })?;
         manifest.append(&[Edit::AddSegment(number)])?;
-        let file = LogFile::new(FileKind::Segment, number, handle, FileFacts::default());
+        let file = LogFile::new(FileKind::Segment, number, handle, FileFacts { unwritten, ..FileFacts::default() });
         self.files.lock().segments.insert(number, Arc::clone(&file));
         Ok(file)
     }
 
     fn rename_spare(&self, spare: &str, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.rename(spare, path)?;
-        self.disk.sync_dir(FileKind::Segment.directory())?;
+        if !planted(Bug::NameUnsynced) {
+            self.disk.sync_dir(FileKind::Segment.directory())?;
+        }
         self.disk.open(path, OpenMode { access: Access::Write, caching: self.caching })
     }
 
