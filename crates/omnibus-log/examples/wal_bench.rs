@@ -107,7 +107,7 @@ fn measure(directory: &str, time: Duration, io_uring: Choice, writers: usize) ->
     let load = Arc::new(Load {
         shards: (0..SHARDS).map(shard).collect(),
         log: std::sync::OnceLock::new(),
-        latencies: Mutex::new(Histogram::new(3)?),
+        latencies: Mutex::new(Histogram::new_with_max(60_000_000, 3)?),
         records: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         payload: Bytes::from(vec![7; RECORD_BYTES]),

@@ -64,6 +64,8 @@ pub(crate) struct FileFacts {
     /// The last block's number and header checksum.
     pub(crate) last_block: Option<(u64, u32)>,
     pub(crate) footer: Option<FooterPlace>,
+    /// The disk gave room for it, but nothing was written there yet: writing is slower.
+    pub(crate) unwritten: bool,
     /// Something in it could not be read, so it stays as it is.
     pub(crate) damaged: bool,
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
+use crate::buffer::pages_of;
 use crate::checkpoint::CheckpointName;
 use crate::entry::Replacement;
 use crate::error::{Action, LogError, ReadError};
@@ -104,8 +105,8 @@ fn free(shared: &Shared, file: &Arc<LogFile>) -> Result<(), LogError> {
     }
     assert_eq!(Arc::strong_count(file), 1, "{} is given up under a reader", file.path);
     match file.kind {
-        FileKind::Segment => shared.keep_as_spare(&file.path),
-        FileKind::Pack => {
+        FileKind::Segment if !file.facts.lock().unwritten => shared.keep_as_spare(&file.path),
+        FileKind::Segment | FileKind::Pack => {
             shared.disk.remove(&file.path).map_err(|source| LogError::io(Action::Name, &file.path, source))
         }
     }
@@ -154,9 +155,14 @@ fn seal_segments(shared: &Shared, report: &mut MaintainReport) -> Result<(), Log
 fn seal(shared: &Shared, file: &Arc<LogFile>) -> Result<(), LogError> {
     let facts = file.facts.lock().clone();
     let (runs, rows) = rows_in_memory(shared, file, &facts.touched);
+    let failed = |source| LogError::io(Action::Write, &file.path, source);
+    if facts.unwritten {
+        // The writer left it early; the rest of its room goes back to the disk.
+        file.handle.set_len(pages_of(facts.data_end)).map_err(failed)?;
+    }
     let of = FooterOf::of(shared.identity, file);
     let footer = write_footer(file.handle.as_ref(), of, &facts, runs, &rows);
-    let footer = footer.map_err(|source| LogError::io(Action::Write, &file.path, source))?;
+    let footer = footer.map_err(failed)?;
     {
         let mut facts = file.facts.lock();
         facts.footer = Some(footer.place);

@@ -193,7 +193,9 @@ fn manifest_path_any(disk: &dyn Disk) -> io::Result<String> {
 fn first_tail(shared: &Shared, seq_next: u64) -> Result<Tail, LogError> {
     let file = shared.begin_segment(shared.config.segment_bytes, seq_next)?;
     let capacity = file.handle.size().map_err(|source| io_error(Action::Read, &file.path, source))?;
-    Ok(Tail { file, position: 0, capacity, rows: 0, seq_next, durable_seq: seq_next - 1, previous_crc: 0 })
+    let unwritten = file.facts.lock().unwritten;
+    let durable_seq = seq_next - 1;
+    Ok(Tail { file, position: 0, capacity, unwritten, rows: 0, seq_next, durable_seq, previous_crc: 0 })
 }
 
 /// Says what is affected by the damage for which opening is refused.

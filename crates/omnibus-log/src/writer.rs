@@ -44,6 +44,8 @@ pub(crate) struct Tail {
     pub(crate) file: Arc<LogFile>,
     pub(crate) position: u64,
     pub(crate) capacity: u64,
+    /// The segment is slow to write to: better to go on in another once there is one.
+    pub(crate) unwritten: bool,
     /// Rows that the segment's footer will need room for, at most.
     pub(crate) rows: usize,
     pub(crate) seq_next: u64,
@@ -160,7 +162,8 @@ impl Writer {
         // Room for an announcing block stays behind it.
         let block_bytes = (size.block_bytes() + PAGE_BYTES) as u64;
         let footer_bytes = footer_bytes_max(self.tail.rows + size.rows);
-        if self.tail.position + block_bytes + footer_bytes <= self.tail.capacity {
+        let fits = self.tail.position + block_bytes + footer_bytes <= self.tail.capacity;
+        if fits && !(self.tail.unwritten && self.shared.has_prepared_segment()) {
             self.tail.rows += size.rows;
             return true;
         }
@@ -190,6 +193,7 @@ impl Writer {
         let failed = |source| LogError::Io { action: Action::Read, path: file.path.clone(), source };
         self.tail.capacity = capacity.map_err(failed)?;
         self.tail.file.facts.lock().closed = true;
+        self.tail.unwritten = file.facts.lock().unwritten;
         (self.tail.file, self.tail.position) = (file, 0);
         self.shared.refresh_space();
         self.note_space();
