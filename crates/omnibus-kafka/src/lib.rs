@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The Kafka door: unmodified Kafka clients on the engine.
+//!
+//! A frame comes in at [`connection`], `requests` carries it out, `wire` is its bytes.
+//!
+//! **Never:** another protocol, the log, the broker; they are behind the engine.
+
+pub mod server;
+mod connection;
+mod requests;
+pub mod session;
+pub mod client;
+mod configs;
+mod errors;
+pub mod wire;
+
+pub use server::Server;
+pub use session::Settings;

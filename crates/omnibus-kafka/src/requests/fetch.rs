@@ -1,0 +1,175 @@
+//! Fetch: record batches from an offset on, at once or when there are enough.
+//!
+//! Every request names all it wants: sessions (KIP-227) are declined with session id 0, and
+//! clients go on without.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::{LeaderEpoch, StreamId, TopicId};
+
+use super::Context;
+use super::partition::{self, Place, read_offset, wire_offset};
+use crate::errors::{read_error, submit_error};
+use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::wire::messages::fetch_response::{
+    EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
+};
+use crate::wire::{ErrorCode, Records};
+
+/// The most bytes of one response; Kafka's `fetch.max.bytes`.
+const RESPONSE_BYTES_MAX: usize = 55 << 20;
+
+/// From this version on, topics go by id (KIP-516).
+const TOPIC_IDS_FROM: i16 = 13;
+
+/// A request's claim to be part of a session that this broker never opened.
+const SESSION_NONE: i32 = 0;
+
+/// What has been collected for one response.
+#[derive(Default)]
+struct Collected {
+    topics: Vec<FetchableTopicResponse>,
+    bytes: usize,
+    /// Something that the client must hear of at once.
+    urgent: bool,
+}
+
+/// What a request may still be given.
+#[derive(Clone, Copy)]
+struct Allowance {
+    bytes: usize,
+    /// The first batch of a response is sent whatever its size (KIP-74).
+    first: bool,
+}
+
+pub(super) async fn handle(context: &Context, request: FetchRequest, version: i16) -> FetchResponse {
+    if request.session_id != SESSION_NONE {
+        let error_code = ErrorCode::FetchSessionIdNotFound.number();
+        return FetchResponse { error_code, ..FetchResponse::default() };
+    }
+    let watched = streams(context, &request, version);
+    let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let timeout = tokio::time::sleep(wait);
+    tokio::pin!(timeout);
+    // Watch first, look second: what comes between the two wakes the watch.
+    let mut watch = context.engine.watch(watched);
+    let mut patient = !wait.is_zero();
+    loop {
+        let collected = collect(context, &request, version).await;
+        if !patient || collected.urgent || collected.bytes >= bytes_min {
+            return FetchResponse { responses: collected.topics, ..FetchResponse::default() };
+        }
+        tokio::select! {
+            () = watch.changed() => {}
+            () = &mut timeout => patient = false,
+        }
+    }
+}
+
+fn streams(context: &Context, request: &FetchRequest, version: i16) -> Vec<StreamId> {
+    let partitions = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |wanted| (topic, wanted)));
+    partitions.filter_map(|(topic, wanted)| find(context, topic, wanted, version).ok()).map(|place| place.stream).collect()
+}
+
+fn find(context: &Context, topic: &FetchTopic, wanted: &FetchPartition, version: i16) -> Result<Place, ErrorCode> {
+    if version < TOPIC_IDS_FROM {
+        partition::by_name(context, &topic.topic, wanted.partition)
+    } else if topic.topic_id == TopicId::default() {
+        Err(ErrorCode::UnknownTopicId)
+    } else {
+        partition::by_id(context, topic.topic_id, wanted.partition)
+    }
+}
+
+async fn collect(context: &Context, request: &FetchRequest, version: i16) -> Collected {
+    let response_max = usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_BYTES_MAX);
+    let mut collected = Collected::default();
+    for topic in &request.topics {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for wanted in &topic.partitions {
+            let partition_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+            let left = response_max.saturating_sub(collected.bytes);
+            let allowance = Allowance { bytes: left.min(partition_max), first: collected.bytes == 0 };
+            let mut data = match find(context, topic, wanted, version) {
+                Ok(place) => fetch(context, &place, wanted, allowance).await,
+                Err(error) => failed(error),
+            };
+            data.partition_index = wanted.partition;
+            data.aborted_transactions = (request.isolation_level != 0).then(Vec::new);
+            collected.bytes += data.records.as_ref().map_or(0, Records::len);
+            collected.urgent |= data.error_code != ErrorCode::None.number() || data.diverging_epoch != EpochEndOffset::default();
+            partitions.push(data);
+        }
+        let (topic, topic_id) = (topic.topic.clone(), topic.topic_id);
+        collected.topics.push(FetchableTopicResponse { topic, topic_id, partitions });
+    }
+    collected
+}
+
+async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowance: Allowance) -> PartitionData {
+    if let Err(error) = partition::check_epoch(context, place, wanted.current_leader_epoch) {
+        return failed(error);
+    }
+    match diverged(context, place, wanted).await {
+        Ok(None) => {}
+        Ok(Some(diverging)) => {
+            return PartitionData { diverging_epoch: diverging, ..filled(context.engine.bounds(place.stream), Vec::new()) };
+        }
+        Err(error) => return failed(error),
+    }
+    let Some(from) = read_offset(wanted.fetch_offset) else { return failed(ErrorCode::OffsetOutOfRange) };
+    if allowance.bytes == 0 && !allowance.first {
+        let bounds = context.engine.bounds(place.stream);
+        let outside = from < bounds.start || from > bounds.end;
+        return if outside { failed(ErrorCode::OffsetOutOfRange) } else { filled(bounds, Vec::new()) };
+    }
+    match context.engine.read(place.stream, from, allowance.bytes).await {
+        Ok(fetched) => {
+            let bytes: usize = fetched.pieces.iter().map(Bytes::len).sum();
+            let fits = allowance.first || bytes <= allowance.bytes;
+            filled(fetched.bounds, if fits { fetched.pieces } else { Vec::new() })
+        }
+        Err(error) => {
+            let bounds = context.engine.bounds(place.stream);
+            PartitionData { error_code: read_error(&error).number(), ..filled(bounds, Vec::new()) }
+        }
+    }
+}
+
+/// Says where the client's log and this one part, if it named the epoch it read last (KIP-595).
+async fn diverged(
+    context: &Context,
+    place: &Place,
+    wanted: &FetchPartition,
+) -> Result<Option<EpochEndOffset>, ErrorCode> {
+    let Ok(known) = u32::try_from(wanted.last_fetched_epoch) else { return Ok(None) };
+    let end = context.engine.epoch_end(place.shard, place.stream, LeaderEpoch(known)).await;
+    let Some((epoch, end)) = end.map_err(|error| submit_error(&error))? else { return Ok(None) };
+    let parted = epoch.0 < known || wire_offset(end) < wanted.fetch_offset;
+    let epoch = i32::try_from(epoch.0).unwrap_or(i32::MAX);
+    Ok(parted.then(|| EpochEndOffset { epoch, end_offset: wire_offset(end) }))
+}
+
+fn filled(bounds: StreamBounds, pieces: Vec<Bytes>) -> PartitionData {
+    PartitionData {
+        high_watermark: wire_offset(bounds.end),
+        last_stable_offset: wire_offset(bounds.end),
+        log_start_offset: wire_offset(bounds.start),
+        records: Some(Records(pieces)),
+        ..PartitionData::default()
+    }
+}
+
+fn failed(error: ErrorCode) -> PartitionData {
+    PartitionData {
+        error_code: error.number(),
+        high_watermark: -1,
+        last_stable_offset: -1,
+        log_start_offset: -1,
+        records: Some(Records::default()),
+        ..PartitionData::default()
+    }
+}

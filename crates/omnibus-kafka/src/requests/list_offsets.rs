@@ -1,0 +1,93 @@
+//! ListOffsets: the first, the last, and the first at or after a time.
+
+use std::collections::BTreeSet;
+
+use omnibus_engine::ReadError;
+use omnibus_engine::questions::TimedOffset;
+use omnibus_model::{Offset, Timestamp};
+
+use super::Context;
+use super::partition::{self, Place};
+use crate::errors::read_error;
+use crate::wire::ErrorCode;
+use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use crate::wire::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const NEWEST_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// An answer without a time, and "nothing found".
+const NONE: i64 = -1;
+
+pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, _version: i16) -> ListOffsetsResponse {
+    let mut seen = BTreeSet::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for partition in &topic.partitions {
+            let repeated = !seen.insert((topic.name.clone(), partition.partition_index));
+            partitions.push(if repeated {
+                failed(partition, ErrorCode::InvalidRequest)
+            } else {
+                list(context, &topic, partition).await
+            });
+        }
+        topics.push(ListOffsetsTopicResponse { name: topic.name, partitions });
+    }
+    ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+async fn list(
+    context: &Context,
+    topic: &ListOffsetsTopic,
+    wanted: &ListOffsetsPartition,
+) -> ListOffsetsPartitionResponse {
+    let place = partition::by_name(context, &topic.name, wanted.partition_index)
+        .and_then(|place| partition::check_epoch(context, &place, wanted.current_leader_epoch).map(|()| place));
+    let place = match place {
+        Ok(place) => place,
+        Err(error) => return failed(wanted, error),
+    };
+    match find(context, &place, wanted.timestamp).await {
+        Ok(Some((offset, timestamp))) => ListOffsetsPartitionResponse {
+            partition_index: wanted.partition_index,
+            offset: partition::wire_offset(offset),
+            timestamp,
+            leader_epoch: context.leader_epoch(place.shard),
+            ..ListOffsetsPartitionResponse::default()
+        },
+        Ok(None) => {
+            ListOffsetsPartitionResponse { partition_index: wanted.partition_index, ..failed(wanted, ErrorCode::None) }
+        }
+        Err(error) => failed(wanted, read_error(&error)),
+    }
+}
+
+async fn find(context: &Context, place: &Place, wanted: i64) -> Result<Option<(Offset, i64)>, ReadError> {
+    let engine = &context.engine;
+    let timed = |found: Option<TimedOffset>| found.map(|found| (found.offset, found.timestamp.0));
+    match wanted {
+        LATEST => Ok(Some((engine.bounds(place.stream).end, NONE))),
+        EARLIEST | EARLIEST_LOCAL => Ok(Some((engine.bounds(place.stream).start, NONE))),
+        NEWEST_TIMESTAMP => engine.newest(place.stream).await.map(timed),
+        // Nothing is kept elsewhere.
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(None),
+        time => engine.offset_at(place.stream, Timestamp(time)).await.map(timed),
+    }
+}
+
+fn failed(wanted: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse {
+        partition_index: wanted.partition_index,
+        error_code: error.number(),
+        timestamp: NONE,
+        offset: NONE,
+        leader_epoch: -1,
+    }
+}

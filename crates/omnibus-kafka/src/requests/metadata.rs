@@ -1,0 +1,140 @@
+//! Metadata: brokers, topics, and who leads which partition; may create topics.
+
+use omnibus_engine::SubmitError;
+use omnibus_model::command::CreateTopic;
+use omnibus_model::topic::{SharedTopic, TopicConfig};
+use omnibus_model::{Refusal, TopicId, TopicName};
+
+use super::Context;
+use crate::errors::submit_error;
+use crate::wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use crate::wire::messages::metadata_response::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::wire::{ErrorCode, WireString};
+
+/// Everything that may be done to a topic, as bits (KIP-430): without access control, all.
+pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+
+/// Everything that may be done to a cluster, as bits (KIP-430).
+pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+
+/// Which topics are meant.
+enum Wanted {
+    All,
+    These(Vec<MetadataRequestTopic>),
+}
+
+pub(super) async fn handle(context: &Context, request: MetadataRequest, version: i16) -> MetadataResponse {
+    let mut topics = Vec::new();
+    match wanted(&request, version) {
+        Wanted::All => topics.extend(context.engine.catalog().topics().iter().map(|topic| found(context, topic))),
+        Wanted::These(these) => {
+            for topic in these {
+                topics.push(look_up(context, topic, may_create(&request, version)).await);
+            }
+        }
+    }
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None.number()) {
+            topic.topic_authorized_operations = TOPIC_OPERATIONS;
+        }
+    }
+    MetadataResponse {
+        brokers: vec![broker(context)],
+        cluster_id: Some(context.settings.cluster_id.as_str().into()),
+        controller_id: context.settings.node_id,
+        topics,
+        cluster_authorized_operations: if request.include_cluster_authorized_operations {
+            CLUSTER_OPERATIONS
+        } else {
+            i32::MIN
+        },
+        ..MetadataResponse::default()
+    }
+}
+
+/// In version 0 an empty list means all; later an absent one does.
+fn wanted(request: &MetadataRequest, version: i16) -> Wanted {
+    match &request.topics {
+        None => Wanted::All,
+        Some(topics) if version == 0 && topics.is_empty() => Wanted::All,
+        Some(topics) => Wanted::These(topics.clone()),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Creation {
+    Allowed,
+    Forbidden,
+}
+
+fn may_create(request: &MetadataRequest, version: i16) -> Creation {
+    if version < 4 || request.allow_auto_topic_creation { Creation::Allowed } else { Creation::Forbidden }
+}
+
+async fn look_up(context: &Context, wanted: MetadataRequestTopic, creation: Creation) -> MetadataResponseTopic {
+    let Some(name) = wanted.name.filter(|_| wanted.topic_id == TopicId::default()) else {
+        return match context.engine.catalog().topic_by_id(wanted.topic_id) {
+            Some(topic) => found(context, &topic),
+            None => missing(None, wanted.topic_id, ErrorCode::UnknownTopicId),
+        };
+    };
+    if let Some(topic) = context.engine.catalog().topic(&name) {
+        return found(context, &topic);
+    }
+    let error = match (super::create_topics::topic_name(&name), creation) {
+        (Err(_), _) => ErrorCode::InvalidTopicException,
+        (Ok(topic), Creation::Allowed) if context.settings.auto_create_topics => match create(context, topic).await {
+            Ok(topic) => return found(context, &topic),
+            Err(error) => submit_error(&error),
+        },
+        (Ok(_), _) => ErrorCode::UnknownTopicOrPartition,
+    };
+    missing(Some(name), TopicId::default(), error)
+}
+
+async fn create(context: &Context, name: TopicName) -> Result<SharedTopic, SubmitError> {
+    let command = CreateTopic {
+        name: name.clone(),
+        id: TopicId(context.engine.random()),
+        partitions: context.settings.default_partitions,
+        config: TopicConfig::default(),
+    };
+    match context.engine.create_topic(command).await {
+        // Somebody else was faster.
+        Err(SubmitError::Refused(Refusal::TopicExists { .. })) => Ok(context.engine.topic(&name)?),
+        created => created,
+    }
+}
+
+fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
+    let node = context.settings.node_id;
+    let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| MetadataResponsePartition {
+        partition_index,
+        leader_id: node,
+        leader_epoch: context.leader_epoch(partition.shard),
+        replica_nodes: vec![node],
+        isr_nodes: vec![node],
+        ..MetadataResponsePartition::default()
+    });
+    MetadataResponseTopic {
+        name: Some(topic.name.as_str().into()),
+        topic_id: topic.id,
+        partitions: partitions.collect(),
+        ..MetadataResponseTopic::default()
+    }
+}
+
+fn missing(name: Option<WireString>, topic_id: TopicId, error: ErrorCode) -> MetadataResponseTopic {
+    MetadataResponseTopic { error_code: error.number(), name, topic_id, ..MetadataResponseTopic::default() }
+}
+
+fn broker(context: &Context) -> MetadataResponseBroker {
+    MetadataResponseBroker {
+        node_id: context.settings.node_id,
+        host: context.host().into(),
+        port: context.port(),
+        rack: context.settings.rack.as_deref().map(WireString::from),
+    }
+}
