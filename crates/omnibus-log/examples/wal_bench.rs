@@ -120,7 +120,9 @@ fn measure(directory: &str, time: Duration, io_uring: Choice, writers: usize) ->
         told.durable(shard, index);
     });
     let config = LogConfig { io_uring, spare_segments: 3, ..LogConfig::default() };
-    let Opened { log, writer, .. } = Log::open(disk, config, on_durable)?;
+    let opening = Instant::now();
+    let Opened { log, writer, report, .. } = Log::open(disk, config, on_durable)?;
+    println!("opened in {:.1?}, {} bytes scanned", opening.elapsed(), report.bytes_scanned);
     load.log.set(log.clone()).map_err(|_| "opened once")?;
     // What a broker has after its first minutes: recycled segments.
     log.maintain()?;
@@ -139,7 +141,7 @@ fn measure(directory: &str, time: Duration, io_uring: Choice, writers: usize) ->
     }
     std::thread::sleep(time);
     load.stop.store(true, Ordering::Relaxed);
-    report(&load, &log, writers, begun.elapsed(), cpu_seconds()? - cpu)?;
+    tell(&load, &log, writers, begun.elapsed(), cpu_seconds()? - cpu)?;
     log.close();
     thread.join().map_err(|_| "the writer panicked")?;
     maintenance.join().map_err(|_| "maintenance panicked")?;
@@ -166,7 +168,7 @@ fn maintain(log: &Log, load: &Load) {
     }
 }
 
-fn report(load: &Load, log: &Log, writers: usize, time: Duration, cpu: f64) -> Result<(), Box<dyn Error>> {
+fn tell(load: &Load, log: &Log, writers: usize, time: Duration, cpu: f64) -> Result<(), Box<dyn Error>> {
     let records = load.records.load(Ordering::Relaxed);
     let (stats, latencies) = (log.stats(), load.latencies.lock().map_err(|_| "a writer panicked")?);
     let per_second = records as f64 / time.as_secs_f64();

@@ -121,7 +121,7 @@ impl Spans {
                 let growth = length - span.bytes.len() as u64;
                 self.bytes += growth;
                 self.newcomer_bytes += if span.regular { 0 } else { growth };
-                span.bytes = bytes;
+                (span.bytes, span.origin) = (bytes, origin);
             }
             return;
         }
@@ -177,5 +177,51 @@ impl Spans {
         }
         self.bytes -= span.bytes.len() as u64;
         self.spans.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::FileKind;
+
+    const FILE: FileKey = FileKey(FileKind::Segment, 1);
+    const OTHER: FileKey = FileKey(FileKind::Pack, 1);
+
+    fn span(byte: u8) -> Bytes {
+        Bytes::from(vec![byte; 100])
+    }
+
+    #[test]
+    fn a_range_is_found_in_the_span_that_holds_it() {
+        let cache = Cache::new(1000);
+        cache.insert(FILE, 100, span(1), Origin::Written);
+        cache.insert(FILE, 200, span(2), Origin::Read);
+        assert_eq!(cache.get(FILE, 150, 50), Some((span(1).slice(50..), Origin::Written)));
+        assert_eq!(cache.get(FILE, 200, 100), Some((span(2), Origin::Read)));
+        assert_eq!(cache.get(FILE, 150, 51), None);
+        assert_eq!(cache.get(OTHER, 150, 50), None);
+        assert_eq!(cache.get(FILE, 99, 1), None);
+    }
+
+    #[test]
+    fn a_longer_span_from_the_disk_is_not_taken_for_a_written_one() {
+        let cache = Cache::new(1000);
+        cache.insert(FILE, 0, span(1), Origin::Written);
+        cache.insert(FILE, 0, Bytes::from(vec![2; 200]), Origin::Read);
+        assert_eq!(cache.get(FILE, 0, 10).map(|found| found.1), Some(Origin::Read));
+    }
+
+    #[test]
+    fn the_cache_keeps_its_bound_and_what_is_used_again() {
+        let cache = Cache::new(1000);
+        cache.insert(FILE, 0, span(0), Origin::Read);
+        for place in 1..100 {
+            assert!(cache.get(FILE, 0, 100).is_some(), "a span in use left");
+            cache.insert(FILE, place * 100, span(1), Origin::Read);
+            assert!(cache.stats().bytes <= 1000);
+        }
+        cache.insert(OTHER, 0, Bytes::from(vec![0; 1001]), Origin::Read);
+        assert!(cache.get(OTHER, 0, 1).is_none(), "more than fits");
     }
 }

@@ -111,7 +111,7 @@ impl LogFile {
 
 /// The name of a file; numbers are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileKey(FileKind, u64);
+pub(crate) struct FileKey(pub(crate) FileKind, pub(crate) u64);
 
 /// Reads whole pages, at most to the file's end.
 pub(crate) fn read_pages(handle: &dyn DiskFile, position: u64, bytes: u64) -> io::Result<Bytes> {

@@ -69,7 +69,8 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, device: Device, tail: Tail, on_durable: OnDurable) -> Self {
-        let writer = Self { shared, device, on_durable, tail, flights: VecDeque::new(), stalled: None, seal_due: true };
+        let writer =
+            Self { shared, device, on_durable, tail, flights: VecDeque::new(), stalled: None, seal_due: false };
         writer.note_space();
         writer
     }
