@@ -13,6 +13,7 @@ mod requests;
 mod errors;
 pub mod node;
 mod topic_config;
+mod log_counters;
 pub mod process;
 
 pub use node::Node;

@@ -69,7 +69,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Group { verb } => group::run(verb, format)?,
         Verb::Bench(args) => bench::run(args, format)?,
         Verb::Config { verb: ConfigVerb::Show(args) } => show_config(&args.effective()?, format)?,
-        Verb::Docs { page } => docs::print(page)?,
+        Verb::Docs { page } => docs::print(page, command())?,
     }
     Ok(ExitCode::SUCCESS)
 }

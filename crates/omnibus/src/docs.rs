@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Command;
 
 use crate::config::{Config, Effective, KEYS, Source};
-use crate::{cli, output};
+use crate::output;
 
 const GENERATED: &str = "<!-- Written by `omnibus docs`; `cargo xtask codegen` refreshes it. -->\n";
 
@@ -15,10 +15,10 @@ pub(crate) enum Page {
     Config,
 }
 
-/// Prints a page.
-pub(crate) fn print(page: Page) -> Result<()> {
+/// Prints a page; `command` is what the page of the command line describes.
+pub(crate) fn print(page: Page, command: Command) -> Result<()> {
     let text = match page {
-        Page::Cli => command_line(),
+        Page::Cli => command_line(command),
         Page::Config => configuration(),
     };
     output::raw(text.as_bytes())
@@ -71,13 +71,13 @@ fn configuration() -> String {
     page
 }
 
-fn command_line() -> String {
+fn command_line(command: Command) -> String {
     let mut page = format!(
         "{GENERATED}# Command line\n\n\
          Exit codes: 0 done, 1 failed (or `verify` found damage), 2 a wrong command line, 3 `serve` could no longer\n\
          write to its disk, 130 `serve` was told twice to end.\n"
     );
-    let mut command = cli::command().term_width(100);
+    let mut command = command.term_width(100);
     command.build();
     describe(&command, "", &mut page);
     page
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn pages_are_fresh() {
-        is_fresh("cli.md", &command_line());
+        is_fresh("cli.md", &command_line(crate::cli::command()));
         is_fresh("configuration.md", &configuration());
     }
 

@@ -16,8 +16,8 @@ mod subscribe;
 mod bench;
 mod cluster;
 mod client;
-mod config;
 mod logs;
+mod config;
 mod output;
 
 use std::io;

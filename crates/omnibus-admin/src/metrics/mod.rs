@@ -16,8 +16,6 @@ use crate::errors::Failure;
 use crate::node::{Node, SharedNode};
 use text::Exposition;
 
-pub(crate) use node::log_counters;
-
 pub(crate) async fn metrics(State(node): State<SharedNode>) -> Result<impl IntoResponse, Failure> {
     let text = exposition(&node).await?;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))

@@ -63,6 +63,11 @@ impl Exposition {
         writeln!(self.text, " {value}").expect("a string takes everything");
     }
 
+    /// Counts series that were left out without a look.
+    pub(crate) const fn leave_out(&mut self, series: u64) {
+        self.left_out += series;
+    }
+
     /// Ends, telling how much was left out.
     pub(crate) fn finish(mut self) -> String {
         let left_out = self.left_out;

@@ -47,8 +47,10 @@ const COLUMNS: [Column; 9] = [
 pub(super) fn write(node: &Node, exposition: &mut Exposition) {
     let topics = node.engine.catalog().topics();
     write_topics(node, &topics, exposition);
-    let most = usize::try_from(node.metrics_series_max).unwrap_or(usize::MAX).saturating_add(1);
+    let most = usize::try_from(node.metrics_series_max).unwrap_or(usize::MAX);
     let rows: Vec<Row> = topics.iter().flat_map(|topic| rows(node, topic)).take(most).collect();
+    let partitions: usize = topics.iter().map(|topic| topic.partitions.len()).sum();
+    exposition.leave_out(((partitions - rows.len()) * COLUMNS.len()) as u64);
     for (metric, number) in COLUMNS {
         exposition.many(metric, &rows, |exposition, metric, row| {
             let labels = [("topic", row.topic.name.as_str()), ("partition", row.partition.as_str())];

@@ -7,7 +7,7 @@ use omnibus_admin_api::{Code, Problem};
 use omnibus_engine::Health;
 
 use crate::errors::{Answer, Failure};
-use crate::metrics::log_counters;
+use crate::log_counters::log_counters;
 use crate::node::{Node, SharedNode};
 
 /// Whether the process should go on: an orchestrator restarts it otherwise.

@@ -4,6 +4,8 @@
 mod produce;
 mod reader;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use omnibus_kafka::client::{Client, ClientError, Connection, check};
 use omnibus_kafka::wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -15,6 +17,12 @@ use omnibus_model::TopicId;
 
 pub(crate) use produce::{Acks, Batch, CodecName, Sent, partition_of_key, send};
 pub(crate) use reader::{Fetched, Reader};
+
+/// Between two looks at something that a cluster is about to do.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Looks before it counts as failed.
+const TRIES: u32 = 300;
 
 /// How long a request that changes something may take.
 const TIMEOUT_MS: i32 = 30_000;
@@ -123,18 +131,20 @@ impl Cluster {
 
     /// The connection to the coordinator of a group.
     pub(crate) async fn coordinator(&mut self, group: &str) -> Result<Connection> {
-        loop {
-            match self.client.coordinator(group).await {
-                Err(ClientError::Refused { code: ErrorCode::CoordinatorNotAvailable, .. }) => {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                found => return Ok(found?),
-            }
-        }
+        Ok(patiently(async || self.coordinator_now(group).await).await?)
+    }
+
+    /// The connection to what is the coordinator of a group now, if there is one.
+    pub(crate) async fn coordinator_now(&mut self, group: &str) -> Result<Connection, ClientError> {
+        self.client.coordinator(group).await
     }
 
     /// The offset at a place of a partition.
     pub(crate) async fn offset(&mut self, topic: &TopicAt, partition: i32, place: Place) -> Result<i64> {
+        Ok(patiently(async || self.offset_now(topic, partition, place).await).await?)
+    }
+
+    async fn offset_now(&mut self, topic: &TopicAt, partition: i32, place: Place) -> Result<i64, ClientError> {
         let timestamp = match place {
             Place::Beginning => -2,
             Place::End => -1,
@@ -145,21 +155,24 @@ impl Cluster {
             topics: vec![ListOffsetsTopic { name: topic.name.clone(), partitions: vec![wanted] }],
             ..ListOffsetsRequest::default()
         };
-        let response = self.leader(topic, partition).await?.call(&request).await?;
+        let response = self.client.leader(&topic.name, partition).await?.call(&request).await?;
         let found = response.topics.first().and_then(|topic| topic.partitions.first());
-        let found = found.context("the broker says nothing of the partition")?;
+        let unknown = || ClientError::PartitionUnknown { topic: topic.name.to_string(), partition };
+        let found = found.ok_or_else(unknown)?;
         check(ApiKey::ListOffsets, found.error_code)?;
         Ok(found.offset)
     }
 
-    /// Waits until every partition of a new topic has a leader; brokers spread the news.
+    /// Waits until every partition of a new topic can be used; brokers spread the news.
     async fn wait_for(&mut self, name: &str) -> Result<TopicAt> {
-        const TRIES: u32 = 300;
         for _ in 0..TRIES {
             if let Some(topic) = self.find(name).await?
                 && topic.partitions.iter().all(|(_, leader)| *leader >= 0)
                 && !topic.partitions.is_empty()
             {
+                for (partition, _) in &topic.partitions {
+                    self.offset(&topic, *partition, Place::End).await?;
+                }
                 return Ok(topic);
             }
             tokio::time::sleep(PAUSE).await;
@@ -168,8 +181,16 @@ impl Cluster {
     }
 }
 
-/// Between two looks at something that a cluster is about to do.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// Tries again while the cluster says that it is not ready yet.
+pub(crate) async fn patiently<T>(mut attempt: impl AsyncFnMut() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    for _ in 1..TRIES {
+        match attempt().await {
+            Err(ClientError::Refused { code, .. }) if code.is_retriable() => tokio::time::sleep(PAUSE).await,
+            result => return result,
+        }
+    }
+    attempt().await
+}
 
 impl TopicAt {
     /// Makes sure that a partition is there.

@@ -27,10 +27,11 @@ impl Addresses {
         output::line(format_args!("admin  {admin}"))?;
         output::line(format_args!("data   {}", data_dir.display()))?;
         let (kafka_flag, admin_flag) = (flag("--kafka", *kafka, 9092), flag("--admin", *admin, 9644));
+        let omnibus = std::env::args().next().unwrap_or_else(|| "omnibus".to_owned());
         output::line("\ntry")?;
-        output::line(format_args!("  omnibus pub greetings hello{kafka_flag}"))?;
-        output::line(format_args!("  omnibus sub greetings --from beginning{kafka_flag}"))?;
-        output::line(format_args!("  omnibus topic ls{admin_flag}"))?;
+        output::line(format_args!("  {omnibus} pub greetings hello{kafka_flag}"))?;
+        output::line(format_args!("  {omnibus} sub greetings --from beginning{kafka_flag}"))?;
+        output::line(format_args!("  {omnibus} topic ls{admin_flag}"))?;
         output::flush()
     }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use omnibus_io::{Clock, Entropy, SystemClock, SystemEntropy};
-use omnibus_kafka::client::{Connection, check};
+use omnibus_kafka::client::{ClientError, Connection, check};
 use omnibus_kafka::wire::ApiKey;
 use omnibus_kafka::wire::messages::consumer_group_heartbeat_request::{ConsumerGroupHeartbeatRequest, TopicPartitions};
 use omnibus_kafka::wire::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
@@ -17,7 +17,7 @@ use omnibus_kafka::wire::messages::offset_fetch_request::{
 };
 
 use super::{FETCH_BYTES, From, WAIT_MS, start};
-use crate::cluster::{Cluster, Fetched, Reader, TopicAt};
+use crate::cluster::{Cluster, Fetched, Reader, TopicAt, patiently};
 
 /// Between two looks for partitions to read.
 const IDLE: Duration = Duration::from_millis(200);
@@ -70,7 +70,11 @@ impl Member {
             topic_partitions: Some(Vec::new()),
             ..member.heartbeat()
         };
-        member.exchange(&request).await?;
+        patiently(async || {
+            member.coordinator = member.cluster.coordinator_now(&member.group).await?;
+            member.exchange(&request).await
+        })
+        .await?;
         Ok(member)
     }
 
@@ -155,11 +159,9 @@ impl Member {
         }
     }
 
-    async fn exchange(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Result<()> {
+    async fn exchange(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Result<(), ClientError> {
         let response: ConsumerGroupHeartbeatResponse = self.coordinator.call(request).await?;
-        if let Err(error) = check(ApiKey::ConsumerGroupHeartbeat, response.error_code) {
-            bail!("{error}: {}", response.error_message.as_deref().unwrap_or("the broker does not say why"));
-        }
+        check(ApiKey::ConsumerGroupHeartbeat, response.error_code)?;
         self.epoch = response.member_epoch;
         let pause = u64::try_from(response.heartbeat_interval_ms).unwrap_or_default();
         self.next_heartbeat = self.clock.elapsed() + Duration::from_millis(pause);
