@@ -1,4 +1,4 @@
-//! Measures durable appends: `wal_bench DIR [SECONDS] [io_uring|pwrite]`.
+//! Measures durable appends: `wal_bench DIR [SECONDS] [io_uring|pwrite]`, in a new directory.
 //!
 //! Writers with one record of 1 KiB in flight each, spread over 16 shards. As the engine
 //! does, a shard has up to three entries in flight and gathers what arrives meanwhile.
