@@ -41,6 +41,8 @@ pub struct PartitionView {
     pub partition: u32,
     /// The shard that owns it.
     pub shard: u16,
+    /// What its records are filed under; `omnibus verify` names it.
+    pub stream: u64,
     /// The first offset that can be read.
     pub start: u64,
     /// The offset that the next record will take.

@@ -13,7 +13,7 @@ use crate::{bench, config, docs, group, publish, serve, subscribe, topic, verify
 ///
 /// Without a verb it serves, as `omnibus serve` does.
 #[derive(Debug, Parser)]
-#[command(name = "omnibus", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "omnibus", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// How results look.
     #[arg(short, long, global = true, value_enum, default_value_t)]

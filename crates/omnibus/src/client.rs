@@ -23,7 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct AdminArgs {
     /// Where the broker's admin API is.
-    #[arg(long, value_name = "URL", env = "OMNIBUS_ADMIN", default_value = "http://127.0.0.1:9644")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OMNIBUS_ADMIN",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9644"
+    )]
     admin: String,
 }
 

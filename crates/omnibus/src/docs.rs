@@ -85,7 +85,7 @@ fn command_line(command: Command) -> String {
 
 fn describe(command: &Command, parents: &str, page: &mut String) {
     let name = format!("{parents}{}", command.get_name());
-    let help = command.clone().bin_name(&name).render_long_help().to_string();
+    let help = command.clone().bin_name(&name).render_help().to_string();
     *page += &format!("\n## {name}\n\n```text\n");
     for line in help.trim_end().lines() {
         *page += &format!("{}\n", line.trim_end());

@@ -19,12 +19,14 @@ pub(crate) enum GroupVerb {
     },
     /// Shows a group's members and what each reads.
     Describe {
+        /// The group.
         group: String,
         #[command(flatten)]
         admin: AdminArgs,
     },
     /// Tells how far a group is behind.
     Lag {
+        /// The group.
         group: String,
         #[command(flatten)]
         admin: AdminArgs,
@@ -32,6 +34,7 @@ pub(crate) enum GroupVerb {
     Seek(SeekArgs),
     /// Deletes groups that have no members, with all they have committed.
     Rm {
+        /// The groups.
         #[arg(required = true)]
         groups: Vec<String>,
         #[command(flatten)]
@@ -44,12 +47,15 @@ pub(crate) enum GroupVerb {
 /// Without --topic it moves every partition that the group has read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SeekArgs {
+    /// The group; need not be there yet if a --topic is named.
     group: String,
     /// earliest, latest, an offset, time:MILLISECONDS (since 1970), +N or -N records.
     #[arg(value_parser = place, allow_hyphen_values = true)]
     to: SeekTo,
+    /// Only this topic.
     #[arg(short, long)]
     topic: Option<String>,
+    /// Only this partition.
     #[arg(short, long, requires = "topic")]
     partition: Option<u32>,
     /// Only shows what would change.

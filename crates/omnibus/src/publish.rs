@@ -25,7 +25,9 @@ const BATCH_BYTES: usize = 512 << 10;
 /// Publishes messages: those on the command line, or else every line of standard input.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PubArgs {
+    /// The topic; made if it is not there.
     topic: String,
+    /// The messages; none for standard input.
     messages: Vec<String>,
     /// Publishes every line of this file instead.
     #[arg(short, long, value_name = "FILE", conflicts_with = "messages")]

@@ -20,6 +20,7 @@ pub(crate) enum TopicVerb {
     },
     /// Shows a topic's partitions and settings.
     Describe {
+        /// The topic.
         topic: String,
         #[command(flatten)]
         admin: AdminArgs,
@@ -27,6 +28,7 @@ pub(crate) enum TopicVerb {
     Alter(AlterArgs),
     /// Deletes topics and all that is in them.
     Rm {
+        /// The topics.
         #[arg(required = true)]
         topics: Vec<String>,
         #[command(flatten)]
@@ -38,6 +40,7 @@ pub(crate) enum TopicVerb {
 /// Creates a topic.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CreateArgs {
+    /// The topic.
     topic: String,
     /// The broker's default if absent [topics.partitions].
     #[arg(short, long)]
@@ -52,10 +55,12 @@ pub(crate) struct CreateArgs {
 /// Adds partitions and changes settings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AlterArgs {
+    /// The topic.
     topic: String,
     /// The new number of partitions; they are only ever added.
     #[arg(short, long)]
     partitions: Option<u32>,
+    /// A setting of the topic, as in retention_time=1d.
     #[arg(short, long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Goes back to the default of a setting.
@@ -68,6 +73,7 @@ pub(crate) struct AlterArgs {
 /// Shows records without consuming them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PeekArgs {
+    /// The topic.
     topic: String,
     /// All partitions if absent.
     #[arg(short, long)]
@@ -184,12 +190,13 @@ fn show(topic: &TopicView) -> Result<()> {
     let columns = [
         Column::Number("PARTITION"),
         Column::Number("SHARD"),
+        Column::Number("STREAM"),
         Column::Number("START"),
         Column::Number("END"),
         Column::Number("BYTES"),
     ];
     let row = |partition: &omnibus_admin_api::topic::PartitionView| {
-        let numbers = [u64::from(partition.shard), partition.start, partition.end, partition.bytes];
+        let numbers = [u64::from(partition.shard), partition.stream, partition.start, partition.end, partition.bytes];
         let cells = numbers.iter().map(ToString::to_string);
         std::iter::once(partition.partition.to_string()).chain(cells).collect()
     };

@@ -108,6 +108,7 @@ fn show(findings: &Findings) -> Result<()> {
     };
     output::line("")?;
     output::table(&columns, damage.iter().map(row))?;
+    output::line("\naffected are STREAM:FROM-TO; `omnibus topic describe` tells the streams of a topic")?;
     if findings.sound {
         output::line("\nnothing that was acknowledged is damaged; the next start repairs this")
     } else {

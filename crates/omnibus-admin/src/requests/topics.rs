@@ -115,6 +115,7 @@ fn view(engine: &Engine, topic: &Topic) -> TopicView {
         PartitionView {
             partition: number,
             shard: partition.shard.0,
+            stream: partition.stream.0,
             start: bounds.start.0,
             end: bounds.end.0,
             bytes: engine.stream_bytes(partition.stream),

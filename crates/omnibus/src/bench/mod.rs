@@ -72,6 +72,7 @@ struct CommonArgs {
     /// Partitions of a topic that is made.
     #[arg(long, default_value_t = 4)]
     partitions: u32,
+    /// Connections, each with its share of the partitions.
     #[arg(long, default_value = "2")]
     connections: NonZeroUsize,
     /// Ends after this time.
@@ -102,8 +103,10 @@ struct WriteArgs {
     /// Batches per connection that may wait for their acknowledgement.
     #[arg(long, default_value = "5")]
     in_flight: NonZeroUsize,
+    /// What counts as written.
     #[arg(long, value_enum, default_value_t)]
     acks: Acks,
+    /// How batches are compressed.
     #[arg(long, value_enum, default_value_t)]
     compression: CodecName,
 }

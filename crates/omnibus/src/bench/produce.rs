@@ -190,19 +190,21 @@ async fn next_written(pending: &mut VecDeque<Pending>) -> Result<Option<Due>> {
     Ok(pending.pop_front().map(|done| done.due))
 }
 
+/// Counts a batch that is acknowledged now, as far as its records were due after the warm-up.
 fn note(meter: &Meter, latencies: &mut Latencies, due: &Due, record_bytes: u64) {
     let now = meter.clock.elapsed();
-    meter.count(due.count, due.count * record_bytes);
-    match &due.schedule {
-        Schedule::Now(sent) if *sent >= meter.begin => latencies.take(now.saturating_sub(*sent), due.count),
-        Schedule::Now(_) => {}
-        schedule @ Schedule::Paced { .. } => {
-            let times = (0..due.count).map(|place| schedule.at(place));
-            for at in times.filter(|at| *at >= meter.begin) {
-                latencies.take(now.saturating_sub(at), 1);
-            }
+    let counted = match &due.schedule {
+        Schedule::Now(sent) if *sent >= meter.begin => {
+            latencies.take(now.saturating_sub(*sent), due.count);
+            due.count
         }
-    }
+        Schedule::Now(_) => due.count,
+        schedule @ Schedule::Paced { .. } => {
+            let counted = (0..due.count).map(|place| schedule.at(place)).filter(|at| *at >= meter.begin);
+            counted.inspect(|at| latencies.take(now.saturating_sub(*at), 1)).count() as u64
+        }
+    };
+    meter.count(counted, counted * record_bytes);
 }
 
 /// The partitions of one of `count` connections.

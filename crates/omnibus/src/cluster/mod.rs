@@ -34,7 +34,13 @@ const CLIENT_ID: &str = "omnibus-cli";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct KafkaArgs {
     /// Where Kafka is spoken; several addresses of one cluster are separated by commas.
-    #[arg(long, value_name = "HOST:PORT", env = "OMNIBUS_KAFKA", default_value = "127.0.0.1:9092")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "OMNIBUS_KAFKA",
+        hide_env_values = true,
+        default_value = "127.0.0.1:9092"
+    )]
     kafka: String,
 }
 

@@ -120,3 +120,26 @@ fn limits(config: &Config) -> BrokerLimits {
         ..BrokerLimits::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use omnibus_kafka::wire::Output;
+    use omnibus_kafka::wire::messages::consumer_protocol_assignment::TopicPartition;
+
+    use super::*;
+
+    #[test]
+    fn assignment_of_a_classic_member_is_read() {
+        let topic = TopicPartition { topic: "orders".into(), partitions: vec![0, 2] };
+        let assignment = ConsumerProtocolAssignment { assigned_partitions: vec![topic], user_data: None };
+        let mut out = Output::new();
+        out.put_slice(&1i16.to_be_bytes());
+        assignment.encode(&mut out, 1).unwrap();
+        let written = out.into_bytes();
+        let assigned = Assigned { topic: "orders".to_owned(), partitions: vec![0, 2] };
+        assert_eq!(read_assignment("consumer", &written), Some(vec![assigned]));
+        assert_eq!(read_assignment("consumer", &Bytes::new()), Some(Vec::new()));
+        assert_eq!(read_assignment("consumer", &Bytes::from_static(&[0, 1, 0xff])), None);
+        assert_eq!(read_assignment("connect", &written), None);
+    }
+}

@@ -5,7 +5,7 @@ mod engine;
 mod identity;
 mod signals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ConfigArgs {
     /// A TOML file; `omnibus config show` prints one.
-    #[arg(long, value_name = "FILE", env = "OMNIBUS_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "OMNIBUS_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// The directory that holds everything [node.data_dir].
     #[arg(long, value_name = "DIR")]
@@ -104,18 +104,16 @@ async fn serve(effective: &Effective, args: &ServeArgs) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let config = &effective.config;
     let (engine, running, identity) = engine::open(config)?;
-    let opened = Doors::open(effective, &engine, &identity).await;
-    let doors = match opened {
+    let doors = match Doors::open(effective, &engine, &identity).await {
         Ok(doors) => doors,
         Err(error) => {
             running.close().await;
             return Err(error);
         }
     };
-    if let Some(file) = &args.ready_file {
-        doors.addresses.write(file)?;
+    if let Err(error) = doors.announce(args.ready_file.as_deref(), &config.data_dir) {
+        tracing::warn!(%error, "clients can connect, but where could not be told");
     }
-    doors.addresses.print(&config.data_dir)?;
     tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "shutting down; once more ends the process at once");
@@ -173,6 +171,13 @@ impl Doors {
         let kafka = tokio::spawn(kafka.run(stop.clone()));
         let admin = tokio::spawn(admin.run(Arc::new(node), stop));
         Ok(Self { addresses, shutdown, tasks: vec![kafka, admin] })
+    }
+
+    fn announce(&self, ready_file: Option<&Path>, data_dir: &Path) -> Result<()> {
+        if let Some(file) = ready_file {
+            self.addresses.write(file)?;
+        }
+        self.addresses.print(data_dir)
     }
 }
 

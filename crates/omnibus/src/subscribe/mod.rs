@@ -24,6 +24,7 @@ const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 /// Shows messages as they come, or as they are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SubArgs {
+    /// The topic.
     topic: String,
     /// beginning, end, or an offset (of one --partition). With a group: where it begins if it
     /// has read nothing yet.
