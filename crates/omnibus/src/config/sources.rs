@@ -164,7 +164,10 @@ impl fmt::Display for ConfigError {
                 write!(f, "the configuration {} is not TOML: {reason}", file.display())
             }
             Self::Unknown { source, key, nearest } => {
-                write!(f, "there is no key {key} ({source})")?;
+                match source {
+                    Source::Variable(_) => write!(f, "variable {key} stands for no key")?,
+                    _ => write!(f, "there is no key {key} ({source})")?,
+                }
                 match nearest {
                     Some(nearest) => write!(f, "; did you mean {nearest}?"),
                     None => f.write_str("; `omnibus config show` lists all of them"),
