@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use omnibus_io::{Clock, Entropy};
 use omnibus_broker::{Broker, BrokerLimits};
+use omnibus_io::{Clock, Entropy};
 use omnibus_log::{Log, LogConfig, LogStats, ReadPlan};
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::{JoinGroup, SyncGroup};
@@ -74,7 +74,9 @@ pub(crate) struct Inner {
 pub enum Health {
     Well,
     /// A write failed; nothing is acknowledged any more, and the process should end.
-    Broken { reason: String },
+    Broken {
+        reason: String,
+    },
 }
 
 /// A batch as a front end hands it over.
@@ -162,10 +164,7 @@ impl Engine {
         generation: i32,
     ) -> Result<(), SubmitError> {
         let shard = self.group_shard(&group);
-        self.request(shard, |reply| {
-            Request::Heartbeat(Heartbeat { group, member, instance, generation, reply })
-        })
-        .await
+        self.request(shard, |reply| Request::Heartbeat(Heartbeat { group, member, instance, generation, reply })).await
     }
 
     /// The range of offsets that can be read now.

@@ -66,7 +66,9 @@ pub enum EngineError {
 impl From<omnibus_log::ReadError> for ReadError {
     fn from(error: omnibus_log::ReadError) -> Self {
         match error {
-            omnibus_log::ReadError::OffsetOutOfRange { bounds } => Self::OutOfRange { start: bounds.start, end: bounds.end },
+            omnibus_log::ReadError::OffsetOutOfRange { bounds } => {
+                Self::OutOfRange { start: bounds.start, end: bounds.end }
+            }
             omnibus_log::ReadError::Corrupt { stream, from, to, file, position } => {
                 let place = format!("byte {position} of {file}");
                 tracing::error!(%stream, %from, %to, place, "damaged records are not served");

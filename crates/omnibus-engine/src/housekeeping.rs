@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use omnibus_log::Log;
 use omnibus_model::topic::{EffectiveConfig, Limit, SharedTopic};
-use omnibus_model::{Millis, Offset, ShardId, Timestamp};
+use omnibus_model::{Millis, Offset, ShardId};
 use tokio::sync::oneshot;
 use tokio::task;
 

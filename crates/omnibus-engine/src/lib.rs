@@ -2,17 +2,18 @@
 //!
 //! The engine owns one [`shard`] actor per shard. An actor applies a command to its broker
 //! when it proposes it, keeps the answer back until the log has committed it, and then lets
-//! readers see it (ADR 0003). Reading order: the door (`engine`), what it opens and recovers
-//! (`opening`), the actors behind it (`actor`, `shard`), and what they share.
+//! readers see it (ADR 0003). Reading order: how it opens (`opening`), what it does by itself
+//! (`housekeeping`), what can be asked of it (`engine` and above), the actors behind it (`actor`,
+//! `shard`), and what they share.
 //!
 //! **Never:** protocol types, sockets, protocol error codes.
 
-pub mod engine;
-pub mod questions;
-mod topics;
 pub mod opening;
 mod housekeeping;
 mod compaction;
+mod topics;
+pub mod questions;
+pub mod engine;
 pub mod recovery;
 mod actor;
 pub mod shard;
@@ -26,5 +27,5 @@ pub mod counters;
 pub mod error;
 
 pub use engine::{Commit, Engine, EngineConfig, Fetched, Health, Payload};
-pub use opening::{Running, Seams};
 pub use error::{EngineError, Fate, ReadError, SubmitError};
+pub use opening::{Running, Seams};

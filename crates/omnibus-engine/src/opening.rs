@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use omnibus_io::{Clock, Disk, Entropy};
-use omnibus_log::{Log, RecoveryReport, Writer};
+use omnibus_log::{Log, LogConfig, RecoveryReport, Writer};
 use omnibus_model::{LogIndex, ShardId, Term};
-use omnibus_replication::{Leadership, LocalLog, OnCommitted, Opened, ReplicatedLog, ReplicationError};
+use omnibus_replication::{Leadership, LocalLog, OnCommitted, Opened, ReplicatedLog};
 use tokio::sync::{mpsc, watch};
 use tokio::task;
 
@@ -56,7 +56,7 @@ impl Engine {
         let mut recovered = Vec::new();
         let opened = LocalLog::open(
             Arc::clone(&seams.disk),
-            config.log.clone(),
+            LogConfig { identity: identity(&*seams.entropy, &config.log), ..config.log.clone() },
             shards,
             on_committed(progress, health),
             |checkpoints, entries| {
@@ -142,6 +142,12 @@ fn start(
     let engine = Engine { inner: Arc::new(inner) };
     let housekeeping = Housekeeping::start(&engine, &config)?;
     Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report, repeated }))
+}
+
+/// A log that is made now gets a name of its own, so that no other's blocks pass for its own.
+#[expect(clippy::cast_possible_truncation, reason = "any 64 of the random bits will do")]
+fn identity(entropy: &dyn Entropy, config: &LogConfig) -> u64 {
+    if config.identity == 0 { entropy.random() as u64 } else { config.identity }
 }
 
 fn spawn_writer(writer: Writer) -> Result<JoinHandle<()>, EngineError> {

@@ -51,7 +51,9 @@ impl Engine {
                 broker.check_offset_reader(&group, Some(member), *epoch)?;
             }
             Ok(match partitions {
-                None => broker.committed_offsets(&group).map(|(partition, offset)| (partition, offset.clone())).collect(),
+                None => {
+                    broker.committed_offsets(&group).map(|(partition, offset)| (partition, offset.clone())).collect()
+                }
                 Some(partitions) => partitions
                     .into_iter()
                     .filter_map(|partition| {

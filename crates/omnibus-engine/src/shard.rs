@@ -13,7 +13,7 @@ use omnibus_io::{Bug, planted};
 use omnibus_log::{EntryBatch, Log, Room};
 use omnibus_model::command::{Append, JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
-use omnibus_model::outcome::{Applied, Appended};
+use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::{
     BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, LogIndex, MemberId, Millis, Offset, Outcome, Refusal,
     ShardId, StreamId, Term, Timestamp,
@@ -43,14 +43,25 @@ pub struct Moment {
 
 /// What a shard can be asked.
 pub enum Request {
-    Submit { command: Command, reply: oneshot::Sender<Result<Outcome, SubmitError>> },
+    Submit {
+        command: Command,
+        reply: oneshot::Sender<Result<Outcome, SubmitError>>,
+    },
     Append(Appending),
-    Join { command: Box<JoinGroup>, reply: JoinReply },
-    Sync { command: Box<SyncGroup>, reply: SyncReply },
+    Join {
+        command: Box<JoinGroup>,
+        reply: JoinReply,
+    },
+    Sync {
+        command: Box<SyncGroup>,
+        reply: SyncReply,
+    },
     Heartbeat(Heartbeat),
     /// A question to the broker; its answer waits for all that came before it.
     Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
-    Checkpoint { reply: oneshot::Sender<Snapshot> },
+    Checkpoint {
+        reply: oneshot::Sender<Snapshot>,
+    },
 }
 
 /// A batch on its way into a stream.
@@ -258,16 +269,16 @@ impl Shard {
 
     fn submit(&mut self, command: &Command) -> Result<Outcome, SubmitError> {
         let outcome = self.apply(command)?.outcome;
-        if let (Command::ConsumerHeartbeat(heartbeat), Outcome::HeartbeatTaken(taken)) = (command, &outcome) {
-            if taken.member_epoch >= 0 {
+        match (command, &outcome) {
+            (Command::ConsumerHeartbeat(heartbeat), Outcome::HeartbeatTaken(taken)) if taken.member_epoch >= 0 => {
                 let member = (heartbeat.group.clone(), taken.member.clone());
                 self.sessions.begin(self.now.elapsed, member, self.shared.consumer_session);
             }
-        }
-        if let Command::CommitOffsets(commit) = command {
-            if let Some(member) = &commit.member {
-                self.sessions.renew(self.now.elapsed, &commit.group, member);
+            (Command::CommitOffsets(commit), _) => {
+                let members = commit.member.iter();
+                members.for_each(|member| self.sessions.renew(self.now.elapsed, &commit.group, member));
             }
+            _ => {}
         }
         Ok(outcome)
     }
@@ -277,7 +288,8 @@ impl Shard {
         if self.broken {
             return Err(SubmitError::Broken);
         }
-        let applied = self.broker.apply(self.now.wall, command).inspect_err(|_| self.shared.counters.commands_refused.add(1))?;
+        let applied =
+            self.broker.apply(self.now.wall, command).inspect_err(|_| self.shared.counters.commands_refused.add(1))?;
         if applied.changed {
             let late = Millis(u64::from(planted(Bug::ClockInApply)));
             self.open.push(self.now.wall.plus(late), command);

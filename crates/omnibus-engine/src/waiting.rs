@@ -14,7 +14,9 @@ use crate::error::SubmitError;
 pub enum JoinAnswer {
     Joined(Joined),
     /// It must join again with this id (KIP-394).
-    MemberIdAssigned { member: MemberId },
+    MemberIdAssigned {
+        member: MemberId,
+    },
 }
 
 pub(crate) type JoinReply = oneshot::Sender<Result<JoinAnswer, SubmitError>>;

@@ -1,5 +1,7 @@
 //! The whole engine on a disk in memory: what is acknowledged is there after a restart.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
