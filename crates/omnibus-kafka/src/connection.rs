@@ -7,11 +7,13 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::budget::Share;
 use crate::requests::{self, Call, Reply, Started};
 use crate::session::Context;
 use crate::wire::DecodeError;
@@ -24,6 +26,15 @@ const PENDING_BYTES_MAX: usize = 16 << 20;
 
 /// What is read at a time.
 const READ_BYTES: usize = 64 << 10;
+
+/// The most room made at once for a request that has begun to arrive.
+const ROOM_BYTES_MAX: usize = 1 << 20;
+
+/// How long a client may take nothing of what it asked for.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// How long a client may be silent; Kafka's `connections.max.idle.ms`.
+const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// Chunks handed to the kernel at a time.
 const SLICES_MAX: usize = 64;
@@ -39,6 +50,12 @@ pub(crate) enum ConnectionError {
     Request(#[from] DecodeError),
     #[error("the protocol knows no answer but to hang up")]
     NoAnswer,
+    #[error("the memory for requests is used up")]
+    OutOfMemory,
+    #[error("the client has taken nothing for {} s", STALL_MAX.as_secs())]
+    Stalled,
+    #[error("the client has sent nothing for {} s", IDLE_MAX.as_secs())]
+    Idle,
 }
 
 type ReplyLater = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -47,6 +64,8 @@ type ReplyLater = Pin<Box<dyn Future<Output = Reply> + Send>>;
 struct Pending {
     reply: ReplyLater,
     request_bytes: usize,
+    /// Pays for the request's bytes.
+    share: Share,
 }
 
 /// One client's connection.
@@ -54,6 +73,8 @@ pub(crate) struct Connection<S> {
     socket: S,
     context: Context,
     received: BytesMut,
+    /// Pays for what was received beyond the first [`READ_BYTES`].
+    held: Share,
     pending: VecDeque<Pending>,
     pending_bytes: usize,
     /// A request that others must not overtake is being carried out.
@@ -71,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             socket,
             context,
             received: BytesMut::new(),
+            held: Share::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
             exclusive: false,
@@ -118,6 +140,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn start(&mut self, frame: Bytes) -> Result<(), ConnectionError> {
         let request_bytes = frame.len();
+        let mut share = std::mem::take(&mut self.held);
+        let missing = request_bytes.saturating_sub(share.bytes());
+        share.join(self.context.budget.take(missing).await.ok_or(ConnectionError::OutOfMemory)?);
         let call = Call::read(&self.context, frame)?;
         let reply = match requests::start(call).await? {
             Started::Overlapping(reply) => reply,
@@ -127,47 +152,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         };
         self.pending_bytes += request_bytes;
-        self.pending.push_back(Pending { reply, request_bytes });
+        self.pending.push_back(Pending { reply, request_bytes, share });
         Ok(())
     }
 
     async fn next_event(&mut self) -> Result<Event, ConnectionError> {
+        if self.pending.is_empty() {
+            return self.receive_patiently().await;
+        }
+        self.make_room().await?;
         // Reading goes on while a request is carried out, if only to see the client hang up;
         // how much is bounded by one frame that waits.
         let may_read = self.received.len() < READ_BYTES || self.may_start();
-        let Some(pending) = self.pending.front_mut() else {
-            return Ok(Event::Received(read(&mut self.socket, &mut self.received).await?));
-        };
+        let Some(pending) = self.pending.front_mut() else { return Ok(Event::Received(0)) };
         tokio::select! {
             biased;
             reply = &mut pending.reply => {
                 self.pending_bytes -= pending.request_bytes;
+                drop(std::mem::take(&mut pending.share));
                 self.pending.pop_front();
                 self.exclusive = false;
                 Ok(Event::Reply(reply))
             }
-            received = read(&mut self.socket, &mut self.received), if may_read => Ok(Event::Received(received?)),
+            received = self.socket.read_buf(&mut self.received), if may_read => Ok(Event::Received(received?)),
         }
     }
-}
 
-/// Reads what there is; the buffer grows only with what has arrived.
-async fn read(socket: &mut (impl AsyncRead + Unpin), received: &mut BytesMut) -> io::Result<usize> {
-    let room = received.len().clamp(READ_BYTES, 1 << 20);
-    if received.capacity() - received.len() < READ_BYTES / 4 {
-        received.reserve(room);
+    /// Waits for a client that owes nothing and is owed nothing.
+    async fn receive_patiently(&mut self) -> Result<Event, ConnectionError> {
+        if self.received.is_empty() {
+            // What was read before is carried out: an idle connection holds no large buffer.
+            self.received = BytesMut::new();
+        }
+        self.make_room().await?;
+        let received = tokio::time::timeout(IDLE_MAX, self.socket.read_buf(&mut self.received)).await;
+        Ok(Event::Received(received.map_err(|_| ConnectionError::Idle)??))
     }
-    socket.read_buf(received).await
+
+    /// Makes room to receive; the buffer grows only with what has arrived, and all beyond the
+    /// first part is paid for.
+    async fn make_room(&mut self) -> Result<(), ConnectionError> {
+        let (arrived, room) = (self.received.len(), self.received.capacity() - self.received.len());
+        if arrived < READ_BYTES {
+            if room < READ_BYTES / 4 {
+                self.received.reserve(READ_BYTES / 4);
+            }
+        } else if room == 0 {
+            let more = arrived.min(ROOM_BYTES_MAX);
+            self.held.join(self.context.budget.take(more).await.ok_or(ConnectionError::OutOfMemory)?);
+            self.received.reserve(more);
+        }
+        Ok(())
+    }
 }
 
 /// Writes all chunks with as few copies and calls as the kernel allows.
-async fn write_all(socket: &mut (impl AsyncWrite + Unpin), chunks: Vec<Bytes>) -> io::Result<()> {
+async fn write_all(socket: &mut (impl AsyncWrite + Unpin), chunks: Vec<Bytes>) -> Result<(), ConnectionError> {
     let mut chunks = VecDeque::from(chunks);
     while !chunks.is_empty() {
         let slices: Vec<IoSlice<'_>> = chunks.iter().take(SLICES_MAX).map(|chunk| IoSlice::new(chunk)).collect();
-        let mut written = socket.write_vectored(&slices).await?;
+        let written = tokio::time::timeout(STALL_MAX, socket.write_vectored(&slices)).await;
+        let mut written = written.map_err(|_| ConnectionError::Stalled)??;
         if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+            return Err(io::Error::from(io::ErrorKind::WriteZero).into());
         }
         while let Some(chunk) = chunks.front_mut() {
             if chunk.len() > written {
@@ -178,7 +225,7 @@ async fn write_all(socket: &mut (impl AsyncWrite + Unpin), chunks: Vec<Bytes>) -
             chunks.pop_front();
         }
     }
-    socket.flush().await
+    Ok(socket.flush().await?)
 }
 
 impl<S> std::fmt::Debug for Connection<S> {
@@ -186,3 +233,6 @@ impl<S> std::fmt::Debug for Connection<S> {
         f.debug_struct("Connection").field("context", &self.context).field("pending", &self.pending.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

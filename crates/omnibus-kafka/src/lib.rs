@@ -9,6 +9,7 @@ mod connection;
 mod requests;
 pub mod session;
 pub mod client;
+mod budget;
 mod configs;
 mod errors;
 pub mod wire;

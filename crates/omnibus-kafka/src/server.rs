@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::budget::Budget;
 use crate::connection::Connection;
 use crate::session::{Client, Context, Ends, Settings};
 
@@ -18,6 +19,7 @@ pub struct Server {
     listener: TcpListener,
     engine: Engine,
     settings: Arc<Settings>,
+    budget: Budget,
 }
 
 impl Server {
@@ -27,7 +29,8 @@ impl Server {
     /// If the address cannot be had.
     pub async fn bind(address: SocketAddr, engine: Engine, settings: Settings) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, engine, settings: Arc::new(settings) })
+        let budget = Budget::new(settings.memory_bytes_max);
+        Ok(Self { listener, engine, settings: Arc::new(settings), budget })
     }
 
     /// The address that clients can connect to.
@@ -69,7 +72,7 @@ impl Server {
     }
 
     fn serve(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {
-        let (engine, settings) = (self.engine.clone(), Arc::clone(&self.settings));
+        let (engine, settings, budget) = (self.engine.clone(), Arc::clone(&self.settings), self.budget.clone());
         async move {
             let Ok(local) = socket.local_addr() else { return };
             // Answers are whole frames: waiting to fill a packet only delays them.
@@ -78,7 +81,7 @@ impl Server {
                 return;
             }
             let client = Client { id: "".into(), host: format!("/{}", peer.ip()).into() };
-            let context = Context { engine, settings, client, ends: Ends { local, peer } };
+            let context = Context { engine, settings, budget, client, ends: Ends { local, peer } };
             if let Err(error) = Connection::new(socket, context).serve().await {
                 tracing::debug!(%peer, %error, "connection closed");
             }

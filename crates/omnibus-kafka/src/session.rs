@@ -6,6 +6,7 @@ use std::sync::Arc;
 use omnibus_engine::Engine;
 use omnibus_model::ShardId;
 
+use crate::budget::Budget;
 use crate::wire::WireString;
 
 /// How this broker presents itself to Kafka clients.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// The most bytes of one request.
     pub request_bytes_max: usize,
+    /// The most bytes that all connections together hold for requests and responses.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -39,6 +42,7 @@ impl Default for Settings {
             default_partitions: 4,
             connections_max: 10_000,
             request_bytes_max: 100 << 20,
+            memory_bytes_max: 256 << 20,
         }
     }
 }
@@ -55,6 +59,7 @@ pub struct Ends {
 pub(crate) struct Context {
     pub(crate) engine: Engine,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) budget: Budget,
     pub(crate) client: Client,
     pub(crate) ends: Ends,
 }

@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_model::batch::StreamBounds;
+use omnibus_model::topic::Compression;
 use omnibus_model::{LeaderEpoch, StreamId, TopicId};
 
 use super::Context;
 use super::partition::{self, Place, read_offset, wire_offset};
 use crate::errors::{read_error, submit_error};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use crate::wire::messages::fetch_response::{
-    EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
-};
+use crate::wire::messages::fetch_response::{EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData};
 use crate::wire::{ErrorCode, Records};
 
 /// The most bytes of one response; Kafka's `fetch.max.bytes`.
@@ -23,6 +22,9 @@ const RESPONSE_BYTES_MAX: usize = 55 << 20;
 
 /// From this version on, topics go by id (KIP-516).
 const TOPIC_IDS_FROM: i16 = 13;
+
+/// Clients of older versions do not know zstd (KIP-110).
+const ZSTD_FROM: i16 = 10;
 
 /// A request's claim to be part of a session that this broker never opened.
 const SESSION_NONE: i32 = 0;
@@ -34,6 +36,13 @@ struct Collected {
     bytes: usize,
     /// Something that the client must hear of at once.
     urgent: bool,
+}
+
+impl Collected {
+    fn pieces(&mut self) -> Vec<&mut Bytes> {
+        let partitions = self.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        partitions.filter_map(|data| data.records.as_mut()).flat_map(|records| &mut records.0).collect()
+    }
 }
 
 /// What a request may still be given.
@@ -57,11 +66,15 @@ pub(super) async fn handle(context: &Context, request: FetchRequest, version: i1
     // Watch first, look second: what comes between the two wakes the watch.
     let mut watch = context.engine.watch(watched);
     let mut patient = !wait.is_zero();
+    let response_max = usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_BYTES_MAX);
     loop {
-        let collected = collect(context, &request, version).await;
+        let share = context.budget.take_for_response(response_max).await;
+        let mut collected = collect(context, &request, version, share.bytes().min(response_max)).await;
         if !patient || collected.urgent || collected.bytes >= bytes_min {
+            share.pay_for(&mut collected.pieces());
             return FetchResponse { responses: collected.topics, ..FetchResponse::default() };
         }
+        drop((share, collected));
         tokio::select! {
             () = watch.changed() => {}
             () = &mut timeout => patient = false,
@@ -71,7 +84,10 @@ pub(super) async fn handle(context: &Context, request: FetchRequest, version: i1
 
 fn streams(context: &Context, request: &FetchRequest, version: i16) -> Vec<StreamId> {
     let partitions = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |wanted| (topic, wanted)));
-    partitions.filter_map(|(topic, wanted)| find(context, topic, wanted, version).ok()).map(|place| place.stream).collect()
+    partitions
+        .filter_map(|(topic, wanted)| find(context, topic, wanted, version).ok())
+        .map(|place| place.stream)
+        .collect()
 }
 
 fn find(context: &Context, topic: &FetchTopic, wanted: &FetchPartition, version: i16) -> Result<Place, ErrorCode> {
@@ -84,8 +100,22 @@ fn find(context: &Context, topic: &FetchTopic, wanted: &FetchPartition, version:
     }
 }
 
-async fn collect(context: &Context, request: &FetchRequest, version: i16) -> Collected {
-    let response_max = usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_BYTES_MAX);
+/// Finds a partition whose batches the client understands.
+fn find_readable(
+    context: &Context,
+    topic: &FetchTopic,
+    wanted: &FetchPartition,
+    version: i16,
+) -> Result<Place, ErrorCode> {
+    let place = find(context, topic, wanted, version)?;
+    let compression = place.topic.config.effective(context.engine.config_defaults()).compression;
+    if compression == Compression::Zstd && version < ZSTD_FROM {
+        return Err(ErrorCode::UnsupportedCompressionType);
+    }
+    Ok(place)
+}
+
+async fn collect(context: &Context, request: &FetchRequest, version: i16, response_max: usize) -> Collected {
     let mut collected = Collected::default();
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
@@ -93,14 +123,15 @@ async fn collect(context: &Context, request: &FetchRequest, version: i16) -> Col
             let partition_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
             let left = response_max.saturating_sub(collected.bytes);
             let allowance = Allowance { bytes: left.min(partition_max), first: collected.bytes == 0 };
-            let mut data = match find(context, topic, wanted, version) {
+            let mut data = match find_readable(context, topic, wanted, version) {
                 Ok(place) => fetch(context, &place, wanted, allowance).await,
                 Err(error) => failed(error),
             };
             data.partition_index = wanted.partition;
             data.aborted_transactions = (request.isolation_level != 0).then(Vec::new);
             collected.bytes += data.records.as_ref().map_or(0, Records::len);
-            collected.urgent |= data.error_code != ErrorCode::None.number() || data.diverging_epoch != EpochEndOffset::default();
+            collected.urgent |=
+                data.error_code != ErrorCode::None.number() || data.diverging_epoch != EpochEndOffset::default();
             partitions.push(data);
         }
         let (topic, topic_id) = (topic.topic.clone(), topic.topic_id);
@@ -116,7 +147,10 @@ async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowa
     match diverged(context, place, wanted).await {
         Ok(None) => {}
         Ok(Some(diverging)) => {
-            return PartitionData { diverging_epoch: diverging, ..filled(context.engine.bounds(place.stream), Vec::new()) };
+            return PartitionData {
+                diverging_epoch: diverging,
+                ..filled(context.engine.bounds(place.stream), Vec::new())
+            };
         }
         Err(error) => return failed(error),
     }

@@ -250,4 +250,4 @@ fn read<R: Request>(call: &mut Call) -> Result<R, DecodeError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -27,14 +27,14 @@ use crate::wire::{Input, Message, Output, Request};
 const CORRELATION_ID: i32 = 7;
 
 /// A broker to ask.
-struct Node {
-    context: Context,
+pub(crate) struct Node {
+    pub(crate) context: Context,
     running: Running,
 }
 
 impl Node {
     /// Starts a broker that lets groups begin without waiting for company.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut config = EngineConfig {
             log: LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() },
             ..EngineConfig::default()
@@ -49,7 +49,8 @@ impl Node {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
         let client = Client { host: "/127.0.0.1".into(), ..Client::default() };
         let settings = Arc::new(Settings::default());
-        Self { context: Context { engine, settings, client, ends: Ends { local: here, peer: here } }, running }
+        let budget = crate::budget::Budget::new(settings.memory_bytes_max);
+        Self { context: Context { engine, settings, budget, client, ends: Ends { local: here, peer: here } }, running }
     }
 
     /// Sends a request as bytes and reads the bytes of its response.
@@ -74,7 +75,7 @@ impl Node {
         }
     }
 
-    async fn create(&self, name: &str, partitions: i32) -> TopicId {
+    pub(crate) async fn create(&self, name: &str, partitions: i32) -> TopicId {
         let topic = CreatableTopic {
             name: name.into(),
             num_partitions: partitions,
@@ -87,13 +88,14 @@ impl Node {
         response.topics[0].topic_id
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop(self.context);
         self.running.close().await;
     }
 }
 
-fn frame<R: Request>(version: i16, request: &R) -> bytes::Bytes {
+/// A request as bytes.
+pub(crate) fn frame<R: Request>(version: i16, request: &R) -> bytes::Bytes {
     let header = RequestHeader {
         request_api_key: R::KEY.number(),
         request_api_version: version,
@@ -104,4 +106,11 @@ fn frame<R: Request>(version: i16, request: &R) -> bytes::Bytes {
     header.encode(&mut out, request_header_version(R::KEY, version)).unwrap();
     request.encode(&mut out, version).unwrap();
     out.into_bytes()
+}
+
+/// A batch of one record.
+pub(crate) fn batch(value: &str) -> bytes::Bytes {
+    let mut builder = omnibus_record::BatchBuilder::new(omnibus_record::Codec::None);
+    builder.push(omnibus_model::Timestamp(1_000), Some(b"key"), Some(value.as_bytes()), &[]);
+    builder.finish(omnibus_record::Stamp::default())
 }
