@@ -26,6 +26,13 @@ func main() {
 	bootstrap, topic, group, notes := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	owned := 0
+	owns := func(added int) func(context.Context, *kgo.Client, map[string][]int32) {
+		return func(_ context.Context, _ *kgo.Client, changed map[string][]int32) {
+			owned += added * len(changed[topic])
+			fmt.Println("owns", owned)
+		}
+	}
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(bootstrap),
 		kgo.ConsumeTopics(topic),
@@ -35,9 +42,9 @@ func main() {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(6*time.Second),
 		kgo.HeartbeatInterval(500*time.Millisecond),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, added map[string][]int32) {
-			fmt.Println("assigned", len(added[topic]))
-		}),
+		kgo.OnPartitionsAssigned(owns(+1)),
+		kgo.OnPartitionsRevoked(owns(-1)),
+		kgo.OnPartitionsLost(owns(-1)),
 	)
 	if err != nil {
 		log.Fatal(err)

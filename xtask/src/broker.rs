@@ -29,15 +29,20 @@ pub(crate) struct Broker {
     name: String,
 }
 
-/// Builds the release binary and returns its path.
-pub(crate) fn build() -> Result<PathBuf> {
-    must("release-build", &mut cargo(&["build", "--release", "--locked", "--bin", "omnibus"]))?;
-    Ok(binary())
+/// The variable that names a binary to test instead of the one that is built.
+const BINARY: &str = "XTASK_BINARY";
+
+/// Builds the release binary, unless one to test is named.
+pub(crate) fn build() -> Result<()> {
+    if std::env::var_os(BINARY).is_none() {
+        must("release-build", &mut cargo(&["build", "--release", "--locked", "--bin", "omnibus"]))?;
+    }
+    Ok(())
 }
 
-/// The path of the release binary.
+/// The path of the binary to test.
 pub(crate) fn binary() -> PathBuf {
-    target().join("release/omnibus")
+    std::env::var_os(BINARY).map_or_else(|| target().join("release/omnibus"), PathBuf::from)
 }
 
 impl Broker {

@@ -106,7 +106,8 @@ fn gather(consumer: &Path, broker: &Broker, round: &str) -> Result<Vec<Member>> 
         let (child, log) = shell::start(&name, &mut command)?;
         members.push(Member { child, notes, log });
     }
-    let has_share = |member: &Member| fs::read_to_string(&member.log).is_ok_and(|log| log.contains("assigned 2"));
+    let has_share =
+        |member: &Member| fs::read_to_string(&member.log).is_ok_and(|log| log.lines().last() == Some("owns 2"));
     wait_for("each member has two partitions", || Ok(members.iter().all(has_share)))?;
     Ok(members)
 }
