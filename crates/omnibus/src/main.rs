@@ -16,6 +16,7 @@ mod subscribe;
 mod bench;
 mod cluster;
 mod client;
+mod signals;
 mod logs;
 mod config;
 mod output;

@@ -63,6 +63,11 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.kafka.request_bytes_max,
     },
     Key {
+        name: "kafka.memory",
+        meaning: "What all Kafka connections together may hold of requests and responses.",
+        field: |config| &mut config.kafka.memory,
+    },
+    Key {
         name: "admin.listen",
         meaning: "Where the admin API, health checks and metrics are served. Port 0 picks a free one. Whoever \
                   reaches it administers the broker.",

@@ -37,6 +37,7 @@ pub(crate) struct Kafka {
     pub(crate) rack: Option<String>,
     pub(crate) connections_max: usize,
     pub(crate) request_bytes_max: Size,
+    pub(crate) memory: Size,
 }
 
 /// The address that clients are told to come back to.
@@ -123,6 +124,7 @@ impl Default for Kafka {
             rack: None,
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
+            memory: Size(settings.memory_bytes_max as u64),
         }
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn kafka_settings(config: &Config, identity: &Identity) -> omnibus_ka
         default_partitions: config.topics.partitions,
         connections_max: config.kafka.connections_max,
         request_bytes_max: usize::try_from(config.kafka.request_bytes_max.0).unwrap_or(usize::MAX),
+        memory_bytes_max: usize::try_from(config.kafka.memory.0).unwrap_or(usize::MAX),
     }
 }
 

@@ -3,7 +3,6 @@
 mod announce;
 mod engine;
 mod identity;
-mod signals;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,8 +15,8 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Effective, Given, KEYS};
 use crate::logs;
+use crate::signals::Signals;
 use announce::Addresses;
-use signals::Signals;
 
 /// The process ended because it could no longer write.
 const EXIT_BROKEN: u8 = 3;

@@ -3,12 +3,13 @@
 mod member;
 mod show;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use omnibus_record::Records;
 
 use crate::client::block_on;
 use crate::cluster::{Cluster, Fetched, KafkaArgs, Place, Reader, TopicAt};
 use crate::output::{self, Format};
+use crate::signals::Signals;
 use member::Member;
 use show::Style;
 
@@ -70,20 +71,23 @@ pub(crate) fn run(args: SubArgs, format: Format) -> Result<()> {
         let mut shown = Shown::new(&args, format);
         let mut cluster = args.kafka.cluster().await?;
         let topic = cluster.topic(&args.topic).await?;
-        let interrupted = tokio::signal::ctrl_c();
+        if let (From::Offset(_), None) = (args.from, args.partition) {
+            ensure!(topic.partitions.len() == 1, "--from: an offset belongs to one partition; add --partition");
+        }
+        let mut signals = Signals::listen()?;
         match &args.group {
             Some(group) => {
                 let mut member = Member::join(cluster, topic, group).await?;
                 let result = tokio::select! {
                     result = follow_group(&mut member, args.from, &mut shown) => result,
-                    _ = interrupted => Ok(()),
+                    _ = signals.next() => Ok(()),
                 };
                 member.leave().await?;
                 result
             }
             None => tokio::select! {
                 result = follow(cluster, topic, &args, &mut shown) => result,
-                _ = interrupted => Ok(()),
+                _ = signals.next() => Ok(()),
             },
         }
     })
