@@ -35,6 +35,13 @@ struct Piece {
     rows: Vec<Row>,
 }
 
+/// What was got of a piece.
+enum Fetched {
+    Sound(Bytes),
+    /// What lies before a damaged batch.
+    SoundUpTo(Bytes),
+}
+
 impl fmt::Debug for ReadPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut plan = f.debug_struct("ReadPlan");
@@ -112,10 +119,35 @@ impl ReadPlan {
         self.runs.is_empty()
     }
 
+    /// Collects batches up to the first that is damaged: who begins there is told.
     fn collect(&self, patience: Patience) -> Result<Vec<Bytes>, Miss> {
         let reader = Reader { shared: &self.shared, patience };
-        let pieces = self.pieces(&reader)?;
-        pieces.iter().map(|piece| self.fetch(&reader, piece)).collect()
+        let mut found: Vec<Bytes> = Vec::new();
+        for piece in self.pieces(&reader)? {
+            match self.fetch(&reader, &piece) {
+                Ok(Fetched::Sound(bytes)) => found.push(bytes),
+                Ok(Fetched::SoundUpTo(bytes)) => {
+                    found.push(bytes);
+                    break;
+                }
+                Err(Miss::Failed(_)) if !found.is_empty() => break,
+                Err(miss) => return Err(miss),
+            }
+        }
+        match self.behind() {
+            Some(plan) if found.is_empty() => plan.collect(patience),
+            _ => Ok(found),
+        }
+    }
+
+    /// What compaction has emptied holds no batch, however long it was: the plan for what
+    /// lies behind it.
+    fn behind(&self) -> Option<Self> {
+        let end = self.runs.last()?.end;
+        if end >= self.bounds.end {
+            return None;
+        }
+        plan(&self.shared, self.stream, end, self.bytes_max).ok()
     }
 
     fn pieces(&self, reader: &Reader<'_>) -> Result<Vec<Piece>, Miss> {
@@ -123,14 +155,18 @@ impl ReadPlan {
         let mut bytes = 0;
         let mut full = false;
         for run in &self.runs {
-            reader.rows_from(self.stream, run, self.from, |row| {
+            let rows = reader.rows_from(self.stream, run, self.from, |row| {
                 full = bytes > 0 && bytes + row.bytes as usize > self.bytes_max;
                 if !full {
                     bytes += row.bytes as usize;
                     add(&mut pieces, &run.file, row);
                 }
                 !full
-            })?;
+            });
+            match rows {
+                Err(Miss::Failed(_)) if !pieces.is_empty() => break,
+                rows => rows?,
+            }
             if full {
                 break;
             }
@@ -138,17 +174,21 @@ impl ReadPlan {
         Ok(pieces)
     }
 
-    fn fetch(&self, reader: &Reader<'_>, piece: &Piece) -> Result<Bytes, Miss> {
+    fn fetch(&self, reader: &Reader<'_>, piece: &Piece) -> Result<Fetched, Miss> {
         let (bytes, origin) = reader.payload(&piece.file, piece.position, piece.bytes)?;
+        let mut sound_bytes = 0;
         if origin == Origin::Read {
-            let mut rest = &bytes[..];
             for row in &piece.rows {
-                let (payload, others) = rest.split_at(rest.len().min(row.bytes as usize));
-                row.check(payload, self.stream, &piece.file)?;
-                rest = others;
+                let rest = &bytes[sound_bytes..];
+                let payload = &rest[..rest.len().min(row.bytes as usize)];
+                match row.check(payload, self.stream, &piece.file) {
+                    Ok(()) => sound_bytes += payload.len(),
+                    Err(error) if sound_bytes == 0 => return Err(error.into()),
+                    Err(_) => return Ok(Fetched::SoundUpTo(bytes.slice(..sound_bytes))),
+                }
             }
         }
-        Ok(bytes)
+        Ok(Fetched::Sound(bytes))
     }
 }
 
