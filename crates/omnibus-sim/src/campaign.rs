@@ -76,13 +76,13 @@ impl fmt::Display for Summary {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header([
-            "seed", "steps", "ms", "acks", "refused", "reads", "checkpoints", "trims", "compactions", "ends",
+            "seed", "steps", "ms", "acks", "refused", "reads", "checkpoints", "trims", "compactions", "seals", "recycled", "packed", "ends",
             "torn", "errors", "full", "flips", "told", "digest", "verdict",
         ]);
         for report in &self.reports {
             table.add_row(row(report));
         }
-        for column in 0..15 {
+        for column in 0..18 {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -97,7 +97,7 @@ impl fmt::Display for Summary {
     }
 }
 
-fn row(report: &Report) -> [String; 17] {
+fn row(report: &Report) -> [String; 20] {
     let tally = &report.tally;
     [
         report.seed,
@@ -109,6 +109,9 @@ fn row(report: &Report) -> [String; 17] {
         tally.checkpoints,
         tally.trims,
         tally.compactions,
+        tally.seals,
+        tally.recyclings,
+        tally.packings,
         tally.power_cuts + tally.process_kills,
         tally.torn_tails,
         tally.write_errors,

@@ -59,6 +59,8 @@ pub(crate) enum Fact<'a> {
 pub(crate) struct Reading {
     pub(crate) stream: StreamId,
     pub(crate) bounds: StreamBounds,
+    /// Where the reader began.
+    pub(crate) from: Offset,
     pub(crate) batches: Vec<SeenBatch>,
     /// Ranges that the node would not serve because they are damaged, and the file it names.
     pub(crate) damaged: Vec<(Offset, Offset, String)>,
@@ -73,4 +75,5 @@ pub(crate) struct SeenBatch {
     pub(crate) end: Offset,
     /// Whose bytes these are; `None` if nobody's.
     pub(crate) message: Option<MessageId>,
+    pub(crate) bytes: Bytes,
 }

@@ -1,12 +1,18 @@
 //! What a node does from time to time beside serving: checkpoints, upkeep, compaction.
 
 use omnibus_engine::shard::{Request, Snapshot};
+use omnibus_log::Replacement;
 use omnibus_model::ShardId;
+use omnibus_record::{DECOMPRESSED_BYTES_MAX, Filtered, Record, filter};
 use tokio::sync::oneshot;
 
-use crate::fact::Fact;
+use crate::fact::{Fact, SeenBatch};
+use crate::reading::read_some;
 use crate::stage::Stage;
 use crate::violation::Violation;
+
+/// How much is compacted at once.
+const COMPACTED_BYTES: usize = 4 << 10;
 
 /// Work that was begun.
 #[derive(Debug, Default)]
@@ -25,7 +31,8 @@ impl Housekeeping {
         match stage.random.below(8) {
             0 => self.ask(stage),
             1 | 2 => self.save(stage),
-            3..=5 => upkeep(stage),
+            3 => return compact(stage),
+            4..=6 => upkeep(stage),
             _ => {}
         }
         Ok(())
@@ -75,6 +82,58 @@ impl Housekeeping {
 fn upkeep(stage: &mut Stage) {
     let kept = stage.node.log.maintain();
     stage.trace.line(format_args!("upkeep: {}", outcome(&kept)));
+    if let Ok(done) = kept {
+        stage.tally.seals += done.segments_sealed;
+        stage.tally.recyclings += done.segments_recycled + done.packs_removed;
+        stage.tally.packings += done.files_packed;
+    }
+}
+
+/// Puts thinner batches in the place of some, as compaction does.
+fn compact(stage: &mut Stage) -> Result<(), Violation> {
+    let Some((stream, _)) = stage.any_stream() else { return Ok(()) };
+    let from = stage.any_offset(stream);
+    let reading = read_some(&stage.node.log, &stage.oracle, (stream, from), COMPACTED_BYTES);
+    let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
+    let (Some(first), Some(last)) = (reading.batches.first(), reading.batches.last()) else { return Ok(()) };
+    let (from, to) = (first.base, last.end);
+    let mut taken = Vec::new();
+    let mut replacements = Vec::new();
+    for batch in &reading.batches {
+        match thinned(stage, batch) {
+            Some(replacement) => replacements.push(replacement),
+            None => taken.push(batch.base),
+        }
+    }
+    let Some(expected) = stage.oracle.streams.get_mut(&stream) else { return Ok(()) };
+    expected.compacting.extend(&taken);
+    let replaced = stage.node.log.replace(stream, from, to, replacements);
+    stage.trace.line(format_args!("compact stream {stream}, {from} to {to}, without {taken:?}: {}", outcome(&replaced)));
+    if replaced.is_ok() {
+        expected.compacted.extend(taken);
+        stage.tally.compactions += 1;
+    }
+    Ok(())
+}
+
+/// A batch as compaction may leave it: whole, without some records, or not at all.
+fn thinned(stage: &mut Stage, batch: &SeenBatch) -> Option<Replacement> {
+    let message = batch.message?;
+    let bytes = match stage.random.below(4) {
+        0 => return None,
+        1 => {
+            let kept = |_: &Record| stage.random.once_in(2);
+            match filter(&batch.bytes, DECOMPRESSED_BYTES_MAX, kept) {
+                Ok(Filtered::Thinned { batch, .. } | Filtered::Emptied { batch }) => batch,
+                Ok(Filtered::Unchanged) | Err(_) => batch.bytes.clone(),
+            }
+        }
+        _ => batch.bytes.clone(),
+    };
+    stage.oracle.add_thinned(message, &bytes);
+    let count = u32::try_from(batch.end.0 - batch.base.0).expect("a batch is short");
+    let timestamp_max = stage.oracle.message(message).batch.timestamp_max;
+    Some(Replacement { base: batch.base, count, timestamp_max, bytes })
 }
 
 /// An error's own words, without what the machine adds.

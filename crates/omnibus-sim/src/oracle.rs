@@ -48,6 +48,8 @@ pub(crate) struct Expected {
     pub(crate) trim_asked: Offset,
     /// Bases of batches that compaction may have taken.
     pub(crate) compacting: BTreeSet<Offset>,
+    /// Bases of batches that compaction has taken for good.
+    pub(crate) compacted: BTreeSet<Offset>,
     pub(crate) drop: Drop,
 }
 
@@ -63,7 +65,8 @@ pub(crate) enum Drop {
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     messages: Vec<Message>,
-    by_content: BTreeMap<u64, MessageId>,
+    /// Every content that was ever written, as sent or as compaction thinned it out.
+    by_content: BTreeMap<u64, (MessageId, Bytes)>,
     pub(crate) streams: BTreeMap<StreamId, Expected>,
 }
 
@@ -82,16 +85,20 @@ impl Oracle {
 
     pub(crate) fn add(&mut self, message: Message) -> MessageId {
         let id = MessageId(self.messages.len());
-        self.by_content.insert(content_hash(&message.payload), id);
+        self.by_content.insert(content_hash(&message.payload), (id, message.payload.clone()));
         self.messages.push(message);
         id
     }
 
+    /// Notes what compaction makes of a message.
+    pub(crate) fn add_thinned(&mut self, id: MessageId, batch: &Bytes) {
+        self.by_content.insert(content_hash(batch), (id, batch.clone()));
+    }
+
     /// The message whose bytes these are, its place aside.
     pub(crate) fn find(&self, batch: &[u8]) -> Option<MessageId> {
-        let id = *self.by_content.get(&content_hash(batch))?;
-        let known = &self.message(id).payload;
-        (known.get(PLACE_BYTES..) == batch.get(PLACE_BYTES..)).then_some(id)
+        let (id, known) = self.by_content.get(&content_hash(batch))?;
+        (known.get(PLACE_BYTES..) == batch.get(PLACE_BYTES..)).then_some(*id)
     }
 
     pub(crate) fn set_fate(&mut self, id: MessageId, fate: Fate) {

@@ -16,7 +16,7 @@ const READ_BYTES: usize = 8 << 10;
 /// # Errors
 /// What no reader should ever be told.
 pub(crate) fn read_some(log: &Log, oracle: &Oracle, (stream, from): (StreamId, Offset), bytes_max: usize) -> Result<Reading, String> {
-    let mut reading = empty(log, stream);
+    let mut reading = Reading { from, ..empty(log, stream) };
     match read(log, stream, from, bytes_max) {
         Ok(pieces) => note(&mut reading, pieces, oracle)?,
         Err(error) => note_error(&mut reading, error)?,
@@ -31,21 +31,15 @@ pub(crate) fn read_some(log: &Log, oracle: &Oracle, (stream, from): (StreamId, O
 pub(crate) fn read_all(log: &Log, oracle: &Oracle, stream: StreamId) -> Result<Reading, String> {
     let mut reading = empty(log, stream);
     let mut from = reading.bounds.start;
-    let mut bytes_max = READ_BYTES;
     while from < reading.bounds.end {
-        match read(log, stream, from, bytes_max) {
+        match read(log, stream, from, READ_BYTES) {
             Ok(pieces) => note(&mut reading, pieces, oracle)?,
-            // One damaged batch spoils the whole read: those before it are read one by one.
-            Err(ReadError::Corrupt { from: damaged, .. }) if from < damaged && bytes_max > 1 => bytes_max = 1,
-            Err(error) => {
-                note_error(&mut reading, error)?;
-                bytes_max = READ_BYTES;
-            }
+            Err(error) => note_error(&mut reading, error)?,
         }
         let read_end = reading.batches.last().map(|batch| batch.end);
         let damaged_end = reading.damaged.last().map(|(_, to, _)| *to);
         let next = read_end.max(damaged_end).unwrap_or(from).max(from);
-        if next == from && bytes_max > 1 {
+        if next == from {
             break;
         }
         from = next;
@@ -60,7 +54,8 @@ fn read(log: &Log, stream: StreamId, from: Offset, bytes_max: usize) -> Result<V
 }
 
 fn empty(log: &Log, stream: StreamId) -> Reading {
-    Reading { stream, bounds: log.bounds(stream), batches: Vec::new(), damaged: Vec::new(), rot: None }
+    let bounds = log.bounds(stream);
+    Reading { stream, bounds, from: bounds.start, batches: Vec::new(), damaged: Vec::new(), rot: None }
 }
 
 fn note(reading: &mut Reading, pieces: Vec<Bytes>, oracle: &Oracle) -> Result<(), String> {
@@ -68,11 +63,11 @@ fn note(reading: &mut Reading, pieces: Vec<Bytes>, oracle: &Oracle) -> Result<()
         let length = piece.len();
         let mut taken = 0;
         for batch in batches(piece) {
+            taken += batch.len();
             let header = BatchHeader::read(&batch).map_err(|error| error.to_string())?;
             let base = Offset(header.base_offset.cast_unsigned());
             let end = Offset(header.last_offset().cast_unsigned()).plus(1);
-            reading.batches.push(SeenBatch { base, end, message: oracle.find(&batch) });
-            taken += batch.len();
+            reading.batches.push(SeenBatch { base, end, message: oracle.find(&batch), bytes: batch });
         }
         if taken != length {
             return Err(format!("stream {}: {} bytes of a read are no batch", reading.stream, length - taken));

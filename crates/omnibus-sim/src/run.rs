@@ -1,10 +1,11 @@
 //! One seed, one run: the scheduler that lets one thing happen after the other.
 
 use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use omnibus_io::{Bug, FaultDisk};
-use omnibus_model::{LogIndex, ShardId};
+use omnibus_model::{LogIndex, Offset, ShardId};
 use omnibus_replication::ReplicatedLog;
 
 use crate::audit;
@@ -261,10 +262,11 @@ impl Run {
             for partition in &topic.partitions {
                 self.stage.oracle.streams.entry(partition.stream).or_insert_with(|| Expected {
                     shard: partition.shard,
-                    placed: std::collections::BTreeMap::new(),
-                    trim_done: omnibus_model::Offset::ZERO,
-                    trim_asked: omnibus_model::Offset::ZERO,
-                    compacting: std::collections::BTreeSet::new(),
+                    placed: BTreeMap::new(),
+                    trim_done: Offset::ZERO,
+                    trim_asked: Offset::ZERO,
+                    compacting: BTreeSet::new(),
+                    compacted: BTreeSet::new(),
                     drop: Drop::No,
                 });
             }

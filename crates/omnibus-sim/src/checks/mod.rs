@@ -4,6 +4,7 @@
 mod acknowledged_is_kept;
 mod bytes_are_as_written;
 mod committed_offsets_stay;
+mod compacted_stays_gone;
 mod deleted_stays_deleted;
 mod everything_is_answered;
 mod generations_grow;
@@ -13,6 +14,7 @@ mod nothing_twice;
 mod offsets_are_dense;
 mod offsets_are_fresh;
 mod only_committed_is_read;
+mod reads_go_on;
 mod replay_has_no_gap;
 mod replay_repeats_history;
 mod rot_is_told;
@@ -54,6 +56,8 @@ impl Default for Checks {
                 Box::new(offsets_are_fresh::OffsetsAreFresh),
                 Box::new(streams_begin_where_trimmed::StreamsBeginWhereTrimmed),
                 Box::new(deleted_stays_deleted::DeletedStaysDeleted),
+                Box::new(reads_go_on::ReadsGoOn),
+                Box::new(compacted_stays_gone::CompactedStaysGone),
                 Box::new(committed_offsets_stay::CommittedOffsetsStay),
                 Box::new(generations_grow::GenerationsGrow::default()),
                 Box::new(identities_are_fresh::IdentitiesAreFresh::default()),

@@ -65,7 +65,7 @@ impl Client for IdempotentProducer {
             lane.resend(stage);
         } else if stage.random.once_in(5) && lane.unresolved.is_empty() {
             self.others.extend(lane.repeat(stage));
-        } else if lane.unresolved.len() < IN_FLIGHT_MAX {
+        } else if lane.has_room() {
             lane.send(stage, stream, stamp);
         }
         Ok(())
@@ -141,6 +141,13 @@ impl Lane {
             stage.oracle.set_fate(message, Fate::Refused);
         }
         self.unresolved.push_back(Attempt { message, reply });
+    }
+
+    /// The first batch of a stream goes alone: a broker that does not know the producer takes
+    /// any sequence, so a second one must not overtake it.
+    fn has_room(&self) -> bool {
+        let in_flight_max = if self.resolved.is_empty() { 1 } else { IN_FLIGHT_MAX };
+        self.unresolved.len() < in_flight_max
     }
 
     /// Sends the oldest again once nothing is on its way.
