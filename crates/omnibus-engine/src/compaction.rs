@@ -71,10 +71,12 @@ impl Compaction {
         for partition in &topic.partitions {
             let stream = partition.stream;
             let clean_end = self.clean.get(&stream).copied().unwrap_or_default();
-            if !is_due(engine, &config, stream, clean_end) {
+            let now = engine.now();
+            let due = is_worthwhile(engine, &config, stream, clean_end)
+                || is_overdue(engine, now.minus(config.compaction_lag_max), (stream, clean_end)).await?;
+            if !due {
                 continue;
             }
-            let now = engine.now();
             let round = Round {
                 engine,
                 stream,
@@ -90,7 +92,7 @@ impl Compaction {
 }
 
 /// Whether the part that was never compacted is worth a round.
-fn is_due(engine: &Engine, config: &EffectiveConfig, stream: StreamId, clean_end: Offset) -> bool {
+fn is_worthwhile(engine: &Engine, config: &EffectiveConfig, stream: StreamId, clean_end: Offset) -> bool {
     let bounds = engine.bounds(stream);
     let total = engine.stream_bytes(stream);
     let dirty_records = bounds.end.0.saturating_sub(clean_end.max(bounds.start).0);
@@ -100,6 +102,25 @@ fn is_due(engine: &Engine, config: &EffectiveConfig, stream: StreamId, clean_end
     }
     // Bytes are known per stream only; records stand for them.
     dirty_records.saturating_mul(1000) >= records.saturating_mul(u64::from(config.dirty_ratio_min))
+}
+
+/// Whether the first record that was never compacted was written before a time.
+async fn is_overdue(
+    engine: &Engine,
+    written_before: Timestamp,
+    (stream, clean_end): (StreamId, Offset),
+) -> Result<bool, CompactionError> {
+    let bounds = engine.bounds(stream);
+    let from = clean_end.max(bounds.start);
+    if written_before.0 <= 0 || from >= bounds.end {
+        return Ok(false);
+    }
+    let fetched = engine.read(stream, from, 1).await?;
+    let first = fetched.pieces.into_iter().flat_map(omnibus_record::batches).next();
+    Ok(match first {
+        Some(batch) => BatchView::of(&batch)?.header.base_timestamp < written_before.0,
+        None => false,
+    })
 }
 
 impl Round<'_> {

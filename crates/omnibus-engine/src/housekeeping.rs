@@ -4,7 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use omnibus_log::Log;
+use omnibus_log::{Log, Room};
 use omnibus_model::topic::{EffectiveConfig, Limit, SharedTopic};
 use omnibus_model::{Millis, Offset, ShardId};
 use tokio::sync::oneshot;
@@ -20,6 +20,9 @@ const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often it is looked whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
+
+/// How often a checkpoint is taken while the disk is full.
+const CHECKPOINT_WHEN_FULL: Duration = Duration::from_secs(3);
 
 /// The tasks that keep house.
 #[derive(Debug)]
@@ -78,6 +81,8 @@ async fn checkpoint_now_and_then(engine: Engine, interval: Duration, wal_bytes: 
     loop {
         tokio::time::sleep(CHECKPOINT_LOOK).await;
         let written = engine.inner.log.wal_bytes_since_checkpoint();
+        // On a full disk, segments that hold nothing more wait only for a checkpoint.
+        let interval = if engine.inner.log.room() == Room::Plenty { interval } else { CHECKPOINT_WHEN_FULL };
         let due = engine.clock().elapsed().saturating_sub(last) >= interval;
         if written >= wal_bytes || (due && written > 0) {
             checkpoint_all(&engine).await;

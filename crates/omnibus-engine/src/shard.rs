@@ -410,7 +410,8 @@ impl Shard {
         for (group, member) in self.sessions.take_lapsed(self.now.elapsed) {
             let sessions = self.broker.members(&group);
             let Some(session) = sessions.into_iter().find(|session| session.member == member) else { continue };
-            if session.waiting && self.waiting.has(&group, &member) {
+            // Even if its client has hung up: once its answer is there it may lapse.
+            if session.waiting {
                 self.sessions.begin(self.now.elapsed, (group, member), duration(session.timeout));
                 continue;
             }

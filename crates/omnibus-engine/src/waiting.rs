@@ -57,12 +57,6 @@ impl Waiting {
         self.by_group.keys().cloned().collect()
     }
 
-    /// Says whether a member waits whose client still listens.
-    pub(crate) fn has(&self, group: &GroupName, member: &MemberId) -> bool {
-        let waiters = self.by_group.get(group).map(Vec::as_slice).unwrap_or_default();
-        waiters.iter().any(|waiter| waiter.member == *member && waiter.is_heard())
-    }
-
     /// Takes every waiter of `group` whose answer is there, and forgets those who hung up.
     pub(crate) fn take_answered(&mut self, group: &GroupName, broker: &omnibus_broker::Broker) -> Vec<Answered> {
         let Some(waiters) = self.by_group.remove(group) else { return Vec::new() };
