@@ -47,11 +47,6 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
-/// Writes a value as one line of JSON.
-pub(crate) fn json_line(value: &impl Serialize) -> Result<()> {
-    line(serde_json::to_string(value)?)
-}
-
 /// Writes rows under headings; without frames, so that other tools can cut them.
 pub(crate) fn table(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> Result<()> {
     let mut table = Table::new();

@@ -1,4 +1,4 @@
-//! Reads a topic from its beginning to what is its end now.
+//! Reads a topic from its beginning to what is its end now, or what is written meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,12 +16,30 @@ use crate::cluster::{Cluster, Place, Reader, TopicAt};
 /// How long a broker may wait for something new.
 const WAIT_MS: i32 = 500;
 
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum From {
+    /// And ends at what is the topic's end now.
+    #[default]
+    Beginning,
+    /// Only what is written meanwhile is read, until the time is over.
+    End,
+}
+
 /// Measures reading.
-pub(super) async fn measure(common: &CommonArgs, read: &ReadArgs, clock: Arc<SystemClock>) -> Result<Report> {
+pub(super) async fn measure(
+    common: &CommonArgs,
+    read: &ReadArgs,
+    from: From,
+    clock: Arc<SystemClock>,
+) -> Result<Report> {
     let mut cluster = common.kafka.cluster().await?;
     let topic = cluster.topic(&common.topic).await?;
-    let ends = ends(&mut cluster, &topic).await?;
-    let readers = readers(&mut cluster, &topic, common, read, Place::Beginning).await?;
+    let (place, ends) = match from {
+        From::Beginning => (Place::Beginning, ends(&mut cluster, &topic).await?),
+        From::End => (Place::End, topic.partitions.iter().map(|(partition, _)| (*partition, i64::MAX)).collect()),
+    };
+    let readers = readers(&mut cluster, &topic, common, read, place).await?;
     ensure!(
         readers.iter().any(|reader| !is_done(reader, &ends)),
         "{} is empty; fill it with `omnibus bench produce --topic {}`",

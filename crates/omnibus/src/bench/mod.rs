@@ -48,6 +48,9 @@ enum What {
         common: CommonArgs,
         #[command(flatten)]
         read: ReadArgs,
+        /// Where to begin.
+        #[arg(long, value_enum, default_value_t)]
+        from: consume::From,
     },
     /// How long a record takes from when it is due to when a consumer has it.
     Latency {
@@ -145,7 +148,7 @@ pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
     let report: Report = runtime.block_on(async {
         match args.what {
             What::Produce { common, write, rate } => produce::measure(&common, &write, rate, clock).await,
-            What::Consume { common, read } => consume::measure(&common, &read, clock).await,
+            What::Consume { common, read, from } => consume::measure(&common, &read, from, clock).await,
             What::Latency { common, write, read, rate } => latency::measure(&common, &write, &read, rate, clock).await,
         }
     })?;

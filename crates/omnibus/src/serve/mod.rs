@@ -96,7 +96,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     let effective = args.config.effective()?;
     logs::start(&effective.config.logs)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&effective, args))
+    let ended = runtime.block_on(serve(&effective, args));
+    // Whoever waits for a disk that does not answer must not keep the process.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(effective: &Effective, args: &ServeArgs) -> Result<ExitCode> {

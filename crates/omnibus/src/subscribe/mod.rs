@@ -177,27 +177,32 @@ impl Shown {
     /// Shows records until it is enough; returns the offset behind the last.
     fn show(&mut self, fetched: &[Fetched]) -> Result<Option<i64>> {
         let mut behind = None;
+        let mut shown = Vec::new();
         for batch in fetched {
-            if batch.header.is_control() {
-                behind = Some(batch.header.last_offset() + 1);
-                continue;
+            behind = self.write(batch, &mut shown)?.or(behind);
+        }
+        output::raw(&shown)?;
+        output::flush()?;
+        Ok(behind)
+    }
+
+    fn write(&mut self, fetched: &Fetched, shown: &mut Vec<u8>) -> Result<Option<i64>> {
+        if fetched.header.is_control() {
+            return Ok(Some(fetched.header.last_offset() + 1));
+        }
+        let mut behind = None;
+        for record in Records::of(&fetched.batch, DECOMPRESSED_BYTES_MAX)? {
+            let record = record?;
+            let offset = i64::try_from(record.offset.0)?;
+            if self.is_enough() {
+                break;
             }
-            for record in Records::of(&batch.batch, DECOMPRESSED_BYTES_MAX)? {
-                let record = record?;
-                let offset = i64::try_from(record.offset.0)?;
-                if offset < batch.from {
-                    continue;
-                }
-                if self.is_enough() {
-                    output::flush()?;
-                    return Ok(behind);
-                }
-                self.style.show(batch.partition, &record)?;
+            if offset >= fetched.from {
+                self.style.write(fetched.partition, &record, shown)?;
                 self.left = self.left.map(|left| left - 1);
                 behind = Some(offset + 1);
             }
         }
-        output::flush()?;
         Ok(behind)
     }
 }

@@ -6,8 +6,6 @@ use omnibus_admin_api::Data;
 use omnibus_admin_api::record::{HeaderView, RecordView};
 use omnibus_record::Record;
 
-use crate::output;
-
 /// How messages are shown.
 #[derive(Debug)]
 pub(super) enum Style {
@@ -18,20 +16,20 @@ pub(super) enum Style {
 }
 
 impl Style {
-    pub(super) fn show(&self, partition: i32, record: &Record) -> Result<()> {
+    /// Writes a message behind those that are to be shown with it.
+    pub(super) fn write(&self, partition: i32, record: &Record, shown: &mut Vec<u8>) -> Result<()> {
         match self {
-            Self::Json => output::json_line(&view(partition, record)),
+            Self::Json => serde_json::to_writer(&mut *shown, &view(partition, record))?,
             Self::Lines { key_separator } => {
-                let mut line = Vec::new();
                 if let Some(separator) = key_separator {
-                    line.extend_from_slice(record.key.as_deref().unwrap_or_default());
-                    line.extend_from_slice(separator.as_bytes());
+                    shown.extend_from_slice(record.key.as_deref().unwrap_or_default());
+                    shown.extend_from_slice(separator.as_bytes());
                 }
-                line.extend_from_slice(record.value.as_deref().unwrap_or_default());
-                line.push(b'\n');
-                output::raw(&line)
+                shown.extend_from_slice(record.value.as_deref().unwrap_or_default());
             }
         }
+        shown.push(b'\n');
+        Ok(())
     }
 }
 
