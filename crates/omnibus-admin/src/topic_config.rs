@@ -3,7 +3,7 @@
 use omnibus_admin_api::topic::{ConfigSource, ConfigValue};
 use omnibus_admin_api::{Code, Problem, Size, Span, nearest};
 use omnibus_model::Millis;
-use omnibus_model::topic::{Cleanup, EffectiveConfig, Limit, TimestampSource, TopicConfig};
+use omnibus_model::topic::{Cleanup, Compression, EffectiveConfig, Limit, TimestampSource, TopicConfig};
 
 /// One setting.
 pub struct TopicKey {
@@ -122,20 +122,28 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
         choose: |config, text| put(&mut config.dirty_ratio_min, text, thousandths),
     },
     TopicKey {
-        name: "span_bytes",
-        kafka: "segment.bytes",
-        meaning: "Retention drops whole spans of at least this size.",
-        show: |config| Size(config.span_bytes).to_string(),
-        is_chosen: |config| config.span_bytes.is_some(),
-        choose: |config, text| put(&mut config.span_bytes, text, |text| Ok(read::<Size>(text)?.0)),
+        name: "compression",
+        kafka: "compression.type",
+        meaning: "How batches are kept compressed: producer: as they came; none, gzip, snappy, lz4 or zstd.",
+        show: |config| show_choice(config.compression, &COMPRESSIONS),
+        is_chosen: |config| config.compression.is_some(),
+        choose: |config, text| put(&mut config.compression, text, |text| choice(text, &COMPRESSIONS)),
     },
     TopicKey {
-        name: "span_time",
-        kafka: "segment.ms",
-        meaning: "A span that retention drops ends after this time.",
-        show: |config| Span(config.span_time.0).to_string(),
-        is_chosen: |config| config.span_time.is_some(),
-        choose: |config, text| put(&mut config.span_time, text, millis),
+        name: "gzip_level",
+        kafka: "compression.gzip.level",
+        meaning: "How hard batches are compressed with gzip: 1 to 9, or -1 for gzip's own choice.",
+        show: |config| config.gzip_level.to_string(),
+        is_chosen: |config| config.gzip_level.is_some(),
+        choose: |config, text| put(&mut config.gzip_level, text, gzip_level),
+    },
+    TopicKey {
+        name: "zstd_level",
+        kafka: "compression.zstd.level",
+        meaning: "How hard batches are compressed with zstd: up to 22; below 1 is fast and loose.",
+        show: |config| config.zstd_level.to_string(),
+        is_chosen: |config| config.zstd_level.is_some(),
+        choose: |config, text| put(&mut config.zstd_level, text, zstd_level),
     },
 ];
 
@@ -144,6 +152,15 @@ const CLEANUPS: [(&str, Cleanup); 4] = [
     ("compact", Cleanup::Compact),
     ("compact,delete", Cleanup::CompactAndDelete),
     ("keep", Cleanup::Keep),
+];
+
+const COMPRESSIONS: [(&str, Compression); 6] = [
+    ("producer", Compression::Producer),
+    ("none", Compression::None),
+    ("gzip", Compression::Gzip),
+    ("snappy", Compression::Snappy),
+    ("lz4", Compression::Lz4),
+    ("zstd", Compression::Zstd),
 ];
 
 const TIMESTAMPS: [(&str, TimestampSource); 2] =
@@ -157,7 +174,7 @@ pub(crate) fn choose(config: &mut TopicConfig, name: &str, text: Option<&str>) -
     (key.choose)(config, text).map_err(|reason| Problem::new(Code::Invalid, format!("{name}: {reason}")))
 }
 
-/// All settings with their values.
+/// All settings with their values, and what another door noted beside them.
 pub(crate) fn show(config: &TopicConfig, defaults: &EffectiveConfig) -> Vec<ConfigValue> {
     let effective = config.effective(defaults);
     let value = |key: &TopicKey| ConfigValue {
@@ -165,7 +182,12 @@ pub(crate) fn show(config: &TopicConfig, defaults: &EffectiveConfig) -> Vec<Conf
         value: (key.show)(&effective),
         source: if (key.is_chosen)(config) { ConfigSource::Topic } else { ConfigSource::Default },
     };
-    TOPIC_KEYS.iter().map(value).collect()
+    let note = |(key, value): (&String, &String)| ConfigValue {
+        key: key.clone(),
+        value: value.clone(),
+        source: ConfigSource::Topic,
+    };
+    TOPIC_KEYS.iter().map(value).chain(config.notes.iter().map(note)).collect()
 }
 
 fn unknown(name: &str) -> Problem {
@@ -217,6 +239,20 @@ fn positive(text: &str) -> Result<u32, String> {
 fn thousandths(text: &str) -> Result<u32, String> {
     let share = read(text)?;
     if share > 1000 { Err("must be 0 to 1000".to_owned()) } else { Ok(share) }
+}
+
+fn gzip_level(text: &str) -> Result<i32, String> {
+    match read(text)? {
+        level @ (-1 | 1..=9) => Ok(level),
+        _ => Err("must be 1 to 9, or -1".to_owned()),
+    }
+}
+
+fn zstd_level(text: &str) -> Result<i32, String> {
+    match read(text)? {
+        level @ -131_072..=22 => Ok(level),
+        _ => Err("must be -131072 to 22".to_owned()),
+    }
 }
 
 fn show_span_limit(limit: Limit) -> String {

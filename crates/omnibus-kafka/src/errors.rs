@@ -101,7 +101,9 @@ pub(crate) fn invalid_batch(invalid: &InvalidBatch) -> ErrorCode {
         }
         InvalidBatch::FormatOld { .. } => ErrorCode::UnsupportedForMessageFormat,
         InvalidBatch::CodecUnknown { .. } => ErrorCode::UnsupportedCompressionType,
-        InvalidBatch::DecompressedTooLong { .. } => ErrorCode::MessageTooLarge,
+        InvalidBatch::DecompressedTooLong { .. } | InvalidBatch::RecompressedTooLong { .. } => {
+            ErrorCode::MessageTooLarge
+        }
         InvalidBatch::BrokerTimeClaimed => ErrorCode::InvalidTimestamp,
         InvalidBatch::FormatUnknown { .. }
         | InvalidBatch::CountMismatch { .. }

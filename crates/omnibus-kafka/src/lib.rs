@@ -10,6 +10,7 @@ mod requests;
 pub mod session;
 pub mod client;
 mod budget;
+mod patterns;
 mod configs;
 mod errors;
 pub mod wire;

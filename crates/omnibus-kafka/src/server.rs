@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::budget::Budget;
 use crate::connection::Connection;
+use crate::patterns::Patterns;
 use crate::session::{Client, Context, Ends, Settings};
 
 /// A Kafka listener.
@@ -20,6 +21,7 @@ pub struct Server {
     engine: Engine,
     settings: Arc<Settings>,
     budget: Budget,
+    patterns: Patterns,
 }
 
 impl Server {
@@ -30,7 +32,7 @@ impl Server {
     pub async fn bind(address: SocketAddr, engine: Engine, settings: Settings) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let budget = Budget::new(settings.memory_bytes_max);
-        Ok(Self { listener, engine, settings: Arc::new(settings), budget })
+        Ok(Self { listener, engine, settings: Arc::new(settings), budget, patterns: Patterns::default() })
     }
 
     /// The address that clients can connect to.
@@ -72,7 +74,8 @@ impl Server {
     }
 
     fn serve(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {
-        let (engine, settings, budget) = (self.engine.clone(), Arc::clone(&self.settings), self.budget.clone());
+        let (engine, settings) = (self.engine.clone(), Arc::clone(&self.settings));
+        let (budget, patterns) = (self.budget.clone(), self.patterns.clone());
         async move {
             let Ok(local) = socket.local_addr() else { return };
             // Answers are whole frames: waiting to fill a packet only delays them.
@@ -81,7 +84,7 @@ impl Server {
                 return;
             }
             let client = Client { id: "".into(), host: format!("/{}", peer.ip()).into() };
-            let context = Context { engine, settings, budget, client, ends: Ends { local, peer } };
+            let context = Context { engine, settings, budget, patterns, client, ends: Ends { local, peer } };
             if let Err(error) = Connection::new(socket, context).serve().await {
                 tracing::debug!(%peer, %error, "connection closed");
             }

@@ -7,6 +7,7 @@ use omnibus_engine::Engine;
 use omnibus_model::ShardId;
 
 use crate::budget::Budget;
+use crate::patterns::Patterns;
 use crate::wire::WireString;
 
 /// How this broker presents itself to Kafka clients.
@@ -60,6 +61,7 @@ pub(crate) struct Context {
     pub(crate) engine: Engine,
     pub(crate) settings: Arc<Settings>,
     pub(crate) budget: Budget,
+    pub(crate) patterns: Patterns,
     pub(crate) client: Client,
     pub(crate) ends: Ends,
 }

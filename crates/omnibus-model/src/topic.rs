@@ -1,5 +1,6 @@
 //! Topics, their partitions and their configuration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -49,10 +50,15 @@ pub struct TopicConfig {
     pub compaction_lag_max: Option<Millis>,
     /// The share of superseded bytes that starts a compaction, in thousandths.
     pub dirty_ratio_min: Option<u32>,
-    /// Retention drops whole spans of at least this many bytes.
-    pub span_bytes: Option<u64>,
-    /// Retention drops whole spans; a span ends after this time.
-    pub span_time: Option<Millis>,
+    /// How the broker keeps batches compressed.
+    pub compression: Option<Compression>,
+    /// How hard the broker compresses with gzip, 1 to 9; -1 is gzip's own choice.
+    pub gzip_level: Option<i32>,
+    /// How hard the broker compresses with zstd, up to 22.
+    pub zstd_level: Option<i32>,
+    /// What was asked for that holds for every topic, under the asking protocol's names. Kept so
+    /// that it can be shown again.
+    pub notes: BTreeMap<String, String>,
 }
 
 /// A limit that can be switched off.
@@ -81,6 +87,19 @@ pub enum Cleanup {
 pub enum TimestampSource {
     Producer,
     Broker,
+}
+
+/// How batches are compressed that come compressed in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compression {
+    /// They stay as they came.
+    Producer,
+    /// They are not compressed.
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
 }
 
 /// Changes to a topic's configuration are whole new configurations: the front end computes
@@ -119,8 +138,9 @@ pub struct EffectiveConfig {
     pub compaction_lag_min: Millis,
     pub compaction_lag_max: Millis,
     pub dirty_ratio_min: u32,
-    pub span_bytes: u64,
-    pub span_time: Millis,
+    pub compression: Compression,
+    pub gzip_level: i32,
+    pub zstd_level: i32,
 }
 
 const HOUR: u64 = 3_600_000;
@@ -141,8 +161,9 @@ impl Default for EffectiveConfig {
             compaction_lag_min: Millis(0),
             compaction_lag_max: Millis(i64::MAX as u64),
             dirty_ratio_min: 500,
-            span_bytes: 1 << 30,
-            span_time: Millis(7 * 24 * HOUR),
+            compression: Compression::Producer,
+            gzip_level: -1,
+            zstd_level: 3,
         }
     }
 }
@@ -164,8 +185,9 @@ impl TopicConfig {
             compaction_lag_min: self.compaction_lag_min.unwrap_or(defaults.compaction_lag_min),
             compaction_lag_max: self.compaction_lag_max.unwrap_or(defaults.compaction_lag_max),
             dirty_ratio_min: self.dirty_ratio_min.unwrap_or(defaults.dirty_ratio_min),
-            span_bytes: self.span_bytes.unwrap_or(defaults.span_bytes),
-            span_time: self.span_time.unwrap_or(defaults.span_time),
+            compression: self.compression.unwrap_or(defaults.compression),
+            gzip_level: self.gzip_level.unwrap_or(defaults.gzip_level),
+            zstd_level: self.zstd_level.unwrap_or(defaults.zstd_level),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use omnibus_model::topic::{Compression, EffectiveConfig};
+
 /// How records are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -11,6 +13,14 @@ pub enum Codec {
     Snappy,
     Lz4,
     Zstd,
+}
+
+/// How batches are to be compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub codec: Codec,
+    /// How hard; `None` for the codec's own choice.
+    pub level: Option<i32>,
 }
 
 impl Codec {
@@ -36,6 +46,22 @@ impl Codec {
             Self::Snappy => 2,
             Self::Lz4 => 3,
             Self::Zstd => 4,
+        }
+    }
+}
+
+impl Target {
+    /// Returns what a topic wants of batches of all codecs; `None` if they stay as they are.
+    #[must_use]
+    pub fn of_topic(config: &EffectiveConfig) -> Option<Self> {
+        let plain = |codec| Self { codec, level: None };
+        match config.compression {
+            Compression::Producer => None,
+            Compression::None => Some(plain(Codec::None)),
+            Compression::Gzip => Some(Self { codec: Codec::Gzip, level: Some(config.gzip_level) }),
+            Compression::Snappy => Some(plain(Codec::Snappy)),
+            Compression::Lz4 => Some(plain(Codec::Lz4)),
+            Compression::Zstd => Some(Self { codec: Codec::Zstd, level: Some(config.zstd_level) }),
         }
     }
 }

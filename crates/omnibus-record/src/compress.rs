@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Target};
 use crate::error::InvalidBatch;
 
 /// Xerial's framing of snappy, which Java clients use: this, two version numbers, then blocks,
@@ -37,35 +37,52 @@ pub(crate) fn undecodable(codec: Codec, error: &io::Error) -> InvalidBatch {
 
 /// Compresses all of `bytes`.
 pub(crate) fn compress(codec: Codec, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    match codec {
-        Codec::None => Ok(bytes.to_vec()),
+    let mut out = Vec::new();
+    compress_into(Target { codec, level: None }, &mut &*bytes, &mut out)?;
+    Ok(out)
+}
+
+/// Compresses all that there is to read, piece by piece.
+pub(crate) fn compress_into(target: Target, from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
+    match target.codec {
+        Codec::None => io::copy(from, to).map(drop),
         Codec::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(bytes)?;
-            encoder.finish()
+            let level = target.level.and_then(|level| u32::try_from(level).ok());
+            let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+            let mut encoder = flate2::write::GzEncoder::new(to, level);
+            io::copy(from, &mut encoder)?;
+            encoder.finish().map(drop)
         }
-        Codec::Snappy => compress_snappy(bytes),
+        Codec::Snappy => compress_snappy(from, to),
         Codec::Lz4 => {
-            let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-            encoder.write_all(bytes)?;
-            encoder.finish().map_err(io::Error::other)
+            let mut encoder = lz4_flex::frame::FrameEncoder::new(to);
+            io::copy(from, &mut encoder)?;
+            encoder.finish().map(drop).map_err(io::Error::other)
         }
-        Codec::Zstd => zstd::stream::encode_all(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
+        Codec::Zstd => {
+            let level = target.level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
+            zstd::stream::copy_encode(from, to, level)
+        }
     }
 }
 
-fn compress_snappy(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut out = XERIAL_MAGIC.to_vec();
-    out.extend_from_slice(&1_i32.to_be_bytes());
-    out.extend_from_slice(&1_i32.to_be_bytes());
+fn compress_snappy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
+    to.write_all(XERIAL_MAGIC)?;
+    to.write_all(&1_i32.to_be_bytes())?;
+    to.write_all(&1_i32.to_be_bytes())?;
     let mut encoder = snap::raw::Encoder::new();
-    for block in bytes.chunks(XERIAL_BLOCK_BYTES) {
-        let compressed = encoder.compress_vec(block)?;
+    let mut block = Vec::new();
+    loop {
+        block.clear();
+        from.take(XERIAL_BLOCK_BYTES as u64).read_to_end(&mut block)?;
+        if block.is_empty() {
+            return Ok(());
+        }
+        let compressed = encoder.compress_vec(&block)?;
         let length = i32::try_from(compressed.len()).map_err(io::Error::other)?;
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&compressed);
+        to.write_all(&length.to_be_bytes())?;
+        to.write_all(&compressed)?;
     }
-    Ok(out)
 }
 
 /// Decompresses snappy block by block, framed as Java clients do or one bare block.

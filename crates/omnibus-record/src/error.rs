@@ -37,6 +37,8 @@ pub enum InvalidBatch {
     Undecodable { codec: Codec, reason: String },
     #[error("the records take more than {max} bytes uncompressed")]
     DecompressedTooLong { max: u64 },
+    #[error("as {codec}, which the topic wants, the batch takes more than {max} bytes")]
+    RecompressedTooLong { codec: Codec, max: usize },
     #[error("record {index} is malformed")]
     RecordMalformed { index: u32 },
     #[error("record {index} has offset delta {delta}")]

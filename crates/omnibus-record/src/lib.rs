@@ -14,6 +14,7 @@ mod seek;
 mod filter;
 mod build;
 mod record;
+mod recompress;
 mod scan;
 mod compress;
 mod batch;
@@ -23,11 +24,12 @@ mod codec;
 
 pub use batch::{BatchHeader, BatchView, HEADER_BYTES, batches};
 pub use build::{BatchBuilder, Stamp};
-pub use codec::Codec;
+pub use codec::{Codec, Target};
 pub use error::{InvalidBatch, RecordFault, RecordFaultReason};
 pub use filter::{Filtered, filter};
 pub use place::{stamp, stamp_prefix, with_broker_time, with_timestamp_max};
 pub use record::{Header, Record, Records};
+pub use recompress::recompress;
 pub use seek::{find_newest, find_timestamp};
 pub use validate::{Checked, Rules, validate};
 

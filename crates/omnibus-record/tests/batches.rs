@@ -4,7 +4,8 @@ use bytes::Bytes;
 use omnibus_model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, Timestamp};
 use omnibus_record::{
     BatchBuilder, BatchHeader, BatchView, Codec, Filtered, Header, InvalidBatch, Record, RecordFaultReason, Records,
-    Rules, Stamp, batches, filter, find_newest, find_timestamp, stamp, validate, with_broker_time, with_timestamp_max,
+    Rules, Stamp, Target, batches, filter, find_newest, find_timestamp, recompress, stamp, validate, with_broker_time,
+    with_timestamp_max,
 };
 
 const VECTORS: &str = include_str!("golden/batches.txt");
@@ -245,4 +246,46 @@ fn a_fetch_is_split_into_its_whole_batches() {
     let (a, b) = (built(Codec::None), built(Codec::Gzip));
     let cut = Bytes::from([&*a, &*b, &a[..80]].concat());
     assert_eq!(batches(cut).collect::<Vec<_>>(), [a, b]);
+}
+
+#[test]
+fn recompressed_batch_differs_in_its_codec_only() {
+    for (_, batch) in golden() {
+        let before = BatchHeader::read(&batch).expect("a header");
+        for (codec, level) in Codec::ALL.map(|codec| (codec, None)).into_iter().chain([
+            (Codec::Gzip, Some(-1)),
+            (Codec::Gzip, Some(9)),
+            (Codec::Zstd, Some(-5)),
+            (Codec::Zstd, Some(22)),
+        ]) {
+            let after = recompress(&batch, Target { codec, level }, 10_000).expect("recompressed");
+            assert_eq!(validate(&after, &Rules::default()).expect("valid").codec, codec);
+            assert_eq!(read(&after), expected(1000), "{codec}");
+            let header = BatchHeader::read(&after).expect("a header");
+            let same = BatchHeader { length: header.length, crc: header.crc, attributes: header.attributes, ..before };
+            assert_eq!(header, same);
+        }
+    }
+}
+
+#[test]
+fn recompressed_batch_of_many_blocks_is_whole() {
+    let mut builder = BatchBuilder::new(Codec::Zstd);
+    let value: Vec<u8> = (0..100_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+    builder.push(Timestamp(1), None, Some(&value), &[]);
+    let batch = builder.finish(Stamp::default());
+    for codec in Codec::ALL {
+        let after = recompress(&batch, Target { codec, level: None }, 1 << 20).expect("recompressed");
+        assert_eq!(read(&after)[0].value.as_deref(), Some(&*value), "{codec}");
+    }
+}
+
+#[test]
+fn recompression_stops_at_its_limit() {
+    let mut builder = BatchBuilder::new(Codec::Zstd);
+    builder.push(Timestamp(1), None, Some(&vec![0; 10 << 20]), &[]);
+    let batch = builder.finish(Stamp::default());
+    let target = Target { codec: Codec::None, level: None };
+    let refused = InvalidBatch::RecompressedTooLong { codec: Codec::None, max: 1 << 20 };
+    assert_eq!(recompress(&batch, target, 1 << 20), Err(refused));
 }

@@ -1,6 +1,8 @@
 //! The bytes on disk. A failure here means that logs or checkpoints of before can no longer be
 //! read: add a variant, or raise the version, instead of updating what is expected.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use omnibus_broker::{Broker, BrokerLimits};
@@ -8,7 +10,7 @@ use omnibus_model::command::{Append, CommitOffsets, ConsumerHeartbeat, CreateTop
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
-use omnibus_model::topic::{Cleanup, ConfigChange, Limit, TimestampSource, TopicConfig};
+use omnibus_model::topic::{Cleanup, Compression, ConfigChange, Limit, TimestampSource, TopicConfig};
 use omnibus_model::{
     BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, ProducerEpoch,
     ProducerId, ProducerStamp, RecordFormat, StreamId, Timestamp, TopicId, TopicName,
@@ -61,8 +63,10 @@ fn config() -> TopicConfig {
         compaction_lag_min: Some(Millis(6)),
         compaction_lag_max: Some(Millis(7)),
         dirty_ratio_min: Some(8),
-        span_bytes: Some(9),
-        span_time: Some(Millis(10)),
+        compression: Some(Compression::Zstd),
+        gzip_level: Some(-1),
+        zstd_level: Some(9),
+        notes: BTreeMap::from([("k".to_owned(), "10".to_owned())]),
     }
 }
 
@@ -143,9 +147,9 @@ fn commands_of_the_metadata_shard_keep_their_bytes() {
     check(
         &Command::CreateTopic(create()),
         &expect![[r#"
-        00 06 6f 72 64 65 72 73 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
-        80 80 02 10 00 00 00 00 00 00 00 00 00 00 00 00 00 00
-    "#]],
+            00 06 6f 72 64 65 72 73 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
+            80 80 02 10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+        "#]],
     );
     check(
         &Command::DeleteTopic { topic: topic() },
@@ -163,10 +167,10 @@ fn commands_of_the_metadata_shard_keep_their_bytes() {
     check(
         &Command::AlterTopic { topic: topic(), change: Box::new(change) },
         &expect![[r#"
-        03 06 6f 72 64 65 72 73 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 02
-        01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01 01 04 01 05
-        01 06 01 07 01 08 01 09 01 0a
-    "#]],
+            03 06 6f 72 64 65 72 73 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+            01 02 01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01 01 04
+            01 05 01 06 01 07 01 08 01 05 01 01 01 12 01 01 6b 02 31 30
+        "#]],
     );
     check(
         &Command::AllocateProducer,
@@ -306,18 +310,18 @@ fn checkpoint_keeps_its_bytes() {
         4f 4d 42 52 01 00 01 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
-        10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 10 10 00 01 80 80 80
-        80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00 00 00 00 00 00 00 00
-        00 00 00 00 00 01 01 03 d6 c9 b7 03 01 02 01 67 00 01 67 01 c8 3e 01 b8
-        17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65 72 00 01 01 6d 01 01
-        6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01 05 72 61 6e 67 65 02
-        00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df 24 00 01 01 69 01 6d
-        00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02 01 02 01 78 d0 0f 01
-        d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01 01 6d 00 01 63 01 68
-        01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a 01 09 01 00 04 00 02
-        09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65 72 73 02 01 01 6d 02
-        09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00 00 03 c8 3e 02 01 67
-        d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05
+        10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 10 10 00 01 80
+        80 80 80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00 00 00 00 00 00
+        00 00 00 00 00 00 00 01 01 03 d6 c9 b7 03 01 02 01 67 00 01 67 01 c8 3e
+        01 b8 17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65 72 00 01 01 6d
+        01 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01 05 72 61 6e 67
+        65 02 00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df 24 00 01 01 69
+        01 6d 00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02 01 02 01 78 d0
+        0f 01 d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01 01 6d 00 01 63
+        01 68 01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a 01 09 01 00 04
+        00 02 09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65 72 73 02 01 01
+        6d 02 09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00 00 03 c8 3e 02
+        01 67 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
 }

@@ -1,7 +1,7 @@
 //! One kept field of a topic's configuration, as text.
 
 use omnibus_model::Millis;
-use omnibus_model::topic::{Cleanup, Limit, TimestampSource};
+use omnibus_model::topic::{Cleanup, Compression, Limit, TimestampSource};
 
 /// The greatest number that Kafka knows: where it is a limit, there is none.
 const FOREVER: u64 = i64::MAX as u64;
@@ -17,9 +17,20 @@ pub(super) enum Field<'a> {
     LimitOrForever(&'a mut Option<Limit>),
     Millis(&'a mut Option<Millis>),
     Int(&'a mut Option<u32>),
-    Long(&'a mut Option<u64>),
+    Compression(&'a mut Option<Compression>),
+    /// How hard a codec works.
+    Level(&'a mut Option<i32>, Levels),
     /// A share of 1, kept in thousandths.
     Share(&'a mut Option<u32>),
+}
+
+/// The levels that a codec has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Levels {
+    pub(super) min: i32,
+    pub(super) max: i32,
+    /// Its own choice, which may lie outside.
+    pub(super) default: i32,
 }
 
 impl Field<'_> {
@@ -32,7 +43,8 @@ impl Field<'_> {
             Self::LimitOrForever(limit) => limit.map(|limit| limit_text(limit, &FOREVER.to_string())),
             Self::Millis(span) => span.map(|span| span.0.to_string()),
             Self::Int(number) => number.map(|number| number.to_string()),
-            Self::Long(number) => number.map(|number| number.to_string()),
+            Self::Compression(compression) => compression.map(|compression| compression_text(compression).to_owned()),
+            Self::Level(level, _) => level.map(|level| level.to_string()),
             Self::Share(thousandths) => thousandths.map(share_text),
         }
     }
@@ -51,7 +63,8 @@ impl Field<'_> {
             }
             Self::Millis(span) => *span = Some(Millis(read_unsigned(text, min)?)),
             Self::Int(number) => *number = Some(read_int(text, min)?),
-            Self::Long(number) => *number = Some(u64::from(read_int(text, min)?)),
+            Self::Compression(compression) => *compression = Some(read_compression(text)?),
+            Self::Level(level, levels) => *level = Some(read_level(text, levels)?),
             Self::Share(thousandths) => *thousandths = Some(read_share(text)?),
         }
         Ok(())
@@ -65,7 +78,8 @@ impl Field<'_> {
             Self::LimitOrNegative(limit) | Self::LimitOrForever(limit) => *limit = None,
             Self::Millis(span) => *span = None,
             Self::Int(number) | Self::Share(number) => *number = None,
-            Self::Long(number) => *number = None,
+            Self::Compression(compression) => *compression = None,
+            Self::Level(level, _) => *level = None,
         }
     }
 }
@@ -111,6 +125,34 @@ fn read_timestamps(text: &str) -> Result<TimestampSource, String> {
     }
 }
 
+const COMPRESSIONS: [(&str, Compression); 6] = [
+    ("producer", Compression::Producer),
+    ("uncompressed", Compression::None),
+    ("gzip", Compression::Gzip),
+    ("snappy", Compression::Snappy),
+    ("lz4", Compression::Lz4),
+    ("zstd", Compression::Zstd),
+];
+
+fn compression_text(wanted: Compression) -> &'static str {
+    let found = COMPRESSIONS.iter().find(|(_, compression)| *compression == wanted);
+    found.map_or("", |(text, _)| text)
+}
+
+fn read_compression(text: &str) -> Result<Compression, String> {
+    let found = COMPRESSIONS.iter().find(|(name, _)| *name == text.trim());
+    let wrong = || String::from("it is producer, uncompressed, gzip, snappy, lz4 or zstd");
+    found.map(|(_, compression)| *compression).ok_or_else(wrong)
+}
+
+fn read_level(text: &str, levels: Levels) -> Result<i32, String> {
+    let Levels { min, max, default } = levels;
+    match text.trim().parse() {
+        Ok(level) if level == default || (min..=max).contains(&level) => Ok(level),
+        _ => Err(format!("it is {min} to {max}, or {default} for the default")),
+    }
+}
+
 fn limit_text(limit: Limit, unlimited: &str) -> String {
     match limit {
         Limit::Unlimited => unlimited.to_owned(),
@@ -118,7 +160,7 @@ fn limit_text(limit: Limit, unlimited: &str) -> String {
     }
 }
 
-fn read_long(text: &str, min: i64) -> Result<i64, String> {
+pub(super) fn read_long(text: &str, min: i64) -> Result<i64, String> {
     let number: i64 = text.trim().parse().map_err(|_| String::from("not a whole number of 64 bits"))?;
     if number < min { Err(format!("it is at least {min}")) } else { Ok(number) }
 }
@@ -127,7 +169,7 @@ fn read_unsigned(text: &str, min: i64) -> Result<u64, String> {
     u64::try_from(read_long(text, min)?).map_err(|_| String::from("it is at least 0"))
 }
 
-fn read_int(text: &str, min: i64) -> Result<u32, String> {
+pub(super) fn read_int(text: &str, min: i64) -> Result<u32, String> {
     let number: i32 = text.trim().parse().map_err(|_| String::from("not a whole number of 32 bits"))?;
     match u32::try_from(number) {
         Ok(unsigned) if i64::from(number) >= min => Ok(unsigned),

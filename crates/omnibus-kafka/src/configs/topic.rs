@@ -1,8 +1,11 @@
 //! What can be set for a topic.
 
+use std::collections::BTreeMap;
+
 use omnibus_model::topic::{EffectiveConfig, TopicConfig};
 
 use super::entry::{ConfigError, ConfigSource, ConfigType, Entry, Mutability, Synonym};
+use super::field::{read_int, read_long};
 use super::topic_table::{Known, Setting, TABLE};
 
 /// How one config is to change.
@@ -54,8 +57,10 @@ pub(crate) fn change(
     match change {
         Change::Set(value) => set(config, known, value),
         Change::Clear => {
-            if let Setting::Kept(field) = known.setting {
-                field(config).clear();
+            match known.setting {
+                Setting::Kept(field) => field(config).clear(),
+                Setting::Noted(_) => drop(config.notes.remove(known.name)),
+                Setting::Always(_) => {}
             }
             Ok(())
         }
@@ -83,16 +88,30 @@ fn find(name: &str) -> Result<&'static Known, ConfigError> {
 }
 
 fn set(config: &mut TopicConfig, known: &Known, value: &str) -> Result<(), ConfigError> {
+    let invalid = |reason| ConfigError::ValueInvalid { name: known.name, value: value.to_owned(), reason };
     match known.setting {
-        Setting::Kept(field) => field(config).set(value, known.min).map_err(|reason| ConfigError::ValueInvalid {
-            name: known.name,
-            value: value.to_owned(),
-            reason,
-        }),
+        Setting::Kept(field) => field(config).set(value, known.min).map_err(invalid),
+        Setting::Noted(_) => {
+            let note = note(known, value).map_err(invalid)?;
+            config.notes.insert(known.name.to_owned(), note);
+            Ok(())
+        }
         Setting::Always(fixed) if is_same(value.trim(), fixed, known.kind) => Ok(()),
         Setting::Always(fixed) => {
             Err(ConfigError::Fixed { name: known.name, value: fixed.to_owned(), wanted: value.to_owned() })
         }
+    }
+}
+
+/// Reads a value that is only written down, and writes it in one way.
+fn note(known: &Known, value: &str) -> Result<String, String> {
+    match known.kind {
+        ConfigType::Long => read_long(value, known.min).map(|number| number.to_string()),
+        ConfigType::Int => read_int(value, known.min).map(|number| number.to_string()),
+        _ => match value.trim().to_ascii_lowercase() {
+            flag if flag == "true" || flag == "false" => Ok(flag),
+            _ => Err(String::from("it is true or false")),
+        },
     }
 }
 
@@ -120,6 +139,7 @@ fn joined(values: Vec<String>) -> String {
 fn value(known: &Known, config: &mut TopicConfig) -> Option<String> {
     match known.setting {
         Setting::Kept(field) => field(config).text(),
+        Setting::Noted(_) => config.notes.get(known.name).cloned(),
         Setting::Always(_) => None,
     }
 }
@@ -133,7 +153,7 @@ fn describe_one(
     let own = value(known, config);
     let default = match known.setting {
         Setting::Kept(field) => field(inherited).text().unwrap_or_default(),
-        Setting::Always(fixed) => fixed.to_owned(),
+        Setting::Noted(fixed) | Setting::Always(fixed) => fixed.to_owned(),
     };
     let is_shipped = value(known, shipped).is_none_or(|shipped| shipped == default);
     let default_source = if is_shipped { ConfigSource::Default } else { ConfigSource::StaticBroker };
@@ -165,8 +185,10 @@ fn chosen(defaults: &EffectiveConfig) -> TopicConfig {
         compaction_lag_min: Some(defaults.compaction_lag_min),
         compaction_lag_max: Some(defaults.compaction_lag_max),
         dirty_ratio_min: Some(defaults.dirty_ratio_min),
-        span_bytes: Some(defaults.span_bytes),
-        span_time: Some(defaults.span_time),
+        compression: Some(defaults.compression),
+        gzip_level: Some(defaults.gzip_level),
+        zstd_level: Some(defaults.zstd_level),
+        notes: BTreeMap::new(),
     }
 }
 

@@ -8,8 +8,9 @@ use omnibus_model::{Command, MemberId, Millis, Outcome, PartitionIndex, TopicNam
 
 use super::Context;
 use super::group::{client, group_name, instance_id, member_id};
-use super::subscribed::{self, PatternError};
+use super::subscribed;
 use crate::errors::consumer_error;
+use crate::patterns::PatternError;
 use crate::wire::messages::consumer_group_heartbeat_request::{ConsumerGroupHeartbeatRequest, TopicPartitions};
 use crate::wire::messages::consumer_group_heartbeat_response::{
     Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions as AssignedPartitions,
@@ -139,7 +140,7 @@ async fn look_up_topics(context: &Context, command: &mut ConsumerHeartbeat) -> R
     let pattern = command.subscribed_pattern.as_ref();
     let pattern = pattern.or(known.as_ref().and_then(|known| known.subscribed_pattern.as_ref()));
     let names = names.map(Vec::as_slice).unwrap_or_default();
-    let topics = subscribed::topics(context.engine.catalog(), names, pattern.map_or("", String::as_str));
+    let topics = subscribed::topics(context, names, pattern.map_or("", String::as_str));
     let topics = topics.map_err(|PatternError { pattern, reason }| Rejected {
         error: ErrorCode::InvalidRegularExpression,
         message: format!("`{pattern}` is not a regular expression: {reason}"),

@@ -22,10 +22,14 @@ const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
+/// From this version on an answer tells the leader's epoch (KIP-320).
+const LEADER_EPOCH_FROM: i16 = 4;
+const EPOCH_NONE: i32 = -1;
+
 /// An answer without a time, and "nothing found".
 const NONE: i64 = -1;
 
-pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, _version: i16) -> ListOffsetsResponse {
+pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
     let mut seen = BTreeSet::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -35,7 +39,11 @@ pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, _vers
             partitions.push(if repeated {
                 failed(partition, ErrorCode::InvalidRequest)
             } else {
-                list(context, &topic, partition).await
+                let listed = list(context, &topic, partition).await;
+                ListOffsetsPartitionResponse {
+                    leader_epoch: if version < LEADER_EPOCH_FROM { EPOCH_NONE } else { listed.leader_epoch },
+                    ..listed
+                }
             });
         }
         topics.push(ListOffsetsTopicResponse { name: topic.name, partitions });
@@ -88,6 +96,6 @@ fn failed(wanted: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartiti
         error_code: error.number(),
         timestamp: NONE,
         offset: NONE,
-        leader_epoch: -1,
+        leader_epoch: EPOCH_NONE,
     }
 }

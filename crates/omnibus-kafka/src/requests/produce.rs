@@ -10,7 +10,7 @@ use omnibus_engine::{Commit, Payload};
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::{EffectiveConfig, TimestampSource};
 use omnibus_model::{BatchInfo, RecordFormat, Timestamp};
-use omnibus_record::{Checked, InvalidBatch, Rules};
+use omnibus_record::{Checked, Codec, InvalidBatch, Rules, Target};
 
 use super::partition::{self, Place, wire_offset};
 use super::{Call, Context, Reply};
@@ -23,6 +23,9 @@ use crate::wire::{ErrorCode, Records};
 
 /// From this version on, topics go by id (KIP-516).
 const TOPIC_IDS_FROM: i16 = 13;
+
+/// Clients of older versions do not know zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
 
 /// "Not set" in a response.
 const NONE: i64 = -1;
@@ -115,7 +118,10 @@ async fn hand_over(
         return Err(failed(ErrorCode::NotEnoughReplicas));
     }
     let bytes = data.records.map(joined).unwrap_or_default();
-    let (payload, stamped) = check(context, &config, bytes)?;
+    let now = context.engine.now();
+    let checked = check(&config, &bytes, (now, version))?;
+    let bytes = recompressed(&config, &checked, bytes).await?;
+    let (payload, stamped) = timestamped(&config, &checked, bytes, now);
     append(context, &place, payload).await.map(|commit| (commit, stamped))
 }
 
@@ -124,29 +130,59 @@ async fn append(context: &Context, place: &Place, payload: Payload) -> Result<Co
     commit.map_err(|error| failed(submit_error(&error)))
 }
 
-/// Checks a batch by its topic's rules; tells the broker's time if it was stamped with it.
+/// Checks a batch by its topic's rules.
 fn check(
-    context: &Context,
     config: &EffectiveConfig,
-    bytes: Bytes,
-) -> Result<(Payload, Option<Timestamp>), PartitionProduceResponse> {
-    if bytes.len() > usize::try_from(config.batch_bytes_max).unwrap_or(usize::MAX) {
+    bytes: &[u8],
+    (now, version): (Timestamp, i16),
+) -> Result<Checked, PartitionProduceResponse> {
+    if bytes.len() > batch_bytes_max(config) {
         return Err(failed(ErrorCode::MessageTooLarge));
     }
-    let now = context.engine.now();
     let rules = Rules::of_topic(config, now);
-    let checked = omnibus_record::validate(&bytes, &rules).map_err(|invalid| rejected(&invalid))?;
+    let checked = omnibus_record::validate(bytes, &rules).map_err(|invalid| rejected(&invalid))?;
     if checked.is_transactional {
         return Err(failed(ErrorCode::TransactionalIdAuthorizationFailed));
     }
+    if checked.codec == Codec::Zstd && version < ZSTD_FROM {
+        return Err(failed(ErrorCode::UnsupportedCompressionType));
+    }
+    Ok(checked)
+}
+
+/// Compresses a batch as its topic wants it. It must fit the topic afterwards, too.
+async fn recompressed(
+    config: &EffectiveConfig,
+    checked: &Checked,
+    bytes: Bytes,
+) -> Result<Bytes, PartitionProduceResponse> {
+    let target = Target::of_topic(config).filter(|target| target.codec != checked.codec);
+    let Some(target) = target else { return Ok(bytes) };
+    let max = batch_bytes_max(config);
+    let work = tokio::task::spawn_blocking(move || omnibus_record::recompress(&bytes, target, max));
+    let done = work.await.map_err(|_| failed(ErrorCode::UnknownServerError))?;
+    done.map_err(|invalid| rejected(&invalid))
+}
+
+/// Completes a batch with its topic's kind of timestamps; tells the broker's time if it has it.
+fn timestamped(
+    config: &EffectiveConfig,
+    checked: &Checked,
+    bytes: Bytes,
+    now: Timestamp,
+) -> (Payload, Option<Timestamp>) {
     match config.timestamps {
-        TimestampSource::Broker => Ok((payload(&checked, omnibus_record::with_broker_time(&bytes, now), now), Some(now))),
+        TimestampSource::Broker => (payload(checked, omnibus_record::with_broker_time(&bytes, now), now), Some(now)),
         TimestampSource::Producer if checked.rewrite_timestamp_max => {
             let bytes = omnibus_record::with_timestamp_max(&bytes, checked.timestamp_max);
-            Ok((payload(&checked, bytes, checked.timestamp_max), None))
+            (payload(checked, bytes, checked.timestamp_max), None)
         }
-        TimestampSource::Producer => Ok((payload(&checked, bytes, checked.timestamp_max), None)),
+        TimestampSource::Producer => (payload(checked, bytes, checked.timestamp_max), None),
     }
+}
+
+fn batch_bytes_max(config: &EffectiveConfig) -> usize {
+    usize::try_from(config.batch_bytes_max).unwrap_or(usize::MAX)
 }
 
 fn payload(checked: &Checked, bytes: Bytes, timestamp_max: Timestamp) -> Payload {

@@ -5,6 +5,7 @@ mod consumer_groups;
 mod offsets;
 mod topics;
 mod configs;
+mod compression;
 mod cluster;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,6 +18,7 @@ use omnibus_log::LogConfig;
 use omnibus_model::{Millis, TopicId};
 
 use super::{Call, Context, Reply, Started, start};
+use crate::patterns::Patterns;
 use crate::session::{Client, Ends, Settings};
 use crate::wire::header::{request_header_version, response_header_version};
 use crate::wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -50,7 +52,8 @@ impl Node {
         let client = Client { host: "/127.0.0.1".into(), ..Client::default() };
         let settings = Arc::new(Settings::default());
         let budget = crate::budget::Budget::new(settings.memory_bytes_max);
-        Self { context: Context { engine, settings, budget, client, ends: Ends { local: here, peer: here } }, running }
+        let (patterns, ends) = (Patterns::default(), Ends { local: here, peer: here });
+        Self { context: Context { engine, settings, budget, patterns, client, ends }, running }
     }
 
     /// Sends a request as bytes and reads the bytes of its response.

@@ -1,5 +1,5 @@
 use omnibus_model::Millis;
-use omnibus_model::topic::{Cleanup, Limit, TimestampSource};
+use omnibus_model::topic::{Cleanup, Compression, Limit, TimestampSource};
 
 use super::*;
 
@@ -111,8 +111,10 @@ fn kept_configs_reach_their_fields() {
     assert_eq!(set("min.insync.replicas", "2").in_sync_replicas_min, Some(2));
     assert_eq!(set("retention.bytes", "-1").retention_bytes, Some(Limit::Unlimited));
     assert_eq!(set("retention.ms", " 5 ").retention_time, Some(Limit::AtMost(5)));
-    assert_eq!(set("segment.bytes", "1048576").span_bytes, Some(1_048_576));
-    assert_eq!(set("segment.ms", "60000").span_time, Some(Millis(60_000)));
+    assert_eq!(set("compression.type", "uncompressed").compression, Some(Compression::None));
+    assert_eq!(set("compression.type", "lz4").compression, Some(Compression::Lz4));
+    assert_eq!(set("compression.gzip.level", "9").gzip_level, Some(9));
+    assert_eq!(set("compression.zstd.level", "-7").zstd_level, Some(-7));
 }
 
 #[test]
@@ -130,6 +132,14 @@ fn value_outside_of_what_kafka_takes_is_refused() {
         ("segment.bytes", "1048575"),
         ("segment.ms", "0"),
         ("max.compaction.lag.ms", "0"),
+        ("compression.type", "none"),
+        ("compression.gzip.level", "0"),
+        ("compression.gzip.level", "10"),
+        ("compression.zstd.level", "23"),
+        ("flush.messages", "0"),
+        ("flush.ms", "-1"),
+        ("segment.index.bytes", "3"),
+        ("preallocate", "yes"),
     ];
     for (name, value) in wrong {
         let error = read_one(name, value).unwrap_err();
@@ -139,9 +149,38 @@ fn value_outside_of_what_kafka_takes_is_refused() {
 
 #[test]
 fn config_that_is_not_kept_has_its_default_only() {
-    assert!(matches!(read_one("compression.type", "gzip"), Err(ConfigError::Fixed { .. })));
-    assert!(matches!(read_one("remote.storage.enable", "true"), Err(ConfigError::Fixed { .. })));
-    assert_eq!(read_one("preallocate", "FALSE"), Ok(TopicConfig::default()));
+    let fixed = [
+        ("compression.lz4.level", "10"),
+        ("remote.storage.enable", "true"),
+        ("local.retention.ms", "1000"),
+        ("unclean.leader.election.enable", "true"),
+        ("leader.replication.throttled.replicas", "*"),
+    ];
+    for (name, value) in fixed {
+        assert!(matches!(read_one(name, value), Err(ConfigError::Fixed { .. })), "{name}");
+    }
+    assert_eq!(read_one("unclean.leader.election.enable", "FALSE"), Ok(TopicConfig::default()));
+}
+
+#[test]
+fn config_that_holds_anyway_is_shown_as_it_was_set_until_it_is_cleared() {
+    let anyway = [
+        ("file.delete.delay.ms", " 10000 ", "10000"),
+        ("flush.messages", "1", "1"),
+        ("flush.ms", "0", "0"),
+        ("index.interval.bytes", "1", "1"),
+        ("preallocate", "TRUE", "true"),
+        ("segment.bytes", "1048576", "1048576"),
+        ("segment.index.bytes", "4", "4"),
+        ("segment.jitter.ms", "5", "5"),
+        ("segment.ms", "500", "500"),
+    ];
+    for (name, given, shown) in anyway {
+        let mut config = read_one(name, given).unwrap();
+        assert_eq!((value(&config, name).as_str(), entry(&config, name).source), (shown, ConfigSource::DynamicTopic));
+        change(&mut config, name, Change::Clear, &defaults()).unwrap();
+        assert_eq!(config, TopicConfig::default());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use omnibus_model::TopicId;
 
 use super::Node;
-use crate::wire::ErrorCode;
+use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -9,6 +9,7 @@ use crate::wire::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use crate::wire::messages::offset_fetch_response::OffsetFetchResponsePartitions;
+use crate::wire::{ErrorCode, Request};
 
 fn partition(partition_index: i32, committed_offset: i64, metadata: &str) -> OffsetCommitRequestPartition {
     OffsetCommitRequestPartition {
@@ -140,5 +141,21 @@ async fn topics_are_named_by_id_from_version_10_on() {
     let fetched = node.ask(10, group(Some(wanted))).await.groups.remove(0);
     assert_eq!(told(&fetched.topics[0].partitions), [(7, "", 0)]);
     assert_eq!(told(&fetched.topics[1].partitions), [(-1, "", ErrorCode::UnknownTopicId.number())]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn ends_are_listed_in_every_version() {
+    const LATEST: i64 = -1;
+    let node = Node::start();
+    node.create("orders", 1).await;
+    for version in ListOffsetsRequest::KEY.served().iter() {
+        let partition = ListOffsetsPartition { timestamp: LATEST, ..ListOffsetsPartition::default() };
+        let topic = ListOffsetsTopic { name: "orders".into(), partitions: vec![partition] };
+        let request = ListOffsetsRequest { topics: vec![topic], ..ListOffsetsRequest::default() };
+        let listed = node.ask(version, request).await.topics.remove(0).partitions.remove(0);
+        assert_eq!((listed.error_code, listed.offset), (0, 0));
+        assert_eq!(listed.leader_epoch >= 0, version >= 4, "version {version}");
+    }
     node.stop().await;
 }

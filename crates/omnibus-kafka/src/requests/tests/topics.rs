@@ -87,7 +87,7 @@ async fn creation_is_refused_where_kafka_refuses_it() {
         (configured("x", "foo", Some("1")), ErrorCode::InvalidConfig),
         (configured("x", "retention.ms", Some("abc")), ErrorCode::InvalidConfig),
         (configured("x", "retention.ms", None), ErrorCode::InvalidConfig),
-        (configured("x", "compression.type", Some("gzip")), ErrorCode::InvalidConfig),
+        (configured("x", "compression.type", Some("none")), ErrorCode::InvalidConfig),
         (CreatableTopic { num_partitions: 1, ..assigned("x", &[(0, &[1])]) }, ErrorCode::InvalidRequest),
         (assigned("x", &[(1, &[1])]), ErrorCode::InvalidReplicaAssignment),
         (assigned("x", &[(0, &[7])]), ErrorCode::InvalidReplicaAssignment),
