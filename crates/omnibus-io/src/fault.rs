@@ -2,7 +2,8 @@
 //!
 //! It keeps what a real disk may: a write is certain only after a sync, a name only after
 //! its directory's. A power cut keeps a random part of the rest: whole writes, torn writes
-//! (any of their 512-byte sectors), in any order between two syncs.
+//! (any of their 512-byte sectors), in any order between two syncs. After a failed sync the
+//! kernel gives up on what it has cached: that can still be read, and no later sync writes it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -59,6 +60,15 @@ struct Inode {
 enum Change {
     Write { position: u64, bytes: Vec<u8> },
     Resize(u64),
+}
+
+impl Change {
+    fn range(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Write { position, bytes } => Some((*position, bytes.len() as u64)),
+            Self::Resize(_) => None,
+        }
+    }
 }
 
 /// A name that comes, a name that goes, or both at once: a rename is never half done.
@@ -172,6 +182,17 @@ impl FaultDisk {
         state.inodes[inode] = Inode { durable: content.clone(), content, unsynced: Vec::new() };
     }
 
+    /// Returns what was written since each file's last sync: path, position and length.
+    #[must_use]
+    pub fn unsynced(&self) -> Vec<(String, u64, u64)> {
+        let state = self.lock();
+        let of_file = |(path, inode): (&String, &usize)| {
+            let written = state.inodes[*inode].unsynced.iter().filter_map(Change::range);
+            written.map(|(position, bytes)| (path.clone(), position, bytes)).collect::<Vec<_>>()
+        };
+        state.names.iter().flat_map(of_file).collect()
+    }
+
     /// Turns one bit of a file over; returns false if the file does not reach that far.
     pub fn flip_bit(&self, path: &str, bit: u64) -> bool {
         let mut state = self.lock();
@@ -258,6 +279,15 @@ impl State {
                 }
             }
             self.inodes[index].content = self.inodes[index].durable.clone();
+        }
+    }
+
+    /// Writes some of what is unsynced, and forgets that the rest is not.
+    fn give_up(&mut self, inode: usize) {
+        for change in std::mem::take(&mut self.inodes[inode].unsynced) {
+            if let Some(survivor) = self.survivor(change) {
+                apply(&mut self.inodes[inode].durable, &survivor);
+            }
         }
     }
 
@@ -459,6 +489,9 @@ impl DiskFile for FaultFile {
         let mut state = self.disk.lock();
         state.check_power(self.life)?;
         if let Some(fault) = state.count() {
+            if fault == Fault::Error && self.mode.caching == Caching::Kernel {
+                state.give_up(self.inode);
+            }
             return Err(state.fail(fault));
         }
         let inode = &mut state.inodes[self.inode];

@@ -189,11 +189,6 @@ impl Manifest {
         if manifest.slots == 0 {
             return Err(damaged(number, 0));
         }
-        if access != Access::Read {
-            // An edit that a killed process left to the kernel counts from now on.
-            let failed = |source| LogError::Io { action: Action::Write, path: path(number), source };
-            manifest.file.sync().map_err(failed)?;
-        }
         Ok(manifest)
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
         disk.create_dir(directory).map_err(|source| io_error(Action::Name, directory, source))?;
     }
     let (mut root, created) = load_root(disk.as_ref(), &config)?;
-    let manifest = Manifest::open(disk.as_ref(), root.log, root.manifest, Access::Write)?;
+    let mut manifest = Manifest::open(disk.as_ref(), root.log, root.manifest, Access::Write)?;
     let checkpoints = load_checkpoints(disk.as_ref(), root.log, &manifest.list)?;
     let (caching, device) = choose(disk.as_ref(), &config)?;
     let mut recovery = Recovery::new(disk.as_ref(), caching, &root);
@@ -50,6 +50,9 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
     let (tail, replay) = recovery.tail_and_replay()?;
     for directory in [FileKind::Segment.directory(), FileKind::Pack.directory(), manifest::DIRECTORY] {
         disk.sync_dir(directory).map_err(|source| io_error(Action::Write, directory, source))?;
+    }
+    if !created {
+        renew_manifest(disk.as_ref(), &mut root, &mut manifest)?;
     }
     root.incarnation += u64::from(!planted(Bug::TermReused));
     root.durable_seq = recovery.seq_next - 1;
@@ -122,6 +125,18 @@ fn load_root(disk: &dyn Disk, config: &LogConfig) -> Result<(Superblock, bool), 
     let root =
         Superblock { generation: 0, log: config.identity, incarnation: 0, manifest: manifest.number, durable_seq: 0 };
     Ok((root, true))
+}
+
+/// Writes the list of files anew: after a failed sync the kernel may show edits that no later
+/// sync writes. A disk without room for it keeps the old one.
+fn renew_manifest(disk: &dyn Disk, root: &mut Superblock, manifest: &mut Manifest) -> Result<(), LogError> {
+    match Manifest::create(disk, root.log, manifest.number + 1, manifest.list.clone()) {
+        Ok(renewed) => *manifest = renewed,
+        Err(error) if error.is_disk_full() => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    root.manifest = manifest.number;
+    Ok(())
 }
 
 fn root_lost() -> LogError {
