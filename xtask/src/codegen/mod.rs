@@ -1,5 +1,6 @@
 //! Writes the Kafka codec from Kafka's own message schemas (ADR 0030).
 
+mod pages;
 mod table;
 mod emit;
 mod model;
@@ -25,7 +26,7 @@ pub(crate) enum Check {
     Verify,
 }
 
-/// Generates every module below `wire/messages` and the table of API keys.
+/// Generates every module below `wire/messages`, the table of API keys, and the pages of the command line.
 ///
 /// # Errors
 /// If a schema cannot be understood, a file cannot be written, or, when verifying, one is stale.
@@ -52,6 +53,7 @@ pub(crate) fn run(check: Check) -> Result<()> {
             }
         }
     }
+    stale.extend(pages::refresh(check)?);
     ensure!(stale.is_empty(), "stale, run `cargo xtask codegen` (and delete what has no schema): {stale:?}");
     Ok(())
 }
