@@ -28,6 +28,10 @@ pub enum Bug {
     PublishBeforeCommit,
     /// A start leads in the same term as the one before.
     TermReused,
+    /// A start trusts what the kernel shows of the manifest.
+    ManifestTrusted,
+    /// A read that finds nothing in a gap does not look behind it.
+    GapEndsRead,
     /// Trims are not replayed.
     TrimForgotten,
     /// An idle writer never announces its last block.
@@ -48,7 +52,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -59,6 +63,8 @@ impl Bug {
         Self::SequencesForgotten,
         Self::PublishBeforeCommit,
         Self::TermReused,
+        Self::ManifestTrusted,
+        Self::GapEndsRead,
         Self::TrimForgotten,
         Self::SealForgotten,
         Self::CheckpointAhead,
@@ -83,6 +89,8 @@ impl Bug {
             Self::SequencesForgotten => "sequences-forgotten",
             Self::PublishBeforeCommit => "publish-before-commit",
             Self::TermReused => "term-reused",
+            Self::ManifestTrusted => "manifest-trusted",
+            Self::GapEndsRead => "gap-ends-read",
             Self::TrimForgotten => "trim-forgotten",
             Self::SealForgotten => "seal-forgotten",
             Self::CheckpointAhead => "checkpoint-ahead",

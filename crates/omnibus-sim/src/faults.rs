@@ -98,11 +98,27 @@ impl Stage {
             End::ProcessKill => {
                 self.tally.process_kills += 1;
                 self.disk = self.disk.fork(self.random.draw());
+                if self.random.once_in(2) {
+                    self.rot_unacknowledged();
+                }
             }
         }
-        self.give_room();
+        if self.random.once_in(2) {
+            self.give_room();
+        }
         self.open()?;
         audit::restarted(self)
+    }
+
+    /// Turns a bit over in a block that was written and never acknowledged, if there is one.
+    fn rot_unacknowledged(&mut self) {
+        let unsynced = self.disk.unsynced();
+        let blocks: Vec<_> = unsynced.into_iter().filter(|(path, _, bytes)| path.ends_with(".seg") && *bytes > 0).collect();
+        if let Some((file, position, bytes)) = self.random.pick(&blocks).cloned() {
+            let bit = position * 8 + self.random.below(bytes * 8);
+            self.trace.line(format_args!("bit {bit} of {file} rots, which was never acknowledged"));
+            self.tally.tail_flips += u64::from(self.disk.flip_bit(&file, bit));
+        }
     }
 
     /// Opens the node, through more power cuts and errors while it opens.

@@ -24,6 +24,7 @@ pub struct Tally {
     pub full_disks: u64,
     pub flips: u64,
     pub flips_told: u64,
+    pub tail_flips: u64,
     pub torn_tails: u64,
     pub clock_jumps: u64,
 }
