@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use omnibus_io::Bug;
 
 use crate::run::{Options, Report, play};
+use crate::tally::Tally;
 use crate::trace::Keep;
 use crate::violation::Violation;
 
@@ -73,19 +74,15 @@ pub fn hunt(bug: Bug, seeds_max: u64) -> Option<Report> {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headings = Tally::default().columns().into_iter().map(|(heading, _)| heading);
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header([
-            "seed", "steps", "ms", "acks", "refused", "reads", "checkpoints", "trims", "compactions", "seals", "recycled", "packed", "ends",
-            "torn", "errors", "full", "flips", "told", "digest", "verdict",
-        ]);
+        table.set_header(["seed"].into_iter().chain(headings).chain(["digest", "verdict"]));
         for report in &self.reports {
             table.add_row(row(report));
         }
-        for column in 0..18 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
+        for column in table.column_iter_mut() {
+            column.set_cell_alignment(CellAlignment::Right);
         }
         writeln!(f, "{table}\n")?;
         for report in &self.reports {
@@ -97,32 +94,9 @@ impl fmt::Display for Summary {
     }
 }
 
-fn row(report: &Report) -> [String; 20] {
-    let tally = &report.tally;
-    [
-        report.seed,
-        tally.steps,
-        tally.millis,
-        tally.acknowledged,
-        tally.refused,
-        tally.reads,
-        tally.checkpoints,
-        tally.trims,
-        tally.compactions,
-        tally.seals,
-        tally.recyclings,
-        tally.packings,
-        tally.power_cuts + tally.process_kills,
-        tally.torn_tails,
-        tally.write_errors,
-        tally.full_disks,
-        tally.flips,
-        tally.flips_told,
-    ]
-    .map(|count| count.to_string())
-    .into_iter()
-    .chain([format!("{:016x}", report.digest), report.violation.as_ref().map_or("ok", |violation| violation.rule).to_owned()])
-    .collect::<Vec<_>>()
-    .try_into()
-    .expect("as many cells as columns")
+fn row(report: &Report) -> Vec<String> {
+    let counts = report.tally.columns().into_iter().map(|(_, count)| count.to_string());
+    let verdict = report.violation.as_ref().map_or("ok", |violation| violation.rule);
+    let ends = [format!("{:016x}", report.digest), verdict.to_owned()];
+    std::iter::once(report.seed.to_string()).chain(counts).chain(ends).collect()
 }

@@ -13,23 +13,56 @@ use crate::oracle::MessageId;
 #[derive(Debug)]
 pub(crate) enum Fact<'a> {
     /// The node is open and leads in this term.
-    Opened { term: Term },
+    Opened {
+        term: Term,
+    },
     /// The node could not be opened, although its disk works.
-    OpenRefused { reason: String, rot: Option<&'a str> },
+    OpenRefused {
+        reason: String,
+        rot: Option<&'a str>,
+    },
     /// A shard's state as it was found saved.
-    CheckpointFound { shard: ShardId, index: LogIndex, digest: u64 },
+    CheckpointFound {
+        shard: ShardId,
+        index: LogIndex,
+        digest: u64,
+    },
     /// An entry that was found behind a shard's saved state.
-    Replayed { shard: ShardId, index: LogIndex, head: &'a Bytes },
+    Replayed {
+        shard: ShardId,
+        index: LogIndex,
+        head: &'a Bytes,
+    },
     /// A shard's state after all that was found.
-    Recovered { shard: ShardId, last: LogIndex, digest: u64 },
+    Recovered {
+        shard: ShardId,
+        last: LogIndex,
+        digest: u64,
+    },
     /// The log took an entry; `digest` is of the state that its commands lead to.
-    Proposed { shard: ShardId, index: LogIndex, head: &'a Bytes, digest: u64 },
+    Proposed {
+        shard: ShardId,
+        index: LogIndex,
+        head: &'a Bytes,
+        digest: u64,
+    },
     /// The state of a shard that waits for nothing.
-    Settled { shard: ShardId, last: LogIndex, digest: u64 },
+    Settled {
+        shard: ShardId,
+        last: LogIndex,
+        digest: u64,
+    },
     /// A shard's state on its way into a checkpoint.
-    Saving { shard: ShardId, index: LogIndex, digest: u64 },
+    Saving {
+        shard: ShardId,
+        index: LogIndex,
+        digest: u64,
+    },
     /// The log reported a shard's entries as durable up to here.
-    Committed { shard: ShardId, index: LogIndex },
+    Committed {
+        shard: ShardId,
+        index: LogIndex,
+    },
     /// A write or a sync of the log's failed.
     WriteFailed,
     /// The process ended.
@@ -37,21 +70,35 @@ pub(crate) enum Fact<'a> {
     /// A change was acknowledged.
     Acknowledged,
     /// A message was acknowledged.
-    Appended { message: MessageId, appended: Appended },
+    Appended {
+        message: MessageId,
+        appended: Appended,
+    },
     /// Somebody read a part of a stream.
     Read(&'a Reading),
     /// All of a stream was read.
     Audited(&'a Reading),
     /// A stream is not on the disk.
-    Missing { stream: StreamId },
+    Missing {
+        stream: StreamId,
+    },
     /// All that the client asked before is committed: what was known of a group's offset
     /// when it asked, and what it was told.
-    OffsetSeen { group: &'a GroupName, floor: u64, seen: Option<u64> },
+    OffsetSeen {
+        group: &'a GroupName,
+        floor: u64,
+        seen: Option<u64>,
+    },
     TopicCreated(&'a Topic),
     ProducerAllocated(ProducerId),
-    GroupJoined { group: &'a GroupName, joined: &'a Joined },
+    GroupJoined {
+        group: &'a GroupName,
+        joined: &'a Joined,
+    },
     /// Time passed, nothing failed, and still something waits.
-    Stuck { what: String },
+    Stuck {
+        what: String,
+    },
 }
 
 /// What a reader got.

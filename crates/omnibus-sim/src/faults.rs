@@ -113,7 +113,8 @@ impl Stage {
     /// Turns a bit over in a block that was written and never acknowledged, if there is one.
     fn rot_unacknowledged(&mut self) {
         let unsynced = self.disk.unsynced();
-        let blocks: Vec<_> = unsynced.into_iter().filter(|(path, _, bytes)| path.ends_with(".seg") && *bytes > 0).collect();
+        let blocks: Vec<_> =
+            unsynced.into_iter().filter(|(path, _, bytes)| path.ends_with(".seg") && *bytes > 0).collect();
         if let Some((file, position, bytes)) = self.random.pick(&blocks).cloned() {
             let bit = position * 8 + self.random.below(bytes * 8);
             self.trace.line(format_args!("bit {bit} of {file} rots, which was never acknowledged"));
@@ -138,7 +139,8 @@ impl Stage {
                     self.node = node;
                     self.tally.torn_tails += u64::from(found.report.torn_tail.is_some());
                     let (blocks, entries) = (found.report.blocks_scanned, found.entries.len());
-                    self.trace.line(format_args!("open in term {}: {blocks} blocks, {entries} entries", self.node.term));
+                    self.trace
+                        .line(format_args!("open in term {}: {blocks} blocks, {entries} entries", self.node.term));
                     if self.power_is_off() {
                         self.disk.restart();
                         continue;
@@ -154,7 +156,8 @@ impl Stage {
             }
         }
         let opened = Node::open(&self.disk, &self.scenario.node, self.time.moment());
-        let reason = |error| Violation::new("rot is told", format!("nothing rots, but opening says: {}", in_full(&error)));
+        let reason =
+            |error| Violation::new("rot is told", format!("nothing rots, but opening says: {}", in_full(&error)));
         let (node, found) = opened.map_err(reason)?;
         self.node = node;
         audit::opened(self, &found)

@@ -108,7 +108,9 @@ fn compact(stage: &mut Stage) -> Result<(), Violation> {
     let Some(expected) = stage.oracle.streams.get_mut(&stream) else { return Ok(()) };
     expected.compacting.extend(&taken);
     let replaced = stage.node.log.replace(stream, from, to, replacements);
-    stage.trace.line(format_args!("compact stream {stream}, {from} to {to}, without {taken:?}: {}", outcome(&replaced)));
+    stage
+        .trace
+        .line(format_args!("compact stream {stream}, {from} to {to}, without {taken:?}: {}", outcome(&replaced)));
     if replaced.is_ok() {
         expected.compacted.extend(taken);
         stage.tally.compactions += 1;

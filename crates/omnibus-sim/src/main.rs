@@ -89,5 +89,5 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 fn bug(name: &str) -> Result<Bug, String> {
     let known = Bug::ALL.into_iter().find(|bug| bug.name() == name);
-    known.ok_or_else(|| format!("no bug has this name; --list-bugs prints them"))
+    known.ok_or_else(|| String::from("no bug has this name; --list-bugs prints them"))
 }

@@ -15,7 +15,12 @@ const READ_BYTES: usize = 8 << 10;
 ///
 /// # Errors
 /// What no reader should ever be told.
-pub(crate) fn read_some(log: &Log, oracle: &Oracle, (stream, from): (StreamId, Offset), bytes_max: usize) -> Result<Reading, String> {
+pub(crate) fn read_some(
+    log: &Log,
+    oracle: &Oracle,
+    (stream, from): (StreamId, Offset),
+    bytes_max: usize,
+) -> Result<Reading, String> {
     let mut reading = Reading { from, ..empty(log, stream) };
     match read(log, stream, from, bytes_max) {
         Ok(pieces) => note(&mut reading, pieces, oracle)?,

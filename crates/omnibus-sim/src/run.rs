@@ -159,7 +159,8 @@ impl Run {
     /// Lets one thing happen, chosen by weight.
     fn happen(&mut self) -> Result<(), Violation> {
         let weights = self.stage.scenario.weights;
-        let choices = [weights.client, weights.propose, weights.write, weights.deliver, weights.tick, weights.housekeeping];
+        let choices =
+            [weights.client, weights.propose, weights.write, weights.deliver, weights.tick, weights.housekeeping];
         let mut chosen = self.stage.random.below(choices.iter().sum());
         let place = choices.iter().position(|weight| {
             let here = chosen < *weight;

@@ -82,10 +82,7 @@ impl Stage {
     }
 
     /// Looks for an answer that acknowledges no change.
-    pub(crate) fn look_at_answer<T>(
-        &mut self,
-        reply: &mut oneshot::Receiver<Result<T, SubmitError>>,
-    ) -> Answered<T> {
+    pub(crate) fn look_at_answer<T>(&mut self, reply: &mut oneshot::Receiver<Result<T, SubmitError>>) -> Answered<T> {
         match reply.try_recv() {
             Err(TryRecvError::Empty) => Answered::NotYet,
             Err(TryRecvError::Closed) => Answered::Unknown,

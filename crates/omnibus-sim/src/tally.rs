@@ -1,30 +1,49 @@
 //! Counts of what happened in a run, so that a green run can be told from an idle one.
 
-/// The counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub steps: u64,
+macro_rules! counts {
+    ($($(#[$doc:meta])* $field:ident: $column:literal,)*) => {
+        /// The counts.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Tally {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl Tally {
+            /// Each count under its heading.
+            #[must_use]
+            pub fn columns(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($column, self.$field),)*]
+            }
+        }
+    };
+}
+
+counts! {
+    steps: "steps",
     /// Simulated time.
-    pub millis: u64,
-    pub acknowledged: u64,
-    pub refused: u64,
-    pub reads: u64,
-    pub audits: u64,
-    pub checkpoints: u64,
-    pub trims: u64,
-    pub compactions: u64,
-    pub seals: u64,
-    pub recyclings: u64,
-    pub packings: u64,
-    pub deletions: u64,
-    pub joins: u64,
-    pub power_cuts: u64,
-    pub process_kills: u64,
-    pub write_errors: u64,
-    pub full_disks: u64,
-    pub flips: u64,
-    pub flips_told: u64,
-    pub tail_flips: u64,
-    pub torn_tails: u64,
-    pub clock_jumps: u64,
+    millis: "ms",
+    acknowledged: "acks",
+    refused: "refused",
+    reads: "reads",
+    checkpoints: "checkpoints",
+    trims: "trims",
+    compactions: "compactions",
+    deletions: "deletions",
+    joins: "joins",
+    seals: "seals",
+    recyclings: "recycled",
+    packings: "packed",
+    power_cuts: "cuts",
+    process_kills: "kills",
+    torn_tails: "torn",
+    write_errors: "errors",
+    full_disks: "full",
+    clock_jumps: "jumps",
+    /// Bits turned over in what was acknowledged.
+    flips: "rot",
+    /// Those that the node told of; the others lay where nobody looks.
+    flips_told: "told",
+    /// Bits turned over in what was not acknowledged.
+    tail_flips: "tail rot",
+    audits: "audits",
 }

@@ -36,7 +36,10 @@ fn all_there(reading: &Reading, oracle: &Oracle) -> Result<(), String> {
     let stream = reading.stream;
     let known_end = expected.known_end(oracle);
     if reading.bounds.end < known_end {
-        return Err(format!("stream {stream} ends at {}, but records up to {known_end} were there", reading.bounds.end));
+        return Err(format!(
+            "stream {stream} ends at {}, but records up to {known_end} were there",
+            reading.bounds.end
+        ));
     }
     let seen: BTreeMap<_, _> = reading.batches.iter().map(|batch| (batch.base, batch.message)).collect();
     for (base, message) in &expected.placed {

@@ -75,7 +75,9 @@ impl ReplayRepeatsHistory {
             Some(past) if past.digest != digest => {
                 Err(format!("{what} shard {shard} at entry {index} is not what its history leads to"))
             }
-            None if index > LogIndex(0) => Err(format!("{what} shard {shard} claims entry {index}, which was never proposed")),
+            None if index > LogIndex(0) => {
+                Err(format!("{what} shard {shard} claims entry {index}, which was never proposed"))
+            }
             _ => Ok(()),
         }
     }

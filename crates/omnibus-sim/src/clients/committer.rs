@@ -1,11 +1,11 @@
 //! Commits offsets for a group without members, numbers its commits, and asks for them.
 
+use omnibus_broker::Broker;
 use omnibus_engine::SubmitError;
 use omnibus_engine::shard::Request;
 use omnibus_model::command::CommitOffsets;
 use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::{Command, GroupName, Offset, PartitionIndex, Timestamp, TopicName};
-use omnibus_broker::Broker;
 use tokio::sync::oneshot;
 
 use super::Client;

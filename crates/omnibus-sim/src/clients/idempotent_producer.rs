@@ -217,7 +217,12 @@ impl Lane {
 }
 
 /// The oldest unresolved batch, sent alone, is always the expected one or a known one.
-fn check_sequence(stage: &mut Stage, message: MessageId, error: &SubmitError, alone: Option<()>) -> Result<(), Violation> {
+fn check_sequence(
+    stage: &mut Stage,
+    message: MessageId,
+    error: &SubmitError,
+    alone: Option<()>,
+) -> Result<(), Violation> {
     match (error, alone) {
         (SubmitError::Refused(refusal @ Refusal::SequenceOutOfOrder { .. }), Some(())) => {
             let what = format!("{message:?} can never be sent: {refusal}");
