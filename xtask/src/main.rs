@@ -10,6 +10,8 @@ mod test;
 mod conformance;
 mod main_job;
 mod crash;
+mod simulation;
+mod fuzz;
 mod clients;
 mod broker;
 mod tidy;
@@ -58,6 +60,21 @@ enum Task {
     },
     /// Sends this machine's package index through the broker, to a group of which one is killed.
     MainJob,
+    /// Plays the first seeds of the simulation twice each, or shows one.
+    Sim {
+        /// Shows this seed, step by step.
+        seed: Option<u64>,
+        #[arg(long, default_value_t = 100)]
+        seeds: u64,
+    },
+    /// Throws bytes at the decoders.
+    Fuzz {
+        /// Runs only these targets.
+        targets: Vec<String>,
+        /// For each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Kills the broker under load and damages its log.
     Crash {
         #[arg(long, default_value_t = 10)]
@@ -90,7 +107,10 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
         Task::Conformance { clients, write } => run_conformance(&clients, write),
         Task::MainJob => suite::run(&[test::RELEASE_BUILD, main_job::SUITE], &[], None),
-        Task::Crash { rounds } => run_crash(rounds),
+        Task::Sim { seed: Some(seed), .. } => simulation::trace(seed),
+        Task::Sim { seed: None, seeds } => report(simulation::campaign(seeds)?),
+        Task::Fuzz { targets, seconds } => report(fuzz::run(seconds, &targets)?),
+        Task::Crash { rounds } => broker::build().and_then(|()| report(crash::run(rounds)?)),
         Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),
         Task::Codegen { check: false } => codegen::run(codegen::Check::Rewrite).map(|()| true),
         Task::Tidy => suite::run(&[ci::TIDY], &[], None),
@@ -111,9 +131,8 @@ fn run_conformance(clients: &[String], write: bool) -> anyhow::Result<bool> {
     suite::run(&suites, &[], None)
 }
 
-fn run_crash(rounds: u32) -> anyhow::Result<bool> {
-    broker::build()?;
-    let tally = crash::run(rounds)?;
-    println!("{} passed, {} failed: {}", tally.passed, tally.failed, tally.notes.join("; "));
+/// Prints how a task went that is not part of a table.
+fn report(tally: suite::Tally) -> anyhow::Result<bool> {
+    println!("{} passed, {} failed {}", tally.passed, tally.failed, tally.notes.join("; "));
     Ok(tally.failed == 0)
 }

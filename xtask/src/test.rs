@@ -5,13 +5,14 @@ use regex::Regex;
 
 use crate::shell::{cargo, finish, show_tail};
 use crate::suite::{Suite, Tally};
-use crate::{broker, conformance, crash, main_job};
+use crate::{broker, conformance, crash, fuzz, main_job, simulation};
 
 pub(crate) const RELEASE_BUILD: Suite = Suite { name: "release build", run: release_build };
 
 /// All suites of tests.
 pub(crate) fn suites() -> Vec<Suite> {
-    let mut suites = vec![Suite { name: "crates", run: crates }, RELEASE_BUILD];
+    let mut suites = vec![Suite { name: "crates", run: crates }];
+    suites.extend([simulation::SUITE, fuzz::SUITE, RELEASE_BUILD]);
     suites.extend(conformance::SUITES);
     suites.extend([main_job::SUITE, crash::SUITE]);
     suites
