@@ -29,13 +29,17 @@ impl Broker {
 
     /// Starts the process and waits until it says where it is.
     fn serve(&mut self) {
-        let mut process = omnibus()
+        // Too long a file shall be an error of the disk, not the end by a signal.
+        let mut process = Command::new("sh")
+            .env_remove("OMNIBUS_CONFIG")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_omnibus")])
             .args(["serve", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "warn"])
             .args(["--set", "storage.segment=8MiB", "--set", "storage.reserve=0"])
             .args(["--set", "groups.initial_rebalance_delay=0ms"])
             .arg("--data-dir")
             .arg(self.data_dir())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
@@ -220,5 +224,25 @@ fn bench_measures_each_way() {
     let latency = measure("latency", &["--record", "100", "--rate", "4000", "--compression", "lz4"]);
     assert_eq!(latency["records"], 2000);
     assert!(latency["end_to_end"]["p50_ms"].as_f64().unwrap() > 0.0);
+    broker.stop();
+}
+
+#[test]
+fn broken_disk_ends_the_process_and_says_why() {
+    let mut broker = Broker::start();
+    broker.run(&["topic", "create", "orders"]);
+    broker.run(&["pub", "orders", "kept"]);
+    let process = broker.process.take().unwrap();
+    let limited = Command::new("prlimit").args(["--fsize=4096", "--pid", &process.id().to_string()]).status().unwrap();
+    assert!(limited.success());
+    let published = broker.run_with(&["pub", "orders", "lost"], "");
+    assert!(!published.status.success(), "{published:?}");
+    let ended = finish(process);
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    let complaint = String::from_utf8(ended.stderr).unwrap();
+    assert!(complaint.contains("can no longer be written") && complaint.contains("omnibus verify"), "{complaint}");
+
+    broker.serve();
+    assert_eq!(broker.run(&["sub", "orders", "--from", "beginning", "-e"]), "kept\n");
     broker.stop();
 }
