@@ -76,10 +76,31 @@ impl Stage {
         self.disk.set_capacity(u64::MAX);
     }
 
+    /// Lets a fault come soon: within the next operations, or in the midst of the next write.
     fn arm(&mut self, fault: Fault) {
+        if self.random.once_in(2) {
+            self.write_fault = Some(fault);
+            return;
+        }
         let operation = self.disk.operations() + self.random.within(1..=SOON);
         self.trace.line(format_args!("{fault:?} at operation {operation} of the disk"));
         self.disk.fail_at(operation, fault);
+    }
+
+    /// Lets the fault that waits for it come in the write that begins now.
+    pub(crate) fn arm_write(&mut self) {
+        if let Some(fault) = self.write_fault.take() {
+            let operation = self.disk.operations() + self.random.within(1..=3);
+            self.trace.line(format_args!("{fault:?} in the midst of a write"));
+            self.disk.fail_at(operation, fault);
+        }
+    }
+
+    /// Lets nothing go wrong any more.
+    pub(crate) fn calm(&mut self) {
+        self.write_fault = None;
+        self.disk.fail_at(0, Fault::Error);
+        self.give_room();
     }
 
     /// Ends the node and begins its next life.

@@ -105,6 +105,7 @@ impl Run {
             random,
             time,
             disk,
+            write_fault: None,
             node,
         };
         Self {
@@ -188,6 +189,9 @@ impl Run {
 
     /// Lets the writer work, and announce its last block when it has been idle for long.
     fn write(&mut self) -> Result<(), Violation> {
+        if self.stage.node.has_pending() {
+            self.stage.arm_write();
+        }
         let failures = self.stage.disk.failures();
         let busy = self.stage.node.writer.step();
         if busy {
@@ -293,8 +297,7 @@ impl Run {
 
     /// Lets nothing go wrong until everything that waits is answered and announced.
     fn settle(&mut self) -> Result<(), Violation> {
-        self.stage.disk.fail_at(0, omnibus_io::fault::Fault::Error);
-        self.stage.give_room();
+        self.stage.calm();
         if self.ends_at.is_some() {
             self.end(End::ProcessKill)?;
         }

@@ -5,6 +5,7 @@ use omnibus_engine::SubmitError;
 use omnibus_engine::error::Fate as AnswerFate;
 use omnibus_engine::shard::Request;
 use omnibus_io::FaultDisk;
+use omnibus_io::fault::Fault;
 use omnibus_model::outcome::Appended;
 use omnibus_model::{Command, GroupName, Offset, Outcome, ShardId, StreamId};
 use tokio::sync::oneshot;
@@ -32,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) random: Random,
     pub(crate) time: Time,
     pub(crate) disk: FaultDisk,
+    /// What goes wrong with the next write to the log.
+    pub(crate) write_fault: Option<Fault>,
     pub(crate) node: Node,
     pub(crate) oracle: Oracle,
     pub(crate) checks: Checks,
