@@ -29,10 +29,11 @@ struct Sum {
 pub(super) async fn write(node: &Node, exposition: &mut Exposition) -> Result<(), Failure> {
     let mut members = Vec::new();
     let mut lags = Vec::new();
-    for listing in node.engine.groups().await? {
-        if lags.len() as u64 >= node.metrics_series_max {
-            break;
-        }
+    let mut listed = node.engine.groups().await?;
+    let most = usize::try_from(node.metrics_series_max).unwrap_or(usize::MAX);
+    exposition.leave_out(listed.len().saturating_sub(most) as u64);
+    listed.truncate(most);
+    for listing in listed {
         // A group may go between the list and the look.
         let Ok(group) = find(&node.engine, listing.group.as_str()).await else { continue };
         members.push((listing.group.to_string(), group.members.len()));
