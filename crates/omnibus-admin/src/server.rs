@@ -10,12 +10,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Sleep;
 
 use crate::node::Node;
 use crate::routes::router;
 
 /// Connections at a time; one more waits.
 const CONNECTIONS_MAX: usize = 256;
+
+/// How long a connection may neither send nor take anything.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// How long requests that are being answered may take once the door closes.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -72,7 +76,7 @@ impl axum::serve::Listener for Listener {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let (socket, peer) = axum::serve::Listener::accept(&mut self.listener).await;
-        (Connection { socket, _place: place.ok() }, peer)
+        (Connection { socket, silence: Box::pin(tokio::time::sleep(SILENCE_MAX)), _place: place.ok() }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -80,29 +84,65 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// A connection that gives its place back when it ends.
+/// A connection that gives its place back when it ends, or when it was silent for too long.
 #[derive(Debug)]
 pub struct Connection {
     socket: TcpStream,
+    silence: Pin<Box<Sleep>>,
     _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// Passes on what the socket says, or ends the connection if it says nothing for too long.
+    fn heard<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.silence = Box::pin(tokio::time::sleep(SILENCE_MAX));
+            return polled;
+        }
+        self.silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, into)
+        let polled = Pin::new(&mut self.socket).poll_read(cx, into);
+        self.heard(cx, polled)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.heard(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        self.heard(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_connection_gives_its_place_back() {
+        let mut listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (mut connection, _) = axum::serve::Listener::accept(&mut listener).await;
+        assert_eq!(listener.places.available_permits(), CONNECTIONS_MAX - 1);
+        let error = connection.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        assert_eq!(listener.places.available_permits(), CONNECTIONS_MAX);
+        drop(client);
     }
 }
