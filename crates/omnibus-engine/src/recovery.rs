@@ -1,5 +1,7 @@
 //! What a start finds on the disk: every shard's broker as it was.
 
+use std::collections::HashSet;
+
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_io::{Bug, planted};
 use omnibus_log::{Checkpoint, Log, ReplayEntry};
@@ -86,6 +88,20 @@ pub fn settle_streams(log: &Log, recovered: &[Recovered]) {
             log.drop_stream(stream);
         }
     }
+}
+
+/// Each shard's streams that belong to no topic: the end of the process cut their deletion
+/// short.
+#[must_use]
+pub fn orphans(recovered: &[Recovered], catalog: &Catalog) -> Vec<Vec<StreamId>> {
+    let topics = catalog.topics();
+    let owned: HashSet<StreamId> =
+        topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.stream).collect();
+    let of_shard = |shard: &Recovered| {
+        let streams = shard.broker.streams().map(|(stream, _)| stream);
+        streams.filter(|stream| !owned.contains(stream)).collect()
+    };
+    recovered.iter().map(of_shard).collect()
 }
 
 /// The names that the metadata shard's broker remembers.

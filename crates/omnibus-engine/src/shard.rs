@@ -157,6 +157,14 @@ impl Shard {
         }
     }
 
+    /// Finishes the deletion of streams, before anybody asks for anything.
+    pub fn drop_orphans(&mut self, streams: &[StreamId]) {
+        for stream in streams {
+            self.apply_internally(&Command::DropStream { stream: *stream });
+        }
+        self.propose();
+    }
+
     pub const fn broker(&self) -> &Broker {
         &self.broker
     }

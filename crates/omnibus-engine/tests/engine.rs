@@ -11,7 +11,7 @@ use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::CreateTopic;
 use omnibus_model::topic::{SharedTopic, TopicConfig};
-use omnibus_model::{BatchInfo, Offset, RecordFormat, Timestamp, TopicId, TopicName};
+use omnibus_model::{BatchInfo, Command, Offset, RecordFormat, ShardId, Timestamp, TopicId, TopicName};
 use omnibus_record::{BatchBuilder, Codec, Stamp};
 
 const RECORDS: u32 = 3;
@@ -119,6 +119,26 @@ async fn deleted_topic_is_gone_and_may_come_again() {
     let new = topic(&engine, "orders").await;
     assert_ne!(new.id, old.id);
     assert_eq!(engine.bounds(new.partitions[0].stream).end, Offset::ZERO);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn deletion_that_was_cut_short_is_finished_at_the_next_start() {
+    let disk = FaultDisk::new(15);
+    let (engine, running) = open(&disk);
+    let topic = topic(&engine, "orders").await;
+    append(&engine, &topic, "value").await;
+    // The process ends before it comes to the streams.
+    let delete = Command::DeleteTopic { topic: topic.name.clone() };
+    engine.submit(ShardId::METADATA, delete).await.unwrap();
+    running.close().await;
+
+    let stream = topic.partitions[0].stream;
+    let (engine, running) = open(&disk);
+    running.close().await;
+    drop(engine);
+    let (engine, running) = open(&disk);
+    assert_eq!((engine.bounds(stream).end, engine.stream_bytes(stream)), (Offset::ZERO, 0));
     running.close().await;
 }
 
