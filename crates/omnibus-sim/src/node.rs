@@ -8,12 +8,12 @@ use omnibus_broker::BrokerLimits;
 use omnibus_engine::EngineError;
 use omnibus_engine::catalog::Catalog;
 use omnibus_engine::counters::Counters;
-use omnibus_engine::recovery::{Recovered, catalog, recover, settle_streams};
+use omnibus_engine::recovery::{Recovered, catalog, orphans, recover, settle_streams};
 use omnibus_engine::shard::{Moment, Request, Shard, Shared};
 use omnibus_engine::watch::Watches;
 use omnibus_io::FaultDisk;
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
-use omnibus_model::{LogIndex, ShardId, Term};
+use omnibus_model::{LogIndex, ShardId, StreamId, Term};
 use omnibus_replication::{Leadership, LocalLog, OnCommitted, ReplicatedLog};
 
 use crate::witness::Witness;
@@ -37,6 +37,8 @@ pub(crate) struct Node {
     progress: Arc<Mutex<Progress>>,
     /// Each shard's newest entry when the node was opened.
     pub(crate) last: Vec<LogIndex>,
+    /// Each shard's streams whose deletion the last end cut short.
+    orphans: Vec<Vec<StreamId>>,
     /// How far each shard was told that it is committed.
     told: Vec<Told>,
 }
@@ -97,6 +99,7 @@ impl Node {
             witness,
             progress,
             last: found.last.clone(),
+            orphans: Vec::new(),
             told: vec![Told::Committed(LogIndex(0)); usize::from(shards)],
         };
         node.start(recovered, &shared, now);
@@ -104,6 +107,7 @@ impl Node {
     }
 
     fn start(&mut self, recovered: Vec<Recovered>, shared: &Shared, now: Moment) {
+        self.orphans = orphans(&recovered, &self.catalog);
         for (number, Recovered { broker, last, .. }) in (0..).zip(recovered) {
             let mut shard = Shard::new(ShardId(number), self.term, broker, last, shared.clone());
             shard.begin_sessions(now);
@@ -155,6 +159,14 @@ impl Node {
     pub(crate) fn shard_ids(&self) -> impl Iterator<Item = ShardId> + use<> {
         let shards = u16::try_from(self.shards.len()).expect("shards are few");
         (0..shards).map(ShardId)
+    }
+
+    /// Finishes deletions that the last end cut short, as the engine does at once.
+    pub(crate) fn drop_orphans(&mut self) -> Vec<StreamId> {
+        for (shard, orphans) in self.shards.iter_mut().zip(&self.orphans) {
+            shard.drop_orphans(orphans);
+        }
+        std::mem::take(&mut self.orphans).concat()
     }
 
     /// Whether anything waits for a commit.

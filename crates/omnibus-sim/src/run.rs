@@ -128,6 +128,7 @@ impl Run {
         }
         self.settle()?;
         audit::running(&mut self.stage)?;
+        self.check_orphans()?;
         self.end(End::PowerCut)
     }
 
@@ -286,6 +287,7 @@ impl Run {
         self.stage.restart(end)?;
         self.register_topics()?;
         self.catalog_version = self.stage.node.catalog.version();
+        self.drop_orphans();
         self.last.clone_from(&self.stage.node.last);
         self.busy_at = self.stage.time.elapsed;
         self.housekeeping.restarted();
@@ -293,6 +295,28 @@ impl Run {
             client.restarted(&mut self.stage)?;
         }
         Ok(())
+    }
+
+    /// When nothing waits any more, streams whose deletion was asked for are gone.
+    fn check_orphans(&mut self) -> Result<(), Violation> {
+        for stream in self.stage.node.log.streams() {
+            let expected = self.stage.oracle.streams.get(&stream);
+            if expected.is_some_and(|expected| expected.drop != Drop::No) {
+                self.stage.see(&Fact::Stuck { what: format!("stream {stream} is still there") })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_orphans(&mut self) {
+        for stream in self.stage.node.drop_orphans() {
+            self.stage.trace.line(format_args!("stream {stream} belongs to no topic"));
+            if let Some(expected) = self.stage.oracle.streams.get_mut(&stream)
+                && expected.drop == Drop::No
+            {
+                expected.drop = Drop::Asked;
+            }
+        }
     }
 
     /// Lets nothing go wrong until everything that waits is answered and announced.

@@ -63,17 +63,10 @@ impl Client for Administrator {
         Ok(())
     }
 
-    /// Takes up deletions again that the end cut short.
-    fn restarted(&mut self, stage: &mut Stage) -> Result<(), Violation> {
+    /// What the end cut short of a deletion the node takes up itself.
+    fn restarted(&mut self, _stage: &mut Stage) -> Result<(), Violation> {
         self.pending.clear();
         self.next.clear();
-        let orphans = stage.oracle.streams.iter().filter(|(_, expected)| expected.drop != Drop::Done);
-        let orphans: Vec<_> = orphans.map(|(stream, expected)| (*stream, expected.shard)).collect();
-        for (stream, shard) in orphans {
-            if !stage.is_live(stream) {
-                self.next.push_back((shard, Command::DropStream { stream }));
-            }
-        }
         Ok(())
     }
 }
