@@ -9,6 +9,8 @@ mod codegen;
 mod test;
 mod conformance;
 mod main_job;
+mod scale;
+mod bench;
 mod crash;
 mod simulation;
 mod fuzz;
@@ -80,6 +82,10 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         rounds: u32,
     },
+    /// Measures Omnibus beside a peer, and keeps the figures.
+    Bench(bench::BenchArgs),
+    /// Creates very many topics, uses them, and restarts with them.
+    Scale(scale::ScaleArgs),
     /// Writes what is generated from other files.
     Codegen {
         /// Only checks that everything is fresh.
@@ -113,6 +119,8 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Crash { rounds } => broker::build().and_then(|()| report(crash::run(rounds)?)),
         Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),
         Task::Codegen { check: false } => codegen::run(codegen::Check::Rewrite).map(|()| true),
+        Task::Bench(args) => bench::run(&args),
+        Task::Scale(args) => scale::run(&args),
         Task::Tidy => suite::run(&[ci::TIDY], &[], None),
     }
 }

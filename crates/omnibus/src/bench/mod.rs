@@ -3,6 +3,7 @@
 mod produce;
 mod consume;
 mod latency;
+mod topics;
 mod supply;
 mod payload;
 mod meter;
@@ -18,7 +19,6 @@ use omnibus_io::SystemClock;
 
 use crate::cluster::{Acks, Cluster, CodecName, KafkaArgs, TopicAt};
 use crate::output::Format;
-use report::Report;
 
 /// Measures a broker: any that speaks Kafka.
 #[derive(Debug, clap::Args)]
@@ -64,6 +64,8 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         rate: u64,
     },
+    /// Very many topics: creates them, writes to them at random, or checks what was written.
+    Topics(topics::TopicsArgs),
 }
 
 /// What every measurement needs.
@@ -145,12 +147,16 @@ impl CommonArgs {
 pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let clock = Arc::new(SystemClock::default());
-    let report: Report = runtime.block_on(async {
+    runtime.block_on(async {
         match args.what {
-            What::Produce { common, write, rate } => produce::measure(&common, &write, rate, clock).await,
-            What::Consume { common, read, from } => consume::measure(&common, &read, from, clock).await,
-            What::Latency { common, write, read, rate } => latency::measure(&common, &write, &read, rate, clock).await,
+            What::Produce { common, write, rate } => {
+                produce::measure(&common, &write, rate, clock).await?.print(format)
+            }
+            What::Consume { common, read, from } => consume::measure(&common, &read, from, clock).await?.print(format),
+            What::Latency { common, write, read, rate } => {
+                latency::measure(&common, &write, &read, rate, clock).await?.print(format)
+            }
+            What::Topics(topics) => topics::run(&topics, &clock).await?.print(format),
         }
-    })?;
-    report.print(format)
+    })
 }

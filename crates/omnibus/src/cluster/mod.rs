@@ -84,6 +84,11 @@ impl Cluster {
         &self.address
     }
 
+    /// The connections alone, for who knows what to ask.
+    pub(crate) fn into_client(self) -> Client {
+        self.client
+    }
+
     /// Finds a topic; does not create it.
     pub(crate) async fn find(&mut self, name: &str) -> Result<Option<TopicAt>> {
         let named = MetadataRequestTopic { name: Some(name.into()), topic_id: TopicId::default() };

@@ -1,0 +1,67 @@
+//! The load generator, `omnibus bench`, and what it tells.
+
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::server::Server;
+use crate::broker;
+
+/// What one run of the load generator measured.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Measured {
+    pub(super) megabytes_per_second: f64,
+    pub(super) end_to_end: Option<Percentiles>,
+    pub(super) server: Usage,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Percentiles {
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Usage {
+    pub(super) processor_seconds_per_gigabyte: f64,
+    pub(super) memory_bytes_max: u64,
+}
+
+/// A load generator that runs until it is done, or dropped.
+#[derive(Debug)]
+pub(super) struct Load(Option<Child>);
+
+impl Load {
+    /// Starts one of its measurements.
+    pub(super) fn start(server: &Server, words: &[String]) -> Result<Self> {
+        let mut command = Command::new(broker::binary());
+        command.arg("bench").args(words).args(["-o", "json", "--kafka", &server.address]);
+        command.args(["--server-pid", &server.pid().to_string()]);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Ok(Self(Some(child)))
+    }
+
+    /// Waits for its end.
+    pub(super) fn finish(mut self) -> Result<Measured> {
+        let child = self.0.take().context("it has ended")?;
+        let output = child.wait_with_output()?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the load generator ended with {}: {errors}", output.status);
+        serde_json::from_slice(&output.stdout).context("what the load generator tells")
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Runs one measurement from begin to end.
+pub(super) fn measure(server: &Server, words: &[String]) -> Result<Measured> {
+    Load::start(server, words)?.finish()
+}

@@ -1,0 +1,86 @@
+//! The machine that figures were made on.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// What a reader must know to compare.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Machine {
+    pub(super) date: String,
+    pub(super) processor: String,
+    pub(super) cores: usize,
+    pub(super) memory_gibibytes: u64,
+    pub(super) kernel: String,
+    pub(super) disk: String,
+    pub(super) omnibus: String,
+    pub(super) java: String,
+    /// Of the last minute, before the run.
+    pub(super) load_average: f64,
+}
+
+impl Machine {
+    /// Looks at this machine.
+    pub(super) fn look(omnibus: &Path) -> Result<Self> {
+        let processors = fs::read_to_string("/proc/cpuinfo")?;
+        let memory = fs::read_to_string("/proc/meminfo")?;
+        let kibibytes: u64 = field(&memory, "MemTotal:")
+            .and_then(|line| line.trim_end_matches("kB").trim().parse().ok())
+            .unwrap_or_default();
+        Ok(Self {
+            date: told("date", &["-u", "+%Y-%m-%d %H:%M UTC"])?,
+            processor: field(&processors, "model name").unwrap_or("unknown").trim_start_matches([':', ' ']).to_owned(),
+            cores: std::thread::available_parallelism()?.get(),
+            memory_gibibytes: kibibytes.div_ceil(1 << 20),
+            kernel: told("uname", &["-sr"])?,
+            disk: disk()?,
+            omnibus: format!(
+                "{}, commit {}",
+                told(omnibus, &["--version"])?,
+                told("git", &["rev-parse", "--short", "HEAD"])?
+            ),
+            java: java()?,
+            load_average: load_average(),
+        })
+    }
+}
+
+/// How busy the machine was during the last minute.
+pub(super) fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// Free bytes where this directory is.
+pub(super) fn disk_free(directory: &Path) -> Result<u64> {
+    let output = Command::new("df").args(["--output=avail", "--block-size=1"]).arg(directory).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().last().and_then(|bytes| bytes.parse().ok()).context("df tells no size")
+}
+
+/// The file system that the data directories are on, and the disk below it.
+fn disk() -> Result<String> {
+    let output = Command::new("df").args(["--output=source,fstype"]).arg(crate::shell::target()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().last().unwrap_or("unknown").split_whitespace().collect::<Vec<_>>().join(", "))
+}
+
+/// Java says what it is on the other stream.
+fn java() -> Result<String> {
+    let output = Command::new("java").arg("-version").output().context("java")?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(text.lines().next().unwrap_or("unknown").to_owned())
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn told(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Result<String> {
+    let mut command = crate::shell::command(program);
+    let output = command.args(arguments).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

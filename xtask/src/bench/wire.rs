@@ -1,0 +1,53 @@
+//! The two requests that are sent without a client: is somebody there, and remove this.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+const API_VERSIONS: i16 = 18;
+const DELETE_TOPICS: i16 = 20;
+const CORRELATION: i32 = 7;
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether a broker answers at this address.
+pub(super) fn answers(address: &str) -> bool {
+    ask(address, (API_VERSIONS, 0), &[]).is_ok()
+}
+
+/// Removes a topic.
+pub(super) fn delete_topic(address: &str, name: &str) -> Result<()> {
+    let mut body = 1i32.to_be_bytes().to_vec();
+    body.extend(i16::try_from(name.len())?.to_be_bytes());
+    body.extend(name.as_bytes());
+    body.extend(30_000i32.to_be_bytes());
+    let answer = ask(address, (DELETE_TOPICS, 1), &body)?;
+    ensure!(answer.ends_with(&[0, 0]), "{address} does not delete {name}");
+    Ok(())
+}
+
+/// Sends a request of a version without tagged fields, and returns the answer after its header.
+fn ask(address: &str, (key, version): (i16, i16), body: &[u8]) -> Result<Vec<u8>> {
+    let mut request = Vec::new();
+    request.extend(key.to_be_bytes());
+    request.extend(version.to_be_bytes());
+    request.extend(CORRELATION.to_be_bytes());
+    // No client id.
+    request.extend((-1i16).to_be_bytes());
+    request.extend(body);
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.write_all(&u32::try_from(request.len())?.to_be_bytes())?;
+    socket.write_all(&request)?;
+    let mut head = [0; 4];
+    socket.read_exact(&mut head)?;
+    let length = usize::try_from(u32::from_be_bytes(head))?;
+    ensure!((4..=ANSWER_BYTES_MAX).contains(&length), "{address} answers {length} bytes");
+    let mut answer = vec![0; length];
+    socket.read_exact(&mut answer)?;
+    ensure!(answer.starts_with(&CORRELATION.to_be_bytes()), "{address} answers something else");
+    Ok(answer.split_off(4))
+}
