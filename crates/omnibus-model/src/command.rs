@@ -17,36 +17,63 @@ use crate::{BatchInfo, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Off
 pub enum Command {
     // Of the metadata shard.
     CreateTopic(CreateTopic),
-    DeleteTopic { topic: TopicName },
+    DeleteTopic {
+        topic: TopicName,
+    },
     /// Grows a topic to `total` partitions.
-    AddPartitions { topic: TopicName, total: u32 },
-    AlterTopic { topic: TopicName, change: Box<ConfigChange> },
+    AddPartitions {
+        topic: TopicName,
+        total: u32,
+    },
+    AlterTopic {
+        topic: TopicName,
+        change: Box<ConfigChange>,
+    },
     /// Hands out a producer id that was never used before.
     AllocateProducer,
 
     // Of a data shard: streams.
     Append(Append),
     /// Forgets all records before an offset.
-    Trim { stream: StreamId, before: Offset },
+    Trim {
+        stream: StreamId,
+        before: Offset,
+    },
     /// Forgets a stream for good.
-    DropStream { stream: StreamId },
+    DropStream {
+        stream: StreamId,
+    },
 
     // Of a data shard: groups.
     JoinGroup(Box<JoinGroup>),
     SyncGroup(Box<SyncGroup>),
-    LeaveGroup { group: GroupName, members: Vec<Leaver> },
+    LeaveGroup {
+        group: GroupName,
+        members: Vec<Leaver>,
+    },
     /// Removes members whose sessions have lapsed.
-    ExpireMembers { group: GroupName, members: Vec<MemberId> },
+    ExpireMembers {
+        group: GroupName,
+        members: Vec<MemberId>,
+    },
     CommitOffsets(Box<CommitOffsets>),
-    DeleteGroup { group: GroupName },
-    DeleteOffsets { group: GroupName, partitions: Vec<TopicPartition> },
+    DeleteGroup {
+        group: GroupName,
+    },
+    DeleteOffsets {
+        group: GroupName,
+        partitions: Vec<TopicPartition>,
+    },
     ConsumerHeartbeat(Box<ConsumerHeartbeat>),
 
     /// Lets everything happen that is due by now.
     Tick,
 
     /// Tells a data shard that a topic is gone, so that its groups forget it.
-    ForgetTopic { topic: TopicName, id: TopicId },
+    ForgetTopic {
+        topic: TopicName,
+        id: TopicId,
+    },
 }
 
 /// Creates a topic.

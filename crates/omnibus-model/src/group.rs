@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, Timestamp, TopicId, TopicName};
+use crate::{
+    GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, Timestamp, TopicId, TopicName,
+};
 
 /// A group's state machine, by the names its clients print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

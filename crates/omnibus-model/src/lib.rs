@@ -19,8 +19,7 @@ pub use batch::{BatchInfo, ProducerStamp, RecordFormat};
 pub use command::Command;
 pub use name::{GroupName, InstanceId, MemberId, NameError, TopicName};
 pub use number::{
-    LeaderEpoch, LogIndex, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term,
-    TopicId,
+    LeaderEpoch, LogIndex, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,
 };
 pub use outcome::Outcome;
 pub use refusal::Refusal;

@@ -9,25 +9,46 @@ use crate::{InstanceId, MemberId, Offset, ProducerId, Refusal};
 /// What a committed command has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    TopicCreated { topic: SharedTopic },
-    TopicDeleted { topic: SharedTopic },
-    TopicAltered { topic: SharedTopic },
-    ProducerAllocated { producer: ProducerId },
+    TopicCreated {
+        topic: SharedTopic,
+    },
+    TopicDeleted {
+        topic: SharedTopic,
+    },
+    TopicAltered {
+        topic: SharedTopic,
+    },
+    ProducerAllocated {
+        producer: ProducerId,
+    },
     Appended(Appended),
-    Trimmed { start: Offset },
+    Trimmed {
+        start: Offset,
+    },
     StreamDropped,
     /// A new member learnt its id and must join again with it (KIP-394).
-    MemberIdAssigned { member: MemberId },
+    MemberIdAssigned {
+        member: MemberId,
+    },
     /// The member waits for the round with this ticket to close.
-    Joining { member: MemberId, ticket: JoinTicket },
+    Joining {
+        member: MemberId,
+        ticket: JoinTicket,
+    },
     /// The member waits for the leader's assignment of this generation, or has it already.
-    Syncing { generation: i32 },
+    Syncing {
+        generation: i32,
+    },
     /// For each leaver, in order.
-    Left { members: Vec<(LeftMember, Result<(), Refusal>)> },
+    Left {
+        members: Vec<(LeftMember, Result<(), Refusal>)>,
+    },
     MembersExpired,
     OffsetsCommitted,
     GroupDeleted,
-    OffsetsDeleted { partitions: Vec<Result<(), Refusal>> },
+    OffsetsDeleted {
+        partitions: Vec<Result<(), Refusal>>,
+    },
     HeartbeatTaken(HeartbeatTaken),
     Ticked,
     TopicForgotten,

@@ -28,8 +28,8 @@ pub use codec::{Codec, Target};
 pub use error::{InvalidBatch, RecordFault, RecordFaultReason};
 pub use filter::{Filtered, filter};
 pub use place::{stamp, stamp_prefix, with_broker_time, with_timestamp_max};
-pub use record::{Header, Record, Records};
 pub use recompress::recompress;
+pub use record::{Header, Record, Records};
 pub use seek::{find_newest, find_timestamp};
 pub use validate::{Checked, Rules, validate};
 
