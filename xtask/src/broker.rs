@@ -86,10 +86,6 @@ impl Broker {
         Ok(self.data.clone())
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Runs a verb of the command line against this broker and returns what it prints.
     pub(crate) fn command_line(&self, words: &[&str]) -> Result<String> {
         let mut command = Command::new(binary());
