@@ -10,8 +10,8 @@ use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::CreateTopic;
-use omnibus_model::topic::{SharedTopic, TopicConfig};
-use omnibus_model::{BatchInfo, Command, Offset, RecordFormat, ShardId, Timestamp, TopicId, TopicName};
+use omnibus_model::topic::{Cleanup, SharedTopic, TopicConfig};
+use omnibus_model::{BatchInfo, Command, Millis, Offset, RecordFormat, ShardId, Timestamp, TopicId, TopicName};
 use omnibus_record::{BatchBuilder, Codec, Stamp};
 
 const RECORDS: u32 = 3;
@@ -157,5 +157,56 @@ async fn trimmed_records_stay_gone_after_a_restart() {
     let (engine, running) = open(&disk);
     assert_eq!(engine.bounds(place.stream).start, Offset(3));
     assert!(engine.read(place.stream, Offset(2), 1).await.is_err());
+    running.close().await;
+}
+
+/// Lets housekeeping run, in the runtime's own time, until something is so.
+async fn housekeeping_until(is_so: impl AsyncFn() -> bool) {
+    const ROUNDS_MAX: u32 = 1000;
+    for _ in 0..ROUNDS_MAX {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(EngineConfig::default().housekeeping_interval).await;
+    }
+    panic!("housekeeping has not done it in {ROUNDS_MAX} rounds");
+}
+
+async fn configured(engine: &Engine, name: &str, config: TopicConfig) -> SharedTopic {
+    let command =
+        CreateTopic { name: TopicName::new(name).unwrap(), id: TopicId(engine.random()), partitions: 1, config };
+    engine.create_topic(command).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_records_go_unless_their_topic_keeps_everything() {
+    let (engine, running) = open(&FaultDisk::new(7));
+    let config = |cleanup| TopicConfig { cleanup: Some(cleanup), ..TopicConfig::default() };
+    // Topics are cleaned in the order of their names.
+    let kept = configured(&engine, "a", config(Cleanup::Keep)).await;
+    let compacted = configured(&engine, "b", config(Cleanup::Compact)).await;
+    let cleaned = configured(&engine, "c", config(Cleanup::Delete)).await;
+    for topic in [&kept, &compacted, &cleaned] {
+        append(&engine, topic, "of 1970").await;
+    }
+    let start = |topic: &SharedTopic| engine.bounds(topic.partitions[0].stream).start;
+    housekeeping_until(async || start(&cleaned) == Offset(u64::from(RECORDS))).await;
+    assert_eq!((start(&kept), start(&compacted)), (Offset::ZERO, Offset::ZERO));
+    running.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn little_is_compacted_once_it_has_waited_long_enough() {
+    let (engine, running) = open(&FaultDisk::new(8));
+    let config = TopicConfig { cleanup: Some(Cleanup::Compact), ..TopicConfig::default() };
+    let patient = configured(&engine, "a", config.clone()).await;
+    let config = TopicConfig { compaction_lag_max: Some(Millis(1)), ..config };
+    let impatient = configured(&engine, "b", config).await;
+    for topic in [&patient, &impatient] {
+        append(&engine, topic, "first").await;
+        append(&engine, topic, "second").await;
+    }
+    housekeeping_until(async || read_all(&engine, &impatient).await.len() == 1).await;
+    assert_eq!(read_all(&engine, &patient).await.len(), 2);
     running.close().await;
 }

@@ -38,7 +38,9 @@ pub(super) async fn handle(context: &Context, request: CreateTopicsRequest, _ver
 
 /// Reads a topic's name.
 pub(super) fn topic_name(name: &str) -> Result<TopicName, Failure> {
-    let invalid = |reason: &str| Failure::new(ErrorCode::InvalidTopicException, format!("topic name {reason}"));
+    let invalid = |reason: &str| {
+        Failure::new(ErrorCode::InvalidTopicException, format!("the topic name is invalid: it {reason}"))
+    };
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     match name {
         "" => Err(invalid("is empty")),
@@ -71,7 +73,7 @@ fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, 
 fn plan(context: &Context, topic: &CreatableTopic) -> Result<CreateTopic, Failure> {
     let name = topic_name(&topic.name)?;
     if context.engine.catalog().topic(name.as_str()).is_some() {
-        return Err(Failure::new(ErrorCode::TopicAlreadyExists, format!("topic {name} exists already")));
+        return Err(Failure::new(ErrorCode::TopicAlreadyExists, format!("topic {name} already exists")));
     }
     check_collision(context, &name)?;
     let partitions = match topic.assignments.as_slice() {

@@ -1,0 +1,138 @@
+//! One shard by hand: sessions of classic members whose clients hang up.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_broker::{Broker, BrokerLimits};
+use omnibus_engine::SubmitError;
+use omnibus_engine::catalog::Catalog;
+use omnibus_engine::counters::Counters;
+use omnibus_engine::shard::{Moment, Request, Shard, Shared};
+use omnibus_engine::waiting::JoinAnswer;
+use omnibus_engine::watch::Watches;
+use omnibus_io::fault::FaultDisk;
+use omnibus_log::{LogConfig, Writer};
+use omnibus_model::command::{JoinGroup, SyncGroup};
+use omnibus_model::group::{ClientInfo, ProtocolOffer, Subscription};
+use omnibus_model::{GroupName, LogIndex, MemberId, Millis, Refusal, ShardId, Term, Timestamp};
+use omnibus_replication::{LocalLog, ReplicationError};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+
+const HERE: ShardId = ShardId(1);
+const SHARDS: u16 = 2;
+/// Commits that nobody has looked at yet.
+const COMMITS_MAX: usize = 100;
+
+/// A shard and what its actor would do for it.
+struct Driven {
+    shard: Shard,
+    writer: Writer,
+    committed: Receiver<LogIndex>,
+}
+
+impl Driven {
+    fn new() -> Self {
+        let (commits, committed) = sync_channel(COMMITS_MAX);
+        let on_committed = Box::new(move |_, index: Result<LogIndex, ReplicationError>| {
+            commits.send(index.expect("the disk is well")).expect("the test listens");
+        });
+        let config = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
+        let disk = Arc::new(FaultDisk::new(1));
+        let opened = LocalLog::open::<ReplicationError>(disk, config, SHARDS, on_committed, |_, _| Ok(())).unwrap();
+        let shared = Shared {
+            log: opened.log,
+            replicated: Arc::new(opened.replicated),
+            watches: Arc::new(Watches::default()),
+            catalog: Arc::new(Catalog::default()),
+            counters: Arc::new(Counters::default()),
+            consumer_session: Duration::from_secs(45),
+        };
+        let shard = Shard::new(HERE, Term(1), Broker::new(BrokerLimits::default()), LogIndex(0), shared);
+        Self { shard, writer: opened.writer, committed }
+    }
+
+    fn handle(&mut self, second: u64, request: Request) {
+        self.shard.handle(at(second), request);
+        self.settle();
+    }
+
+    fn tick(&mut self, second: u64) {
+        self.shard.tick(at(second));
+        self.settle();
+    }
+
+    /// Writes until nothing waits for a commit.
+    fn settle(&mut self) {
+        self.shard.propose();
+        while self.shard.has_pending() {
+            self.writer.step();
+            while let Ok(index) = self.committed.try_recv() {
+                self.shard.committed(index);
+            }
+            self.shard.propose();
+        }
+    }
+
+    fn join(&mut self, second: u64, name: &str, session: Millis) -> oneshot::Receiver<Result<JoinAnswer, SubmitError>> {
+        let (reply, answer) = oneshot::channel();
+        self.handle(second, Request::Join { command: Box::new(join(name, session)), reply });
+        answer
+    }
+}
+
+fn at(second: u64) -> Moment {
+    let elapsed = Duration::from_secs(second);
+    Moment { wall: Timestamp(1_000 * i64::try_from(second).unwrap()), elapsed }
+}
+
+fn group() -> GroupName {
+    GroupName::new("g").unwrap()
+}
+
+fn join(name: &str, session_timeout: Millis) -> JoinGroup {
+    JoinGroup {
+        group: group(),
+        member: None,
+        member_new: MemberId::new(name).unwrap(),
+        instance: None,
+        client: ClientInfo { id: "c".to_owned(), host: "h".to_owned(), rack: None },
+        session_timeout,
+        rebalance_timeout: Millis(300_000),
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![ProtocolOffer { name: "range".to_owned(), metadata: Bytes::new() }],
+        subscription: Subscription::Topics(Vec::new()),
+        member_id_required: false,
+        skip_assignment_supported: false,
+        reason: None,
+    }
+}
+
+/// The leader hangs up while it waits for its first round to close, which happens in the moment
+/// in which its session would lapse.
+#[test]
+fn leader_that_hung_up_lapses_once_its_round_is_closed() {
+    let mut driven = Driven::new();
+    drop(driven.join(0, "a", Millis(6_000)));
+    let mut joined = driven.join(1, "b", Millis(60_000));
+    driven.tick(3);
+    driven.tick(6);
+    let Ok(Ok(JoinAnswer::Joined(joined))) = joined.try_recv() else { panic!("the round is closed") };
+    let (reply, mut share) = oneshot::channel();
+    let command = SyncGroup {
+        group: group(),
+        member: MemberId::new("b").unwrap(),
+        instance: None,
+        generation: joined.generation,
+        protocol_type: None,
+        protocol: None,
+        assignments: Vec::new(),
+    };
+    driven.handle(6, Request::Sync { command: Box::new(command), reply });
+    assert!(matches!(share.try_recv(), Err(TryRecvError::Empty)), "the leader has not shared out anything");
+    driven.tick(12);
+    assert!(matches!(share.try_recv(), Ok(Err(SubmitError::Refused(Refusal::RebalanceInProgress)))));
+}
