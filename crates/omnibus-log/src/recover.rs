@@ -16,7 +16,8 @@ use crate::block::Frame;
 use crate::buffer::AlignedBuffer;
 use crate::checkpoint::{CheckpointContent, CheckpointName};
 use crate::error::{Action, Damage, Gravity, LogError};
-use crate::file::{FileFacts, FileKind, LogFile};
+use crate::device::FLIGHTS_MAX;
+use crate::file::{FileFacts, FileKind, LogFile, read_pages};
 use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
 use crate::index::{Index, Rows, Run};
 use crate::manifest::{BegunSegment, Blocks, FileList};
@@ -62,6 +63,8 @@ pub(crate) struct Recovery<'disk> {
     packed_to: BTreeMap<StreamId, Offset>,
     /// A segment without a footer came before.
     behind_unsealed: bool,
+    /// Where the last blocks of the segment begin: as many as may have been in flight.
+    last_blocks: [u64; FLIGHTS_MAX],
     /// Streams with entries after their shard's checkpoint: not dropped, whatever it says.
     used_since: BTreeSet<StreamId>,
     replay: VecDeque<ReplayBlock>,
@@ -86,6 +89,7 @@ impl<'disk> Recovery<'disk> {
             report: RecoveryReport::default(),
             packed_to: BTreeMap::new(),
             behind_unsealed: false,
+            last_blocks: [0; FLIGHTS_MAX],
             used_since: BTreeSet::new(),
             replay: VecDeque::new(),
             seq_next: 1,
@@ -159,6 +163,7 @@ impl<'disk> Recovery<'disk> {
             seq: segment.first,
             previous_crc: (self.previous_crc != 0).then_some(self.previous_crc),
         };
+        self.last_blocks = [0; FLIGHTS_MAX];
         let mut scanner = Scanner::new(file.handle.as_ref());
         let sealed = footer.is_some();
         let mut rows = 0;
@@ -202,10 +207,9 @@ impl<'disk> Recovery<'disk> {
             let torn = Damage { gravity: Gravity::TornTail, ..lost(&file.path, expected.seq, "a block is not sound") };
             self.report.torn_tail = Some(torn.at(end));
         }
-        // A killed process may have left what only the kernel holds. It counts from now on.
         if !planted(Bug::StartUnsynced) {
             let failed = |source| LogError::Io { action: Action::Write, path: file.path.clone(), source };
-            file.handle.sync().map_err(failed)?;
+            renew(file, self.last_blocks[0], end).map_err(failed)?;
         }
         self.active = Some((Arc::clone(file), end, rows));
         Ok(())
@@ -214,6 +218,7 @@ impl<'disk> Recovery<'disk> {
     /// Takes a sound block into account; returns how many rows it has.
     fn take_block(&mut self, file: &Arc<LogFile>, block: &SoundBlock<'_>, sealed: bool) -> usize {
         self.report.blocks_scanned += 1;
+        self.last_blocks = [self.last_blocks[1], block.position];
         let length = u64::from(block.header.block_bytes);
         let mut new = false;
         let mut rows = 0;
@@ -381,6 +386,14 @@ fn note_entry(file: &LogFile, shard: ShardId, index: LogIndex) {
     let mut facts = file.facts.lock();
     let range = facts.shards.entry(shard).or_insert((index, index));
     range.1 = range.1.max(index);
+}
+
+/// Writes the last blocks again, durably. A killed process may have left them to the kernel,
+/// and after a failed sync the kernel shows what no later sync writes. They count from now on.
+fn renew(file: &LogFile, from: u64, to: u64) -> io::Result<()> {
+    let blocks = read_pages(file.handle.as_ref(), from, to - from)?;
+    file.handle.write_at(&blocks, from, Durability::Deferred)?;
+    file.handle.sync()
 }
 
 /// Overwrites with zeros, durably: what was torn must never look sound again.
