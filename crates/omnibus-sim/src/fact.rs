@@ -1,11 +1,13 @@
 //! What can be observed of the node under test; checkers see nothing else.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::group::Joined;
+use omnibus_model::group::{Joined, TopicPartitions};
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::Topic;
-use omnibus_model::{GroupName, LogIndex, Offset, ProducerId, ShardId, StreamId, Term};
+use omnibus_model::{GroupName, LogIndex, MemberId, Offset, ProducerId, ShardId, StreamId, Term};
 
 use crate::oracle::MessageId;
 
@@ -91,14 +93,27 @@ pub(crate) enum Fact<'a> {
     },
     TopicCreated(&'a Topic),
     ProducerAllocated(ProducerId),
+    /// What a member of the consumer group owns now.
+    Held(Holding<'a>),
     GroupJoined {
         group: &'a GroupName,
         joined: &'a Joined,
+        now: Duration,
     },
     /// Time passed, nothing failed, and still something waits.
     Stuck {
         what: String,
     },
+}
+
+/// A member's partitions.
+#[derive(Debug)]
+pub(crate) struct Holding<'a> {
+    pub(crate) member: &'a MemberId,
+    pub(crate) partitions: &'a [TopicPartitions],
+    pub(crate) now: Duration,
+    /// Until when they are its own if it is not heard of again.
+    pub(crate) until: Duration,
 }
 
 /// What a reader got.

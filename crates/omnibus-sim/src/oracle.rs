@@ -66,7 +66,7 @@ pub(crate) enum Drop {
 pub(crate) struct Oracle {
     messages: Vec<Message>,
     /// Every content that was ever written, as sent or as compaction thinned it out.
-    by_content: BTreeMap<u64, (MessageId, Bytes)>,
+    by_content: BTreeMap<u64, Vec<(MessageId, Bytes)>>,
     pub(crate) streams: BTreeMap<StreamId, Expected>,
 }
 
@@ -85,20 +85,29 @@ impl Oracle {
 
     pub(crate) fn add(&mut self, message: Message) -> MessageId {
         let id = MessageId(self.messages.len());
-        self.by_content.insert(content_hash(&message.payload), (id, message.payload.clone()));
+        let payload = message.payload.clone();
         self.messages.push(message);
+        self.add_content(id, payload);
         id
     }
 
     /// Notes what compaction makes of a message.
     pub(crate) fn add_thinned(&mut self, id: MessageId, batch: &Bytes) {
-        self.by_content.insert(content_hash(batch), (id, batch.clone()));
+        self.add_content(id, batch.clone());
     }
 
-    /// The message whose bytes these are, its place aside.
-    pub(crate) fn find(&self, batch: &[u8]) -> Option<MessageId> {
-        let (id, known) = self.by_content.get(&content_hash(batch))?;
-        (known.get(PLACE_BYTES..) == batch.get(PLACE_BYTES..)).then_some(*id)
+    fn add_content(&mut self, id: MessageId, content: Bytes) {
+        self.by_content.entry(content_hash(&content)).or_default().push((id, content));
+    }
+
+    /// The message whose bytes these are, its place aside. What compaction emptied looks alike:
+    /// then it is the one that is known to be at `base`.
+    pub(crate) fn find(&self, batch: &[u8], stream: StreamId, base: Offset) -> Option<MessageId> {
+        let alike = self.by_content.get(&content_hash(batch))?.iter();
+        let mut alike = alike.filter(|(_, content)| content.get(PLACE_BYTES..) == batch.get(PLACE_BYTES..));
+        let placed = self.streams.get(&stream).and_then(|expected| expected.placed.get(&base));
+        let here = placed.filter(|placed| alike.clone().any(|(id, _)| id == *placed)).copied();
+        here.or_else(|| alike.next().map(|(id, _)| *id))
     }
 
     pub(crate) fn set_fate(&mut self, id: MessageId, fate: Fate) {

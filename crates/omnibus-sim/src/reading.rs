@@ -72,7 +72,8 @@ fn note(reading: &mut Reading, pieces: Vec<Bytes>, oracle: &Oracle) -> Result<()
             let header = BatchHeader::read(&batch).map_err(|error| error.to_string())?;
             let base = Offset(header.base_offset.cast_unsigned());
             let end = Offset(header.last_offset().cast_unsigned()).plus(1);
-            reading.batches.push(SeenBatch { base, end, message: oracle.find(&batch), bytes: batch });
+            let message = oracle.find(&batch, reading.stream, base);
+            reading.batches.push(SeenBatch { base, end, message, bytes: batch });
         }
         if taken != length {
             return Err(format!("stream {}: {} bytes of a read are no batch", reading.stream, length - taken));

@@ -10,6 +10,9 @@ use omnibus_model::Millis;
 use crate::node::NodeConfig;
 use crate::random::Random;
 
+/// The names that topics are given.
+pub(crate) const TOPIC_NAMES: [&str; 6] = ["topic-0", "topic-1", "topic-2", "topic-3", "topic-4", "topic-5"];
+
 const KIB: u64 = 1 << 10;
 const DECADE: Millis = Millis(10 * 365 * 24 * 3_600_000);
 
@@ -19,7 +22,10 @@ pub(crate) struct Scenario {
     pub(crate) node: NodeConfig,
     pub(crate) steps: u64,
     pub(crate) producers: u64,
+    /// Members of the classic group.
     pub(crate) members: u64,
+    /// Members of the consumer group.
+    pub(crate) consumers: u64,
     pub(crate) faults: FaultRates,
     pub(crate) weights: Weights,
 }
@@ -47,12 +53,18 @@ pub(crate) struct Weights {
 }
 
 impl Scenario {
+    /// How long a silent member of the consumer group lives.
+    pub(crate) const fn consumer_session(&self) -> Duration {
+        Duration::from_millis(self.node.limits.consumer_session_timeout.0)
+    }
+
     pub(crate) fn draw(random: &mut Random) -> Self {
         Self {
             node: NodeConfig { log: log_config(random), limits: limits(random) },
             steps: random.within(600..=1800),
             producers: random.within(2..=5),
             members: random.within(0..=3),
+            consumers: random.within(0..=3),
             faults: FaultRates {
                 power_cut: rate(random, 150),
                 process_kill: rate(random, 300),
@@ -103,6 +115,10 @@ fn limits(random: &mut Random) -> BrokerLimits {
         offsets_retention: DECADE,
         producer_expiry: DECADE,
         group_idle_timeout: DECADE,
+        session_timeout_min: Millis(50),
+        initial_rebalance_delay: Millis(30),
+        new_member_join_timeout: Millis(500),
+        consumer_session_timeout: Millis(300),
         ..BrokerLimits::default()
     }
 }

@@ -1,6 +1,7 @@
 //! A group's generation never goes back, and all members of one see the same leader.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use omnibus_model::{GroupName, MemberId};
 
@@ -10,7 +11,10 @@ use crate::oracle::Oracle;
 
 #[derive(Debug, Default)]
 pub(super) struct GenerationsGrow {
-    newest: BTreeMap<GroupName, (i32, MemberId)>,
+    leaders: BTreeMap<(GroupName, i32), MemberId>,
+    /// Each group's newest generation, and when its members first heard of it: those who hear
+    /// at the same time may do so in any order.
+    newest: BTreeMap<GroupName, (i32, Duration)>,
 }
 
 impl Check for GenerationsGrow {
@@ -19,18 +23,21 @@ impl Check for GenerationsGrow {
     }
 
     fn see(&mut self, fact: &Fact<'_>, _oracle: &Oracle) -> Result<(), String> {
-        let Fact::GroupJoined { group, joined } = fact else { return Ok(()) };
-        let told = (joined.generation, joined.leader.clone());
-        match self.newest.get(*group) {
-            Some((newest, _)) if told.0 < *newest => {
-                return Err(format!("group {group} went back from generation {newest} to {}", told.0));
-            }
-            Some((newest, leader)) if told.0 == *newest && told.1 != *leader => {
-                return Err(format!("generation {newest} of group {group} has two leaders"));
-            }
-            _ => {}
+        let Fact::GroupJoined { group, joined, now } = fact else { return Ok(()) };
+        let generation = joined.generation;
+        let known = self.leaders.entry(((*group).clone(), generation)).or_insert_with(|| joined.leader.clone());
+        if *known != joined.leader {
+            return Err(format!("generation {generation} of group {group} has two leaders"));
         }
-        self.newest.insert((*group).clone(), told);
-        Ok(())
+        match self.newest.get(*group) {
+            Some((newest, since)) if generation < *newest && since < now => {
+                Err(format!("group {group} went back from generation {newest} to {generation}"))
+            }
+            Some((newest, _)) if generation <= *newest => Ok(()),
+            _ => {
+                self.newest.insert((*group).clone(), (generation, *now));
+                Ok(())
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ mod identities_are_fresh;
 mod nothing_after_a_failed_write;
 mod nothing_twice;
 mod offsets_are_dense;
+mod one_owner_each;
 mod offsets_are_fresh;
 mod only_committed_is_read;
 mod reads_go_on;
@@ -60,6 +61,7 @@ impl Default for Checks {
                 Box::new(compacted_stays_gone::CompactedStaysGone),
                 Box::new(committed_offsets_stay::CommittedOffsetsStay),
                 Box::new(generations_grow::GenerationsGrow::default()),
+                Box::new(one_owner_each::OneOwnerEach::default()),
                 Box::new(identities_are_fresh::IdentitiesAreFresh::default()),
                 Box::new(replay_repeats_history::ReplayRepeatsHistory::default()),
                 Box::new(replay_has_no_gap::ReplayHasNoGap::default()),

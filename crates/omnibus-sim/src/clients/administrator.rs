@@ -8,6 +8,7 @@ use omnibus_model::{Command, Offset, Outcome, ShardId, StreamId, TopicId, TopicN
 
 use super::Client;
 use crate::oracle::Drop;
+use crate::scenario::TOPIC_NAMES;
 use crate::stage::{Answered, OutcomeReply, Stage};
 use crate::violation::Violation;
 
@@ -78,7 +79,8 @@ impl Administrator {
     }
 
     fn create(&mut self, stage: &mut Stage) {
-        let name = TopicName::new(&format!("topic-{}", stage.random.below(6))).expect("a short name");
+        let name = TOPIC_NAMES[stage.random.place(TOPIC_NAMES.len())];
+        let name = TopicName::new(name).expect("a short name");
         let id = TopicId(u128::from(stage.random.draw()) << 64 | u128::from(stage.random.draw()));
         let partitions = u32::try_from(stage.random.within(1..=3)).expect("at most three");
         let create = CreateTopic { name, id, partitions, config: TopicConfig::default() };

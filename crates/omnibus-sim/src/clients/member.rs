@@ -125,7 +125,8 @@ impl Member {
                 Ok(State::Outside)
             }
             JoinAnswer::Joined(joined) => {
-                stage.see(&Fact::GroupJoined { group: &self.group, joined: &joined })?;
+                let now = stage.time.elapsed;
+                stage.see(&Fact::GroupJoined { group: &self.group, joined: &joined, now })?;
                 stage.trace.line(format_args!("{} is in generation {}", joined.member, joined.generation));
                 self.id = Some(joined.member.clone());
                 Ok(self.sync(stage, joined))

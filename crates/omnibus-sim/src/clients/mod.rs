@@ -2,6 +2,7 @@
 
 mod administrator;
 mod committer;
+mod consumer;
 mod idempotent_producer;
 mod member;
 mod plain_producer;
@@ -49,6 +50,7 @@ pub(crate) fn crowd(scenario: &Scenario) -> Vec<Box<dyn Client>> {
             crowd.push(Box::new(plain_producer::PlainProducer::default()));
         }
     }
+    crowd.extend((0..scenario.consumers).map(|number| Box::new(consumer::Consumer::new(number)) as Box<dyn Client>));
     crowd.extend((0..scenario.members).map(|number| Box::new(member::Member::new(number)) as Box<dyn Client>));
     crowd
 }
