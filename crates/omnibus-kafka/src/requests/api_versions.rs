@@ -10,29 +10,31 @@ use crate::wire::{ApiKey, ErrorCode};
 /// The level of the feature that lets clients use the new group protocol (KIP-848).
 const GROUP_VERSION: i16 = 1;
 
+/// Clients of older versions fail on a feature that may be off, so they are told of none
+/// (KAFKA-17492).
+const FEATURES_OFF_FROM: i16 = 4;
+
 /// Answers at once. A version from the future is answered in version 0, which all understand.
 pub(super) fn reply(mut call: Call) -> Reply {
     if !call.key.served().contains(call.version) {
         call.version = 0;
-        return call.reply(&response(ErrorCode::UnsupportedVersion));
+        return call.reply(&response(ErrorCode::UnsupportedVersion, call.version));
     }
     let error = match super::read::<ApiVersionsRequest>(&mut call) {
         Ok(request) if call.version >= 3 && !names_software(&request) => ErrorCode::InvalidRequest,
         Ok(_) => ErrorCode::None,
         Err(_) => return Reply::HangUp,
     };
-    call.reply(&response(error))
+    call.reply(&response(error, call.version))
 }
 
-fn response(error: ErrorCode) -> ApiVersionsResponse {
+fn response(error: ErrorCode, version: i16) -> ApiVersionsResponse {
+    let group_version =
+        SupportedFeatureKey { name: "group.version".into(), min_version: 0, max_version: GROUP_VERSION };
     ApiVersionsResponse {
         error_code: error.number(),
         api_keys: ANSWERED.iter().map(|key| api_version(*key)).collect(),
-        supported_features: vec![SupportedFeatureKey {
-            name: "group.version".into(),
-            min_version: 0,
-            max_version: GROUP_VERSION,
-        }],
+        supported_features: if version < FEATURES_OFF_FROM { Vec::new() } else { vec![group_version] },
         finalized_features_epoch: 1,
         finalized_features: vec![FinalizedFeatureKey {
             name: "group.version".into(),

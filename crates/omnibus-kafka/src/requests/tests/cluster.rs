@@ -1,5 +1,5 @@
 use super::Node;
-use crate::wire::ErrorCode;
+use crate::wire::messages::api_versions_request::ApiVersionsRequest;
 use crate::wire::messages::describe_cluster_request::DescribeClusterRequest;
 use crate::wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use crate::wire::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
@@ -10,6 +10,7 @@ use crate::wire::messages::list_partition_reassignments_request::ListPartitionRe
 use crate::wire::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
+use crate::wire::{ErrorCode, Request};
 
 #[tokio::test]
 async fn empty_requests_are_answered_in_every_version() {
@@ -169,5 +170,18 @@ async fn partition_without_producers_has_none() {
     let errors: Vec<i16> = topics.iter().map(|topic| topic.partitions[0].error_code).collect();
     let wanted = [ErrorCode::None, ErrorCode::UnknownTopicOrPartition, ErrorCode::InvalidTopicException];
     assert_eq!(errors, wanted.map(ErrorCode::number));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn only_clients_that_understand_it_are_told_of_a_feature_that_may_be_off() {
+    let node = Node::start();
+    for version in ApiVersionsRequest::KEY.served().iter() {
+        let (client_software_name, client_software_version) = ("tester".into(), "1.0".into());
+        let request = ApiVersionsRequest { client_software_name, client_software_version };
+        let response = node.ask(version, request).await;
+        assert_eq!(response.error_code, 0);
+        assert_eq!(!response.supported_features.is_empty(), version >= 4, "version {version}");
+    }
     node.stop().await;
 }
