@@ -1,5 +1,6 @@
 """kafka-python."""
 
+import threading
 import time
 
 import kafka
@@ -156,28 +157,52 @@ def group_resume(bootstrap):
     second.close()
 
 
-def shares(readers, wanted):
+class Member(threading.Thread):
+    """A reader of a group with a thread of its own, as a program would have it.
+
+    Its polls are long: this client forgets the answer to a SyncGroup that comes just after a
+    poll has run out of time, and then neither sends heartbeats nor joins again.
+    """
+
+    def __init__(self, bootstrap, topic, group, **config):
+        super().__init__(daemon=True)
+        self.reader = consumer(bootstrap, group, heartbeat_interval_ms=500, **config)
+        self.reader.subscribe([topic])
+        self.taken = []
+        self.stopped = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stopped.is_set():
+            for records in self.reader.poll(timeout_ms=2000).values():
+                self.taken.extend(records)
+        self.reader.close()
+
+    def share(self):
+        return {partition.partition for partition in self.reader.assignment()}
+
+    def leave(self):
+        self.stopped.set()
+        self.join()
+
+
+def shares(members, wanted):
     def settled():
-        for reader in readers:
-            reader.poll(timeout_ms=100)
-        return sorted(len(reader.assignment()) for reader in readers) == wanted
+        time.sleep(0.05)
+        shares = [member.share() for member in members]
+        return sorted(map(len, shares)) == wanted and len(set().union(*shares)) == 4
     until(settled, f"shares of {wanted}", 45)
-    owned = [partition for reader in readers for partition in reader.assignment()]
-    equal(len(owned), len(set(owned)), "partitions with one owner")
 
 
 def rebalance(bootstrap, assignor):
     topic, group = create(bootstrap, partitions=4), fresh("g")
-    readers = [consumer(bootstrap, group, partition_assignment_strategy=[assignor]) for _ in range(2)]
-    for reader in readers:
-        reader.subscribe([topic])
-    shares(readers, [2, 2])
-    readers[0].close()
-    shares(readers[1:], [4])
+    members = [Member(bootstrap, topic, group, partition_assignment_strategy=[assignor]) for _ in range(2)]
+    shares(members, [2, 2])
+    members[0].leave()
+    shares(members[1:], [4])
     produce(bootstrap, topic, [{"key": b"%d" % n, "value": b"%d" % n} for n in range(40)])
-    take(readers[1], 40)
-    readers[1].commit()
-    readers[1].close()
+    until(lambda: len(members[1].taken) == 40, "40 records")
+    members[1].leave()
 
 
 def group_rebalance(bootstrap):
@@ -191,21 +216,18 @@ def group_cooperative(bootstrap):
 def group_static(bootstrap):
     topic, group = create(bootstrap, partitions=4), fresh("g")
     def member(name):
-        reader = consumer(bootstrap, group, group_instance_id=name, session_timeout_ms=30000)
-        reader.subscribe([topic])
-        return reader
-    readers = [member("one"), member("two")]
-    shares(readers, [2, 2])
-    before = readers[0].assignment()
-    readers[0].close()
+        return Member(bootstrap, topic, group, group_instance_id=name, session_timeout_ms=30000)
+    members = [member("one"), member("two")]
+    shares(members, [2, 2])
+    before = members[0].share()
+    members[0].leave()
     time.sleep(1)
-    readers[1].poll(timeout_ms=100)
-    equal(len(readers[1].assignment()), 2, "the other's share while the member is away")
-    readers[0] = member("one")
-    shares(readers, [2, 2])
-    equal(readers[0].assignment(), before, "its share when it is back")
-    for reader in readers:
-        reader.close()
+    equal(len(members[1].share()), 2, "the other's share while the member is away")
+    members[0] = member("one")
+    shares(members, [2, 2])
+    equal(members[0].share(), before, "its share when it is back")
+    for one in members:
+        one.leave()
 
 
 def admin_topics(bootstrap):
