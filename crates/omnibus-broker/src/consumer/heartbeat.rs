@@ -55,7 +55,7 @@ impl ConsumerGroup {
         if let Sender::Heir(old) = &sender {
             self.hand_over(old, id);
         }
-        let (before, epoch_before) = (self.members.get(id).cloned(), self.epoch);
+        let (before, epochs_before) = (self.members.get(id).cloned(), (self.epoch, self.target_epoch));
         self.adopt(id, member);
         let topics_changed = heartbeat.topics.as_ref().is_some_and(|topics| self.take_view(id, topics));
         if resubscribed || topics_changed {
@@ -64,7 +64,8 @@ impl ConsumerGroup {
         self.retarget();
         self.reconcile(at, id, &Owned::told(heartbeat.owned.as_deref()));
         let member = &self.members[id];
-        let changed = before.as_ref() != Some(member) || self.epoch != epoch_before;
+        // A new target is a change even for a member that must give up something first.
+        let changed = before.as_ref() != Some(member) || (self.epoch, self.target_epoch) != epochs_before;
         let granted_before = before.as_ref().map(|before| &before.granted);
         let same_shares = granted_before.is_some_and(|granted| granted.keys().eq(member.granted.keys()));
         let taken = HeartbeatTaken {

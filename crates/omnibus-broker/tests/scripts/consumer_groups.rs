@@ -50,6 +50,19 @@ fn member_that_does_not_give_up_in_time_is_removed() {
 }
 
 #[test]
+fn new_target_is_a_change_even_for_a_member_that_must_give_up_first() {
+    check(&expect![[r#"
+        0s catalog t=2                                             ->
+        0s consume g a reads=t                                     -> epoch 2, owns t/0+1
+        1s consume g b reads=t                                     -> epoch 3, owns nothing
+        2s consume g a epoch=2                                     -> epoch 2, owns t/0
+        3s consume g b epoch=-1                                    -> epoch -1
+        4s consume g a epoch=2 owns=t/0+1                          -> epoch 2
+        5s consume g a epoch=2 owns=t/0+1                          -> epoch 2 (unchanged)
+    "#]]);
+}
+
+#[test]
 fn leaving_and_lapsed_members_leave_their_partitions() {
     check(&expect![[r#"
         0s catalog t=3                                             ->
