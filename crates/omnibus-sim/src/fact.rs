@@ -18,6 +18,11 @@ pub(crate) enum Fact<'a> {
     Opened {
         term: Term,
     },
+    /// A new life begins, which had to repeat so many entries.
+    Begun {
+        after_clean_end: bool,
+        repeated: usize,
+    },
     /// The node could not be opened, although its disk works.
     OpenRefused {
         reason: String,

@@ -18,6 +18,8 @@ pub(crate) enum End {
     PowerCut,
     /// What was written stays, synced or not.
     ProcessKill,
+    /// Everything is answered and written down first.
+    Clean,
 }
 
 /// Operations on the disk within which an armed fault comes.
@@ -38,7 +40,7 @@ impl Stage {
             self.arm(Fault::PowerCut);
         }
         if self.strikes(rates.process_kill) {
-            return Some(End::ProcessKill);
+            return Some(if self.random.once_in(3) { End::Clean } else { End::ProcessKill });
         }
         if self.strikes(rates.write_error) {
             self.arm(Fault::Error);
@@ -116,6 +118,10 @@ impl Stage {
                 self.tally.power_cuts += 1;
                 self.disk.restart();
             }
+            End::Clean => {
+                self.tally.clean_ends += 1;
+                self.disk = self.disk.fork(self.random.draw());
+            }
             End::ProcessKill => {
                 self.tally.process_kills += 1;
                 self.disk = self.disk.fork(self.random.draw());
@@ -127,7 +133,8 @@ impl Stage {
         if self.random.once_in(2) {
             self.give_room();
         }
-        self.open()?;
+        let repeated = self.open()?;
+        self.see(&Fact::Begun { after_clean_end: end == End::Clean, repeated })?;
         audit::restarted(self)
     }
 
@@ -143,8 +150,9 @@ impl Stage {
         }
     }
 
-    /// Opens the node, through more power cuts and errors while it opens.
-    fn open(&mut self) -> Result<(), Violation> {
+    /// Opens the node, through more power cuts and errors while it opens; returns how many
+    /// entries it had to repeat.
+    fn open(&mut self) -> Result<usize, Violation> {
         for _ in 0..OPENINGS_MAX {
             let fault = match self.random.below(6) {
                 0 => Some(Fault::PowerCut),
@@ -167,7 +175,7 @@ impl Stage {
                         continue;
                     }
                     self.disk.fail_at(0, Fault::Error);
-                    return audit::opened(self, &found);
+                    return audit::opened(self, &found).map(|()| entries);
                 }
                 Err(error) if fault.is_some() && self.disk.operations() >= operation => {
                     self.trace.line(format_args!("opening failed: {}", in_full(&error)));
@@ -181,7 +189,7 @@ impl Stage {
             |error| Violation::new("rot is told", format!("nothing rots, but opening says: {}", in_full(&error)));
         let (node, found) = opened.map_err(reason)?;
         self.node = node;
-        audit::opened(self, &found)
+        audit::opened(self, &found).map(|()| found.entries.len())
     }
 
     /// Brings the disk back after a failed opening.

@@ -55,6 +55,10 @@ fn play(arguments: &Arguments) -> ExitCode {
         for line in &report.lines {
             println!("{:>6}  {line}", report.seed);
         }
+        // A long campaign tells at once; what it prints at the end must be the same every time.
+        if let Some(violation) = &report.violation {
+            eprintln!("seed {}: {violation}", report.seed);
+        }
     });
     println!("{summary}");
     if summary.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

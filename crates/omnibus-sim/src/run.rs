@@ -280,8 +280,24 @@ impl Run {
         Ok(())
     }
 
+    /// Answers everybody and writes every broker's memory down, as the engine does.
+    fn close(&mut self) -> Result<(), Violation> {
+        self.settle()?;
+        for shard in std::mem::take(&mut self.stage.node.shards) {
+            let Some(snapshot) = shard.into_snapshot() else { continue };
+            let log = &self.stage.node.log;
+            let saved = log.save_checkpoint(snapshot.shard, snapshot.term, snapshot.index, &snapshot.state);
+            saved.map_err(|error| Violation::new("clean end leaves nothing", error.to_string()))?;
+        }
+        self.stage.node.log.close();
+        self.write()
+    }
+
     /// Ends a life and begins the next.
     fn end(&mut self, end: End) -> Result<(), Violation> {
+        if end == End::Clean {
+            self.close()?;
+        }
         self.ends_at = None;
         self.note_proposals()?;
         self.stage.restart(end)?;

@@ -35,6 +35,7 @@ counts! {
     packings: "packed",
     power_cuts: "cuts",
     process_kills: "kills",
+    clean_ends: "clean",
     torn_tails: "torn",
     write_errors: "errors",
     full_disks: "full",

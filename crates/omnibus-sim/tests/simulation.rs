@@ -5,7 +5,7 @@ use omnibus_sim::{Campaign, Keep, Options, hunt, play};
 
 const OPTIONS: Options = Options { bug: None, keep: Keep::Digest };
 /// Seeds that may be needed to catch a bug.
-const SEEDS_MAX: u64 = 400;
+const SEEDS_MAX: u64 = 1000;
 
 #[test]
 fn no_seed_breaks_a_rule() {

@@ -3,6 +3,7 @@
 
 mod acknowledged_is_kept;
 mod bytes_are_as_written;
+mod clean_end_leaves_nothing;
 mod committed_offsets_stay;
 mod compacted_stays_gone;
 mod deleted_stays_deleted;
@@ -64,6 +65,7 @@ impl Default for Checks {
                 Box::new(one_owner_each::OneOwnerEach::default()),
                 Box::new(identities_are_fresh::IdentitiesAreFresh::default()),
                 Box::new(replay_repeats_history::ReplayRepeatsHistory::default()),
+                Box::new(clean_end_leaves_nothing::CleanEndLeavesNothing),
                 Box::new(replay_has_no_gap::ReplayHasNoGap::default()),
                 Box::new(nothing_after_a_failed_write::NothingAfterAFailedWrite::default()),
                 Box::new(rot_is_told::RotIsTold),
