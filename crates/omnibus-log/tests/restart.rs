@@ -76,12 +76,7 @@ fn a_read_steps_over_what_compaction_emptied() {
     let config = LogConfig { cache_bytes: 0, ..small() };
     let mut bench = Bench::open(&disk_of(&memory), config).unwrap();
     (0..4).for_each(|_| append(&mut bench));
-    let first = Replacement {
-        base: Offset(0),
-        count: 2,
-        timestamp_max: Timestamp(0),
-        bytes: payload(ONE, 0, 2, 3000),
-    };
+    let first = Replacement { base: Offset(0), count: 2, timestamp_max: Timestamp(0), bytes: payload(ONE, 0, 2, 3000) };
     bench.log.replace(ONE, Offset(0), Offset(6), vec![first]).unwrap();
     let plan = bench.log.plan(ONE, Offset(2), 1).unwrap();
     assert_eq!(bench.log.load(&plan).unwrap().concat(), payload(ONE, 6, 2, 3000));
