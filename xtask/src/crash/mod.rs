@@ -22,7 +22,7 @@ pub(crate) const SUITE: Suite = Suite { name: "crash", run: || run(10) };
 const TOPIC: &str = "crash";
 const PARTITIONS: &str = "4";
 const LOAD_END_TIME_MAX: Duration = Duration::from_secs(90);
-/// How long the load may take to note what was acknowledged before the broker died.
+/// When the load has noted nothing for so long, it has noted all that was acknowledged.
 const NOTES_SETTLE: Duration = Duration::from_millis(300);
 
 /// What is done to the log of a broker that was killed.
@@ -84,9 +84,11 @@ pub(crate) fn run(rounds: u32) -> Result<Tally> {
 /// Kills the broker, damages its log, and starts it again.
 fn survive(broker: Broker, load: &Load, damage: Damage) -> Result<Broker> {
     let (data, addresses) = broker.kill()?;
-    std::thread::sleep(NOTES_SETTLE);
+    load.await_notes()?;
     let blocks = wal::blocks(&data)?;
-    if let Some(newest) = blocks.last() {
+    if let Some(newest) = blocks.last()
+        && wal::is_in_newest_segment(newest)?
+    {
         let acknowledged = acknowledged(&load.notes)?;
         let tail = wal::unacknowledged_tail(&blocks, &acknowledged);
         match damage {
@@ -152,6 +154,18 @@ impl Load {
         command.arg(root().join("conformance/crash/load.py")).args([&broker.addresses.kafka, TOPIC]);
         let (child, log) = shell::start("crash-load", command.arg(&notes))?;
         Ok(Self { child, notes, log })
+    }
+
+    /// Waits until all is noted that was acknowledged before the broker died.
+    fn await_notes(&self) -> Result<()> {
+        let mut bytes = None;
+        loop {
+            let now = fs::metadata(&self.notes)?.len();
+            if bytes.replace(now) == Some(now) {
+                return Ok(());
+            }
+            std::thread::sleep(NOTES_SETTLE);
+        }
     }
 
     /// Stops producing; all that was sent must have been acknowledged.

@@ -21,6 +21,8 @@ pub(super) struct Block {
     bytes: u64,
     epoch: u64,
     sequence: u64,
+    /// The newest block that was known to be durable when this one was made.
+    durable: u64,
     /// The numbers of the load's records in it, and where in the file each stands.
     pub(super) numbers: Vec<(u64, u64)>,
 }
@@ -63,6 +65,7 @@ fn of_file(path: &Path) -> Result<Vec<Block>> {
             bytes: bytes as u64,
             epoch: u64_at(header, 24),
             sequence: u64_at(header, 32),
+            durable: u64_at(header, 40),
             numbers: numbers(&text[at..at + bytes], at as u64),
         });
         at += bytes;
@@ -91,24 +94,34 @@ fn numbers(bytes: &[u8], start: u64) -> Vec<(u64, u64)> {
     found
 }
 
-/// The newest blocks of which no record was acknowledged.
+/// The newest blocks of which no record was acknowledged and that nothing calls durable: no
+/// later block does, nor does a segment after theirs, which begins when they are.
 pub(super) fn unacknowledged_tail<'b>(blocks: &'b [Block], acknowledged: &BTreeSet<u64>) -> &'b [Block] {
+    let durable = blocks.iter().map(|block| block.durable).max().unwrap_or(0);
     let is_open = |block: &Block| {
-        !block.numbers.is_empty() && !block.numbers.iter().any(|(number, _)| acknowledged.contains(number))
+        let is_told = block.numbers.iter().any(|(number, _)| acknowledged.contains(number));
+        !block.numbers.is_empty() && !is_told && block.sequence > durable
     };
     let length = blocks.iter().rev().take_while(|block| is_open(block)).count();
     &blocks[blocks.len() - length..]
 }
 
-/// Ends a file where a block begins, or where it ends.
+/// Whether a block is in the segment that the log was writing.
+pub(super) fn is_in_newest_segment(block: &Block) -> Result<bool> {
+    let folder = block.file.parent().context("a segment without a folder")?;
+    let segments = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
+    let newest = segments.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).max();
+    Ok(newest.as_ref() == Some(&block.file))
+}
+
+/// Ends a file in the middle of the tail; where there is none, behind the newest block.
 pub(super) fn truncate(tail: &[Block], newest: &Block) -> Result<()> {
-    let (file, length) = match tail.first() {
-        Some(block) => (&block.file, block.position + block.bytes / 2),
-        None => (&newest.file, newest.position + newest.bytes),
+    let length = match tail.first() {
+        Some(block) => block.position + block.bytes / 2,
+        None => newest.position + newest.bytes,
     };
-    let opened =
-        OpenOptions::new().write(true).open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    Ok(opened.set_len(length)?)
+    let file = OpenOptions::new().write(true).open(&newest.file)?;
+    Ok(file.set_len(length)?)
 }
 
 /// Flips a bit of the tail; where there is none, leaves half a write behind the newest block.
@@ -152,7 +165,7 @@ mod tests {
 
     fn block(sequence: u64, numbers: &[u64]) -> Block {
         let numbers = numbers.iter().map(|number| (*number, 0)).collect();
-        Block { file: PathBuf::new(), position: 0, bytes: 4096, epoch: 1, sequence, numbers }
+        Block { file: PathBuf::new(), position: 0, bytes: 4096, epoch: 1, sequence, durable: 2, numbers }
     }
 
     #[test]
@@ -166,5 +179,6 @@ mod tests {
         let tail = |acknowledged: &[u64]| unacknowledged_tail(&blocks, &acknowledged.iter().copied().collect()).len();
         assert_eq!(tail(&[1, 3]), 2);
         assert_eq!(tail(&[1, 5]), 0);
+        assert_eq!(tail(&[1]), 2, "blocks 1 and 2 are known to be durable");
     }
 }
