@@ -41,7 +41,8 @@ impl Default for EngineConfig {
         Self {
             log: LogConfig::default(),
             limits: BrokerLimits::default(),
-            housekeeping_interval: Duration::from_secs(30),
+            // As often as Kafka's log cleaner looks (`log.cleaner.backoff.ms`).
+            housekeeping_interval: Duration::from_secs(15),
             checkpoint_interval: Duration::from_secs(60),
             checkpoint_wal_bytes: 1 << 30,
         }

@@ -95,6 +95,9 @@ pub(crate) fn read_error(error: &ReadError) -> ErrorCode {
 /// What is wrong with a batch.
 pub(crate) fn invalid_batch(invalid: &InvalidBatch) -> ErrorCode {
     match invalid {
+        // No batch, or more than one: sent again, it is the same.
+        InvalidBatch::TooShort { bytes: 0 } => ErrorCode::InvalidRecord,
+        InvalidBatch::LengthMismatch { declared, present } if *declared < *present as u64 => ErrorCode::InvalidRecord,
         // It was damaged on its way: sent again, it may arrive.
         InvalidBatch::TooShort { .. } | InvalidBatch::LengthMismatch { .. } | InvalidBatch::ChecksumMismatch { .. } => {
             ErrorCode::CorruptMessage
@@ -121,5 +124,20 @@ fn invalid_record(record: &RecordFault) -> ErrorCode {
     match record.reason {
         RecordFaultReason::KeyMissing => ErrorCode::InvalidRecord,
         RecordFaultReason::TimestampOutOfRange { .. } => ErrorCode::InvalidTimestamp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batch_that_is_none_or_two_is_not_sent_again() {
+        let none = InvalidBatch::TooShort { bytes: 0 };
+        let two = InvalidBatch::LengthMismatch { declared: 100, present: 200 };
+        let torn = InvalidBatch::LengthMismatch { declared: 200, present: 100 };
+        assert_eq!(invalid_batch(&none), ErrorCode::InvalidRecord);
+        assert_eq!(invalid_batch(&two), ErrorCode::InvalidRecord);
+        assert_eq!(invalid_batch(&torn), ErrorCode::CorruptMessage);
     }
 }

@@ -38,6 +38,8 @@ pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, versi
             let repeated = !seen.insert((topic.name.clone(), partition.partition_index));
             partitions.push(if repeated {
                 failed(partition, ErrorCode::InvalidRequest)
+            } else if version < known_from(partition.timestamp) {
+                failed(partition, ErrorCode::UnsupportedVersion)
             } else {
                 let listed = list(context, &topic, partition).await;
                 ListOffsetsPartitionResponse {
@@ -49,6 +51,17 @@ pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, versi
         topics.push(ListOffsetsTopicResponse { name: topic.name, partitions });
     }
     ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+/// The first version that knows this special time (KIP-734, KIP-405, KIP-1005, KIP-1023).
+const fn known_from(timestamp: i64) -> i16 {
+    match timestamp {
+        NEWEST_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => 0,
+    }
 }
 
 async fn list(

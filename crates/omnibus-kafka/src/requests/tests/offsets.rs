@@ -159,3 +159,21 @@ async fn ends_are_listed_in_every_version() {
     }
     node.stop().await;
 }
+
+/// A special time that a version does not know yet is refused in it, as Kafka does.
+#[tokio::test]
+async fn special_times_need_their_version() {
+    let node = Node::start();
+    node.create("orders", 1).await;
+    for (timestamp, first) in [(-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
+        for version in [first - 1, first] {
+            let partitions = vec![ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() }];
+            let topics = vec![ListOffsetsTopic { name: "orders".into(), partitions }];
+            let request = ListOffsetsRequest { topics, ..ListOffsetsRequest::default() };
+            let answer = node.ask(version, request).await;
+            let expected = if version < first { ErrorCode::UnsupportedVersion } else { ErrorCode::None };
+            assert_eq!(answer.topics[0].partitions[0].error_code, expected.number(), "{timestamp} in {version}");
+        }
+    }
+    node.stop().await;
+}
