@@ -90,22 +90,21 @@ fn need(program: &str, package: &str) -> Result<()> {
     }
 }
 
-/// Whether `what` was made from these files as they are now; remembers them if not.
-fn is_fresh(what: &Path, files: &[PathBuf]) -> Result<bool> {
+/// Makes `what`, unless it was made from these files as they are now.
+fn make_from(files: &[PathBuf], what: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut now = String::new();
     for file in files {
         now += &fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let made_from = what.with_extension("made-from");
-    if fs::read_to_string(&made_from).ok().as_ref() == Some(&now) && what.exists() {
-        return Ok(true);
+    let made_from = what.join(".made-from");
+    if what.exists() && fs::read_to_string(&made_from).ok().as_ref() == Some(&now) {
+        return Ok(());
     }
-    // Whoever finds it stale makes it; if that fails, nothing remains that looks fresh.
-    if what.is_dir() {
+    if what.exists() {
         fs::remove_dir_all(what)?;
     }
-    fs::write(made_from, now)?;
-    Ok(false)
+    make()?;
+    Ok(fs::write(made_from, now)?)
 }
 
 /// Returns a Python that has the client libraries.
@@ -114,10 +113,11 @@ pub(crate) fn python() -> Result<PathBuf> {
     let place = workshop("clients")?.join("python");
     let requirements = folder("python").join("requirements.txt");
     let python = place.join("bin/python");
-    if !is_fresh(&place, std::slice::from_ref(&requirements))? {
+    make_from(std::slice::from_ref(&requirements), &place, || {
         must("python-venv", Command::new("python3").args(["-m", "venv"]).arg(&place))?;
         must("pip", Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
-    }
+        Ok(())
+    })?;
     Ok(python)
 }
 
@@ -127,11 +127,12 @@ pub(crate) fn kafka_jars() -> Result<PathBuf> {
     need("mvn", "maven")?;
     let jars = workshop("clients")?.join("jars");
     let pom = folder("java").join("pom.xml");
-    if !is_fresh(&jars, std::slice::from_ref(&pom))? {
+    make_from(std::slice::from_ref(&pom), &jars, || {
         let mut command = Command::new("mvn");
         command.args(["-q", "-B", "dependency:copy-dependencies"]).arg("-f").arg(&pom);
         must("maven", command.arg(format!("-DoutputDirectory={}", jars.display())))?;
-    }
+        Ok(())
+    })?;
     Ok(jars)
 }
 
@@ -166,9 +167,10 @@ fn javascript(script: &str) -> Result<Command> {
     need("npm", "npm")?;
     // Node looks for packages above the script.
     let place = folder("node");
-    if !is_fresh(&place.join("node_modules"), &[place.join("package-lock.json")])? {
+    make_from(&[place.join("package-lock.json")], &place.join("node_modules"), || {
         must("npm", Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&place))?;
-    }
+        Ok(())
+    })?;
     let mut command = Command::new("node");
     command.arg(place.join(script)).env("KAFKAJS_NO_PARTITIONER_WARNING", "1");
     Ok(command)
