@@ -94,7 +94,7 @@ impl Steps<'_> {
         let server = Server::omnibus("scale", self.data)?;
         let first_answer = server.first_answer;
         if self.table.row_count() > 0 {
-            self.bench(&server, "check", (0, 1))?;
+            self.bench(&server, "probe", (0, self.args.records))?;
             self.line(&format!("{what}: first records"), begun.elapsed(), ["", ""])?;
         }
         let memory = rested_memory(&server)?;

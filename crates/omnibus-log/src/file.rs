@@ -117,7 +117,7 @@ pub(crate) struct FileKey(pub(crate) FileKind, pub(crate) u64);
 pub(crate) fn read_pages(handle: &dyn DiskFile, position: u64, bytes: u64) -> io::Result<Bytes> {
     assert!(position.is_multiple_of(PAGE_BYTES as u64), "a read does not begin on a page");
     let length = usize::try_from(pages_of(bytes)).map_err(io::Error::other)?;
-    let mut buffer = AlignedBuffer::zeroed(length);
+    let mut buffer = AlignedBuffer::to_fill(length);
     let filled = handle.read_at(buffer.as_mut_slice(), position)?;
     buffer.truncate(filled);
     Ok(buffer.freeze())

@@ -46,7 +46,7 @@ impl Plan {
             latency_records_per_second: 10_000,
             seconds: 3,
             warm_seconds: 5,
-            batch: "64KiB",
+            batch: "256KiB",
             in_flight: 5,
             restart_gigabytes,
         }

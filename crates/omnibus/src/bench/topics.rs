@@ -67,6 +67,8 @@ enum Step {
     Write,
     /// Reads every partition that has records, from its beginning, and compares.
     Check,
+    /// Does so with one partition only.
+    Probe,
 }
 
 /// What was done.
@@ -83,6 +85,9 @@ pub(super) struct Told {
 /// A partition: the number of its topic and its own.
 type Place = (u32, u32);
 
+/// The ids of topics by their names.
+type Ids = BTreeMap<WireString, TopicId>;
+
 /// Runs one step.
 pub(super) async fn run(args: &TopicsArgs, clock: &SystemClock) -> Result<Told> {
     let client = args.kafka.cluster().await?.into_client();
@@ -91,7 +96,8 @@ pub(super) async fn run(args: &TopicsArgs, clock: &SystemClock) -> Result<Told> 
     let (count, partitions) = match args.step {
         Step::Create => work.create().await?,
         Step::Write => work.write(clock).await?,
-        Step::Check => work.check().await?,
+        Step::Check => work.check(work.placed(0..args.skip + args.records)).await?,
+        Step::Probe => work.check(work.placed(0..args.skip + args.records).into_iter().take(1).collect()).await?,
     };
     drop::<Client>(client);
     Ok(Told { step: args.step, count, partitions, seconds: (clock.elapsed() - begun).as_secs_f64() })
@@ -138,7 +144,7 @@ impl Work<'_> {
     }
 
     async fn write(&self, clock: &SystemClock) -> Result<(u64, u64)> {
-        let ids = self.ids().await?;
+        let ids = self.ids((0..self.args.topics).collect()).await?;
         let TopicsArgs { records, skip, .. } = *self.args;
         let now = Timestamp(clock.wall_millis());
         let mut answers = VecDeque::new();
@@ -157,7 +163,7 @@ impl Work<'_> {
         Ok((records, self.placed(skip..skip + records).len() as u64))
     }
 
-    fn produce(&self, records: Range<u64>, ids: &[TopicId], now: Timestamp) -> ProduceRequest {
+    fn produce(&self, records: Range<u64>, ids: &Ids, now: Timestamp) -> ProduceRequest {
         let mut topics: BTreeMap<u32, Vec<PartitionProduceData>> = BTreeMap::new();
         for ((topic, partition), records) in self.placed(records) {
             let mut builder = BatchBuilder::new(Codec::None);
@@ -174,11 +180,11 @@ impl Work<'_> {
         ProduceRequest { transactional_id: None, acks: -1, timeout_ms: TIMEOUT_MS, topic_data }
     }
 
-    async fn check(&self) -> Result<(u64, u64)> {
-        let TopicsArgs { records, skip, .. } = *self.args;
-        // Earlier records stand first in their partitions, so they are read too.
-        let placed = self.placed(0..skip + records);
-        let ids = self.ids().await?;
+    /// Checks partitions, which hold what this and earlier runs have written.
+    async fn check(&self, placed: BTreeMap<Place, Vec<u64>>) -> Result<(u64, u64)> {
+        let topics: Vec<u32> = placed.keys().map(|(topic, _)| *topic).collect();
+        let ids = self.ids(topics).await?;
+        let records = placed.values().map(|records| records.len() as u64).sum();
         let count = placed.len() as u64;
         let mut left: Vec<Left> = placed.into_iter().map(|(place, records)| Left { place, records, read: 0 }).collect();
         while !left.is_empty() {
@@ -190,11 +196,11 @@ impl Work<'_> {
             left.retain(|left| left.read < left.records.len());
             left.extend(rest);
         }
-        Ok((skip + records, count))
+        Ok((records, count))
     }
 
     /// Reads what one answer brings of these partitions, which are in order.
-    async fn read(&self, left: &mut [Left], ids: &[TopicId]) -> Result<()> {
+    async fn read(&self, left: &mut [Left], ids: &Ids) -> Result<()> {
         let mut topics: Vec<FetchTopic> = Vec::new();
         for wanted in &*left {
             let topic = name(wanted.place.0);
@@ -244,9 +250,9 @@ impl Work<'_> {
         placed
     }
 
-    async fn ids(&self) -> Result<Vec<TopicId>> {
-        let numbers: Vec<u32> = (0..self.args.topics).collect();
-        let mut found = BTreeMap::new();
+    async fn ids(&self, mut numbers: Vec<u32>) -> Result<Ids> {
+        numbers.dedup();
+        let mut ids = Ids::new();
         for numbers in numbers.chunks(METADATA_TOPICS) {
             let named = |topic: &u32| MetadataRequestTopic { name: Some(name(*topic)), topic_id: TopicId::default() };
             let topics = Some(numbers.iter().map(named).collect());
@@ -255,10 +261,11 @@ impl Work<'_> {
                 let name = topic.name.unwrap_or_default();
                 check(ApiKey::Metadata, topic.error_code).with_context(|| name.to_string())?;
                 ensure!(topic.partitions.len() == usize::try_from(self.args.partitions)?, "{name} lacks partitions");
-                found.insert(name, topic.topic_id);
+                ids.insert(name, topic.topic_id);
             }
         }
-        numbers.iter().map(|topic| found.get(&name(*topic)).copied().context("a topic is missing")).collect()
+        ensure!(ids.len() == numbers.len(), "the broker knows {} of {} topics", ids.len(), numbers.len());
+        Ok(ids)
     }
 }
 
@@ -322,8 +329,8 @@ fn name(topic: u32) -> WireString {
     format!("many-{topic}").as_str().into()
 }
 
-fn id(ids: &[TopicId], topic: u32) -> TopicId {
-    usize::try_from(topic).ok().and_then(|topic| ids.get(topic)).copied().unwrap_or_default()
+fn id(ids: &Ids, topic: u32) -> TopicId {
+    ids.get(&name(topic)).copied().unwrap_or_default()
 }
 
 fn number(partition: u32) -> i32 {
