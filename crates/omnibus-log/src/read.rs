@@ -114,22 +114,6 @@ impl ReadPlan {
         self.collect(Patience::Disk).map_err(Miss::into_error)
     }
 
-    /// Where reading begins.
-    #[must_use]
-    pub const fn from(&self) -> Offset {
-        self.from
-    }
-
-    /// Plans to read what follows, if the index of what this reads is in memory; none at the
-    /// end of the stream.
-    #[must_use]
-    pub fn following(&self) -> Option<Self> {
-        let reader = Reader { shared: &self.shared, patience: Patience::CacheOnly };
-        let pieces = self.pieces(&reader).ok()?;
-        let end = pieces.last()?.rows.last()?.end();
-        plan(&self.shared, self.stream, end, self.bytes_max).ok()
-    }
-
     /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

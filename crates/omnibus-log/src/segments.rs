@@ -113,7 +113,7 @@ impl Shared {
         let failed = |source| LogError::Io { action: Action::Name, path: path.to_owned(), source };
         let mode = OpenMode { access: Access::Read, caching: Caching::Kernel };
         let bytes = self.disk.open(path, mode).and_then(|file| file.size()).map_err(failed)?;
-        let enough = self.files.lock().spares.len() >= self.config.recycled_segments_max;
+        let enough = self.files.lock().spares.len() > self.config.spare_segments;
         if enough || bytes != self.config.segment_bytes {
             return self.disk.remove(path).map_err(failed);
         }

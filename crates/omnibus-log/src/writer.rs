@@ -25,9 +25,6 @@ use crate::shared::{Counters, Shared};
 /// How long a writer without room waits before it looks again by itself.
 const STALL: Duration = Duration::from_millis(100);
 
-/// The part of a segment that makes it full.
-const FULL_SHARE: (u64, u64) = (7, 8);
-
 /// The one thread, or the simulator's hand, that writes blocks.
 pub struct Writer {
     shared: Arc<Shared>,
@@ -196,12 +193,7 @@ impl Writer {
         let capacity = file.handle.size();
         let failed = |source| LogError::Io { action: Action::Read, path: file.path.clone(), source };
         self.tail.capacity = capacity.map_err(failed)?;
-        {
-            let mut facts = self.tail.file.facts.lock();
-            facts.closed = true;
-            // Once it is full it is as good as one that was zeroed, and can be used again.
-            facts.unwritten &= self.tail.position < self.tail.capacity / FULL_SHARE.1 * FULL_SHARE.0;
-        }
+        self.tail.file.facts.lock().closed = true;
         self.tail.unwritten = file.facts.lock().unwritten;
         (self.tail.file, self.tail.position) = (file, 0);
         self.shared.refresh_space();

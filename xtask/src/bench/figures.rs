@@ -16,12 +16,8 @@ pub(super) const BOTH: [System; 2] = [System::Omnibus, System::Kafka];
 pub(super) enum Family {
     #[serde(rename = "produce")]
     Produce,
-    #[serde(rename = "sustained")]
-    Sustained,
     #[serde(rename = "consume")]
     Consume,
-    #[serde(rename = "cold")]
-    Cold,
     #[serde(rename = "tail")]
     Tail,
     #[serde(rename = "produce-cpu")]
@@ -36,11 +32,9 @@ pub(super) enum Family {
     Memory,
 }
 
-pub(super) const FAMILIES: [Family; 10] = [
+pub(super) const FAMILIES: [Family; 8] = [
     Family::Produce,
-    Family::Sustained,
     Family::Consume,
-    Family::Cold,
     Family::Tail,
     Family::ProduceCpu,
     Family::ConsumeCpu,
@@ -74,21 +68,19 @@ impl Family {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Produce => "Produce, acks=all",
-            Self::Sustained => "Produce, acks=all, for longer than memory can hide the disk",
-            Self::Consume => "Consume from the beginning what was just written",
-            Self::Cold => "Consume from the beginning, from the disk: the kernel's page cache is dropped",
+            Self::Consume => "Consume, from the beginning",
             Self::Tail => "Consume at the tail, while a producer writes flat out",
             Self::ProduceCpu => "Processor time of the broker while producing",
             Self::ConsumeCpu => "Processor time of the broker while consuming from the beginning",
             Self::Latency => "From when a record is due to its arrival at a consumer",
-            Self::Start => "From start to the first answer, and to the first record that is taken",
+            Self::Start => "From start to the first answer",
             Self::Memory => "Resident memory",
         }
     }
 
     pub(super) const fn unit(self) -> &'static str {
         match self {
-            Self::Produce | Self::Sustained | Self::Consume | Self::Cold | Self::Tail => "MB/s",
+            Self::Produce | Self::Consume | Self::Tail => "MB/s",
             Self::ProduceCpu | Self::ConsumeCpu => "CPU s/GB",
             Self::Latency | Self::Start => "ms",
             Self::Memory => "MiB",
@@ -96,16 +88,14 @@ impl Family {
     }
 
     const fn is_better_when_higher(self) -> bool {
-        matches!(self, Self::Produce | Self::Sustained | Self::Consume | Self::Cold | Self::Tail)
+        matches!(self, Self::Produce | Self::Consume | Self::Tail)
     }
 
     /// The name of its plot.
     pub(super) const fn file(self) -> &'static str {
         match self {
             Self::Produce => "produce",
-            Self::Sustained => "sustained",
             Self::Consume => "consume",
-            Self::Cold => "cold",
             Self::Tail => "tail",
             Self::ProduceCpu => "produce-cpu",
             Self::ConsumeCpu => "consume-cpu",

@@ -12,8 +12,6 @@ pub(super) struct Plan {
     pub(super) latency_records_per_second: u64,
     /// Of each measurement, after a second to warm up.
     pub(super) seconds: u64,
-    /// Of the measurement that lasts longer than memory can hide the disk.
-    pub(super) sustained_seconds: u64,
     /// Before the first round, so that the peer's compiler has seen the load.
     pub(super) warm_seconds: u64,
     pub(super) batch: &'static str,
@@ -32,11 +30,8 @@ pub(super) struct Cell {
 /// The size of a record when only the number of partitions matters.
 pub(super) const RECORD_BYTES: u64 = 1024;
 
-/// What a measurement writes in a second at most; a faster broker ends earlier.
-const SECOND_BYTES_MAX: u64 = 5 << 28;
-
-/// The kind of load that is kept up for long.
-pub(super) const SUSTAINED: Cell = Cell { partitions: 16, record_bytes: RECORD_BYTES };
+/// What one measurement writes at most; a fast broker ends earlier.
+const CELL_BYTES_MAX: u64 = 4 << 30;
 
 impl Plan {
     pub(super) fn full(restart_gigabytes: u64) -> Self {
@@ -50,7 +45,6 @@ impl Plan {
             latency_partitions: vec![1, 16],
             latency_records_per_second: 10_000,
             seconds: 3,
-            sustained_seconds: 15,
             warm_seconds: 5,
             batch: "256KiB",
             in_flight: 5,
@@ -76,8 +70,8 @@ impl Cell {
     }
 
     /// The most records of one measurement.
-    pub(super) const fn records_max(self, seconds: u64) -> u64 {
-        SECOND_BYTES_MAX / self.record_bytes * seconds
+    pub(super) const fn records_max(self) -> u64 {
+        CELL_BYTES_MAX / self.record_bytes
     }
 
     /// Connections: a partition is written by one, so that its order is the producer's.

@@ -1,6 +1,5 @@
 //! The rounds: each measurement on one broker, then on the other, again and again.
 
-use std::fs;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use anyhow::Result;
 use super::figures::{BOTH, Family, Figures, System};
 use super::kafka::Kafka;
 use super::load::{Load, Measured, measure};
-use super::plan::{Cell, Plan, RECORD_BYTES, SUSTAINED};
+use super::plan::{Cell, Plan, RECORD_BYTES};
 use super::server::{Server, fresh, remove};
 use super::wire;
 use crate::shell::say;
@@ -42,9 +41,6 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
                 say(&format!("round {round}, {}, {}: {told}", cell.name(), name(system)));
             }
         }
-        for (system, server) in BOTH.into_iter().zip(&servers) {
-            sustained(plan, (system, server), figures)?;
-        }
         for partitions in &plan.latency_partitions {
             for (system, server) in BOTH.into_iter().zip(&servers) {
                 latency(plan, *partitions, (system, server), figures)?;
@@ -69,11 +65,6 @@ pub(super) const fn name(system: System) -> &'static str {
 pub(super) fn settle() -> Result<()> {
     Command::new("sync").status()?;
     Ok(())
-}
-
-/// Makes the kernel forget what files hold; not everybody may.
-fn drop_page_cache() -> bool {
-    fs::write("/proc/sys/vm/drop_caches", "1").is_ok()
 }
 
 fn warm_up(plan: &Plan, server: &Server) -> Result<()> {
@@ -101,8 +92,6 @@ fn start(kafka: &Kafka, system: System, figures: &mut Figures) -> Result<()> {
 struct Throughput {
     produce: Measured,
     consume: Measured,
-    /// If the machine lets us drop its page cache.
-    cold: Option<Measured>,
     tail: Measured,
 }
 
@@ -113,26 +102,22 @@ impl Throughput {
         let write = produce_words(plan, cell, &topic);
         let produce = measure(server, &write)?;
         settle()?;
-        let from_beginning = consume_words(cell, &topic, &["--duration", &format!("{CONSUME_SECONDS_MAX}s")]);
-        let consume = measure(server, &from_beginning)?;
-        let cold = if drop_page_cache() { Some(measure(server, &from_beginning)?) } else { None };
+        let consume =
+            measure(server, &consume_words(cell, &topic, &["--duration", &format!("{CONSUME_SECONDS_MAX}s")]))?;
         let span = format!("{}s", plan.seconds);
         let follow = consume_words(cell, &topic, &["--from", "end", "--warmup", "1s", "--duration", &span]);
         let tail = Load::start(server, &follow)?;
         measure(server, &write)?;
         let tail = tail.finish()?;
         wire::delete_topic(&server.address, &topic)?;
-        Ok(Self { produce, consume, cold, tail })
+        Ok(Self { produce, consume, tail })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "shown to three digits")]
     fn note(&self, cell: &str, system: System, figures: &mut Figures) {
-        let Self { produce, consume, cold, tail } = self;
+        let Self { produce, consume, tail } = self;
         figures.add(Family::Produce, cell, system, produce.megabytes_per_second);
         figures.add(Family::Consume, cell, system, consume.megabytes_per_second);
-        if let Some(cold) = cold {
-            figures.add(Family::Cold, cell, system, cold.megabytes_per_second);
-        }
         figures.add(Family::Tail, cell, system, tail.megabytes_per_second);
         figures.add(Family::ProduceCpu, cell, system, produce.server.processor_seconds_per_gigabyte);
         figures.add(Family::ConsumeCpu, cell, system, consume.server.processor_seconds_per_gigabyte);
@@ -156,7 +141,7 @@ fn produce_words(plan: &Plan, cell: Cell, topic: &str) -> Vec<String> {
         ("--record", cell.record_bytes.to_string()),
         ("--batch", plan.batch.to_owned()),
         ("--in-flight", plan.in_flight.to_string()),
-        ("--records", cell.records_max(plan.seconds + 1).to_string()),
+        ("--records", cell.records_max().to_string()),
         ("--warmup", "1s".to_owned()),
         ("--duration", format!("{}s", plan.seconds)),
     ];
@@ -169,18 +154,6 @@ fn consume_words(cell: Cell, topic: &str, more: &[&str]) -> Vec<String> {
     let connections = cell.connections().to_string();
     let words = ["consume", "--topic", topic, "--connections", &connections];
     words.iter().chain(more).map(|word| (*word).to_owned()).collect()
-}
-
-fn sustained(plan: &Plan, (system, server): (System, &Server), figures: &mut Figures) -> Result<()> {
-    settle()?;
-    let plan = Plan { seconds: plan.sustained_seconds, ..plan.clone() };
-    let topic = "bench-sustained";
-    let told = measure(server, &produce_words(&plan, SUSTAINED, topic))?;
-    wire::delete_topic(&server.address, topic)?;
-    let name_of_cell = format!("{}, {} s", SUSTAINED.name(), plan.seconds);
-    say(&format!("{name_of_cell}, {}: produce {:.0} MB/s", name(system), told.megabytes_per_second));
-    figures.add(Family::Sustained, &name_of_cell, system, told.megabytes_per_second);
-    Ok(())
 }
 
 fn latency(plan: &Plan, partitions: u32, (system, server): (System, &Server), figures: &mut Figures) -> Result<()> {
