@@ -3,6 +3,7 @@
 //! They are created, written to at random, checked record by record, and checked again after
 //! `kill -9` and after an orderly restart. The workload itself is `omnibus bench topics`.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,9 +12,9 @@ use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
 use serde::Deserialize;
 
-use crate::bench::{Server, directory_bytes, fresh, remove};
+use crate::bench::{Machine, Server, directory_bytes, fresh, remove};
 use crate::broker;
-use crate::shell::say;
+use crate::shell::{self, say};
 
 /// Records that are written after the restarts, to see that all of it still works.
 const RECORDS_AFTER: u64 = 20_000;
@@ -60,7 +61,29 @@ pub(crate) fn run(args: &ScaleArgs) -> Result<bool> {
     result?;
     remove(&data)?;
     say("every record was found where it was written");
+    keep(args, &steps.table)?;
     Ok(true)
+}
+
+/// Writes the table where readers of the project find it.
+fn keep(args: &ScaleArgs, table: &Table) -> Result<()> {
+    let ScaleArgs { topics, partitions, .. } = args;
+    let text = format!(
+        "# {topics} topics with {partitions} partitions each
+
+Made by `cargo xtask scale`, which also checks every record. {}.
+The memory is what is resident after two seconds of rest; the first records are those of one partition,
+asked for by a client that has just connected.
+
+```text
+{table}
+```
+",
+        Machine::look(&broker::binary())?
+    );
+    let folder = shell::root().join("docs/benchmarks");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("scale.md"), text).context("cannot write the table")
 }
 
 impl Steps<'_> {
@@ -93,12 +116,17 @@ impl Steps<'_> {
         let begun = Instant::now();
         let server = Server::omnibus("scale", self.data)?;
         let first_answer = server.first_answer;
-        if self.table.row_count() > 0 {
-            self.bench(&server, "probe", (0, self.args.records))?;
-            self.line(&format!("{what}: first records"), begun.elapsed(), ["", ""])?;
-        }
+        let is_restart = self.table.row_count() > 0;
+        let first_records = if is_restart {
+            Some((self.bench(&server, "probe", (0, self.args.records))?, begun.elapsed()))
+        } else {
+            None
+        };
         let memory = rested_memory(&server)?;
         self.line(&format!("{what}: first answer"), first_answer, ["", &memory])?;
+        if let Some((_, took)) = first_records {
+            self.line(&format!("{what}: first records"), took, ["", ""])?;
+        }
         Ok(server)
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// What a reader must know to compare.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     pub(super) date: String,
     pub(super) processor: String,
     pub(super) cores: usize,
@@ -24,7 +24,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Looks at this machine.
-    pub(super) fn look(omnibus: &Path) -> Result<Self> {
+    pub(crate) fn look(omnibus: &Path) -> Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo")?;
         let memory = fs::read_to_string("/proc/meminfo")?;
         let kibibytes: u64 = field(&memory, "MemTotal:")
@@ -45,6 +45,17 @@ impl Machine {
             java: java()?,
             load_average: load_average(),
         })
+    }
+}
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { date, processor, cores, memory_gibibytes, kernel, disk, omnibus, java, load_average } = self;
+        write!(
+            f,
+            "{date}; {processor}, {cores} cores, {memory_gibibytes} GiB, {kernel}, {disk}; {omnibus}; {java}; load \
+             average {load_average:.2} before"
+        )
     }
 }
 

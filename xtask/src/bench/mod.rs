@@ -22,9 +22,9 @@ use anyhow::{Context, Result};
 
 use crate::{broker, shell};
 use figures::Figures;
-use machine::Machine;
 use plan::Plan;
 
+pub(crate) use machine::Machine;
 pub(crate) use server::{Server, directory_bytes, fresh, remove};
 
 /// What to measure.
@@ -38,14 +38,14 @@ pub(crate) struct BenchArgs {
 enum Peer {
     /// Apache Kafka, as its manual sets up one node.
     Kafka {
-        /// A tenth of the time: 1 KiB only, and short.
+        /// A fifth of the time: 1 KiB only, and short.
         #[arg(long)]
         quick: bool,
         /// Where to write the figures, beside `docs/benchmarks/`, which a quick run leaves alone.
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
         /// What the data directories hold when the brokers are restarted, at most.
-        #[arg(long, value_name = "GB", default_value_t = 20)]
+        #[arg(long, value_name = "GB", default_value_t = 10)]
         restart_gigabytes: u64,
     },
 }

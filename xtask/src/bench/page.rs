@@ -91,13 +91,7 @@ Before each measurement the page cache is written back, so that neither pays for
     }
 
     fn made_on(&self) -> String {
-        let Machine { date, processor, cores, memory_gibibytes, kernel, disk, omnibus, java, load_average } =
-            self.machine;
-        format!(
-            "{date}; {processor}, {cores} cores, {memory_gibibytes} GiB, {kernel}, {disk}; {omnibus}; {java}; \
-             load average {load_average:.2} before and {:.2} after.",
-            self.load_after
-        )
+        format!("{} and {:.2} after.", self.machine, self.load_after)
     }
 }
 

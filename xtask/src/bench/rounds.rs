@@ -18,7 +18,7 @@ use crate::shell::say;
 const REST: Duration = Duration::from_secs(1);
 
 /// How long a consumer may read what was written.
-const CONSUME_SECONDS_MAX: u64 = 8;
+const CONSUME_SECONDS_MAX: u64 = 4;
 
 /// Measures everything but the restart with much data.
 pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<()> {
