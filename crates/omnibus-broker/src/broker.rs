@@ -1,11 +1,15 @@
 //! Everything the broker remembers, and the one way to change it.
 
+use std::collections::BTreeMap;
+
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
 use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{Command, GroupName, InstanceId, MemberId, Outcome, Refusal, StreamId, Timestamp, TopicName};
+use omnibus_model::{
+    Command, GroupName, InstanceId, MemberId, Outcome, Refusal, StreamId, Timestamp, TopicId, TopicName,
+};
 
 use crate::agenda::{Agenda, Due};
 use crate::checkpoint::{self, DecodeError};
@@ -242,6 +246,15 @@ impl Broker {
     #[must_use]
     pub fn groups(&self) -> Vec<GroupListing> {
         self.groups.iter().map(|(name, group)| group.listing(name)).collect()
+    }
+
+    /// Returns every topic that a group has offsets of, or that members read, by the id they know;
+    /// offsets know none.
+    #[must_use]
+    pub fn remembered_topics(&self) -> BTreeMap<TopicName, TopicId> {
+        let mut remembered = BTreeMap::new();
+        self.groups.iter().for_each(|(_, group)| group.add_remembered_topics(&mut remembered));
+        remembered
     }
 
     /// Returns how long each member of a group may be silent.

@@ -138,6 +138,11 @@ impl ConsumerGroup {
             || self.members.values().any(|member| member.subscribed.contains(topic))
     }
 
+    /// The topics that its members read.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &TopicShape> {
+        self.topics.values()
+    }
+
     /// Forgets a deleted topic; false if nobody read it. Members learn it by their next heartbeat.
     pub(crate) fn forget_topic(&mut self, topic: TopicId) -> bool {
         let known = self.topics.remove(&topic).is_some();

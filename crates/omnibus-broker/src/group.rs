@@ -1,5 +1,7 @@
 //! One group: its members by either protocol, and its offsets.
 
+use std::collections::BTreeMap;
+
 use omnibus_model::command::CommitOffsets;
 use omnibus_model::group::{CommittedOffset, GroupKind, GroupListing, MemberSession, TopicPartition};
 use omnibus_model::outcome::Applied;
@@ -77,6 +79,16 @@ impl Group {
             Membership::Consumer(consumer) => consumer.forget_topic(id),
         };
         self.offsets.forget_topic(topic) | unread
+    }
+
+    /// Adds the topics that it has offsets of, and those that its members read.
+    pub(crate) fn add_remembered_topics(&self, remembered: &mut BTreeMap<TopicName, TopicId>) {
+        for topic in self.offsets.topics() {
+            remembered.entry(topic.clone()).or_default();
+        }
+        if let Membership::Consumer(consumer) = &self.membership {
+            remembered.extend(consumer.topics().map(|shape| (shape.name.clone(), shape.topic)));
+        }
     }
 
     /// Lets happen what is due.

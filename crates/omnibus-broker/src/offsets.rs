@@ -68,6 +68,10 @@ impl Offsets {
         })
     }
 
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &TopicName> {
+        self.by_topic.keys()
+    }
+
     /// Remembers an offset; its age counts from its own stamp.
     pub(crate) fn commit(
         &mut self,

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use omnibus_log::EntryBatch;
-use omnibus_model::{Command, Timestamp};
+use omnibus_model::{BatchInfo, Command, LeaderEpoch, Offset, StreamId, Timestamp};
 
 /// The head's layout; raised when it changes.
 const HEAD_VERSION: u8 = 1;
@@ -54,6 +54,18 @@ impl GroupCommit {
     }
 }
 
+/// Puts the batch's place into its header, which its checksum does not cover.
+pub(crate) fn stamped(
+    stream: StreamId,
+    batch: BatchInfo,
+    base: Offset,
+    epoch: LeaderEpoch,
+    payload: Bytes,
+) -> EntryBatch {
+    let (prefix, rest) = omnibus_record::stamp(batch.format, payload, base, epoch);
+    EntryBatch { stream, base, count: batch.count, timestamp_max: batch.timestamp_max, prefix, rest }
+}
+
 /// Reads a head back: each command with its time.
 ///
 /// # Errors
@@ -75,7 +87,6 @@ pub(crate) fn decode_head(head: &[u8]) -> Result<Vec<(Timestamp, Command)>, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omnibus_model::{Offset, StreamId};
 
     #[test]
     fn head_reads_back() {

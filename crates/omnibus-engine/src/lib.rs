@@ -19,6 +19,7 @@ mod actor;
 pub mod shard;
 pub mod waiting;
 mod sessions;
+pub mod departing;
 mod pending;
 mod group_commit;
 pub mod watch;

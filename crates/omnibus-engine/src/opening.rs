@@ -16,7 +16,7 @@ use crate::counters::Counters;
 use crate::engine::{Engine, EngineConfig, Health, Inner};
 use crate::error::EngineError;
 use crate::housekeeping::{self, Housekeeping};
-use crate::recovery::{Recovered, catalog, orphans, recover, settle_streams};
+use crate::recovery::{Recovered, catalog, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
 use crate::watch::Watches;
 
@@ -115,14 +115,14 @@ fn start(
     let term = term_here(&*shared.replicated);
     let (closing, closing_seen) = watch::channel(false);
     let writer = spawn_writer(writer)?;
-    let orphans = orphans(&recovered, &shared.catalog);
+    let leftovers = leftovers(&recovered, &shared.catalog);
     let mut shards = Vec::new();
     let mut actors = Vec::new();
     for (number, (recovered, progress)) in (0..).zip(recovered.into_iter().zip(progress)) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         let mut shard = Shard::new(ShardId(number), term, recovered.broker, recovered.last, shared.clone());
         shard.begin_sessions(moment(&*seams.clock));
-        shard.drop_orphans(&orphans[usize::from(number)]);
+        shard.finish_deletions(&leftovers[usize::from(number)]);
         let (clock, closing) = (Arc::clone(&seams.clock), closing_seen.clone());
         actors.push(task::spawn(Actor { shard, clock, requests, progress, closing }.run()));
         shards.push(sender);

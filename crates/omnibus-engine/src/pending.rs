@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{LogIndex, Offset, StreamId};
+use omnibus_model::{Command, LogIndex, Offset, Outcome, StreamId};
 
 use crate::error::SubmitError;
 
@@ -18,6 +18,24 @@ pub(crate) enum Effect {
     StreamDropped { stream: StreamId },
     TopicChanged { topic: SharedTopic },
     TopicDeleted { topic: SharedTopic },
+}
+
+impl Effect {
+    /// What follows from a command outside the broker.
+    pub(crate) fn of(command: &Command, outcome: &Outcome) -> Option<Self> {
+        match (command, outcome) {
+            (Command::Append(append), Outcome::Appended(_)) => Some(Self::Grown { stream: append.stream }),
+            (Command::Trim { stream, .. }, Outcome::Trimmed { start }) => {
+                Some(Self::Trimmed { stream: *stream, before: *start })
+            }
+            (Command::DropStream { stream }, _) => Some(Self::StreamDropped { stream: *stream }),
+            (_, Outcome::TopicCreated { topic } | Outcome::TopicAltered { topic }) => {
+                Some(Self::TopicChanged { topic: topic.clone() })
+            }
+            (_, Outcome::TopicDeleted { topic }) => Some(Self::TopicDeleted { topic: topic.clone() }),
+            _ => None,
+        }
+    }
 }
 
 /// What waits for one entry of the log.

@@ -6,9 +6,10 @@ use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_io::{Bug, planted};
 use omnibus_log::{Checkpoint, Log, ReplayEntry};
 use omnibus_model::command::Append;
-use omnibus_model::{BatchInfo, Command, LogIndex, ShardId, StreamId};
+use omnibus_model::{BatchInfo, Command, LogIndex, ShardId, StreamId, TopicId, TopicName};
 
 use crate::catalog::Catalog;
+use crate::departing::Leftovers;
 use crate::error::EngineError;
 use crate::group_commit::decode_head;
 
@@ -90,16 +91,21 @@ pub fn settle_streams(log: &Log, recovered: &[Recovered]) {
     }
 }
 
-/// Each shard's streams that belong to no topic: the end of the process cut their deletion
-/// short.
+/// Finds what is left of deleted topics in each shard. A name is not taken again before all
+/// shards have forgotten who had it (ADR 0025), so a name that the catalog has is not left over.
 #[must_use]
-pub fn orphans(recovered: &[Recovered], catalog: &Catalog) -> Vec<Vec<StreamId>> {
+pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
     let topics = catalog.topics();
     let owned: HashSet<StreamId> =
         topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.stream).collect();
     let of_shard = |shard: &Recovered| {
         let streams = shard.broker.streams().map(|(stream, _)| stream);
-        streams.filter(|stream| !owned.contains(stream)).collect()
+        let remembered = shard.broker.remembered_topics().into_iter();
+        let is_gone = |(name, _): &(TopicName, TopicId)| catalog.topic(name.as_str()).is_none();
+        Leftovers {
+            streams: streams.filter(|stream| !owned.contains(stream)).collect(),
+            topics: remembered.filter(|topic| is_gone(topic) && !planted(Bug::TopicRemembered)).collect(),
+        }
     };
     recovered.iter().map(of_shard).collect()
 }

@@ -10,21 +10,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_broker::Broker;
 use omnibus_io::{Bug, planted};
-use omnibus_log::{EntryBatch, Log, Room};
+use omnibus_log::{Log, Room};
 use omnibus_model::command::{Append, JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
 use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::{
-    BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, LogIndex, MemberId, Millis, Offset, Outcome, Refusal,
-    ShardId, StreamId, Term, Timestamp,
+    BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, LogIndex, MemberId, Millis, Outcome, Refusal, ShardId,
+    StreamId, Term, Timestamp, TopicName,
 };
 use omnibus_replication::{Proposal, ReplicatedLog};
 use tokio::sync::oneshot;
 
 use crate::catalog::Catalog;
 use crate::counters::Counters;
+use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
-use crate::group_commit::GroupCommit;
+use crate::group_commit::{GroupCommit, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
 use crate::sessions::Sessions;
 use crate::waiting::{Answered, JoinAnswer, JoinReply, SyncReply, Waiter, WaiterKind, Waiting};
@@ -61,6 +62,10 @@ pub enum Request {
     Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
     Checkpoint {
         reply: oneshot::Sender<Snapshot>,
+    },
+    /// All shards have forgotten a deleted topic.
+    ReleaseName {
+        topic: TopicName,
     },
 }
 
@@ -118,6 +123,7 @@ pub struct Shard {
     in_flight: InFlight,
     sessions: Sessions,
     waiting: Waiting,
+    departing: Departing,
     last: LogIndex,
     now: Moment,
     broken: bool,
@@ -139,6 +145,7 @@ impl Shard {
             in_flight: InFlight::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
+            departing: Departing::default(),
             last,
             now: Moment { wall: Timestamp(0), elapsed: Duration::ZERO },
             broken: false,
@@ -157,10 +164,13 @@ impl Shard {
         }
     }
 
-    /// Finishes the deletion of streams, before anybody asks for anything.
-    pub fn drop_orphans(&mut self, streams: &[StreamId]) {
-        for stream in streams {
+    /// Finishes deletions that were cut short, before anybody asks for anything.
+    pub fn finish_deletions(&mut self, leftovers: &Leftovers) {
+        for stream in &leftovers.streams {
             self.apply_internally(&Command::DropStream { stream: *stream });
+        }
+        for (topic, id) in &leftovers.topics {
+            self.apply_internally(&Command::ForgetTopic { topic: topic.clone(), id: *id });
         }
         self.propose();
     }
@@ -199,6 +209,7 @@ impl Shard {
                 self.answer_later(answer);
             }
             Request::Checkpoint { reply } => self.checkpoints.push_back(reply),
+            Request::ReleaseName { topic } => self.departing.release(&topic),
         }
     }
 
@@ -296,12 +307,14 @@ impl Shard {
         if self.broken {
             return Err(SubmitError::Broken);
         }
+        self.departing.check(command)?;
         let applied =
             self.broker.apply(self.now.wall, command).inspect_err(|_| self.shared.counters.commands_refused.add(1))?;
+        self.departing.note(&applied.outcome);
         if applied.changed {
             let late = Millis(u64::from(planted(Bug::ClockInApply)));
             self.open.push(self.now.wall.plus(late), command);
-            self.open_awaiting.effects.extend(effects(command, &applied.outcome));
+            self.open_awaiting.effects.extend(Effect::of(command, &applied.outcome));
         }
         match omnibus_broker::group_of(command) {
             Some(group) => self.settle_waiters(group),
@@ -511,6 +524,7 @@ impl std::fmt::Debug for Request {
             Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
             Self::Ask(_) => f.write_str("Ask"),
             Self::Checkpoint { .. } => f.write_str("Checkpoint"),
+            Self::ReleaseName { topic } => f.debug_tuple("ReleaseName").field(topic).finish(),
         }
     }
 }
@@ -520,28 +534,6 @@ impl std::fmt::Debug for Request {
 #[expect(clippy::cast_possible_truncation, reason = "a term is a count of elections or of starts")]
 pub const fn leader_epoch(term: Term) -> LeaderEpoch {
     LeaderEpoch(term.0 as u32)
-}
-
-/// What follows from a command outside the broker.
-fn effects(command: &Command, outcome: &Outcome) -> Option<Effect> {
-    match (command, outcome) {
-        (Command::Append(append), Outcome::Appended(_)) => Some(Effect::Grown { stream: append.stream }),
-        (Command::Trim { stream, .. }, Outcome::Trimmed { start }) => {
-            Some(Effect::Trimmed { stream: *stream, before: *start })
-        }
-        (Command::DropStream { stream }, _) => Some(Effect::StreamDropped { stream: *stream }),
-        (_, Outcome::TopicCreated { topic } | Outcome::TopicAltered { topic }) => {
-            Some(Effect::TopicChanged { topic: topic.clone() })
-        }
-        (_, Outcome::TopicDeleted { topic }) => Some(Effect::TopicDeleted { topic: topic.clone() }),
-        _ => None,
-    }
-}
-
-/// Puts the batch's place into its header, which its checksum does not cover.
-fn stamped(stream: StreamId, batch: BatchInfo, base: Offset, epoch: LeaderEpoch, payload: Bytes) -> EntryBatch {
-    let (prefix, rest) = omnibus_record::stamp(batch.format, payload, base, epoch);
-    EntryBatch { stream, base, count: batch.count, timestamp_max: batch.timestamp_max, prefix, rest }
 }
 
 fn duration(span: Millis) -> Duration {

@@ -6,6 +6,7 @@ use omnibus_model::{Command, Offset, Outcome, ProducerId, Refusal, ShardId, Stre
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
+use crate::shard::Request;
 
 impl Engine {
     /// Creates a topic; it is in the catalog when this returns.
@@ -32,12 +33,19 @@ impl Engine {
         self.change_topic(Command::AlterTopic { topic, change: Box::new(change) }).await
     }
 
-    /// Deletes a topic, its records, and the offsets that groups committed for it.
+    /// Deletes a topic, its records, and the offsets that groups committed for it; its name is
+    /// free when this returns. Goes on if nobody waits for it any more.
     ///
     /// # Errors
     /// [`SubmitError`]. A topic that is gone from the catalog stays gone; what is left of
-    /// its streams after a crash goes at the next start.
+    /// it after a crash goes at the next start.
     pub async fn delete_topic(&self, topic: TopicName) -> Result<(), SubmitError> {
+        let engine = self.clone();
+        let deletion = tokio::spawn(async move { engine.delete_and_forget(topic).await });
+        deletion.await.unwrap_or(Err(SubmitError::Closing))
+    }
+
+    async fn delete_and_forget(&self, topic: TopicName) -> Result<(), SubmitError> {
         let deleted = self.change_topic(Command::DeleteTopic { topic }).await?;
         for partition in &deleted.partitions {
             self.submit(partition.shard, Command::DropStream { stream: partition.stream }).await?;
@@ -45,7 +53,7 @@ impl Engine {
         for shard in self.data_shards() {
             self.submit(shard, Command::ForgetTopic { topic: deleted.name.clone(), id: deleted.id }).await?;
         }
-        Ok(())
+        self.send(ShardId::METADATA, Request::ReleaseName { topic: deleted.name.clone() }).await
     }
 
     /// Forgets a stream's records before `before`; returns the new first offset.

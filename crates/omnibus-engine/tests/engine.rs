@@ -5,13 +5,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams};
+use omnibus_engine::questions::OffsetsWanted;
+use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams, SubmitError};
 use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
-use omnibus_model::command::CreateTopic;
+use omnibus_model::command::{CommitOffsets, CreateTopic};
+use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::topic::{Cleanup, SharedTopic, TopicConfig};
-use omnibus_model::{BatchInfo, Command, Millis, Offset, RecordFormat, ShardId, Timestamp, TopicId, TopicName};
+use omnibus_model::{
+    BatchInfo, Command, GroupName, Millis, Offset, PartitionIndex, RecordFormat, Refusal, ShardId, Timestamp, TopicId,
+    TopicName,
+};
 use omnibus_record::{BatchBuilder, Codec, Stamp};
 
 const RECORDS: u32 = 3;
@@ -140,6 +145,49 @@ async fn deletion_that_was_cut_short_is_finished_at_the_next_start() {
     let (engine, running) = open(&disk);
     assert_eq!((engine.bounds(stream).end, engine.stream_bytes(stream)), (Offset::ZERO, 0));
     running.close().await;
+}
+
+#[tokio::test]
+async fn what_groups_read_of_a_topic_is_forgotten_if_its_deletion_was_cut_short() {
+    let disk = FaultDisk::new(16);
+    let (engine, running) = open(&disk);
+    let (gone, kept) = (topic(&engine, "orders").await, topic(&engine, "others").await);
+    commit(&engine, &gone).await;
+    commit(&engine, &kept).await;
+    // The process ends before it comes to the groups; until then nobody gets the name.
+    let delete = Command::DeleteTopic { topic: gone.name.clone() };
+    engine.submit(ShardId::METADATA, delete).await.unwrap();
+    let create = CreateTopic { name: gone.name.clone(), id: TopicId(1), partitions: 1, config: TopicConfig::default() };
+    let early = engine.create_topic(create).await;
+    assert!(matches!(early, Err(SubmitError::Refused(Refusal::TopicExists { .. }))), "{early:?}");
+    running.close().await;
+    drop(engine);
+
+    let (engine, running) = open(&disk);
+    topic(&engine, "orders").await;
+    let wanted = OffsetsWanted { group: GroupName::new("readers").unwrap(), member: None, partitions: None };
+    let found = engine.committed_offsets(wanted).await.unwrap();
+    let topics: Vec<&str> = found.iter().map(|(partition, _)| partition.topic.as_str()).collect();
+    assert_eq!(topics, ["others"]);
+    running.close().await;
+}
+
+async fn commit(engine: &Engine, topic: &SharedTopic) {
+    let partition = TopicPartition { topic: topic.name.clone(), partition: PartitionIndex(0) };
+    let committed =
+        CommittedOffset { offset: Offset(7), leader_epoch: None, metadata: String::new(), committed_at: Timestamp(0) };
+    let group = GroupName::new("readers").unwrap();
+    let shard = engine.group_shard(&group);
+    let command = CommitOffsets {
+        group,
+        member: None,
+        instance: None,
+        generation: -1,
+        stale_epoch_supported: false,
+        retention: None,
+        offsets: vec![(partition, committed)],
+    };
+    engine.submit(shard, Command::CommitOffsets(Box::new(command))).await.unwrap();
 }
 
 #[tokio::test]

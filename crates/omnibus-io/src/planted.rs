@@ -48,11 +48,15 @@ pub enum Bug {
     RotServed,
     /// An answer does not wait for what it rests on.
     AnswerBeforeCommit,
+    /// A start does not finish the forgetting of a deleted topic.
+    TopicRemembered,
+    /// A topic's name is free before everybody has forgotten who had it.
+    NameFreeEarly,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -73,6 +77,8 @@ impl Bug {
         Self::WriteAfterFailure,
         Self::RotServed,
         Self::AnswerBeforeCommit,
+        Self::TopicRemembered,
+        Self::NameFreeEarly,
     ];
 
     /// The name on a command line.
@@ -99,6 +105,8 @@ impl Bug {
             Self::WriteAfterFailure => "write-after-failure",
             Self::RotServed => "rot-served",
             Self::AnswerBeforeCommit => "answer-before-commit",
+            Self::TopicRemembered => "topic-remembered",
+            Self::NameFreeEarly => "name-free-early",
         }
     }
 }

@@ -7,7 +7,7 @@ use omnibus_model::batch::StreamBounds;
 use omnibus_model::group::{Joined, TopicPartitions};
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::Topic;
-use omnibus_model::{GroupName, LogIndex, MemberId, Offset, ProducerId, ShardId, StreamId, Term};
+use omnibus_model::{GroupName, LogIndex, MemberId, Offset, ProducerId, ShardId, StreamId, Term, TopicId, TopicName};
 
 use crate::oracle::MessageId;
 
@@ -96,6 +96,8 @@ pub(crate) enum Fact<'a> {
         floor: u64,
         seen: Option<u64>,
     },
+    /// A group has an offset for the topic of a name.
+    OffsetFound(FoundOffset<'a>),
     TopicCreated(&'a Topic),
     ProducerAllocated(ProducerId),
     /// What a member of the consumer group owns now.
@@ -109,6 +111,16 @@ pub(crate) enum Fact<'a> {
     Stuck {
         what: String,
     },
+}
+
+/// An offset, the topic it was committed for, and the one that has its name now.
+#[derive(Debug)]
+pub(crate) struct FoundOffset<'a> {
+    pub(crate) topic: &'a TopicName,
+    pub(crate) committed_for: TopicId,
+    pub(crate) present: Option<TopicId>,
+    /// Nobody was served before it was looked for.
+    pub(crate) at_start: bool,
 }
 
 /// A member's partitions.

@@ -8,7 +8,8 @@ use omnibus_broker::BrokerLimits;
 use omnibus_engine::EngineError;
 use omnibus_engine::catalog::Catalog;
 use omnibus_engine::counters::Counters;
-use omnibus_engine::recovery::{Recovered, catalog, orphans, recover, settle_streams};
+use omnibus_engine::departing::Leftovers;
+use omnibus_engine::recovery::{Recovered, catalog, leftovers, recover, settle_streams};
 use omnibus_engine::shard::{Moment, Request, Shard, Shared};
 use omnibus_engine::watch::Watches;
 use omnibus_io::FaultDisk;
@@ -37,8 +38,8 @@ pub(crate) struct Node {
     progress: Arc<Mutex<Progress>>,
     /// Each shard's newest entry when the node was opened.
     pub(crate) last: Vec<LogIndex>,
-    /// Each shard's streams whose deletion the last end cut short.
-    orphans: Vec<Vec<StreamId>>,
+    /// What is left in each shard of deletions that the last end cut short.
+    leftovers: Vec<Leftovers>,
     /// How far each shard was told that it is committed.
     told: Vec<Told>,
 }
@@ -99,7 +100,7 @@ impl Node {
             witness,
             progress,
             last: found.last.clone(),
-            orphans: Vec::new(),
+            leftovers: Vec::new(),
             told: vec![Told::Committed(LogIndex(0)); usize::from(shards)],
         };
         node.start(recovered, &shared, now);
@@ -107,7 +108,7 @@ impl Node {
     }
 
     fn start(&mut self, recovered: Vec<Recovered>, shared: &Shared, now: Moment) {
-        self.orphans = orphans(&recovered, &self.catalog);
+        self.leftovers = leftovers(&recovered, &self.catalog);
         for (number, Recovered { broker, last, .. }) in (0..).zip(recovered) {
             let mut shard = Shard::new(ShardId(number), self.term, broker, last, shared.clone());
             shard.begin_sessions(now);
@@ -162,11 +163,11 @@ impl Node {
     }
 
     /// Finishes deletions that the last end cut short, as the engine does at once.
-    pub(crate) fn drop_orphans(&mut self) -> Vec<StreamId> {
-        for (shard, orphans) in self.shards.iter_mut().zip(&self.orphans) {
-            shard.drop_orphans(orphans);
+    pub(crate) fn finish_deletions(&mut self) -> Vec<StreamId> {
+        for (shard, leftovers) in self.shards.iter_mut().zip(&self.leftovers) {
+            shard.finish_deletions(leftovers);
         }
-        std::mem::take(&mut self.orphans).concat()
+        std::mem::take(&mut self.leftovers).into_iter().flat_map(|leftovers| leftovers.streams).collect()
     }
 
     /// Whether anything waits for a commit.

@@ -303,7 +303,7 @@ impl Run {
         self.stage.restart(end)?;
         self.register_topics()?;
         self.catalog_version = self.stage.node.catalog.version();
-        self.drop_orphans();
+        self.finish_deletions();
         self.last.clone_from(&self.stage.node.last);
         self.busy_at = self.stage.time.elapsed;
         self.housekeeping.restarted();
@@ -324,8 +324,8 @@ impl Run {
         Ok(())
     }
 
-    fn drop_orphans(&mut self) {
-        for stream in self.stage.node.drop_orphans() {
+    fn finish_deletions(&mut self) {
+        for stream in self.stage.node.finish_deletions() {
             self.stage.trace.line(format_args!("stream {stream} belongs to no topic"));
             if let Some(expected) = self.stage.oracle.streams.get_mut(&stream)
                 && expected.drop == Drop::No

@@ -13,6 +13,9 @@ use crate::random::Random;
 /// The names that topics are given.
 pub(crate) const TOPIC_NAMES: [&str; 6] = ["topic-0", "topic-1", "topic-2", "topic-3", "topic-4", "topic-5"];
 
+/// The name of a topic that is never deleted.
+pub(crate) const KEPT_TOPIC: &str = "kept";
+
 const KIB: u64 = 1 << 10;
 const DECADE: Millis = Millis(10 * 365 * 24 * 3_600_000);
 

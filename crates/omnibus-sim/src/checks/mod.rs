@@ -7,6 +7,7 @@ mod clean_end_leaves_nothing;
 mod committed_offsets_stay;
 mod compacted_stays_gone;
 mod deleted_stays_deleted;
+mod deleted_topics_are_forgotten;
 mod everything_is_answered;
 mod generations_grow;
 mod identities_are_fresh;
@@ -58,6 +59,7 @@ impl Default for Checks {
                 Box::new(offsets_are_fresh::OffsetsAreFresh),
                 Box::new(streams_begin_where_trimmed::StreamsBeginWhereTrimmed),
                 Box::new(deleted_stays_deleted::DeletedStaysDeleted),
+                Box::new(deleted_topics_are_forgotten::DeletedTopicsAreForgotten),
                 Box::new(reads_go_on::ReadsGoOn),
                 Box::new(compacted_stays_gone::CompactedStaysGone),
                 Box::new(committed_offsets_stay::CommittedOffsetsStay),

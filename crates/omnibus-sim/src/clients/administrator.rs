@@ -1,14 +1,15 @@
 //! Creates, grows and deletes topics, and trims their streams.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use omnibus_engine::shard::Request;
 use omnibus_model::command::CreateTopic;
 use omnibus_model::topic::{SharedTopic, TopicConfig};
 use omnibus_model::{Command, Offset, Outcome, ShardId, StreamId, TopicId, TopicName};
 
 use super::Client;
 use crate::oracle::Drop;
-use crate::scenario::TOPIC_NAMES;
+use crate::scenario::{KEPT_TOPIC, TOPIC_NAMES};
 use crate::stage::{Answered, OutcomeReply, Stage};
 use crate::violation::Violation;
 
@@ -20,34 +21,45 @@ pub(super) struct Administrator {
     pending: Vec<(Intent, OutcomeReply)>,
     /// What is left of deletions.
     next: VecDeque<(ShardId, Command)>,
+    /// How many shards have still to forget who had a name.
+    forgetting: BTreeMap<TopicName, usize>,
 }
 
 /// What a command was meant to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Intent {
     ChangeTopics,
     Trim(StreamId),
     Drop(StreamId),
-    Forget,
+    Forget(TopicName),
 }
 
 impl Client for Administrator {
     fn act(&mut self, stage: &mut Stage) -> Result<(), Violation> {
-        if let Some((shard, command)) = self.next.pop_front() {
+        // Somebody else may act between the parts of a deletion.
+        if !stage.random.once_in(4)
+            && let Some((shard, command)) = self.next.pop_front()
+        {
             self.finish_deletion(stage, shard, command);
             return Ok(());
         }
         if self.pending.len() > 3 {
             return Ok(());
         }
-        let topics = stage.node.catalog.topics();
+        let mut topics = stage.node.catalog.topics();
+        let present = topics.len();
+        topics.retain(|topic| topic.name.as_str() != KEPT_TOPIC);
+        if topics.len() == present {
+            self.create(stage, KEPT_TOPIC);
+            return Ok(());
+        }
         match stage.random.below(20) {
             0 if topics.len() > 1 => self.delete(stage, &topics),
-            1..=3 if topics.len() < TOPICS_MAX => self.create(stage),
+            1..=3 if topics.len() < TOPICS_MAX => self.create_any(stage),
             4 => self.grow(stage, &topics),
             5..=9 => self.trim(stage),
             10..=12 => self.retain(stage),
-            _ if topics.is_empty() => self.create(stage),
+            _ if topics.is_empty() => self.create_any(stage),
             _ => {}
         }
         Ok(())
@@ -68,6 +80,7 @@ impl Client for Administrator {
     fn restarted(&mut self, _stage: &mut Stage) -> Result<(), Violation> {
         self.pending.clear();
         self.next.clear();
+        self.forgetting.clear();
         Ok(())
     }
 }
@@ -78,8 +91,12 @@ impl Administrator {
         self.pending.extend(stage.submit(shard, command).map(|reply| (intent, reply)));
     }
 
-    fn create(&mut self, stage: &mut Stage) {
-        let name = TOPIC_NAMES[stage.random.place(TOPIC_NAMES.len())];
+    fn create_any(&mut self, stage: &mut Stage) {
+        let place = stage.random.place(TOPIC_NAMES.len());
+        self.create(stage, TOPIC_NAMES[place]);
+    }
+
+    fn create(&mut self, stage: &mut Stage, name: &str) {
         let name = TopicName::new(name).expect("a short name");
         let id = TopicId(u128::from(stage.random.draw()) << 64 | u128::from(stage.random.draw()));
         let partitions = u32::try_from(stage.random.within(1..=3)).expect("at most three");
@@ -137,7 +154,8 @@ impl Administrator {
                 }
                 Intent::Drop(*stream)
             }
-            _ => Intent::Forget,
+            Command::ForgetTopic { topic, .. } => Intent::Forget(topic.clone()),
+            other => unreachable!("{other:?} is no part of a deletion"),
         };
         self.submit(stage, shard, intent, command);
     }
@@ -151,6 +169,7 @@ impl Administrator {
                     let command = Command::ForgetTopic { topic: topic.name.clone(), id: topic.id };
                     self.next.push_back((shard, command));
                 }
+                self.forgetting.insert(topic.name.clone(), usize::from(stage.scenario.node.limits.data_shards));
                 stage.tally.deletions += 1;
             }
             (Intent::Trim(stream), Outcome::Trimmed { start }) => {
@@ -163,7 +182,18 @@ impl Administrator {
                     expected.drop = Drop::Done;
                 }
             }
+            (Intent::Forget(topic), _) => self.forgotten(stage, &topic),
             _ => {}
+        }
+    }
+
+    /// Gives a name free that every shard has forgotten.
+    fn forgotten(&mut self, stage: &mut Stage, topic: &TopicName) {
+        let Some(left) = self.forgetting.get_mut(topic) else { return };
+        *left -= 1;
+        if *left == 0 {
+            self.forgetting.remove(topic);
+            stage.request(ShardId::METADATA, Request::ReleaseName { topic: topic.clone() });
         }
     }
 }

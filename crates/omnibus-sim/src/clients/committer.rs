@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Client;
 use crate::fact::Fact;
+use crate::scenario::KEPT_TOPIC;
 use crate::stage::{Answered, OutcomeReply, Stage};
 use crate::violation::Violation;
 
@@ -37,7 +38,7 @@ struct Question {
 
 impl Committer {
     pub(super) fn new(group: &str) -> Self {
-        let topic = TopicName::new("read-elsewhere").expect("a short name");
+        let topic = TopicName::new(KEPT_TOPIC).expect("a short name");
         Self {
             group: GroupName::new(group).expect("a short name"),
             partition: TopicPartition { topic, partition: PartitionIndex(0) },
@@ -90,7 +91,8 @@ impl Committer {
 
 impl Client for Committer {
     fn act(&mut self, stage: &mut Stage) -> Result<(), Violation> {
-        if self.commits.len() + self.questions.len() < IN_FLIGHT_MAX {
+        let has_topic = stage.node.catalog.topic(KEPT_TOPIC).is_some();
+        if has_topic && self.commits.len() + self.questions.len() < IN_FLIGHT_MAX {
             if stage.random.once_in(3) { self.ask(stage) } else { self.commit(stage) }
         }
         Ok(())

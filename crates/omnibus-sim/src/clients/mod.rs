@@ -1,6 +1,7 @@
 //! Those who use the node: each acts when the scheduler says so, and looks for its answers.
 
 mod administrator;
+mod bookmark;
 mod committer;
 mod consumer;
 mod idempotent_producer;
@@ -40,6 +41,7 @@ pub(crate) fn crowd(scenario: &Scenario) -> Vec<Box<dyn Client>> {
     let mut crowd: Vec<Box<dyn Client>> = vec![
         Box::new(administrator::Administrator::default()),
         Box::new(reader::Reader),
+        Box::new(bookmark::Bookmark::default()),
         Box::new(committer::Committer::new("offsets-a")),
         Box::new(committer::Committer::new("offsets-b")),
     ];
