@@ -8,6 +8,7 @@ mod ci;
 mod codegen;
 mod test;
 mod conformance;
+mod examples;
 mod main_job;
 mod scale;
 mod bench;
@@ -60,6 +61,8 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Runs the patterns in `examples/` against the broker.
+    Examples,
     /// Sends this machine's package index through the broker, to a group of which one is killed.
     MainJob,
     /// Plays the first seeds of the simulation twice each, or shows one.
@@ -112,6 +115,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
         Task::Conformance { clients, write } => run_conformance(&clients, write),
+        Task::Examples => suite::run(&[test::RELEASE_BUILD, examples::SUITE], &[], None),
         Task::MainJob => suite::run(&[test::RELEASE_BUILD, main_job::SUITE], &[], None),
         Task::Sim { seed: Some(seed), .. } => simulation::trace(seed),
         Task::Sim { seed: None, seeds } => report(simulation::campaign(seeds)?),

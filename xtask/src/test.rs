@@ -5,7 +5,7 @@ use regex::Regex;
 
 use crate::shell::{cargo, finish, show_tail};
 use crate::suite::{Suite, Tally};
-use crate::{broker, conformance, crash, fuzz, main_job, simulation};
+use crate::{broker, conformance, crash, examples, fuzz, main_job, simulation};
 
 pub(crate) const RELEASE_BUILD: Suite = Suite { name: "release build", run: release_build };
 
@@ -14,7 +14,7 @@ pub(crate) fn suites() -> Vec<Suite> {
     let mut suites = vec![Suite { name: "crates", run: crates }];
     suites.extend([simulation::SUITE, fuzz::SUITE, RELEASE_BUILD]);
     suites.extend(conformance::SUITES);
-    suites.extend([main_job::SUITE, crash::SUITE]);
+    suites.extend([examples::SUITE, main_job::SUITE, crash::SUITE]);
     suites
 }
 
