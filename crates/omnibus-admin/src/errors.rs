@@ -108,11 +108,13 @@ fn refused(refusal: &Refusal) -> Problem {
 
 fn code(refusal: &Refusal) -> Code {
     match refusal {
-        Refusal::UnknownTopic { .. } | Refusal::StreamDropped { .. } => Code::UnknownTopic,
+        Refusal::UnknownTopic { .. } | Refusal::StreamDropped { .. } | Refusal::UnknownQueue { .. } => {
+            Code::UnknownTopic
+        }
         Refusal::UnknownPartition { .. } => Code::UnknownPartition,
         Refusal::TopicExists { .. } => Code::TopicExists,
-        Refusal::ConfigChangedMeanwhile { .. } => Code::Changed,
-        Refusal::LimitReached { .. } | Refusal::GroupFull { .. } => Code::LimitReached,
+        Refusal::ConfigChangedMeanwhile { .. } | Refusal::MoveRunning { .. } => Code::Changed,
+        Refusal::LimitReached { .. } | Refusal::GroupFull { .. } | Refusal::LeasesFull { .. } => Code::LimitReached,
         Refusal::OffsetOutOfRange { .. } => Code::OffsetOutOfRange,
         Refusal::UnknownGroup { .. } => Code::UnknownGroup,
         Refusal::GroupNotEmpty { .. }
@@ -134,6 +136,12 @@ fn code(refusal: &Refusal) -> Code {
         | Refusal::GroupKindMismatch
         | Refusal::UnsupportedAssignor { .. }
         | Refusal::RequestTooOld
+        | Refusal::NotAQueue { .. }
+        | Refusal::TopicIsQueue { .. }
+        | Refusal::RecordGroupMissing
+        | Refusal::QueueOrderFixed
+        | Refusal::HistoryNotKept
+        | Refusal::UnknownMove { .. }
         | Refusal::RequestInvalid { .. } => Code::Invalid,
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Due {
     Tombstone(StreamId),
     /// A group with a timer.
     Group(GroupName),
+    /// A queue with a lease or a delay.
+    Queue(StreamId),
 }
 
 /// Deadlines in order. Entries may be early, never late: whoever is woken looks again.

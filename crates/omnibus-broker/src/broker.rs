@@ -5,32 +5,35 @@ use std::collections::BTreeMap;
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
-use omnibus_model::outcome::{Applied, JoinTicket};
+use omnibus_model::outcome::{Appended, Applied, JoinTicket};
+use omnibus_model::queue::{CursorConfig, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
-    Command, GroupName, InstanceId, MemberId, Outcome, Refusal, StreamId, Timestamp, TopicId, TopicName,
+    Command, GroupName, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicId, TopicName,
 };
 
 use crate::agenda::{Agenda, Due};
-use crate::checkpoint::{self, DecodeError};
+use crate::checkpoint::{self, DecodeError, Version};
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
 use crate::group::Membership;
 use crate::groups::Groups;
 use crate::limits::BrokerLimits;
 use crate::moment::Moment;
+use crate::queues::Queues;
 use crate::streams::{Stream, Streams};
-use crate::topics::Topics;
+use crate::topics::{Topics, TopicsOne};
 
 /// The memory of one shard. Equal histories give equal brokers.
 ///
-/// The metadata shard's broker knows topics, a data shard's streams and groups.
+/// The metadata shard's broker knows topics, a data shard's streams, groups and queues.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Broker {
     limits: BrokerLimits,
     topics: Topics,
     streams: Streams,
     groups: Groups,
+    queues: Queues,
     agenda: Agenda,
 }
 
@@ -43,6 +46,7 @@ impl Broker {
             topics: Topics::default(),
             streams: Streams::default(),
             groups: Groups::default(),
+            queues: Queues::default(),
             agenda: Agenda::default(),
         }
     }
@@ -54,17 +58,28 @@ impl Broker {
     pub fn apply(&mut self, now: Timestamp, command: &Command) -> Result<Applied, Refusal> {
         let at = Moment { now, limits: &self.limits };
         let (topics, streams, groups) = (&mut self.topics, &mut self.streams, &mut self.groups);
-        let agenda = &mut self.agenda;
+        let (queues, agenda) = (&mut self.queues, &mut self.agenda);
         match command {
-            Command::Append(append) => streams.append(at, agenda, append),
+            Command::Append(append) => {
+                let applied = streams.append(at, agenda, append)?;
+                if let (true, Outcome::Appended(Appended { base, .. })) = (applied.changed, &applied.outcome) {
+                    queues.appended(append.stream, *base, append.batch.count);
+                }
+                Ok(applied)
+            }
             Command::Trim { stream, before } => streams.trim(*stream, *before),
-            Command::DropStream { stream } => Ok(streams.drop_stream(at, agenda, *stream)),
+            Command::DropStream { stream } => {
+                queues.drop_stream(*stream);
+                Ok(streams.drop_stream(at, agenda, *stream))
+            }
 
             Command::CreateTopic(wish) => topics.create(at, wish),
             Command::DeleteTopic { topic } => topics.delete(topic),
             Command::AddPartitions { topic, total } => topics.add_partitions(at, topic, *total),
             Command::AlterTopic { topic, change } => topics.alter(topic, change),
             Command::AllocateProducer => Ok(topics.allocate_producer()),
+            Command::CreateQueue(wish) => topics.create_queue(at, wish),
+            Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
@@ -75,6 +90,24 @@ impl Broker {
             Command::DeleteOffsets { group, partitions } => groups.delete_offsets(at, agenda, (group, partitions)),
             Command::ConsumerHeartbeat(heartbeat) => groups.heartbeat(at, agenda, heartbeat),
             Command::ForgetTopic { topic, id } => Ok(groups.forget_topic(at, agenda, (topic, *id))),
+
+            Command::ConfigureCursor { stream, config } => queues.configure(streams, *stream, *config),
+            Command::Enqueue(enqueue) => queues.enqueue(at, (agenda, streams), enqueue),
+            Command::Acquire(acquire) => queues.acquire(at, agenda, acquire),
+            Command::Settle { stream, settlements } => queues.settle(at, agenda, (*stream, settlements)),
+            Command::Extend { stream, leases } => queues.extend(at, agenda, (*stream, leases)),
+            Command::ReleaseHolder { .. }
+            | Command::Bury { .. }
+            | Command::ForgetOrigin { .. }
+            | Command::StartMove { .. }
+            | Command::CancelMove { .. }
+            | Command::AdvanceMove { .. }
+            | Command::Admit(_)
+            | Command::Purge { .. }
+            | Command::Rewind { .. }
+            | Command::ExpireBefore { .. } => {
+                Err(Refusal::RequestInvalid { reason: "queues cannot do this, so far".to_owned() })
+            }
 
             Command::Tick => Ok(self.tick(now)),
         }
@@ -89,7 +122,7 @@ impl Broker {
     /// Writes the broker down, to be read by [`Broker::decode`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        checkpoint::encode(&(&self.topics, &self.streams, &self.groups, &self.agenda))
+        checkpoint::encode(&(&self.topics, &self.streams, &self.groups, &self.agenda, &self.queues))
     }
 
     /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
@@ -97,8 +130,14 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda) = checkpoint::decode(bytes)?;
-        Ok(Self { limits, topics, streams, groups, agenda })
+        let (topics, streams, groups, agenda, queues) = match checkpoint::open(bytes)? {
+            (Version::Two, state) => checkpoint::decode(state)?,
+            (Version::One, state) => {
+                let (topics, streams, groups, agenda) = checkpoint::decode::<(TopicsOne, _, _, _)>(state)?;
+                (Topics::from(topics), streams, groups, agenda, Queues::default())
+            }
+        };
+        Ok(Self { limits, topics, streams, groups, queues, agenda })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.
@@ -122,6 +161,7 @@ impl Broker {
         self.topics.audit();
         self.streams.audit(&self.agenda, &self.limits);
         self.groups.audit(&self.agenda);
+        self.queues.audit(&self.agenda, &self.streams);
     }
 
     fn tick(&mut self, now: Timestamp) -> Applied {
@@ -138,6 +178,9 @@ impl Broker {
                 }
                 Due::Tombstone(stream) => self.streams.expire_tombstone(stream),
                 Due::Group(name) => self.groups.tick(at, &mut self.agenda, &name),
+                Due::Queue(stream) => {
+                    done += self.queues.tick(at, &mut self.agenda, stream, self.limits.tick_items_max - done);
+                }
             }
         }
         Applied { outcome: Outcome::Ticked, changed: done > 0 }
@@ -169,6 +212,45 @@ impl Broker {
     /// Returns every stream that was appended to.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, &Stream)> {
         self.streams.iter()
+    }
+}
+
+/// Questions about queues, of a data shard.
+impl Broker {
+    /// Returns every stream with a lease cursor, and what the cursor acts on.
+    pub fn queues(&self) -> impl Iterator<Item = (StreamId, &CursorConfig)> {
+        self.queues.iter().map(|(stream, cursor)| (stream, cursor.config()))
+    }
+
+    /// Returns what a queue's cursor acts on; `None` if the stream has no cursor.
+    #[must_use]
+    pub fn queue(&self, stream: StreamId) -> Option<&CursorConfig> {
+        self.queues.get(stream).map(crate::cursor::Cursor::config)
+    }
+
+    /// Counts a queue's records by where they are.
+    #[must_use]
+    pub fn queue_counts(&self, stream: StreamId) -> Option<QueueCounts> {
+        self.queues.get(stream).map(crate::cursor::Cursor::counts)
+    }
+
+    /// Returns the first record of a queue that is not gone. All before it may be trimmed, unless
+    /// the queue keeps its history.
+    #[must_use]
+    pub fn queue_floor(&self, stream: StreamId) -> Option<Offset> {
+        self.queues.get(stream).map(crate::cursor::Cursor::floor)
+    }
+
+    /// Returns whether an acquire would find something.
+    #[must_use]
+    pub fn has_ready(&self, stream: StreamId) -> bool {
+        self.queues.get(stream).is_some_and(crate::cursor::Cursor::has_ready)
+    }
+
+    /// Returns what has become of one record.
+    #[must_use]
+    pub fn record_state(&self, stream: StreamId, offset: Offset) -> RecordState {
+        self.queues.get(stream).map_or(RecordState::Absent, |cursor| cursor.state_of(offset))
     }
 }
 
@@ -301,6 +383,66 @@ pub const fn group_of(command: &Command) -> Option<&GroupName> {
         | Command::Append(_)
         | Command::Trim { .. }
         | Command::DropStream { .. }
+        | Command::ForgetTopic { .. }
+        | Command::CreateQueue(_)
+        | Command::AlterQueue { .. }
+        | Command::ConfigureCursor { .. }
+        | Command::Enqueue(_)
+        | Command::Acquire(_)
+        | Command::Settle { .. }
+        | Command::Extend { .. }
+        | Command::ReleaseHolder { .. }
+        | Command::Bury { .. }
+        | Command::ForgetOrigin { .. }
+        | Command::StartMove { .. }
+        | Command::CancelMove { .. }
+        | Command::AdvanceMove { .. }
+        | Command::Admit(_)
+        | Command::Purge { .. }
+        | Command::Rewind { .. }
+        | Command::ExpireBefore { .. }
+        | Command::Tick => None,
+    }
+}
+
+/// Returns the one queue that a command speaks to: afterwards, somebody who waits there may be
+/// answered. [`Command::Append`] may speak to a stream that is none.
+#[must_use]
+pub fn queue_of(command: &Command) -> Option<StreamId> {
+    match command {
+        Command::Append(append) => Some(append.stream),
+        Command::Enqueue(enqueue) => Some(enqueue.append.stream),
+        Command::Acquire(acquire) => Some(acquire.stream),
+        Command::Admit(admit) => Some(admit.stream),
+        Command::Trim { stream, .. }
+        | Command::DropStream { stream }
+        | Command::ConfigureCursor { stream, .. }
+        | Command::Settle { stream, .. }
+        | Command::Extend { stream, .. }
+        | Command::ReleaseHolder { stream, .. }
+        | Command::Bury { stream, .. }
+        | Command::ForgetOrigin { stream, .. }
+        | Command::StartMove { stream, .. }
+        | Command::CancelMove { stream, .. }
+        | Command::AdvanceMove { stream, .. }
+        | Command::Purge { stream }
+        | Command::Rewind { stream, .. }
+        | Command::ExpireBefore { stream, .. } => Some(*stream),
+        Command::CreateTopic(_)
+        | Command::DeleteTopic { .. }
+        | Command::AddPartitions { .. }
+        | Command::AlterTopic { .. }
+        | Command::AllocateProducer
+        | Command::CreateQueue(_)
+        | Command::AlterQueue { .. }
+        | Command::JoinGroup(_)
+        | Command::SyncGroup(_)
+        | Command::LeaveGroup { .. }
+        | Command::ExpireMembers { .. }
+        | Command::CommitOffsets(_)
+        | Command::DeleteGroup { .. }
+        | Command::DeleteOffsets { .. }
+        | Command::ConsumerHeartbeat(_)
         | Command::ForgetTopic { .. }
         | Command::Tick => None,
     }

@@ -6,7 +6,7 @@ use thiserror::Error;
 /// The first bytes of every checkpoint.
 const MAGIC: [u8; 4] = *b"OMBR";
 /// Raise it with every change of the layout, and keep reading the versions before.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEADER_BYTES: usize = MAGIC.len() + size_of::<u16>();
 
 /// Why bytes are not a checkpoint of this broker.
@@ -28,16 +28,29 @@ pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(state, bytes).expect("plain memory always serialises")
 }
 
-/// Reads what [`encode`] wrote.
-pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
+/// The layouts that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Before there were queues.
+    One,
+    Two,
+}
+
+/// Tells which layout the bytes have, and where the state begins.
+pub(crate) fn open(bytes: &[u8]) -> Result<(Version, &[u8]), DecodeError> {
     let (header, state) = bytes.split_at_checked(HEADER_BYTES).ok_or(DecodeError::NotACheckpoint)?;
     let Some([low, high]) = header.strip_prefix(&MAGIC) else {
         return Err(DecodeError::NotACheckpoint);
     };
-    let found = u16::from_le_bytes([*low, *high]);
-    if found != VERSION {
-        return Err(DecodeError::UnknownVersion { found });
+    match u16::from_le_bytes([*low, *high]) {
+        1 => Ok((Version::One, state)),
+        VERSION => Ok((Version::Two, state)),
+        found => Err(DecodeError::UnknownVersion { found }),
     }
+}
+
+/// Reads a state that [`encode`] wrote.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(state: &'a [u8]) -> Result<T, DecodeError> {
     let damaged = |error: postcard::Error| DecodeError::Damaged { reason: error.to_string() };
     match postcard::take_from_bytes(state).map_err(damaged)? {
         (state, []) => Ok(state),

@@ -1,7 +1,7 @@
 //! The broker: a state machine that takes commands and says what has become of them.
 //!
-//! [`Broker::apply`] is the only way in. It remembers topics, streams, producers, groups and
-//! offsets, and never sees a record. The replicas of a shard apply the same commands in the same
+//! [`Broker::apply`] is the only way in. It remembers topics, streams, producers, groups,
+//! offsets and leases, and never sees a record. The replicas of a shard apply the same commands in the same
 //! order and so remember the same; [`Broker::digest`] tells whether they do.
 //!
 //! **Never:** clock, I/O, randomness, async, payloads, the words of one protocol, or a collection
@@ -15,6 +15,8 @@ mod classic;
 mod consumer;
 mod offsets;
 mod topics;
+mod queues;
+mod cursor;
 mod streams;
 mod producers;
 mod epochs;
@@ -22,7 +24,7 @@ mod agenda;
 mod moment;
 mod limits;
 
-pub use broker::{Broker, group_of};
+pub use broker::{Broker, group_of, queue_of};
 pub use checkpoint::DecodeError;
 pub use limits::BrokerLimits;
 pub use producers::{Producer, RECENT_BATCHES, RecentBatch};

@@ -214,7 +214,7 @@ impl Streams {
         }
     }
 
-    fn check_not_dropped(&self, stream: StreamId) -> Result<(), Refusal> {
+    pub(crate) fn check_not_dropped(&self, stream: StreamId) -> Result<(), Refusal> {
         if self.tombstones.contains_key(&stream) {
             return Err(Refusal::StreamDropped { stream });
         }

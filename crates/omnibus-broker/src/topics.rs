@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use omnibus_model::command::CreateTopic;
+use omnibus_model::command::{CreateQueue, CreateTopic};
 use omnibus_model::outcome::Applied;
+use omnibus_model::queue::{Queue, QueueChange};
 use omnibus_model::refusal::Limited;
-use omnibus_model::topic::{ConfigChange, Partition, SharedTopic, Topic};
-use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
+use omnibus_model::topic::{ConfigChange, Partition, SharedTopic, Topic, TopicConfig};
+use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, Timestamp, TopicId, TopicName};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::BrokerLimits;
@@ -32,19 +33,29 @@ impl Topics {
     }
 
     pub(crate) fn create(&mut self, at: Moment<'_>, wish: &CreateTopic) -> Result<Applied, Refusal> {
-        if self.by_name.contains_key(&wish.name) {
-            return Err(Refusal::TopicExists { topic: wish.name.clone() });
-        }
-        self.check_partitions(at.limits, wish.partitions, wish.partitions)?;
-        let topic = Arc::new(Topic {
+        self.check_new(at, &wish.name, wish.partitions)?;
+        let partitions = self.place(at.limits, wish.partitions);
+        Ok(self.add(Topic {
             name: wish.name.clone(),
             id: wish.id,
-            partitions: self.place(at.limits, wish.partitions),
+            partitions,
             config: wish.config.clone(),
             created_at: at.now,
-        });
-        self.by_name.insert(wish.name.clone(), Arc::clone(&topic));
-        Ok(Applied::changed(Outcome::TopicCreated { topic }))
+            queue: None,
+        }))
+    }
+
+    pub(crate) fn create_queue(&mut self, at: Moment<'_>, wish: &CreateQueue) -> Result<Applied, Refusal> {
+        self.check_new(at, &wish.name, 1)?;
+        let partitions = self.place(at.limits, 1);
+        Ok(self.add(Topic {
+            name: wish.name.clone(),
+            id: wish.id,
+            partitions,
+            config: wish.config.clone(),
+            created_at: at.now,
+            queue: Some(Box::new(Queue { config: wish.queue.clone(), altered_at: at.now })),
+        }))
     }
 
     pub(crate) fn delete(&mut self, name: &TopicName) -> Result<Applied, Refusal> {
@@ -54,6 +65,9 @@ impl Topics {
     }
 
     pub(crate) fn add_partitions(&mut self, at: Moment<'_>, name: &TopicName, total: u32) -> Result<Applied, Refusal> {
+        if self.known(name)?.queue.is_some() {
+            return Err(Refusal::TopicIsQueue { topic: name.clone() });
+        }
         let present = u32::try_from(self.known(name)?.partitions.len()).unwrap_or(u32::MAX);
         if total <= present {
             return Err(Refusal::PartitionsOnlyGrow { topic: name.clone(), present, wanted: total });
@@ -74,6 +88,27 @@ impl Topics {
         Ok(self.alter_topic(name, |topic| topic.config = change.after.clone()))
     }
 
+    pub(crate) fn alter_queue(
+        &mut self,
+        at: Moment<'_>,
+        name: &TopicName,
+        change: &QueueChange,
+    ) -> Result<Applied, Refusal> {
+        let topic = self.known(name)?;
+        let queue = topic.queue.as_ref().ok_or_else(|| Refusal::NotAQueue { topic: name.clone() })?;
+        if queue.config != change.before {
+            return Err(Refusal::ConfigChangedMeanwhile { topic: name.clone() });
+        }
+        if change.before.cursor.order != change.after.cursor.order {
+            return Err(Refusal::QueueOrderFixed);
+        }
+        if change.before == change.after {
+            return Ok(Applied::unchanged(Outcome::TopicAltered { topic: Arc::clone(topic) }));
+        }
+        let queue = Queue { config: change.after.clone(), altered_at: at.now };
+        Ok(self.alter_topic(name, |topic| topic.queue = Some(Box::new(queue))))
+    }
+
     pub(crate) const fn allocate_producer(&mut self) -> Applied {
         let producer = ProducerId(self.producer_next);
         self.producer_next += 1;
@@ -91,6 +126,19 @@ impl Topics {
 
     fn known(&self, name: &TopicName) -> Result<&SharedTopic, Refusal> {
         self.by_name.get(name).ok_or_else(|| unknown(name))
+    }
+
+    fn check_new(&self, at: Moment<'_>, name: &TopicName, partitions: u32) -> Result<(), Refusal> {
+        if self.by_name.contains_key(name) {
+            return Err(Refusal::TopicExists { topic: name.clone() });
+        }
+        self.check_partitions(at.limits, partitions, partitions)
+    }
+
+    fn add(&mut self, topic: Topic) -> Applied {
+        let topic = Arc::new(topic);
+        self.by_name.insert(topic.name.clone(), Arc::clone(&topic));
+        Applied::changed(Outcome::TopicCreated { topic })
     }
 
     /// Changes a topic; whoever still reads the old one keeps it.
@@ -126,4 +174,37 @@ impl Topics {
 
 fn unknown(name: &TopicName) -> Refusal {
     Refusal::UnknownTopic { topic: name.clone() }
+}
+
+/// Every topic as version 1 of the checkpoint has them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TopicsOne {
+    by_name: BTreeMap<TopicName, TopicOne>,
+    partitions: u64,
+    stream_next: u64,
+    producer_next: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct TopicOne {
+    name: TopicName,
+    id: TopicId,
+    partitions: Vec<Partition>,
+    config: TopicConfig,
+    created_at: Timestamp,
+}
+
+impl From<TopicsOne> for Topics {
+    fn from(old: TopicsOne) -> Self {
+        let topic = |(name, old): (TopicName, TopicOne)| {
+            let TopicOne { name: own, id, partitions, config, created_at } = old;
+            (name, Arc::new(Topic { name: own, id, partitions, config, created_at, queue: None }))
+        };
+        Self {
+            by_name: old.by_name.into_iter().map(topic).collect(),
+            partitions: old.partitions,
+            stream_next: old.stream_next,
+            producer_next: old.producer_next,
+        }
+    }
 }

@@ -30,12 +30,15 @@ impl Departing {
     /// # Errors
     /// [`Refusal::TopicExists`].
     pub(crate) fn check(&self, command: &Command) -> Result<(), Refusal> {
-        match command {
-            Command::CreateTopic(wish) if self.names.contains(&wish.name) && !planted(Bug::NameFreeEarly) => {
-                Err(Refusal::TopicExists { topic: wish.name.clone() })
-            }
-            _ => Ok(()),
+        let name = match command {
+            Command::CreateTopic(wish) => &wish.name,
+            Command::CreateQueue(wish) => &wish.name,
+            _ => return Ok(()),
+        };
+        if self.names.contains(name) && !planted(Bug::NameFreeEarly) {
+            return Err(Refusal::TopicExists { topic: name.clone() });
         }
+        Ok(())
     }
 
     /// Keeps the name of a topic that was just deleted.

@@ -25,6 +25,7 @@ impl Effect {
     pub(crate) fn of(command: &Command, outcome: &Outcome) -> Option<Self> {
         match (command, outcome) {
             (Command::Append(append), Outcome::Appended(_)) => Some(Self::Grown { stream: append.stream }),
+            (Command::Enqueue(enqueue), Outcome::Enqueued(_)) => Some(Self::Grown { stream: enqueue.append.stream }),
             (Command::Trim { stream, .. }, Outcome::Trimmed { start }) => {
                 Some(Self::Trimmed { stream: *stream, before: *start })
             }

@@ -100,10 +100,13 @@ pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
         topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.stream).collect();
     let of_shard = |shard: &Recovered| {
         let streams = shard.broker.streams().map(|(stream, _)| stream);
+        // A queue whose stream never had a record has only a cursor.
+        let queues = shard.broker.queues().map(|(stream, _)| stream);
+        let queues = queues.filter(|stream| shard.broker.stream(*stream).is_none());
         let remembered = shard.broker.remembered_topics().into_iter();
         let is_gone = |(name, _): &(TopicName, TopicId)| catalog.topic(name.as_str()).is_none();
         Leftovers {
-            streams: streams.filter(|stream| !owned.contains(stream)).collect(),
+            streams: streams.chain(queues).filter(|stream| !owned.contains(stream)).collect(),
             topics: remembered.filter(|topic| is_gone(topic) && !planted(Bug::TopicRemembered)).collect(),
         }
     };

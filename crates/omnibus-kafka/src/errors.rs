@@ -57,11 +57,22 @@ pub(crate) fn refused(refusal: &Refusal) -> ErrorCode {
         Refusal::UnknownTopic { .. } | Refusal::UnknownPartition { .. } | Refusal::StreamDropped { .. } => {
             ErrorCode::UnknownTopicOrPartition
         }
+        // Kafka has no word for leases; only an ordered queue's missing group can reach a producer.
+        Refusal::RecordGroupMissing => ErrorCode::InvalidRecord,
+        Refusal::NotAQueue { .. }
+        | Refusal::UnknownQueue { .. }
+        | Refusal::HistoryNotKept
+        | Refusal::MoveRunning { .. }
+        | Refusal::UnknownMove { .. } => ErrorCode::InvalidRequest,
         Refusal::TopicExists { .. } => ErrorCode::TopicAlreadyExists,
-        Refusal::PartitionCountInvalid { .. } | Refusal::PartitionsOnlyGrow { .. } => ErrorCode::InvalidPartitions,
+        Refusal::PartitionCountInvalid { .. } | Refusal::PartitionsOnlyGrow { .. } | Refusal::TopicIsQueue { .. } => {
+            ErrorCode::InvalidPartitions
+        }
         // Retriable: the next attempt starts from what the other administrator has left.
         Refusal::ConfigChangedMeanwhile { .. } => ErrorCode::RequestTimedOut,
-        Refusal::LimitReached { .. } => ErrorCode::PolicyViolation,
+        Refusal::LimitReached { .. } | Refusal::LeasesFull { .. } | Refusal::QueueOrderFixed => {
+            ErrorCode::PolicyViolation
+        }
         Refusal::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         Refusal::SequenceOutOfOrder { .. } => ErrorCode::OutOfOrderSequenceNumber,
         Refusal::ProducerFenced { .. } => ErrorCode::InvalidProducerEpoch,

@@ -9,6 +9,8 @@ use crate::{Offset, ProducerEpoch, ProducerId, Timestamp};
 pub enum RecordFormat {
     /// Kafka's record batch, magic 2 (KIP-98).
     KafkaBatch,
+    /// One record as another protocol sent it, behind a header that is laid out like the batch's.
+    Message,
 }
 
 /// The envelope of one batch.

@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
+use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueChange, QueueConfig, Settlement};
 use crate::topic::{ConfigChange, TopicConfig};
-use crate::{BatchInfo, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, StreamId, TopicId, TopicName};
+use crate::{
+    AttemptHash, BatchInfo, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId, Offset, StreamId,
+    TopicId, TopicName,
+};
 
 /// One change of the broker's memory. The time it happens at is stamped beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +78,122 @@ pub enum Command {
         topic: TopicName,
         id: TopicId,
     },
+
+    // Of the metadata shard: queues.
+    /// Creates a topic of one partition that is a queue.
+    CreateQueue(Box<CreateQueue>),
+    AlterQueue {
+        topic: TopicName,
+        change: Box<QueueChange>,
+    },
+
+    // Of a data shard: the lease cursors of queues.
+    /// Puts a lease cursor over a stream, or changes the one that is there.
+    ConfigureCursor {
+        stream: StreamId,
+        config: CursorConfig,
+    },
+    Enqueue(Enqueue),
+    Acquire(Acquire),
+    Settle {
+        stream: StreamId,
+        settlements: Vec<(LeaseKey, Settlement)>,
+    },
+    /// Lets each lease end so long after now.
+    Extend {
+        stream: StreamId,
+        leases: Vec<(LeaseKey, Millis)>,
+    },
+    /// Releases all that somebody holds; the deliveries count.
+    ReleaseHolder {
+        stream: StreamId,
+        holder: HolderId,
+    },
+    /// Says that a dying record has arrived where it goes.
+    Bury {
+        stream: StreamId,
+        offset: Offset,
+    },
+    /// Says that nobody will bring the record of an origin again.
+    ForgetOrigin {
+        stream: StreamId,
+        origin: Origin,
+    },
+    /// Starts to move away all records that are in the queue now.
+    StartMove {
+        stream: StreamId,
+        target: Option<StreamId>,
+        /// Records per second.
+        rate_max: Option<u32>,
+    },
+    CancelMove {
+        stream: StreamId,
+        task: MoveId,
+    },
+    /// Takes up to `count_max` more records out of the queue, as far as the task's rate allows.
+    AdvanceMove {
+        stream: StreamId,
+        task: MoveId,
+        count_max: u32,
+    },
+    /// Tells a cursor what it did not look at yet: all records from `from` to before `to`, of
+    /// which those that are not listed have plain envelopes.
+    Admit(Box<Admit>),
+    /// Gives up every record but the dying.
+    Purge {
+        stream: StreamId,
+    },
+    /// Makes every record from `to` on ready, as if it had never been looked at.
+    Rewind {
+        stream: StreamId,
+        to: Offset,
+    },
+    /// Lets the records before an offset expire, as the queue's retention wants.
+    ExpireBefore {
+        stream: StreamId,
+        before: Offset,
+    },
+}
+
+/// Creates a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateQueue {
+    pub name: TopicName,
+    pub id: TopicId,
+    pub config: TopicConfig,
+    pub queue: QueueConfig,
+}
+
+/// Appends one record to a queue's stream; the payload travels beside the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enqueue {
+    /// A batch of one record.
+    pub append: Append,
+    pub envelope: Envelope,
+    /// Where it was moved from.
+    pub origin: Option<Origin>,
+}
+
+/// Takes leases of the next records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acquire {
+    pub stream: StreamId,
+    pub count_max: u32,
+    /// How long they last; for ever if it reaches beyond the end of time.
+    pub lease: Millis,
+    pub holder: Option<HolderId>,
+    /// A repetition of the same attempt gets the same leases, if nothing has happened to them.
+    pub attempt: Option<AttemptHash>,
+}
+
+/// What the log says of records that a cursor did not look at yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admit {
+    pub stream: StreamId,
+    pub from: Offset,
+    pub to: Offset,
+    /// In order of offsets.
+    pub records: Vec<Admission>,
 }
 
 /// Creates a topic.

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod refusal;
 pub mod group;
 pub mod topic;
+pub mod queue;
 pub mod batch;
 pub mod name;
 pub mod time;
@@ -19,7 +20,8 @@ pub use batch::{BatchInfo, ProducerStamp, RecordFormat};
 pub use command::Command;
 pub use name::{GroupName, InstanceId, MemberId, NameError, TopicName};
 pub use number::{
-    LeaderEpoch, LogIndex, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,
+    AttemptHash, DedupHash, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, LogIndex, MoveId, NodeId, Offset,
+    PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,
 };
 pub use outcome::Outcome;
 pub use refusal::Refusal;

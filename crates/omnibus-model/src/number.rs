@@ -40,6 +40,18 @@ numbers! {
     ProducerId(u64);
     /// The incarnation of a producer; a newer one fences the older.
     ProducerEpoch(u16);
+    /// A group of records, hashed by the front end: an order of its own, or a tenant.
+    GroupHash(u64);
+    /// A deduplication id with its scope, hashed by the front end.
+    DedupHash(u128);
+    /// An id with which a client repeats a receive, hashed by the front end.
+    AttemptHash(u128);
+    /// Which lease of a record; grows with every lease of its queue.
+    LeaseEpoch(u64);
+    /// Who holds leases; chosen by the front end, never used twice.
+    HolderId(u64);
+    /// A move task of a queue.
+    MoveId(u64);
 }
 
 impl ShardId {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::group::TopicPartitions;
+use crate::queue::{Lease, LeaseRefusal};
 use crate::topic::SharedTopic;
-use crate::{InstanceId, MemberId, Offset, ProducerId, Refusal};
+use crate::{InstanceId, MemberId, MoveId, Offset, ProducerId, Refusal, Timestamp};
 
 /// What a committed command has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,67 @@ pub enum Outcome {
     HeartbeatTaken(HeartbeatTaken),
     Ticked,
     TopicForgotten,
+
+    CursorConfigured,
+    /// A duplicate is one of a producer's sequence, a deduplication id or an origin.
+    Enqueued(Appended),
+    Acquired(Acquired),
+    /// For each settlement, in order.
+    Settled {
+        results: Vec<Result<(), LeaseRefusal>>,
+        /// Whether records are on their way out.
+        dying: bool,
+    },
+    /// For each lease, in order, its new deadline.
+    Extended {
+        results: Vec<Result<Timestamp, LeaseRefusal>>,
+    },
+    HolderReleased {
+        count: u64,
+    },
+    Buried,
+    OriginForgotten,
+    MoveStarted {
+        task: MoveId,
+    },
+    MoveCancelled {
+        /// How many had arrived.
+        moved: u64,
+    },
+    MoveAdvanced(MoveAdvanced),
+    Admitted {
+        /// Up to here the cursor has looked at all records.
+        horizon: Offset,
+    },
+    Purged {
+        count: u64,
+    },
+    Rewound {
+        /// How many records are there again.
+        count: u64,
+    },
+    Expired {
+        /// How far it went: dead letters leave at a bounded rate.
+        before: Offset,
+        dying: bool,
+    },
+}
+
+/// What a receive got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acquired {
+    /// In the order in which they shall be processed.
+    pub leases: Vec<Lease>,
+    /// Whether records are on their way out.
+    pub dying: bool,
+}
+
+/// What a move task took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoveAdvanced {
+    pub taken: u32,
+    /// When the task may take more; `None` if nothing is left to take.
+    pub next_at: Option<Timestamp>,
 }
 
 /// Where a batch has gone.

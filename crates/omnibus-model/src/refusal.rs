@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{GroupName, MemberId, Offset, PartitionIndex, ProducerEpoch, ProducerId, StreamId, TopicName};
+use crate::{GroupName, MemberId, MoveId, Offset, PartitionIndex, ProducerEpoch, ProducerId, StreamId, TopicName};
 
 /// Why a command was not carried out. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -68,6 +68,25 @@ pub enum Refusal {
     RequestTooOld,
     #[error("{reason}")]
     RequestInvalid { reason: String },
+
+    #[error("topic {topic} is not a queue")]
+    NotAQueue { topic: TopicName },
+    #[error("topic {topic} is a queue, which has one partition")]
+    TopicIsQueue { topic: TopicName },
+    #[error("stream {stream} has no lease cursor")]
+    UnknownQueue { stream: StreamId },
+    #[error("the queue has {max} records out on lease, the most it may")]
+    LeasesFull { max: u32 },
+    #[error("a record of an ordered queue belongs to a group")]
+    RecordGroupMissing,
+    #[error("whether a queue is ordered is decided when it is created")]
+    QueueOrderFixed,
+    #[error("the queue keeps no history")]
+    HistoryNotKept,
+    #[error("the queue is being moved already")]
+    MoveRunning { task: MoveId },
+    #[error("the queue has no move task {task} that runs")]
+    UnknownMove { task: MoveId },
 }
 
 /// What there is only so much of.
@@ -76,6 +95,10 @@ pub enum Limited {
     Partitions,
     Groups,
     Producers,
+    Delayed,
+    Dying,
+    Origins,
+    Moves,
 }
 
 impl std::fmt::Display for Limited {
@@ -84,6 +107,10 @@ impl std::fmt::Display for Limited {
             Self::Partitions => "partitions",
             Self::Groups => "groups",
             Self::Producers => "producers",
+            Self::Delayed => "delayed records",
+            Self::Dying => "records on their way out",
+            Self::Origins => "moved records",
+            Self::Moves => "move tasks",
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::Queue;
 use crate::{Millis, ShardId, StreamId, Timestamp, TopicId, TopicName};
 
 /// A named set of partitions.
@@ -16,6 +17,8 @@ pub struct Topic {
     pub partitions: Vec<Partition>,
     pub config: TopicConfig,
     pub created_at: Timestamp,
+    /// Of a queue: a topic of one partition with a lease cursor.
+    pub queue: Option<Box<Queue>>,
 }
 
 /// Where a partition's records are.

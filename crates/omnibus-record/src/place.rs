@@ -8,14 +8,15 @@ use crate::batch::{BatchHeader, HEADER_BYTES};
 /// Base offset, length and leader epoch: what the checksum does not cover and the broker fills in.
 const PREFIX_BYTES: usize = 16;
 
-/// Cuts a batch in two: a new beginning that says its place, and the rest as it came.
+/// Cuts a batch in two: a new beginning that says its place, and the rest as it came. Every format
+/// begins with the same 16 bytes.
 ///
 /// # Panics
 /// If the payload was not validated: it is too short to be a batch.
 #[must_use]
 pub fn stamp(format: RecordFormat, mut payload: Bytes, base: Offset, epoch: LeaderEpoch) -> (Bytes, Bytes) {
     match format {
-        RecordFormat::KafkaBatch => {
+        RecordFormat::KafkaBatch | RecordFormat::Message => {
             let old = payload.split_to(PREFIX_BYTES);
             (Bytes::copy_from_slice(&stamp_prefix(&old, base, epoch)), payload)
         }

@@ -6,14 +6,22 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use omnibus_broker::{Broker, BrokerLimits};
-use omnibus_model::command::{Append, CommitOffsets, ConsumerHeartbeat, CreateTopic, JoinGroup, Leaver, SyncGroup};
+use omnibus_model::command::{
+    Acquire, Admit, Append, CommitOffsets, ConsumerHeartbeat, CreateQueue, CreateTopic, Enqueue, JoinGroup, Leaver,
+    SyncGroup,
+};
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
+use omnibus_model::queue::{
+    Admission, CursorConfig, DeadLetters, Delivery, DeliveryOrder, Envelope, History, LateHolders, LeaseKey, Origin,
+    QueueChange, QueueConfig, Settlement,
+};
 use omnibus_model::topic::{Cleanup, Compression, ConfigChange, Limit, TimestampSource, TopicConfig};
 use omnibus_model::{
-    BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, ProducerEpoch,
-    ProducerId, ProducerStamp, RecordFormat, StreamId, Timestamp, TopicId, TopicName,
+    AttemptHash, BatchInfo, Command, DedupHash, GroupHash, GroupName, HolderId, InstanceId, LeaderEpoch, LeaseEpoch,
+    MemberId, Millis, MoveId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, StreamId,
+    Timestamp, TopicId, TopicName,
 };
 
 fn check(command: &Command, expected: &Expect) {
@@ -291,8 +299,26 @@ fn commands_of_consumer_groups_keep_their_bytes() {
     );
 }
 
-#[test]
-fn checkpoint_keeps_its_bytes() {
+/// What version 1 wrote of the history below.
+const CHECKPOINT_ONE: &str = "
+    4f 4d 42 52 01 00 01 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+    80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
+    04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
+    10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 10 10 00 01 80
+    80 80 80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00 00 00 00 00 00
+    00 00 00 00 00 00 00 01 01 03 d6 c9 b7 03 01 02 01 67 00 01 67 01 c8 3e
+    01 b8 17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65 72 00 01 01 6d
+    01 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01 05 72 61 6e 67
+    65 02 00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df 24 00 01 01 69
+    01 6d 00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02 01 02 01 78 d0
+    0f 01 d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01 01 6d 00 01 63
+    01 68 01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a 01 09 01 00 04
+    00 02 09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65 72 73 02 01 01
+    6d 02 09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00 00 03 c8 3e 02
+    01 67 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05
+";
+
+fn history() -> Broker {
     let mut broker = Broker::new(BrokerLimits::default());
     let commands = [
         Command::CommitOffsets(Box::new(commit())),
@@ -305,23 +331,247 @@ fn checkpoint_keeps_its_bytes() {
     for (now, command) in (1_000..).zip(&commands) {
         broker.apply(Timestamp(now), command).expect("a history without refusals");
     }
+    broker
+}
+
+#[test]
+fn checkpoint_of_before_there_were_queues_is_read() {
+    let byte = |hex: &str| u8::from_str_radix(hex, 16).expect("two digits");
+    let bytes: Vec<u8> = CHECKPOINT_ONE.split_whitespace().map(byte).collect();
+    assert_eq!(Broker::decode(BrokerLimits::default(), &bytes).expect("version 1 is read"), history());
+}
+
+#[test]
+fn checkpoint_keeps_its_bytes() {
+    let mut broker = history();
+    let stream = StreamId(7);
+    let key = LeaseKey { offset: Offset(1), epoch: LeaseEpoch(2) };
+    let release = Settlement::Release { delay: Millis(500), delivery: Delivery::Counts };
+    let acquire = Acquire { stream, count_max: 3, lease: Millis(30_000), holder: Some(HolderId(9)), attempt: None };
+    let commands = [
+        Command::CreateQueue(Box::new(create_queue())),
+        Command::ConfigureCursor { stream, config: cursor_config() },
+        Command::Append(Append { stream, ..append() }),
+        Command::Enqueue(Enqueue { envelope: Envelope::default(), origin: None, ..enqueue() }),
+        Command::Acquire(acquire),
+        Command::Settle { stream, settlements: vec![(key, release)] },
+    ];
+    for (now, command) in (2_000..).zip(&commands) {
+        broker.apply(Timestamp(now), command).expect("a history without refusals");
+    }
     let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
     expect![[r#"
-        4f 4d 42 52 01 00 01 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        4f 4d 42 52 02 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
-        10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 10 10 00 01 80
-        80 80 80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00 00 00 00 00 00
-        00 00 00 00 00 00 00 01 01 03 d6 c9 b7 03 01 02 01 67 00 01 67 01 c8 3e
-        01 b8 17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65 72 00 01 01 6d
-        01 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01 05 72 61 6e 67
-        65 02 00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df 24 00 01 01 69
-        01 6d 00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02 01 02 01 78 d0
-        0f 01 d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01 01 6d 00 01 63
-        01 68 01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a 01 09 01 00 04
-        00 02 09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65 72 73 02 01 01
-        6d 02 09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00 00 03 c8 3e 02
-        01 67 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05
+        10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
+        03 01 10 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 a0 1f 01 00
+        ac 02 01 03 01 04 01 00 01 05 06 07 01 b0 ea 01 01 02 01 03 01 80 80 40
+        01 06 6f 72 64 65 72 73 01 01 61 01 62 01 01 63 01 64 a0 1f 11 11 00 02
+        07 00 03 03 00 00 01 01 05 06 a4 1f 07 08 00 00 00 00 00 00 00 00 00 00
+        00 00 00 01 80 80 80 80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00
+        00 00 00 00 00 00 00 00 00 00 00 00 01 01 03 d6 c9 b7 03 02 02 01 67 00
+        01 67 01 c8 3e 01 b8 17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65
+        72 00 01 01 6d 01 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01
+        05 72 61 6e 67 65 02 00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df
+        24 00 01 01 69 01 6d 00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02
+        01 02 01 78 d0 0f 01 d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01
+        01 6d 00 01 63 01 68 01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a
+        01 09 01 00 04 00 02 09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65
+        72 73 02 01 01 6d 02 09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00
+        00 05 92 27 03 07 c8 3e 02 01 67 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80
+        80 80 80 20 05 a4 8f b3 52 00 07 05 01 07 00 ac 02 01 03 01 04 01 00 01
+        05 06 07 01 03 03 03 00 01 a8 1f 01 00 88 f4 03 01 09 01 01 a8 1f 02 02
+        92 27 02 01 a8 1f 03 00 88 f4 03 01 09 00 03 92 27 01 88 f4 03 00 88 f4
+        03 02 02 01 03 00 00 03 01 92 27
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
+}
+
+fn cursor_config() -> CursorConfig {
+    CursorConfig {
+        order: DeliveryOrder::Standard,
+        leases_max: 300,
+        deliveries_max: Some(3),
+        back_after: Some(4),
+        dead_letters: DeadLetters::Moved,
+        expired: DeadLetters::Dropped,
+        late: LateHolders::Heard,
+        delay: Millis(5),
+        dedup_window: Millis(6),
+        grouped_max: 7,
+        history: History::Kept,
+    }
+}
+
+fn queue_config() -> QueueConfig {
+    QueueConfig {
+        cursor: cursor_config(),
+        lease: Millis(30_000),
+        delay: Millis(1),
+        wait: Millis(2),
+        retention: Some(Millis(3)),
+        record_bytes_max: Some(1 << 20),
+        dead_letters_to: Some(topic()),
+        attributes: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+        tags: BTreeMap::from([("c".to_owned(), "d".to_owned())]),
+    }
+}
+
+fn create_queue() -> CreateQueue {
+    let name = TopicName::new("q").expect("a name");
+    CreateQueue { name, id: TopicId(3), config: TopicConfig::default(), queue: queue_config() }
+}
+
+fn envelope() -> Envelope {
+    Envelope {
+        deliver_at: Some(Timestamp(1)),
+        expires_at: Some(Timestamp(2)),
+        group: Some(GroupHash(u64::MAX)),
+        dedup: Some(DedupHash(300)),
+        priority: 4,
+    }
+}
+
+fn enqueue() -> Enqueue {
+    let batch = BatchInfo { format: RecordFormat::Message, count: 1, producer: None, ..append().batch };
+    let append = Append { stream: StreamId(7), batch, leader_epoch: LeaderEpoch(3) };
+    let origin = Origin { stream: StreamId(5), offset: Offset(6) };
+    Enqueue { append, envelope: envelope(), origin: Some(origin) }
+}
+
+#[test]
+fn commands_of_queues_keep_their_bytes() {
+    check(
+        &Command::CreateQueue(Box::new(create_queue())),
+        &expect![[r#"
+        12 01 71 03 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 ac 02 01
+        03 01 04 01 00 01 05 06 07 01 b0 ea 01 01 02 01 03 01 80 80 40 01 06 6f
+        72 64 65 72 73 01 01 61 01 62 01 01 63 01 64
+    "#]],
+    );
+    let change = QueueChange { before: QueueConfig::default(), after: queue_config() };
+    check(
+        &Command::AlterQueue { topic: topic(), change: Box::new(change) },
+        &expect![[r#"
+        13 06 6f 72 64 65 72 73 00 c0 a9 07 00 00 00 00 00 00 e0 a7 12 c0 a9 07
+        00 00 00 00 00 00 00 00 00 00 ac 02 01 03 01 04 01 00 01 05 06 07 01 b0
+        ea 01 01 02 01 03 01 80 80 40 01 06 6f 72 64 65 72 73 01 01 61 01 62 01
+        01 63 01 64
+    "#]],
+    );
+    check(
+        &Command::ConfigureCursor { stream: StreamId(7), config: cursor_config() },
+        &expect![[r#"
+        14 07 00 ac 02 01 03 01 04 01 00 01 05 06 07 01
+    "#]],
+    );
+    check(
+        &Command::Enqueue(enqueue()),
+        &expect![[r#"
+        15 07 01 01 ac 02 01 00 03 01 02 01 04 01 ff ff ff ff ff ff ff ff ff 01
+        01 ac 02 04 01 05 06
+    "#]],
+    );
+    let attempt = Some(AttemptHash(1 << 100));
+    let (stream, lease) = (StreamId(7), Millis(u64::MAX));
+    check(
+        &Command::Acquire(Acquire { stream, count_max: 10, lease, holder: Some(HolderId(9)), attempt }),
+        &expect![[r#"
+        16 07 0a ff ff ff ff ff ff ff ff ff 01 01 09 01 80 80 80 80 80 80 80 80
+        80 80 80 80 80 80 04
+    "#]],
+    );
+}
+
+#[test]
+fn commands_of_leases_keep_their_bytes() {
+    let stream = StreamId(7);
+    let key = |offset| LeaseKey { offset: Offset(offset), epoch: LeaseEpoch(2) };
+    let settlements = vec![
+        (key(1), Settlement::Accept),
+        (key(2), Settlement::Release { delay: Millis(300), delivery: Delivery::DidNotHappen }),
+        (key(3), Settlement::Reject),
+    ];
+    check(
+        &Command::Settle { stream, settlements },
+        &expect![[r#"
+        17 07 03 01 02 00 02 02 01 ac 02 01 03 02 02
+    "#]],
+    );
+    check(
+        &Command::Extend { stream, leases: vec![(key(1), Millis(300))] },
+        &expect![[r#"
+        18 07 01 01 02 ac 02
+    "#]],
+    );
+    check(
+        &Command::ReleaseHolder { stream, holder: HolderId(9) },
+        &expect![[r#"
+        19 07 09
+    "#]],
+    );
+    check(
+        &Command::Bury { stream, offset: Offset(300) },
+        &expect![[r#"
+        1a 07 ac 02
+    "#]],
+    );
+    let origin = Origin { stream: StreamId(5), offset: Offset(6) };
+    check(
+        &Command::ForgetOrigin { stream, origin },
+        &expect![[r#"
+        1b 07 05 06
+    "#]],
+    );
+}
+
+#[test]
+fn commands_that_keep_house_in_queues_keep_their_bytes() {
+    let (stream, task) = (StreamId(7), MoveId(3));
+    check(
+        &Command::StartMove { stream, target: Some(StreamId(8)), rate_max: Some(500) },
+        &expect![[r#"
+        1c 07 01 08 01 f4 03
+    "#]],
+    );
+    check(
+        &Command::CancelMove { stream, task },
+        &expect![[r#"
+        1d 07 03
+    "#]],
+    );
+    check(
+        &Command::AdvanceMove { stream, task, count_max: 100 },
+        &expect![[r#"
+        1e 07 03 64
+    "#]],
+    );
+    let record = Admission { offset: Offset(4), envelope: envelope(), enqueued_at: Timestamp(5) };
+    let admit = Admit { stream, from: Offset(3), to: Offset(6), records: vec![record] };
+    check(
+        &Command::Admit(Box::new(admit)),
+        &expect![[r#"
+        1f 07 03 06 01 04 01 02 01 04 01 ff ff ff ff ff ff ff ff ff 01 01 ac 02
+        04 0a
+    "#]],
+    );
+    check(
+        &Command::Purge { stream },
+        &expect![[r#"
+        20 07
+    "#]],
+    );
+    check(
+        &Command::Rewind { stream, to: Offset(300) },
+        &expect![[r#"
+        21 07 ac 02
+    "#]],
+    );
+    check(
+        &Command::ExpireBefore { stream, before: Offset(300) },
+        &expect![[r#"
+        22 07 ac 02
+    "#]],
+    );
 }

@@ -7,4 +7,5 @@ mod offsets;
 mod classic_rounds;
 mod classic_members;
 mod consumer_groups;
+mod queues;
 mod script;

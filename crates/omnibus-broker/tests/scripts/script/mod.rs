@@ -11,6 +11,7 @@
 
 mod line;
 mod verbs;
+mod queue_verbs;
 
 use std::collections::BTreeMap;
 

@@ -15,6 +15,7 @@ use omnibus_model::{
 
 use super::Script;
 use super::line::{Line, bytes, member, parse, partition, topic};
+use super::queue_verbs::describe_queue;
 
 impl Script {
     /// Answers a question; `None` if the line is a command.
@@ -73,7 +74,7 @@ impl Script {
                 };
                 sessions.iter().map(describe).collect::<Vec<_>>().join(", ")
             }
-            _ => return None,
+            _ => return self.ask_queue(line),
         })
     }
 
@@ -108,7 +109,7 @@ impl Script {
             },
             "forget" => Command::ForgetTopic { topic: topic(line.word(0)), id: self.topic_id(line.word(0)) },
             "consume" => Command::ConsumerHeartbeat(Box::new(self.consume(line))),
-            verb => panic!("{verb} is no verb"),
+            verb => self.queue_command(line).unwrap_or_else(|| panic!("{verb} is no verb")),
         }
     }
 
@@ -149,6 +150,7 @@ impl Script {
             | Outcome::GroupDeleted
             | Outcome::Ticked
             | Outcome::TopicForgotten => "done".to_owned(),
+            outcome => describe_queue(outcome),
         }
     }
 
@@ -231,7 +233,7 @@ impl Script {
     }
 
     /// Topics are numbered by their names, so that ids sort as names do.
-    fn topic_id(&self, name: &str) -> TopicId {
+    pub(super) fn topic_id(&self, name: &str) -> TopicId {
         let bytes = name.bytes().chain([0; 16]).take(16);
         TopicId(bytes.fold(0, |id, byte| id << 8 | u128::from(byte)))
     }
