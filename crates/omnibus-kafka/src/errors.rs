@@ -126,7 +126,12 @@ pub(crate) fn invalid_batch(invalid: &InvalidBatch) -> ErrorCode {
         | InvalidBatch::Undecodable { .. }
         | InvalidBatch::RecordMalformed { .. }
         | InvalidBatch::OffsetDeltaInvalid { .. }
-        | InvalidBatch::TrailingBytes => ErrorCode::InvalidRecord,
+        | InvalidBatch::TrailingBytes
+        // What is stored cannot be read; no producer is told so.
+        | InvalidBatch::MessageVersionUnknown { .. }
+        | InvalidBatch::NativeUnknown { .. }
+        | InvalidBatch::MessageMalformed { .. }
+        | InvalidBatch::MessageTooLong { .. } => ErrorCode::InvalidRecord,
         InvalidBatch::RecordsRefused { records } => records.first().map_or(ErrorCode::InvalidRecord, invalid_record),
     }
 }

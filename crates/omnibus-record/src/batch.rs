@@ -1,7 +1,7 @@
 //! The batch's header, 61 bytes before the records.
 
 use bytes::{Buf, BufMut, Bytes};
-use omnibus_model::{ProducerEpoch, ProducerId, ProducerStamp};
+use omnibus_model::{ProducerEpoch, ProducerId, ProducerStamp, RecordFormat};
 
 use crate::codec::Codec;
 use crate::error::InvalidBatch;
@@ -11,8 +11,10 @@ pub const HEADER_BYTES: usize = 61;
 /// Where the bytes begin that the checksum covers.
 pub(crate) const CHECKED_FROM: usize = 21;
 /// The base offset and the length itself, which the length does not count.
-const LENGTH_EXCLUDES: usize = 12;
+pub(crate) const LENGTH_EXCLUDES: usize = 12;
 const MAGIC: i8 = 2;
+/// Far from what Kafka may count up to.
+pub(crate) const MESSAGE_MAGIC: i8 = 77;
 
 const CODEC_MASK: i16 = 0x07;
 const BROKER_TIME: i16 = 0x08;
@@ -39,6 +41,13 @@ pub struct BatchHeader {
     pub count: i32,
 }
 
+/// The header of whatever a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnyHeader {
+    pub format: RecordFormat,
+    pub header: BatchHeader,
+}
+
 /// One batch, its header read and its records still as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchView<'a> {
@@ -55,8 +64,17 @@ impl BatchHeader {
     /// # Errors
     /// If they are too few, or of another format.
     pub fn read(bytes: &[u8]) -> Result<Self, InvalidBatch> {
+        let read = Self::read_fields(bytes)?;
+        match read.magic {
+            MAGIC => Ok(read),
+            magic @ (0 | 1) => Err(InvalidBatch::FormatOld { magic }),
+            magic => Err(InvalidBatch::FormatUnknown { magic }),
+        }
+    }
+
+    fn read_fields(bytes: &[u8]) -> Result<Self, InvalidBatch> {
         let mut header = bytes.get(..HEADER_BYTES).ok_or(InvalidBatch::TooShort { bytes: bytes.len() })?;
-        let read = Self {
+        Ok(Self {
             base_offset: header.get_i64(),
             length: header.get_i32(),
             leader_epoch: header.get_i32(),
@@ -70,12 +88,7 @@ impl BatchHeader {
             producer_epoch: header.get_i16(),
             base_sequence: header.get_i32(),
             count: header.get_i32(),
-        };
-        match read.magic {
-            MAGIC => Ok(read),
-            magic @ (0 | 1) => Err(InvalidBatch::FormatOld { magic }),
-            magic => Err(InvalidBatch::FormatUnknown { magic }),
-        }
+        })
     }
 
     /// Returns the bytes of the whole batch, as its length field has it.
@@ -161,7 +174,7 @@ impl BatchHeader {
         out.into()
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.put_i64(self.base_offset);
         out.put_i32(self.length);
         out.put_i32(self.leader_epoch);
@@ -175,6 +188,22 @@ impl BatchHeader {
         out.put_i16(self.producer_epoch);
         out.put_i32(self.base_sequence);
         out.put_i32(self.count);
+    }
+}
+
+impl AnyHeader {
+    /// Reads the header of the batch or message that `bytes` begin with.
+    ///
+    /// # Errors
+    /// If they are too few, or of another format.
+    pub fn read(bytes: &[u8]) -> Result<Self, InvalidBatch> {
+        let header = BatchHeader::read_fields(bytes)?;
+        let format = match header.magic {
+            MAGIC => RecordFormat::KafkaBatch,
+            MESSAGE_MAGIC => RecordFormat::Message,
+            magic => return Err(InvalidBatch::FormatUnknown { magic }),
+        };
+        Ok(Self { format, header })
     }
 }
 
@@ -203,10 +232,10 @@ impl<'a> BatchView<'a> {
     }
 }
 
-/// Splits what a fetch returned into batches; stops before one that is cut off.
+/// Splits what was read of a stream into batches and messages; stops before one that is cut off.
 pub fn batches(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
     std::iter::from_fn(move || {
-        let length = usize::try_from(BatchHeader::read(&bytes).ok()?.batch_bytes()).ok()?;
+        let length = usize::try_from(AnyHeader::read(&bytes).ok()?.header.batch_bytes()).ok()?;
         (HEADER_BYTES <= length && length <= bytes.len()).then(|| bytes.split_to(length))
     })
 }

@@ -45,6 +45,14 @@ pub enum InvalidBatch {
     OffsetDeltaInvalid { index: u32, delta: i64 },
     #[error("there are bytes after the last record")]
     TrailingBytes,
+    #[error("layout version {version} of a message is not known")]
+    MessageVersionUnknown { version: u8 },
+    #[error("a message with a native section of kind {kind}, which is not known")]
+    NativeUnknown { kind: u8 },
+    #[error("the message's {part} is malformed")]
+    MessageMalformed { part: &'static str },
+    #[error("a message of {bytes} bytes is too long")]
+    MessageTooLong { bytes: usize },
     #[error("{} of the records are not allowed here, the first because {}", .records.len(), FirstReason(.records))]
     RecordsRefused { records: Vec<RecordFault> },
 }

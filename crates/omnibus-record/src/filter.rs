@@ -1,11 +1,13 @@
 //! Thins out a batch, for compaction.
 
 use bytes::Bytes;
+use omnibus_model::RecordFormat;
 
-use crate::batch::BatchView;
+use crate::batch::{AnyHeader, BatchView};
 use crate::build::BatchBuilder;
 use crate::error::InvalidBatch;
-use crate::record::{Record, Records};
+use crate::record::Record;
+use crate::records::Records;
 
 /// What is left of a batch.
 ///
@@ -20,7 +22,7 @@ pub enum Filtered {
     Emptied { batch: Bytes },
 }
 
-/// Keeps the records that `keep` says yes to.
+/// Keeps the records that `keep` says yes to. A message stays: its queue says when it goes.
 ///
 /// # Errors
 /// If `batch` is not one batch with records in order, or these take more than `decompressed_max`
@@ -30,6 +32,9 @@ pub fn filter(
     decompressed_max: u64,
     mut keep: impl FnMut(&Record) -> bool,
 ) -> Result<Filtered, InvalidBatch> {
+    if AnyHeader::read(batch).is_ok_and(|any| any.format == RecordFormat::Message) {
+        return Ok(Filtered::Unchanged);
+    }
     let header = BatchView::of(batch)?.header;
     let mut kept = BatchBuilder::new(header.codec()?);
     let mut dropped = 0_u32;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use omnibus_model::{LeaderEpoch, Offset, RecordFormat, Timestamp};
 
 use crate::batch::{BatchHeader, HEADER_BYTES};
+use crate::message::Encoded;
 
 /// Base offset, length and leader epoch: what the checksum does not cover and the broker fills in.
 const PREFIX_BYTES: usize = 16;
@@ -21,6 +22,20 @@ pub fn stamp(format: RecordFormat, mut payload: Bytes, base: Offset, epoch: Lead
             (Bytes::copy_from_slice(&stamp_prefix(&old, base, epoch)), payload)
         }
     }
+}
+
+/// Writes a message's place into its beginning; its body stays as it is.
+///
+/// # Panics
+/// Never: what was encoded has a header.
+#[must_use]
+pub fn stamp_message(message: &Encoded, base: Offset, epoch: LeaderEpoch) -> (Bytes, Bytes) {
+    let mut head = message.head.to_vec();
+    let prefix = stamp_prefix(&head, base, epoch);
+    if let Some(field) = head.get_mut(..PREFIX_BYTES) {
+        field.copy_from_slice(&prefix);
+    }
+    (head.into(), message.body.clone())
 }
 
 /// Returns the first 16 bytes of a batch, with its base offset and leader epoch filled in.

@@ -1,9 +1,9 @@
-//! Finds a record of a batch by its time.
+//! Finds a record of a batch by its time; a message is a batch of one.
 
-use omnibus_model::{Offset, Timestamp};
+use omnibus_model::{Offset, RecordFormat, Timestamp};
 
 use crate::DECOMPRESSED_BYTES_MAX;
-use crate::batch::BatchView;
+use crate::batch::{AnyHeader, BatchView};
 use crate::error::InvalidBatch;
 use crate::scan::scan;
 
@@ -16,6 +16,9 @@ pub fn find_timestamp(
     time: Timestamp,
     start: Offset,
 ) -> Result<Option<(Offset, Timestamp)>, InvalidBatch> {
+    if let Some(only) = message(batch) {
+        return Ok(Some(only).filter(|(offset, timestamp)| *offset >= start && *timestamp >= time));
+    }
     let view = BatchView::of(batch)?;
     let mut found = None;
     scan(&view, DECOMPRESSED_BYTES_MAX, |seen| {
@@ -33,6 +36,9 @@ pub fn find_timestamp(
 /// # Errors
 /// If `batch` is not one batch with records in order.
 pub fn find_newest(batch: &[u8]) -> Result<Option<(Offset, Timestamp)>, InvalidBatch> {
+    if let Some(only) = message(batch) {
+        return Ok(Some(only));
+    }
     let view = BatchView::of(batch)?;
     let mut newest: Option<(Offset, Timestamp)> = None;
     scan(&view, DECOMPRESSED_BYTES_MAX, |seen| {
@@ -42,6 +48,13 @@ pub fn find_newest(batch: &[u8]) -> Result<Option<(Offset, Timestamp)>, InvalidB
         Ok(true)
     })?;
     Ok(newest)
+}
+
+/// The place and time of a message: its header has both.
+fn message(batch: &[u8]) -> Option<(Offset, Timestamp)> {
+    let AnyHeader { format, header } = AnyHeader::read(batch).ok()?;
+    let place = (Offset(header.base_offset.cast_unsigned()), Timestamp(header.max_timestamp));
+    (format == RecordFormat::Message).then_some(place)
 }
 
 fn offset(view: &BatchView<'_>, delta: i64) -> Offset {

@@ -1,9 +1,12 @@
 //! Batches of any records, damaged batches, and any bytes.
 
 use bytes::Bytes;
-use omnibus_model::{Offset, Timestamp};
+use omnibus_model::queue::{DeadLetterCause, Envelope, Origin};
+use omnibus_model::{DedupHash, GroupHash, MoveId, Offset, StreamId, Timestamp};
 use omnibus_record::{
-    BatchBuilder, Codec, Header, Record, Records, Rules, Stamp, filter, find_newest, find_timestamp, validate,
+    BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native, Record, Records, Rules,
+    SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message, envelope_of, filter, find_newest,
+    find_timestamp, kafka_batch, validate,
 };
 use proptest::prelude::*;
 
@@ -52,7 +55,115 @@ fn codec() -> impl Strategy<Value = Codec> {
     proptest::sample::select(&Codec::ALL[..])
 }
 
+fn attribute() -> impl Strategy<Value = SqsAttribute> {
+    let value = prop_oneof![
+        ".{0,20}".prop_map(|text| SqsValue::Text(text.into())),
+        proptest::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| SqsValue::Binary(bytes.into())),
+    ];
+    (".{0,12}", ".{0,12}", value).prop_map(|(name, data_type, value)| SqsAttribute {
+        name: name.into(),
+        data_type: data_type.into(),
+        value,
+    })
+}
+
+fn native() -> impl Strategy<Value = Native> {
+    let attributes = || proptest::collection::vec(attribute(), 0..4);
+    let text = || proptest::option::of(".{0,12}");
+    let sqs = (any::<u128>(), any::<i64>(), ".{0,12}", text(), text(), attributes(), attributes());
+    prop_oneof![
+        sqs.prop_map(|(id, sent_at, sender, group, dedup, attributes, system_attributes)| {
+            let (group, dedup) = (group.map(Into::into), dedup.map(Into::into));
+            let (sent_at, sender) = (Timestamp(sent_at), sender.into());
+            Native::Sqs(SqsNative { id, sent_at, sender, group, dedup, attributes, system_attributes })
+        }),
+        (record(), any::<bool>()).prop_map(|(record, is_tombstone)| {
+            Native::Kafka(KafkaNative { key: record.key, headers: record.headers, is_tombstone })
+        }),
+    ]
+}
+
+fn history() -> impl Strategy<Value = History> {
+    let place =
+        || any::<(u64, u64)>().prop_map(|(stream, offset)| Origin { stream: StreamId(stream), offset: Offset(offset) });
+    let cause = prop_oneof![
+        Just(DeadLetterCause::Rejected),
+        Just(DeadLetterCause::Exhausted),
+        Just(DeadLetterCause::Expired),
+        any::<u64>().prop_map(|task| DeadLetterCause::Moved(MoveId(task))),
+    ];
+    (place(), place(), any::<(u32, u32, i64)>(), proptest::option::of(0..i64::MAX), cause, ".{0,12}").prop_map(
+        |(first, from, (deaths, deliveries, at), delivered, cause, queue)| {
+            let (first_delivered_at, at) = (delivered.map(Timestamp), Timestamp(at));
+            let last = Departure { queue: queue.into(), from, cause, deliveries, first_delivered_at, at };
+            History { first, deaths, last }
+        },
+    )
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let time = || proptest::option::of(any::<i64>().prop_map(Timestamp));
+    let hashes = (proptest::option::of(any::<u64>()), proptest::option::of(any::<u128>()));
+    let body = proptest::collection::vec(any::<u8>(), 0..300);
+    (any::<(u64, i64, u8)>(), (time(), time()), hashes, native(), proptest::option::of(history()), body).prop_map(
+        |((offset, timestamp, priority), (deliver_at, expires_at), (group, dedup), native, history, body)| {
+            let (group, dedup) = (group.map(GroupHash), dedup.map(DedupHash));
+            let envelope = Envelope { deliver_at, expires_at, group, dedup, priority };
+            let (offset, timestamp) = (Offset(offset), Timestamp(timestamp));
+            Message { offset, timestamp, envelope, native, history, body: body.into() }
+        },
+    )
+}
+
 proptest! {
+    #[test]
+    fn a_message_reads_as_it_was_written(message in message()) {
+        let bytes = message.encode().expect("short").joined();
+        prop_assert_eq!(check_message(&bytes), Ok(()));
+        prop_assert_eq!(envelope_of(&bytes), Ok(message.envelope));
+        prop_assert_eq!(Message::decode(&bytes), Ok(message));
+    }
+
+    #[test]
+    fn a_message_looks_the_same_to_kafka_whoever_converts(message in message()) {
+        let message = Message { offset: Offset(message.offset.0 >> 1), ..message };
+        let bytes = message.encode().expect("short").joined();
+        let batch = kafka_batch(&bytes).expect("converts");
+        prop_assert!(validate(&batch, &Rules::default()).is_ok());
+        prop_assert_eq!(read(&batch), read(&bytes));
+    }
+
+    #[test]
+    fn a_damaged_message_is_refused_or_read(
+        message in message(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        length in any::<prop::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
+        let mut damaged = message.encode().expect("short").joined().to_vec();
+        for (at, byte) in damage {
+            let at = 21 + at.index(damaged.len() - 21);
+            damaged[at] = byte;
+        }
+        if cut {
+            damaged.truncate(61 + length.index(damaged.len() - 60));
+        }
+        survives_as_message(&sealed(damaged));
+    }
+
+    #[test]
+    fn any_bytes_behind_the_header_of_a_message_are_refused_or_read(
+        kind in 0..4_u8,
+        flags in any::<u8>(),
+        body in proptest::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let mut bytes = batch(Codec::None, &[Record::default()])[..61].to_vec();
+        bytes[16] = 77;
+        bytes.extend([1, kind, flags & 0x3f]);
+        bytes.extend(body);
+        survives_as_message(&sealed(bytes));
+    }
+
     #[test]
     fn what_was_built_is_valid_and_reads_the_same(records in records(), codec in codec()) {
         let batch = batch(codec, &records);
@@ -140,6 +251,20 @@ fn survives(batch: &Bytes) {
     assert!(scanned.bytes_max <= allowed, "{} for {} bytes", scanned.bytes_max, batch.len());
     drop(Records::of(batch, DECOMPRESSED_MAX).map(|records| records.filter(Result::is_err).count()));
     drop(filter(batch, DECOMPRESSED_MAX, |record| record.offset.0 % 2 == 0));
+}
+
+/// Looks at a message in every way; what is read of it takes memory by its bytes.
+fn survives_as_message(bytes: &Bytes) {
+    survives(bytes);
+    let decoded = allocation_counter::measure(|| drop(Message::decode(bytes)));
+    assert!(decoded.bytes_max <= 64 * bytes.len() as u64 + 1024, "{} for {}", decoded.bytes_max, bytes.len());
+    drop(envelope_of(bytes));
+    for message in Messages::of(bytes, DECOMPRESSED_MAX).into_iter().flatten().flatten() {
+        drop(SqsMessage::of(&message, StreamId(1)));
+        let again = message.encode().expect("no longer than it was").joined();
+        assert_eq!(Message::decode(&again).as_ref(), Ok(&message));
+    }
+    drop(kafka_batch(bytes));
 }
 
 /// A short batch that asks its decompressor for as much as the format can.
