@@ -3,6 +3,8 @@
 //! A plain state machine: the actor brings requests, commits and the time; the simulator
 //! does the same.
 
+mod groups;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +14,9 @@ use omnibus_broker::Broker;
 use omnibus_io::{Bug, planted};
 use omnibus_log::{Log, Room};
 use omnibus_model::command::{Append, JoinGroup, SyncGroup};
-use omnibus_model::group::Synced;
 use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::{
-    BatchInfo, Command, GroupName, InstanceId, LeaderEpoch, LogIndex, MemberId, Millis, Outcome, Refusal, ShardId,
-    StreamId, Term, Timestamp, TopicName,
+    BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ShardId, StreamId, Term, Timestamp, TopicName,
 };
 use omnibus_replication::{Proposal, ReplicatedLog};
 use tokio::sync::oneshot;
@@ -28,8 +28,10 @@ use crate::error::SubmitError;
 use crate::group_commit::{GroupCommit, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
 use crate::sessions::Sessions;
-use crate::waiting::{Answered, JoinAnswer, JoinReply, SyncReply, Waiter, WaiterKind, Waiting};
+use crate::waiting::{JoinReply, SyncReply, Waiting};
 use crate::watch::Watches;
+
+pub use groups::Heartbeat;
 
 /// Entries of one shard that may be proposed and not yet committed.
 const IN_FLIGHT_MAX: usize = 3;
@@ -76,16 +78,6 @@ pub struct Appending {
     pub batch: BatchInfo,
     pub payload: Bytes,
     pub reply: oneshot::Sender<Result<Outcome, SubmitError>>,
-}
-
-/// A sign of life of a classic member.
-#[derive(Debug)]
-pub struct Heartbeat {
-    pub group: GroupName,
-    pub member: MemberId,
-    pub instance: Option<InstanceId>,
-    pub generation: i32,
-    pub reply: oneshot::Sender<Result<(), SubmitError>>,
 }
 
 /// A broker's memory as of one committed entry.
@@ -150,17 +142,6 @@ impl Shard {
             now: Moment { wall: Timestamp(0), elapsed: Duration::ZERO },
             broken: false,
             checkpoints: VecDeque::new(),
-        }
-    }
-
-    /// Begins the sessions of all members that the broker remembers.
-    pub fn begin_sessions(&mut self, now: Moment) {
-        self.advance(now);
-        for listing in self.broker.groups() {
-            for session in self.broker.members(&listing.group) {
-                let member = (listing.group.clone(), session.member);
-                self.sessions.begin(now.elapsed, member, duration(session.timeout));
-            }
         }
     }
 
@@ -361,84 +342,6 @@ impl Shard {
     fn pretend_append(&self, stream: StreamId) -> Outcome {
         let bounds = self.broker.stream(stream).map(omnibus_broker::Stream::bounds).unwrap_or_default();
         Outcome::Appended(Appended { base: bounds.end, start: bounds.start, duplicate: false })
-    }
-
-    fn join(&mut self, command: JoinGroup, reply: JoinReply) {
-        let (group, timeout) = (command.group.clone(), duration(command.session_timeout));
-        // The waiter must be there before the command settles the group's waiters.
-        match self.apply(&Command::JoinGroup(Box::new(command))).map(|applied| applied.outcome) {
-            Ok(Outcome::Joining { member, ticket }) => {
-                self.sessions.begin(self.now.elapsed, (group.clone(), member.clone()), timeout);
-                self.waiting.push(group.clone(), Waiter { member, kind: WaiterKind::Join { ticket, reply } });
-                self.settle_waiters(&group);
-            }
-            Ok(Outcome::MemberIdAssigned { member }) => {
-                self.answer_with(reply, Ok(JoinAnswer::MemberIdAssigned { member }));
-            }
-            Ok(other) => unreachable!("joining a group ended in {other:?}"),
-            Err(error) => self.answer_with(reply, Err(error)),
-        }
-    }
-
-    fn sync(&mut self, command: SyncGroup, reply: SyncReply) {
-        let (group, member) = (command.group.clone(), command.member.clone());
-        self.sessions.renew(self.now.elapsed, &group, &member);
-        match self.apply(&Command::SyncGroup(Box::new(command))).map(|applied| applied.outcome) {
-            Ok(Outcome::Syncing { generation }) => {
-                self.waiting.push(group.clone(), Waiter { member, kind: WaiterKind::Sync { generation, reply } });
-                self.settle_waiters(&group);
-            }
-            Ok(other) => unreachable!("syncing a group ended in {other:?}"),
-            Err(error) => self.answer_with(reply, Err(error)),
-        }
-    }
-
-    fn heartbeat(&mut self, heartbeat: Heartbeat) {
-        let Heartbeat { group, member, instance, generation, reply } = heartbeat;
-        let alive = self.broker.heartbeat(&group, &member, instance.as_ref(), generation);
-        // A member that is told of a rebalance is alive all the same.
-        if matches!(alive, Ok(()) | Err(Refusal::RebalanceInProgress)) {
-            self.sessions.renew(self.now.elapsed, &group, &member);
-        }
-        self.answer_with(reply, alive.map_err(SubmitError::from));
-    }
-
-    /// Asks for all groups after a command that may have touched any.
-    fn settle_all_waiters(&mut self, command: &Command) {
-        if matches!(command, Command::Tick | Command::ForgetTopic { .. }) {
-            for group in self.waiting.groups() {
-                self.settle_waiters(&group);
-            }
-        }
-    }
-
-    fn settle_waiters(&mut self, group: &GroupName) {
-        for answered in self.waiting.take_answered(group, &self.broker) {
-            match answered {
-                Answered::Join { member, reply, answer } => {
-                    self.sessions.renew(self.now.elapsed, group, &member);
-                    self.answer_with(reply, answer.map(JoinAnswer::Joined).map_err(SubmitError::from));
-                }
-                Answered::Sync { member, reply, answer } => {
-                    self.sessions.renew(self.now.elapsed, group, &member);
-                    self.answer_with::<Synced>(reply, answer.map_err(SubmitError::from));
-                }
-            }
-        }
-    }
-
-    fn expire_sessions(&mut self) {
-        for (group, member) in self.sessions.take_lapsed(self.now.elapsed) {
-            let sessions = self.broker.members(&group);
-            let Some(session) = sessions.into_iter().find(|session| session.member == member) else { continue };
-            // Even if its client has hung up: once its answer is there it may lapse.
-            if session.waiting {
-                self.sessions.begin(self.now.elapsed, (group, member), duration(session.timeout));
-                continue;
-            }
-            tracing::info!(%group, %member, "a member's session has lapsed");
-            self.apply_internally(&Command::ExpireMembers { group, members: vec![member] });
-        }
     }
 
     fn answer_with<T: Send + 'static>(
