@@ -132,6 +132,7 @@ impl Actor {
 fn payload_bytes(request: &Request) -> usize {
     match request {
         Request::Append(appending) => appending.payload.len(),
+        Request::Enqueue(enqueueing) => enqueueing.bytes(),
         _ => 0,
     }
 }

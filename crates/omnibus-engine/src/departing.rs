@@ -7,15 +7,18 @@
 use std::collections::BTreeSet;
 
 use omnibus_io::{Bug, planted};
+use omnibus_model::queue::CursorConfig;
 use omnibus_model::{Command, Outcome, Refusal, StreamId, TopicId, TopicName};
 
-/// What is left of deleted topics in one shard: the end of the process cut the deletion short.
+/// What the end of the process cut short in one shard.
 #[derive(Clone, Debug, Default)]
 pub struct Leftovers {
     /// Streams that belong to no topic.
     pub streams: Vec<StreamId>,
     /// Topics that groups remember and the catalog does not have, by the id that members know.
     pub topics: Vec<(TopicName, TopicId)>,
+    /// Queues whose cursor is not there yet, or not as the catalog has it.
+    pub cursors: Vec<(StreamId, CursorConfig)>,
 }
 
 /// The names.

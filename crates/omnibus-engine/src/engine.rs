@@ -298,7 +298,7 @@ impl Engine {
         .await
     }
 
-    async fn request<T>(
+    pub(crate) async fn request<T>(
         &self,
         shard: ShardId,
         make: impl FnOnce(oneshot::Sender<Result<T, SubmitError>>) -> Request,

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use omnibus_log::EntryBatch;
 use omnibus_model::{BatchInfo, Command, LeaderEpoch, Offset, StreamId, Timestamp};
+use omnibus_record::Encoded;
 
 /// The head's layout; raised when it changes.
 const HEAD_VERSION: u8 = 1;
@@ -64,6 +65,13 @@ pub(crate) fn stamped(
 ) -> EntryBatch {
     let (prefix, rest) = omnibus_record::stamp(batch.format, payload, base, epoch);
     EntryBatch { stream, base, count: batch.count, timestamp_max: batch.timestamp_max, prefix, rest }
+}
+
+/// Puts a message's place into its header.
+pub(crate) fn stamped_message(stream: StreamId, message: &Encoded, base: Offset, epoch: LeaderEpoch) -> EntryBatch {
+    let BatchInfo { count, timestamp_max, .. } = message.batch();
+    let (prefix, rest) = omnibus_record::stamp_message(message, base, epoch);
+    EntryBatch { stream, base, count, timestamp_max, prefix, rest }
 }
 
 /// Reads a head back: each command with its time.

@@ -11,6 +11,7 @@
 pub mod opening;
 mod housekeeping;
 mod compaction;
+pub mod queues;
 mod topics;
 pub mod questions;
 pub mod engine;
@@ -18,6 +19,7 @@ pub mod recovery;
 mod actor;
 pub mod shard;
 pub mod waiting;
+pub mod receivers;
 mod sessions;
 pub mod departing;
 mod pending;

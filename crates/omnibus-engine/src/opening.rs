@@ -122,7 +122,7 @@ fn start(
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         let mut shard = Shard::new(ShardId(number), term, recovered.broker, recovered.last, shared.clone());
         shard.begin_sessions(moment(&*seams.clock));
-        shard.finish_deletions(&leftovers[usize::from(number)]);
+        shard.finish(&leftovers[usize::from(number)]);
         let (clock, closing) = (Arc::clone(&seams.clock), closing_seen.clone());
         actors.push(task::spawn(Actor { shard, clock, requests, progress, closing }.run()));
         shards.push(sender);

@@ -6,6 +6,8 @@ use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_io::{Bug, planted};
 use omnibus_log::{Checkpoint, Log, ReplayEntry};
 use omnibus_model::command::Append;
+use omnibus_model::queue::CursorConfig;
+use omnibus_model::topic::SharedTopic;
 use omnibus_model::{BatchInfo, Command, LogIndex, ShardId, StreamId, TopicId, TopicName};
 
 use crate::catalog::Catalog;
@@ -91,14 +93,14 @@ pub fn settle_streams(log: &Log, recovered: &[Recovered]) {
     }
 }
 
-/// Finds what is left of deleted topics in each shard. A name is not taken again before all
+/// Finds what is left of deleted topics in each shard, and which queues are half made. A name is not taken again before all
 /// shards have forgotten who had it (ADR 0025), so a name that the catalog has is not left over.
 #[must_use]
 pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
     let topics = catalog.topics();
     let owned: HashSet<StreamId> =
         topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.stream).collect();
-    let of_shard = |shard: &Recovered| {
+    let of_shard = |(number, shard): (u16, &Recovered)| {
         let streams = shard.broker.streams().map(|(stream, _)| stream);
         // A queue whose stream never had a record has only a cursor.
         let queues = shard.broker.queues().map(|(stream, _)| stream);
@@ -108,9 +110,19 @@ pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
         Leftovers {
             streams: streams.chain(queues).filter(|stream| !owned.contains(stream)).collect(),
             topics: remembered.filter(|topic| is_gone(topic) && !planted(Bug::TopicRemembered)).collect(),
+            cursors: half_made(&topics, ShardId(number), &shard.broker),
         }
     };
-    recovered.iter().map(of_shard).collect()
+    (0..).zip(recovered).map(of_shard).collect()
+}
+
+/// The queues of a shard whose cursor is not as the catalog has it.
+fn half_made(topics: &[SharedTopic], shard: ShardId, broker: &Broker) -> Vec<(StreamId, CursorConfig)> {
+    let wanted = topics.iter().filter_map(|topic| {
+        let place = topic.partitions.first().filter(|place| place.shard == shard)?;
+        Some((place.stream, topic.queue.as_ref()?.config.cursor))
+    });
+    wanted.filter(|(stream, config)| broker.queue(*stream) != Some(config)).collect()
 }
 
 /// The names that the metadata shard's broker remembers.

@@ -4,6 +4,7 @@
 //! does the same.
 
 mod groups;
+mod queues;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,11 +28,13 @@ use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
 use crate::group_commit::{GroupCommit, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
+use crate::receivers::{Receive, Receivers};
 use crate::sessions::Sessions;
 use crate::waiting::{JoinReply, SyncReply, Waiting};
 use crate::watch::Watches;
 
 pub use groups::Heartbeat;
+pub use queues::{EnqueueReply, Enqueueing};
 
 /// Entries of one shard that may be proposed and not yet committed.
 const IN_FLIGHT_MAX: usize = 3;
@@ -60,6 +63,8 @@ pub enum Request {
         reply: SyncReply,
     },
     Heartbeat(Heartbeat),
+    Enqueue(Enqueueing),
+    Receive(Receive),
     /// A question to the broker; its answer waits for all that came before it.
     Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
     Checkpoint {
@@ -115,6 +120,7 @@ pub struct Shard {
     in_flight: InFlight,
     sessions: Sessions,
     waiting: Waiting,
+    receivers: Receivers,
     departing: Departing,
     last: LogIndex,
     now: Moment,
@@ -137,6 +143,7 @@ impl Shard {
             in_flight: InFlight::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
+            receivers: Receivers::default(),
             departing: Departing::default(),
             last,
             now: Moment { wall: Timestamp(0), elapsed: Duration::ZERO },
@@ -145,13 +152,16 @@ impl Shard {
         }
     }
 
-    /// Finishes deletions that were cut short, before anybody asks for anything.
-    pub fn finish_deletions(&mut self, leftovers: &Leftovers) {
+    /// Finishes what was cut short, before anybody asks for anything.
+    pub fn finish(&mut self, leftovers: &Leftovers) {
         for stream in &leftovers.streams {
             self.apply_internally(&Command::DropStream { stream: *stream });
         }
         for (topic, id) in &leftovers.topics {
             self.apply_internally(&Command::ForgetTopic { topic: topic.clone(), id: *id });
+        }
+        for (stream, config) in &leftovers.cursors {
+            self.apply_internally(&Command::ConfigureCursor { stream: *stream, config: *config });
         }
         self.propose();
     }
@@ -185,6 +195,8 @@ impl Shard {
             Request::Join { command, reply } => self.join(*command, reply),
             Request::Sync { command, reply } => self.sync(*command, reply),
             Request::Heartbeat(heartbeat) => self.heartbeat(heartbeat),
+            Request::Enqueue(enqueueing) => self.enqueue(enqueueing),
+            Request::Receive(receive) => self.receive(receive),
             Request::Ask(question) => {
                 let answer = question(&self.broker);
                 self.answer_later(answer);
@@ -201,14 +213,16 @@ impl Shard {
         if self.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.wall) {
             self.apply_internally(&Command::Tick);
         }
+        self.expire_receivers();
     }
 
     /// How long until [`Self::tick`] has something to do.
     #[must_use]
     pub fn next_tick(&self, now: Moment) -> Option<Duration> {
-        let session = self.sessions.next_deadline().map(|deadline| deadline.saturating_sub(now.elapsed));
+        let waits = self.sessions.next_deadline().into_iter().chain(self.receivers.next_deadline());
+        let wait = waits.min().map(|deadline| deadline.saturating_sub(now.elapsed));
         let deadline = self.broker.next_deadline().map(|deadline| duration(deadline.since(now.wall)));
-        session.into_iter().chain(deadline).min()
+        wait.into_iter().chain(deadline).min()
     }
 
     /// Proposes the open group if one of the places in flight is free.
@@ -260,6 +274,9 @@ impl Shard {
         for answer in self.in_flight.take_answers().into_iter().chain(refused).chain(open) {
             answer(Err(SubmitError::Broken));
         }
+        for receiver in self.receivers.take_all() {
+            drop(receiver.reply.send(Err(SubmitError::Broken)));
+        }
     }
 
     fn advance(&mut self, now: Moment) {
@@ -301,6 +318,7 @@ impl Shard {
             Some(group) => self.settle_waiters(group),
             None => self.settle_all_waiters(command),
         }
+        self.serve_receivers(command);
         Ok(applied)
     }
 
@@ -425,6 +443,8 @@ impl std::fmt::Debug for Request {
             Self::Join { command, .. } => f.debug_tuple("Join").field(command).finish(),
             Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
             Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
+            Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.stream).finish(),
+            Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
             Self::Ask(_) => f.write_str("Ask"),
             Self::Checkpoint { .. } => f.write_str("Checkpoint"),
             Self::ReleaseName { topic } => f.debug_tuple("ReleaseName").field(topic).finish(),

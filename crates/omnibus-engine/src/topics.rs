@@ -86,7 +86,7 @@ impl Engine {
         self.catalog().topic(name.as_str()).ok_or_else(|| Refusal::UnknownTopic { topic: name.clone() })
     }
 
-    async fn change_topic(&self, command: Command) -> Result<SharedTopic, SubmitError> {
+    pub(crate) async fn change_topic(&self, command: Command) -> Result<SharedTopic, SubmitError> {
         match self.submit(ShardId::METADATA, command).await? {
             Outcome::TopicCreated { topic } | Outcome::TopicAltered { topic } | Outcome::TopicDeleted { topic } => {
                 Ok(topic)

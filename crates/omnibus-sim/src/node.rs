@@ -165,7 +165,7 @@ impl Node {
     /// Finishes deletions that the last end cut short, as the engine does at once.
     pub(crate) fn finish_deletions(&mut self) -> Vec<StreamId> {
         for (shard, leftovers) in self.shards.iter_mut().zip(&self.leftovers) {
-            shard.finish_deletions(leftovers);
+            shard.finish(leftovers);
         }
         std::mem::take(&mut self.leftovers).into_iter().flat_map(|leftovers| leftovers.streams).collect()
     }

@@ -1,0 +1,285 @@
+//! Queues, as front ends use them: what takes more than one shard, and what reads what was leased.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_model::command::{Acquire, CreateQueue};
+use omnibus_model::outcome::{Acquired, Appended};
+use omnibus_model::queue::{Lease, LeaseKey, LeaseRefusal, Origin, QueueChange, QueueCounts, RecordState, Settlement};
+use omnibus_model::topic::{Partition, SharedTopic};
+use omnibus_model::{Command, HolderId, Millis, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
+use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
+
+use crate::engine::Engine;
+use crate::error::{ReadError, SubmitError};
+use crate::receivers::Receive;
+use crate::shard::{Enqueueing, Request};
+
+/// What is read at a time to find leased records.
+const READ_BYTES: usize = 1 << 20;
+
+/// A record that was leased, with what it says.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub lease: Lease,
+    pub message: Message,
+}
+
+/// A queue as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueView {
+    pub counts: QueueCounts,
+    /// The first record that is not gone.
+    pub floor: Offset,
+    /// When that record came; `None` if there is none.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Queues by name.
+impl Engine {
+    /// Creates a queue; it takes records when this returns. If the name is taken by a queue whose
+    /// creation is still under way, that is finished first.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn create_queue(&self, command: CreateQueue) -> Result<SharedTopic, SubmitError> {
+        let name = command.name.clone();
+        match self.change_topic(Command::CreateQueue(Box::new(command))).await {
+            Ok(topic) => self.configure_cursor(topic).await,
+            Err(error @ SubmitError::Refused(Refusal::TopicExists { .. })) => {
+                if let Ok(topic) = self.queue(&name) {
+                    self.configure_cursor(topic).await?;
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes a queue's configuration.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn alter_queue(&self, name: TopicName, change: QueueChange) -> Result<SharedTopic, SubmitError> {
+        let command = Command::AlterQueue { topic: name, change: Box::new(change) };
+        let topic = self.change_topic(command).await?;
+        self.configure_cursor(topic).await
+    }
+
+    /// Finds a queue by name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTopic`], [`Refusal::NotAQueue`].
+    pub fn queue(&self, name: &TopicName) -> Result<SharedTopic, Refusal> {
+        let topic = self.topic(name)?;
+        if topic.queue.is_some() { Ok(topic) } else { Err(Refusal::NotAQueue { topic: name.clone() }) }
+    }
+
+    /// Tells the data shard what the catalog says of a queue. Two administrators may come here at
+    /// once in any order, so it is told again until the catalog still says the same.
+    async fn configure_cursor(&self, mut topic: SharedTopic) -> Result<SharedTopic, SubmitError> {
+        while let Some((place, queue)) = topic.partitions.first().zip(topic.queue.as_ref()) {
+            let (stream, config) = (place.stream, queue.config.cursor);
+            self.submit(place.shard, Command::ConfigureCursor { stream, config }).await?;
+            let now = self.catalog().topic(topic.name.as_str()).filter(|now| now.id == topic.id);
+            match now.filter(|now| now.queue != topic.queue) {
+                Some(changed) => topic = changed,
+                None => break,
+            }
+        }
+        Ok(topic)
+    }
+}
+
+/// Records in and out.
+impl Engine {
+    /// Appends messages to a queue, in order, and waits until all are committed. Each has an
+    /// answer of its own; a duplicate's tells the place of the first.
+    ///
+    /// # Errors
+    /// [`SubmitError`], of all of them.
+    pub async fn enqueue(
+        &self,
+        queue: Partition,
+        messages: Vec<(Encoded, Option<Origin>)>,
+    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+        let stream = queue.stream;
+        self.request(queue.shard, |reply| Request::Enqueue(Enqueueing { stream, messages, reply })).await
+    }
+
+    /// Takes leases of records that are ready. If there are none, waits for the first in the order
+    /// of arrival with all others who wait; whoever stops polling this future waits no more.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn receive(&self, queue: Partition, acquire: Acquire, wait: Duration) -> Result<Acquired, SubmitError> {
+        self.request(queue.shard, |reply| Request::Receive(Receive { acquire, wait, reply })).await
+    }
+
+    /// Reads what was leased. A record that was given up meanwhile by a purge or a trim is left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn deliveries(&self, stream: StreamId, leases: &[Lease]) -> Result<Vec<Delivery>, ReadError> {
+        let mut messages = self.messages(stream, leases.iter().map(|lease| lease.key.offset).collect()).await?;
+        let delivery =
+            |lease: &Lease| messages.remove(&lease.key.offset).map(|message| Delivery { lease: *lease, message });
+        Ok(leases.iter().filter_map(delivery).collect())
+    }
+
+    /// Reads single records of a stream, neighbours at once; what is not there is left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn messages(
+        &self,
+        stream: StreamId,
+        mut wanted: Vec<Offset>,
+    ) -> Result<BTreeMap<Offset, Message>, ReadError> {
+        wanted.sort_unstable();
+        let mut found = BTreeMap::new();
+        let mut left = &wanted[..];
+        while let Some(first) = left.first() {
+            let neighbours = (0..).zip(left).take_while(|(place, offset)| first.plus(*place) == **offset).count();
+            let bytes_max = if neighbours == 1 { 1 } else { READ_BYTES };
+            let fetched = match self.read(stream, *first, bytes_max).await {
+                Ok(fetched) => fetched,
+                Err(ReadError::OutOfRange { start, .. }) if *first < start => {
+                    left = &left[left.partition_point(|offset| *offset < start)..];
+                    continue;
+                }
+                Err(ReadError::OutOfRange { .. }) => break,
+                Err(error) => return Err(error),
+            };
+            let end = take_messages(fetched.pieces, left, &mut found)?.max(first.plus(1));
+            left = &left[left.partition_point(|offset| *offset < end)..];
+        }
+        Ok(found)
+    }
+
+    /// Ends leases; each settlement has an answer of its own.
+    ///
+    /// # Errors
+    /// [`SubmitError`], of all of them.
+    pub async fn settle(
+        &self,
+        queue: Partition,
+        settlements: Vec<(LeaseKey, Settlement)>,
+    ) -> Result<Vec<Result<(), LeaseRefusal>>, SubmitError> {
+        match self.submit(queue.shard, Command::Settle { stream: queue.stream, settlements }).await? {
+            Outcome::Settled { results, .. } => Ok(results),
+            other => unreachable!("settling ended in {other:?}"),
+        }
+    }
+
+    /// Lets leases end so long after now; each has an answer of its own, its new deadline.
+    ///
+    /// # Errors
+    /// [`SubmitError`], of all of them.
+    pub async fn extend(
+        &self,
+        queue: Partition,
+        leases: Vec<(LeaseKey, Millis)>,
+    ) -> Result<Vec<Result<Timestamp, LeaseRefusal>>, SubmitError> {
+        match self.submit(queue.shard, Command::Extend { stream: queue.stream, leases }).await? {
+            Outcome::Extended { results } => Ok(results),
+            other => unreachable!("extending ended in {other:?}"),
+        }
+    }
+
+    /// Releases all that somebody holds of a queue; returns how much it was.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn release_holder(&self, queue: Partition, holder: HolderId) -> Result<u64, SubmitError> {
+        match self.submit(queue.shard, Command::ReleaseHolder { stream: queue.stream, holder }).await? {
+            Outcome::HolderReleased { count } => Ok(count),
+            other => unreachable!("releasing a holder ended in {other:?}"),
+        }
+    }
+
+    /// Gives up every record of a queue but those on their way out; returns how many.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn purge(&self, queue: Partition) -> Result<u64, SubmitError> {
+        match self.submit(queue.shard, Command::Purge { stream: queue.stream }).await? {
+            Outcome::Purged { count } => Ok(count),
+            other => unreachable!("a purge ended in {other:?}"),
+        }
+    }
+
+    /// Makes every record from `to` on ready again; returns how many are there again.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a queue without history is refused.
+    pub async fn rewind(&self, queue: Partition, to: Offset) -> Result<u64, SubmitError> {
+        match self.submit(queue.shard, Command::Rewind { stream: queue.stream, to }).await? {
+            Outcome::Rewound { count } => Ok(count),
+            other => unreachable!("a rewind ended in {other:?}"),
+        }
+    }
+}
+
+/// Questions.
+impl Engine {
+    /// A queue as it is now; `None` if its creation is still under way.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn queue_view(&self, queue: Partition) -> Result<Option<QueueView>, SubmitError> {
+        let stream = queue.stream;
+        let known = self.ask(queue.shard, move |broker| broker.queue_counts(stream).zip(broker.queue_floor(stream)));
+        let Some((counts, floor)) = known.await? else { return Ok(None) };
+        let present = counts.ready + counts.leased + counts.delayed + counts.dying;
+        let oldest = if present == 0 { None } else { self.written_at(stream, floor).await };
+        Ok(Some(QueueView { counts, floor, oldest }))
+    }
+
+    /// What has become of records of a queue.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn record_states(&self, queue: Partition, offsets: Vec<Offset>) -> Result<Vec<RecordState>, SubmitError> {
+        let stream = queue.stream;
+        let states = move |broker: &omnibus_broker::Broker| {
+            offsets.into_iter().map(|offset| broker.record_state(stream, offset)).collect()
+        };
+        self.ask(queue.shard, states).await
+    }
+
+    /// When a record was appended, as its header has it; `None` if it cannot be read now.
+    async fn written_at(&self, stream: StreamId, offset: Offset) -> Option<Timestamp> {
+        let fetched = self.read(stream, offset, 1).await.ok()?;
+        let header = omnibus_record::AnyHeader::read(fetched.pieces.first()?).ok()?.header;
+        Some(Timestamp(header.max_timestamp))
+    }
+}
+
+/// Takes the wanted messages out of what was read; returns the offset that it reaches to.
+fn take_messages(
+    pieces: Vec<Bytes>,
+    wanted: &[Offset],
+    found: &mut BTreeMap<Offset, Message>,
+) -> Result<Offset, ReadError> {
+    let unreadable = |error: omnibus_record::InvalidBatch| ReadError::Disk { reason: error.to_string() };
+    let mut end = Offset::ZERO;
+    for batch in pieces.into_iter().flat_map(omnibus_record::batches) {
+        let header = omnibus_record::AnyHeader::read(&batch).map_err(unreadable)?.header;
+        end = Offset(header.last_offset().cast_unsigned()).plus(1);
+        let base = Offset(header.base_offset.cast_unsigned());
+        // A gap between neighbours' runs may lie within what was read.
+        let from = wanted.partition_point(|offset| *offset < base);
+        if wanted.get(from).is_none_or(|offset| *offset >= end) {
+            continue;
+        }
+        for message in Messages::of(&batch, DECOMPRESSED_BYTES_MAX).map_err(unreadable)? {
+            let message = message.map_err(unreadable)?;
+            if wanted.binary_search(&message.offset).is_ok() {
+                found.insert(message.offset, message);
+            }
+        }
+    }
+    Ok(end)
+}

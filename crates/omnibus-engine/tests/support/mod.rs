@@ -1,0 +1,128 @@
+//! An engine on a disk in memory, and queues on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_engine::queues::Delivery;
+use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams};
+use omnibus_io::fault::FaultDisk;
+use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_log::LogConfig;
+use omnibus_model::command::{Acquire, CreateQueue};
+use omnibus_model::queue::{Envelope, QueueConfig};
+use omnibus_model::topic::{Partition, TopicConfig};
+use omnibus_model::{BatchInfo, Millis, Offset, RecordFormat, Timestamp, TopicId, TopicName};
+use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
+
+/// A running engine.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    running: Running,
+    disk: FaultDisk,
+}
+
+impl Node {
+    pub(crate) fn start() -> Self {
+        Self::on(FaultDisk::new(1))
+    }
+
+    fn on(disk: FaultDisk) -> Self {
+        let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
+        let seams = Seams {
+            disk: Arc::new(disk.clone()),
+            clock: Arc::new(SystemClock::default()),
+            entropy: Arc::new(SystemEntropy::open().unwrap()),
+        };
+        let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
+        Self { engine, running, disk }
+    }
+
+    /// What is there after the power went away at this moment.
+    pub(crate) fn restarted_after_a_power_cut(self) -> Self {
+        let after = self.disk.fork(2);
+        after.cut_power();
+        after.restart();
+        Self::on(after)
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.close().await;
+    }
+
+    /// Waits until every shard has taken all that was asked so far.
+    pub(crate) async fn settled(&self) {
+        tokio::task::yield_now().await;
+        for shard in self.engine.data_shards() {
+            self.engine.submit(shard, omnibus_model::Command::Tick).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn queue(&self, name: &str, queue: QueueConfig) -> Partition {
+        let create = CreateQueue {
+            name: TopicName::new(name).unwrap(),
+            id: TopicId(self.engine.random()),
+            config: TopicConfig::default(),
+            queue,
+        };
+        self.engine.create_queue(create).await.unwrap().partitions[0]
+    }
+
+    /// Sends messages; returns their offsets.
+    pub(crate) async fn send(&self, queue: Partition, bodies: &[&str]) -> Vec<u64> {
+        let messages = bodies.iter().map(|body| (message(body), None)).collect();
+        let answers = self.engine.enqueue(queue, messages).await.unwrap();
+        answers.into_iter().map(|answer| answer.unwrap().base.0).collect()
+    }
+
+    /// Appends one batch of Kafka's.
+    pub(crate) async fn produce(&self, queue: Partition, values: &[&str]) {
+        let mut builder = BatchBuilder::new(Codec::Lz4);
+        for value in values {
+            builder.push(Timestamp(1_000), Some(b"key"), Some(value.as_bytes()), &[]);
+        }
+        let bytes = builder.finish(Stamp::default());
+        let batch = BatchInfo {
+            format: RecordFormat::KafkaBatch,
+            count: u32::try_from(values.len()).unwrap(),
+            bytes: u32::try_from(bytes.len()).unwrap(),
+            timestamp_max: Timestamp(1_000),
+            producer: None,
+        };
+        let commit = self.engine.append(queue.shard, queue.stream, Payload { batch, bytes }).await.unwrap();
+        commit.appended().await.unwrap();
+    }
+
+    /// Takes what is ready, without waiting.
+    pub(crate) async fn receive(&self, queue: Partition, count_max: u32) -> Vec<Delivery> {
+        let acquired = self.engine.receive(queue, acquire(queue, count_max), Duration::ZERO).await.unwrap();
+        self.engine.deliveries(queue.stream, &acquired.leases).await.unwrap()
+    }
+}
+
+/// What a queue is if its creator has no wishes.
+pub(crate) fn queue_config() -> QueueConfig {
+    QueueConfig { lease: Millis(30_000), ..QueueConfig::default() }
+}
+
+pub(crate) fn acquire(queue: Partition, count_max: u32) -> Acquire {
+    Acquire { stream: queue.stream, count_max, lease: Millis(30_000), holder: None, attempt: None }
+}
+
+pub(crate) fn message(body: &str) -> Encoded {
+    let timestamp = Timestamp(1_700_000_000_000);
+    let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
+    let message = Message {
+        offset: Offset::ZERO,
+        timestamp,
+        envelope: Envelope::default(),
+        native: Native::Sqs(native),
+        history: None,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    };
+    message.encode().unwrap()
+}
+
+pub(crate) fn bodies(deliveries: &[Delivery]) -> Vec<String> {
+    deliveries.iter().map(|delivery| String::from_utf8(delivery.message.body.to_vec()).unwrap()).collect()
+}
