@@ -21,6 +21,10 @@ pub(super) async fn rewrite_topic(
     mode: Mode,
     rewrite: impl Fn(&TopicConfig) -> Result<TopicConfig, ConfigError>,
 ) -> Result<(), Failure> {
+    if topic.queue.is_some() {
+        let message = format!("{} is a queue, which has none of a topic's configs", topic.name);
+        return Err(Failure::new(ErrorCode::PolicyViolation, message));
+    }
     let mut topic = topic;
     for _ in 0..ATTEMPTS_MAX {
         let change = ConfigChange { before: topic.config.clone(), after: rewrite(&topic.config)? };

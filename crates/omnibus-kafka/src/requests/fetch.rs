@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::topic::Compression;
-use omnibus_model::{LeaderEpoch, StreamId, TopicId};
+use omnibus_model::{LeaderEpoch, RecordFormat, StreamId, TopicId};
+use omnibus_record::{AnyHeader, InvalidBatch};
 
 use super::Context;
 use super::partition::{self, Place, read_offset, wire_offset};
@@ -161,6 +162,16 @@ async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowa
         return if outside { failed(ErrorCode::OffsetOutOfRange) } else { filled(bounds, Vec::new()) };
     }
     match context.engine.read(place.stream, from, allowance.bytes).await {
+        Ok(fetched) if place.topic.queue.is_some() => match converted(fetched.pieces, allowance) {
+            Ok(batches) => filled(fetched.bounds, batches),
+            Err(invalid) => {
+                tracing::error!(topic = %place.topic.name, %from, %invalid, "a stored record cannot be read");
+                PartitionData {
+                    error_code: ErrorCode::KafkaStorageError.number(),
+                    ..filled(fetched.bounds, Vec::new())
+                }
+            }
+        },
         Ok(fetched) => {
             let bytes: usize = fetched.pieces.iter().map(Bytes::len).sum();
             let fits = allowance.first || bytes <= allowance.bytes;
@@ -171,6 +182,24 @@ async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowa
             PartitionData { error_code: read_error(&error).number(), ..filled(bounds, Vec::new()) }
         }
     }
+}
+
+/// Makes batches of the messages of a queue, as many as the client lets; they may take more bytes
+/// than what is stored.
+fn converted(pieces: Vec<Bytes>, allowance: Allowance) -> Result<Vec<Bytes>, InvalidBatch> {
+    let mut out = BytesMut::new();
+    for stored in pieces.into_iter().flat_map(omnibus_record::batches) {
+        let batch = match AnyHeader::read(&stored)?.format {
+            RecordFormat::KafkaBatch => stored,
+            RecordFormat::Message => omnibus_record::kafka_batch(&stored)?,
+        };
+        let is_first = out.is_empty() && allowance.first;
+        if out.len() + batch.len() > allowance.bytes && !is_first {
+            break;
+        }
+        out.extend_from_slice(&batch);
+    }
+    Ok(if out.is_empty() { Vec::new() } else { vec![out.freeze()] })
 }
 
 /// Says where the client's log and this one part, if it named the epoch it read last (KIP-595).

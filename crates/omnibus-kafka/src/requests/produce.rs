@@ -8,6 +8,7 @@ use std::future::Future;
 use bytes::Bytes;
 use omnibus_engine::{Commit, Payload};
 use omnibus_model::outcome::Appended;
+use omnibus_model::queue::DeliveryOrder;
 use omnibus_model::topic::{EffectiveConfig, TimestampSource};
 use omnibus_model::{BatchInfo, RecordFormat, Timestamp};
 use omnibus_record::{Checked, Codec, InvalidBatch, Rules, Target};
@@ -113,6 +114,7 @@ async fn hand_over(
         partition::by_id(context, topic.topic_id, data.index)
     };
     let place = place.map_err(failed)?;
+    check_order(&place)?;
     let config = place.topic.config.effective(context.engine.config_defaults());
     if acks == Acks::All && config.in_sync_replicas_min > context.in_sync_replicas() {
         return Err(failed(ErrorCode::NotEnoughReplicas));
@@ -128,6 +130,17 @@ async fn hand_over(
 async fn append(context: &Context, place: &Place, payload: Payload) -> Result<Commit, PartitionProduceResponse> {
     let commit = context.engine.append(place.shard, place.stream, payload).await;
     commit.map_err(|error| failed(submit_error(&error)))
+}
+
+/// Refuses to write to a queue that keeps the order of groups: a record of Kafka's is in none.
+fn check_order(place: &Place) -> Result<(), PartitionProduceResponse> {
+    let order = place.topic.queue.as_ref().map(|queue| queue.config.cursor.order);
+    if order != Some(DeliveryOrder::Ordered) {
+        return Ok(());
+    }
+    let message =
+        format!("{} is a queue that keeps the order of groups, and Kafka's records are in none", place.topic.name);
+    Err(PartitionProduceResponse { error_message: Some(message.into()), ..failed(ErrorCode::InvalidRecord) })
 }
 
 /// Checks a batch by its topic's rules.

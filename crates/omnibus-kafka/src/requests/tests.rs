@@ -4,6 +4,7 @@ mod groups;
 mod consumer_groups;
 mod offsets;
 mod topics;
+mod queues;
 mod configs;
 mod compression;
 mod cluster;
