@@ -113,7 +113,9 @@ fn code(refusal: &Refusal) -> Code {
         }
         Refusal::UnknownPartition { .. } => Code::UnknownPartition,
         Refusal::TopicExists { .. } => Code::TopicExists,
-        Refusal::ConfigChangedMeanwhile { .. } | Refusal::MoveRunning { .. } => Code::Changed,
+        Refusal::ConfigChangedMeanwhile { .. } | Refusal::SettingsChangedMeanwhile | Refusal::MoveRunning { .. } => {
+            Code::Changed
+        }
         Refusal::LimitReached { .. } | Refusal::GroupFull { .. } | Refusal::LeasesFull { .. } => Code::LimitReached,
         Refusal::OffsetOutOfRange { .. } => Code::OffsetOutOfRange,
         Refusal::UnknownGroup { .. } => Code::UnknownGroup,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
@@ -15,6 +16,7 @@ use omnibus_model::{
 use crate::agenda::{Agenda, Due};
 use crate::checkpoint::{self, DecodeError, Version};
 use crate::classic::ClassicGroup;
+use crate::configs::Configs;
 use crate::consumer::ConsumerGroup;
 use crate::group::Membership;
 use crate::groups::Groups;
@@ -35,6 +37,7 @@ pub struct Broker {
     groups: Groups,
     queues: Queues,
     agenda: Agenda,
+    configs: Configs,
 }
 
 impl Broker {
@@ -48,6 +51,7 @@ impl Broker {
             groups: Groups::default(),
             queues: Queues::default(),
             agenda: Agenda::default(),
+            configs: Configs::default(),
         }
     }
 
@@ -80,6 +84,8 @@ impl Broker {
             Command::AllocateProducer => Ok(topics.allocate_producer()),
             Command::CreateQueue(wish) => topics.create_queue(at, wish),
             Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
+            Command::AlterBrokers { scope, change } => self.configs.alter_brokers(*scope, change),
+            Command::AlterGroup { group, change } => self.configs.alter_group(at, group, change),
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
@@ -122,7 +128,7 @@ impl Broker {
     /// Writes the broker down, to be read by [`Broker::decode`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        checkpoint::encode(&(&self.topics, &self.streams, &self.groups, &self.agenda, &self.queues))
+        checkpoint::encode(&(&self.topics, &self.streams, &self.groups, &self.agenda, &self.queues, &self.configs))
     }
 
     /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
@@ -130,14 +136,18 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda, queues) = match checkpoint::open(bytes)? {
-            (Version::Two, state) => checkpoint::decode(state)?,
+        let (topics, streams, groups, agenda, queues, configs) = match checkpoint::open(bytes)? {
+            (Version::Three, state) => checkpoint::decode(state)?,
+            (Version::Two, state) => {
+                let (topics, streams, groups, agenda, queues) = checkpoint::decode(state)?;
+                (topics, streams, groups, agenda, queues, Configs::default())
+            }
             (Version::One, state) => {
                 let (topics, streams, groups, agenda) = checkpoint::decode::<(TopicsOne, _, _, _)>(state)?;
-                (Topics::from(topics), streams, groups, agenda, Queues::default())
+                (Topics::from(topics), streams, groups, agenda, Queues::default(), Configs::default())
             }
         };
-        Ok(Self { limits, topics, streams, groups, queues, agenda })
+        Ok(Self { limits, topics, streams, groups, queues, agenda, configs })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.
@@ -162,6 +172,7 @@ impl Broker {
         self.streams.audit(&self.agenda, &self.limits);
         self.groups.audit(&self.agenda);
         self.queues.audit(&self.agenda, &self.streams);
+        self.configs.audit();
     }
 
     fn tick(&mut self, now: Timestamp) -> Applied {
@@ -198,6 +209,19 @@ impl Broker {
     #[must_use]
     pub fn topic(&self, name: &TopicName) -> Option<&SharedTopic> {
         self.topics.get(name)
+    }
+}
+
+/// Questions about what administrators have set, of the metadata shard.
+impl Broker {
+    /// Returns what is set for brokers, the widest scope first.
+    pub fn broker_configs(&self) -> impl Iterator<Item = (ConfigScope, &BrokerConfig)> {
+        self.configs.brokers()
+    }
+
+    /// Returns what is set for groups, in the order of names.
+    pub fn group_configs(&self) -> impl Iterator<Item = (&GroupName, GroupConfig)> {
+        self.configs.groups()
     }
 }
 
@@ -401,6 +425,8 @@ pub const fn group_of(command: &Command) -> Option<&GroupName> {
         | Command::Purge { .. }
         | Command::Rewind { .. }
         | Command::ExpireBefore { .. }
+        | Command::AlterBrokers { .. }
+        | Command::AlterGroup { .. }
         | Command::Tick => None,
     }
 }
@@ -444,6 +470,8 @@ pub fn queue_of(command: &Command) -> Option<StreamId> {
         | Command::DeleteOffsets { .. }
         | Command::ConsumerHeartbeat(_)
         | Command::ForgetTopic { .. }
+        | Command::AlterBrokers { .. }
+        | Command::AlterGroup { .. }
         | Command::Tick => None,
     }
 }

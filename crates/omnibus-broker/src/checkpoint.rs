@@ -6,7 +6,7 @@ use thiserror::Error;
 /// The first bytes of every checkpoint.
 const MAGIC: [u8; 4] = *b"OMBR";
 /// Raise it with every change of the layout, and keep reading the versions before.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEADER_BYTES: usize = MAGIC.len() + size_of::<u16>();
 
 /// Why bytes are not a checkpoint of this broker.
@@ -33,7 +33,9 @@ pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
 pub(crate) enum Version {
     /// Before there were queues.
     One,
+    /// Before there was what administrators set.
     Two,
+    Three,
 }
 
 /// Tells which layout the bytes have, and where the state begins.
@@ -44,7 +46,8 @@ pub(crate) fn open(bytes: &[u8]) -> Result<(Version, &[u8]), DecodeError> {
     };
     match u16::from_le_bytes([*low, *high]) {
         1 => Ok((Version::One, state)),
-        VERSION => Ok((Version::Two, state)),
+        2 => Ok((Version::Two, state)),
+        VERSION => Ok((Version::Three, state)),
         found => Err(DecodeError::UnknownVersion { found }),
     }
 }

@@ -15,6 +15,7 @@ mod classic;
 mod consumer;
 mod offsets;
 mod topics;
+mod configs;
 mod queues;
 mod cursor;
 mod streams;

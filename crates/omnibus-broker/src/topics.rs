@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use omnibus_model::command::{CreateQueue, CreateTopic};
+use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Applied;
 use omnibus_model::queue::{Queue, QueueChange};
 use omnibus_model::refusal::Limited;
-use omnibus_model::topic::{ConfigChange, Partition, SharedTopic, Topic, TopicConfig};
+use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, Timestamp, TopicId, TopicName};
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +78,7 @@ impl Topics {
         Ok(self.alter_topic(name, |topic| topic.partitions.extend(more)))
     }
 
-    pub(crate) fn alter(&mut self, name: &TopicName, change: &ConfigChange) -> Result<Applied, Refusal> {
+    pub(crate) fn alter(&mut self, name: &TopicName, change: &ConfigChange<TopicConfig>) -> Result<Applied, Refusal> {
         let topic = self.known(name)?;
         if topic.config != change.before {
             return Err(Refusal::ConfigChangedMeanwhile { topic: name.clone() });

@@ -64,7 +64,7 @@ struct Round<'a> {
 impl Compaction {
     /// Compacts the partitions of a topic that have enough to gain.
     pub(crate) async fn run(&mut self, engine: &Engine, topic: &SharedTopic) -> Result<(), CompactionError> {
-        let config = topic.config.effective(engine.config_defaults());
+        let config = topic.config.effective(&engine.config_defaults());
         if !config.cleanup.compacts() {
             return Ok(());
         }

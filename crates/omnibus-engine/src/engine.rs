@@ -12,11 +12,14 @@ use omnibus_model::command::{JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::EffectiveConfig;
-use omnibus_model::{BatchInfo, Command, GroupName, LeaderEpoch, Offset, Outcome, ShardId, StreamId, Timestamp};
+use omnibus_model::{
+    BatchInfo, Command, GroupName, LeaderEpoch, NodeId, Offset, Outcome, ShardId, StreamId, Timestamp,
+};
 use omnibus_replication::{Leadership, ReplicatedLog};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::catalog::Catalog;
+use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::error::{ReadError, SubmitError};
 use crate::shard::{Appending, Heartbeat, Request, leader_epoch};
@@ -26,6 +29,7 @@ use crate::watch::{Watch, Watches};
 /// What an engine is made with.
 #[derive(Debug)]
 pub struct EngineConfig {
+    pub node: NodeId,
     pub log: LogConfig,
     pub limits: BrokerLimits,
     /// How often retention and compaction look at every topic.
@@ -39,6 +43,7 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            node: NodeId(1),
             log: LogConfig::default(),
             limits: BrokerLimits::default(),
             // As often as Kafka's log cleaner looks (`log.cleaner.backoff.ms`).
@@ -61,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) log: Log,
     pub(crate) replicated: Arc<dyn ReplicatedLog>,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) configs: Arc<Configs>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -214,8 +220,14 @@ impl Engine {
 
     /// What a topic's configuration is where its creator chose nothing.
     #[must_use]
-    pub fn config_defaults(&self) -> &EffectiveConfig {
-        &self.inner.limits.defaults
+    pub fn config_defaults(&self) -> EffectiveConfig {
+        self.inner.configs.topic_defaults()
+    }
+
+    /// What administrators have set.
+    #[must_use]
+    pub fn configs(&self) -> &Configs {
+        &self.inner.configs
     }
 
     /// How much of everything there may be.

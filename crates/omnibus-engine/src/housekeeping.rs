@@ -124,7 +124,7 @@ async fn clean_now_and_then(engine: Engine, interval: Duration) {
 
 /// Forgets what a topic's retention no longer keeps.
 async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
-    let config = topic.config.effective(engine.config_defaults());
+    let config = topic.config.effective(&engine.config_defaults());
     if !config.cleanup.deletes() {
         return Ok(());
     }

@@ -26,6 +26,7 @@ mod pending;
 mod group_commit;
 pub mod watch;
 pub mod catalog;
+pub mod configs;
 pub mod counters;
 pub mod error;
 

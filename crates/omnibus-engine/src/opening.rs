@@ -16,7 +16,7 @@ use crate::counters::Counters;
 use crate::engine::{Engine, EngineConfig, Health, Inner};
 use crate::error::EngineError;
 use crate::housekeeping::{self, Housekeeping};
-use crate::recovery::{Recovered, catalog, leftovers, recover, settle_streams};
+use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
 use crate::watch::Watches;
 
@@ -110,7 +110,7 @@ fn start(
         watches: Arc::new(Watches::default()),
         catalog: Arc::new(catalog(&recovered)),
         counters: Arc::new(Counters::default()),
-        consumer_session: std::time::Duration::from_millis(config.limits.consumer_session_timeout.0),
+        configs: Arc::new(configs(&recovered, config.node, &config.limits)),
     };
     let term = term_here(&*shared.replicated);
     let (closing, closing_seen) = watch::channel(false);
@@ -127,12 +127,13 @@ fn start(
         actors.push(task::spawn(Actor { shard, clock, requests, progress, closing }.run()));
         shards.push(sender);
     }
-    let Shared { replicated, watches, catalog, counters, .. } = shared;
+    let Shared { replicated, watches, catalog, configs, counters, .. } = shared;
     let inner = Inner {
         shards,
         log: log.clone(),
         replicated,
         catalog,
+        configs,
         watches,
         counters,
         clock: seams.clock,

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{Command, LogIndex, Offset, Outcome, StreamId};
+use omnibus_model::{Command, GroupName, LogIndex, Offset, Outcome, StreamId};
 
 use crate::error::SubmitError;
 
@@ -18,6 +19,8 @@ pub(crate) enum Effect {
     StreamDropped { stream: StreamId },
     TopicChanged { topic: SharedTopic },
     TopicDeleted { topic: SharedTopic },
+    BrokersAltered { scope: ConfigScope, config: Box<BrokerConfig> },
+    GroupAltered { group: GroupName, config: GroupConfig },
 }
 
 impl Effect {
@@ -34,6 +37,12 @@ impl Effect {
                 Some(Self::TopicChanged { topic: topic.clone() })
             }
             (_, Outcome::TopicDeleted { topic }) => Some(Self::TopicDeleted { topic: topic.clone() }),
+            (_, Outcome::BrokersAltered { scope, config }) => {
+                Some(Self::BrokersAltered { scope: *scope, config: config.clone() })
+            }
+            (_, Outcome::GroupAltered { group, config }) => {
+                Some(Self::GroupAltered { group: group.clone(), config: *config })
+            }
             _ => None,
         }
     }

@@ -8,9 +8,10 @@ use omnibus_log::{Checkpoint, Log, ReplayEntry};
 use omnibus_model::command::Append;
 use omnibus_model::queue::CursorConfig;
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{BatchInfo, Command, LogIndex, ShardId, StreamId, TopicId, TopicName};
+use omnibus_model::{BatchInfo, Command, LogIndex, NodeId, ShardId, StreamId, TopicId, TopicName};
 
 use crate::catalog::Catalog;
+use crate::configs::Configs;
 use crate::departing::Leftovers;
 use crate::error::EngineError;
 use crate::group_commit::decode_head;
@@ -134,4 +135,18 @@ pub fn catalog(recovered: &[Recovered]) -> Catalog {
         catalog.put(topic.clone());
     }
     catalog
+}
+
+/// What the metadata shard's broker remembers that administrators have set.
+#[must_use]
+pub fn configs(recovered: &[Recovered], node: NodeId, limits: &BrokerLimits) -> Configs {
+    let configs = Configs::new(node, limits);
+    let metadata = &recovered[usize::from(ShardId::METADATA.0)].broker;
+    for (scope, config) in metadata.broker_configs() {
+        configs.put_brokers(scope, config.clone());
+    }
+    for (group, config) in metadata.group_configs() {
+        configs.put_group(group.clone(), config);
+    }
+    configs
 }

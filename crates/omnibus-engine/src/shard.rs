@@ -23,6 +23,7 @@ use omnibus_replication::{Proposal, ReplicatedLog};
 use tokio::sync::oneshot;
 
 use crate::catalog::Catalog;
+use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
@@ -102,8 +103,7 @@ pub struct Shared {
     pub watches: Arc<Watches>,
     pub catalog: Arc<Catalog>,
     pub counters: Arc<Counters>,
-    /// How long a member of a consumer group lives without a heartbeat.
-    pub consumer_session: Duration,
+    pub configs: Arc<Configs>,
 }
 
 /// One shard.
@@ -289,7 +289,8 @@ impl Shard {
         match (command, &outcome) {
             (Command::ConsumerHeartbeat(heartbeat), Outcome::HeartbeatTaken(taken)) if taken.member_epoch >= 0 => {
                 let member = (heartbeat.group.clone(), taken.member.clone());
-                self.sessions.begin(self.now.elapsed, member, self.shared.consumer_session);
+                let timeout = self.shared.configs.consumer_session(&heartbeat.group);
+                self.sessions.begin(self.now.elapsed, member, timeout);
             }
             (Command::CommitOffsets(commit), _) => {
                 let members = commit.member.iter();
@@ -414,6 +415,8 @@ impl Shard {
             }
             Effect::TopicChanged { topic } => self.shared.catalog.put(topic),
             Effect::TopicDeleted { topic } => self.shared.catalog.remove(&topic),
+            Effect::BrokersAltered { scope, config } => self.shared.configs.put_brokers(scope, *config),
+            Effect::GroupAltered { group, config } => self.shared.configs.put_group(group, config),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Topics: what takes more than one shard.
 
 use omnibus_model::command::CreateTopic;
-use omnibus_model::topic::{ConfigChange, SharedTopic};
-use omnibus_model::{Command, Offset, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
+use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
+use omnibus_model::topic::{SharedTopic, TopicConfig};
+use omnibus_model::{Command, GroupName, Offset, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
@@ -29,8 +30,33 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn alter_topic(&self, topic: TopicName, change: ConfigChange) -> Result<SharedTopic, SubmitError> {
+    pub async fn alter_topic(
+        &self,
+        topic: TopicName,
+        change: ConfigChange<TopicConfig>,
+    ) -> Result<SharedTopic, SubmitError> {
         self.change_topic(Command::AlterTopic { topic, change: Box::new(change) }).await
+    }
+
+    /// Changes what is set for brokers; it counts when this returns.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn alter_brokers(
+        &self,
+        scope: ConfigScope,
+        change: ConfigChange<BrokerConfig>,
+    ) -> Result<(), SubmitError> {
+        let command = Command::AlterBrokers { scope, change: Box::new(change) };
+        self.submit(ShardId::METADATA, command).await.map(drop)
+    }
+
+    /// Changes what is set for a consumer group; it counts from its members' next heartbeats on.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn alter_group(&self, group: GroupName, change: ConfigChange<GroupConfig>) -> Result<(), SubmitError> {
+        self.submit(ShardId::METADATA, Command::AlterGroup { group, change }).await.map(drop)
     }
 
     /// Deletes a topic, its records, and the offsets that groups committed for it; its name is

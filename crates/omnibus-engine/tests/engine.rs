@@ -11,6 +11,7 @@ use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::{CommitOffsets, CreateTopic};
+use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::topic::{Cleanup, SharedTopic, TopicConfig};
 use omnibus_model::{
@@ -257,4 +258,25 @@ async fn little_is_compacted_once_it_has_waited_long_enough() {
     housekeeping_until(async || read_all(&engine, &impatient).await.len() == 1).await;
     assert_eq!(read_all(&engine, &patient).await.len(), 2);
     running.close().await;
+}
+
+#[tokio::test]
+async fn what_administrators_set_survives_a_power_cut_and_a_clean_end() {
+    let disk = FaultDisk::new(9);
+    let (engine, _running) = open(&disk);
+    let before = BrokerConfig::default();
+    let after = BrokerConfig { connections_max: Some(7), ..BrokerConfig::default() };
+    engine.alter_brokers(ConfigScope::Cluster, ConfigChange { before, after }).await.unwrap();
+    let group = GroupName::new("g").unwrap();
+    let after = GroupConfig { session_timeout: Some(Millis(50_000)), heartbeat_interval: None };
+    engine.alter_group(group.clone(), ConfigChange { before: GroupConfig::default(), after }).await.unwrap();
+    let cut = disk.fork(10);
+    cut.cut_power();
+    cut.restart();
+    for _ in 0..2 {
+        let (engine, running) = open(&cut);
+        assert_eq!(engine.configs().connections_max(), Some(7));
+        assert_eq!(engine.configs().group(&group), after);
+        running.close().await;
+    }
 }

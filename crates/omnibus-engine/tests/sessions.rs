@@ -10,15 +10,17 @@ use bytes::Bytes;
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_engine::SubmitError;
 use omnibus_engine::catalog::Catalog;
+use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::shard::{Moment, Request, Shard, Shared};
 use omnibus_engine::waiting::JoinAnswer;
 use omnibus_engine::watch::Watches;
 use omnibus_io::fault::FaultDisk;
 use omnibus_log::{LogConfig, Writer};
-use omnibus_model::command::{JoinGroup, SyncGroup};
+use omnibus_model::command::{ConsumerHeartbeat, JoinGroup, SyncGroup};
+use omnibus_model::config::{ConfigChange, GroupConfig};
 use omnibus_model::group::{ClientInfo, ProtocolOffer, Subscription};
-use omnibus_model::{GroupName, LogIndex, MemberId, Millis, Refusal, ShardId, Term, Timestamp};
+use omnibus_model::{Command, GroupName, LogIndex, MemberId, Millis, NodeId, Refusal, ShardId, Term, Timestamp};
 use omnibus_replication::{LocalLog, ReplicationError};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
@@ -49,7 +51,7 @@ impl Driven {
             watches: Arc::new(Watches::default()),
             catalog: Arc::new(Catalog::default()),
             counters: Arc::new(Counters::default()),
-            consumer_session: Duration::from_secs(45),
+            configs: Arc::new(Configs::new(NodeId(1), &BrokerLimits::default())),
         };
         let shard = Shard::new(HERE, Term(1), Broker::new(BrokerLimits::default()), LogIndex(0), shared);
         Self { shard, writer: opened.writer, committed }
@@ -135,4 +137,36 @@ fn leader_that_hung_up_lapses_once_its_round_is_closed() {
     assert!(matches!(share.try_recv(), Err(TryRecvError::Empty)), "the leader has not shared out anything");
     driven.tick(12);
     assert!(matches!(share.try_recv(), Ok(Err(SubmitError::Refused(Refusal::RebalanceInProgress)))));
+}
+
+fn consume() -> Command {
+    Command::ConsumerHeartbeat(Box::new(ConsumerHeartbeat {
+        group: group(),
+        member: MemberId::new("a").unwrap(),
+        member_epoch: 0,
+        instance: None,
+        client: ClientInfo::default(),
+        rebalance_timeout: Some(Millis(300_000)),
+        subscribed: Some(Vec::new()),
+        subscribed_pattern: None,
+        assignor: None,
+        owned: Some(Vec::new()),
+        topics: Some(Vec::new()),
+    }))
+}
+
+#[test]
+fn member_lives_as_long_as_its_group_is_configured_to() {
+    let mut driven = Driven::new();
+    let after = GroupConfig { session_timeout: Some(Millis(50_000)), heartbeat_interval: None };
+    let change = ConfigChange { before: GroupConfig::default(), after };
+    for command in [Command::AlterGroup { group: group(), change }, consume()] {
+        let (reply, mut outcome) = oneshot::channel();
+        driven.handle(0, Request::Submit { command, reply });
+        assert!(matches!(outcome.try_recv(), Ok(Ok(_))));
+    }
+    driven.tick(49);
+    assert_eq!(driven.shard.broker().members(&group()).len(), 1);
+    driven.tick(50);
+    assert_eq!(driven.shard.broker().members(&group()).len(), 0);
 }

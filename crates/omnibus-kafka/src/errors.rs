@@ -69,7 +69,7 @@ pub(crate) fn refused(refusal: &Refusal) -> ErrorCode {
             ErrorCode::InvalidPartitions
         }
         // Retriable: the next attempt starts from what the other administrator has left.
-        Refusal::ConfigChangedMeanwhile { .. } => ErrorCode::RequestTimedOut,
+        Refusal::ConfigChangedMeanwhile { .. } | Refusal::SettingsChangedMeanwhile => ErrorCode::RequestTimedOut,
         Refusal::LimitReached { .. } | Refusal::LeasesFull { .. } | Refusal::QueueOrderFixed => {
             ErrorCode::PolicyViolation
         }

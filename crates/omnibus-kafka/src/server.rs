@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use omnibus_engine::Engine;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::budget::Budget;
@@ -45,21 +45,18 @@ impl Server {
 
     /// Serves until `shutdown` says true, then ends every connection.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.settings.connections_max));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((socket, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                        Ok(place) => {
-                            let connection = self.serve(socket, peer);
-                            connections.spawn(async move {
-                                connection.await;
-                                drop(place);
-                            });
+                    Ok((socket, peer)) => {
+                        while connections.try_join_next().is_some() {}
+                        if connections.len() < self.connections_max() {
+                            connections.spawn(self.serve(socket, peer));
+                        } else {
+                            tracing::warn!(%peer, "too many connections: one more was closed");
                         }
-                        Err(_) => tracing::warn!(%peer, "too many connections: one more was closed"),
-                    },
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
                         // Out of file descriptors: let some go before trying again.
@@ -71,6 +68,12 @@ impl Server {
             }
         }
         connections.shutdown().await;
+    }
+
+    /// The limit of now; connections that there are stay if it is lowered.
+    fn connections_max(&self) -> usize {
+        let set = self.engine.configs().connections_max();
+        set.map_or(self.settings.connections_max, |max| usize::try_from(max).unwrap_or(usize::MAX))
     }
 
     fn serve(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {

@@ -6,11 +6,12 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueChange, QueueConfig, Settlement};
-use crate::topic::{ConfigChange, TopicConfig};
+use crate::topic::TopicConfig;
 use crate::{
     AttemptHash, BatchInfo, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId, Offset, StreamId,
     TopicId, TopicName,
@@ -31,7 +32,7 @@ pub enum Command {
     },
     AlterTopic {
         topic: TopicName,
-        change: Box<ConfigChange>,
+        change: Box<ConfigChange<TopicConfig>>,
     },
     /// Hands out a producer id that was never used before.
     AllocateProducer,
@@ -152,6 +153,18 @@ pub enum Command {
     ExpireBefore {
         stream: StreamId,
         before: Offset,
+    },
+
+    // Of the metadata shard.
+    /// Changes what is set for brokers.
+    AlterBrokers {
+        scope: ConfigScope,
+        change: Box<ConfigChange<BrokerConfig>>,
+    },
+    /// Changes what is set for a consumer group, whether or not there is one of that name.
+    AlterGroup {
+        group: GroupName,
+        change: ConfigChange<GroupConfig>,
     },
 }
 

@@ -9,6 +9,7 @@ pub mod command;
 pub mod outcome;
 pub mod refusal;
 pub mod group;
+pub mod config;
 pub mod topic;
 pub mod queue;
 pub mod batch;

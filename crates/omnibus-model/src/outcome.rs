@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{BrokerConfig, ConfigScope, GroupConfig};
 use crate::group::TopicPartitions;
 use crate::queue::{Lease, LeaseRefusal};
 use crate::topic::SharedTopic;
-use crate::{InstanceId, MemberId, MoveId, Offset, ProducerId, Refusal, Timestamp};
+use crate::{GroupName, InstanceId, MemberId, MoveId, Offset, ProducerId, Refusal, Timestamp};
 
 /// What a committed command has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,15 @@ pub enum Outcome {
         /// How far it went: dead letters leave at a bounded rate.
         before: Offset,
         dying: bool,
+    },
+
+    BrokersAltered {
+        scope: ConfigScope,
+        config: Box<BrokerConfig>,
+    },
+    GroupAltered {
+        group: GroupName,
+        config: GroupConfig,
     },
 }
 

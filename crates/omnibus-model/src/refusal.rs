@@ -20,6 +20,8 @@ pub enum Refusal {
     PartitionsOnlyGrow { topic: TopicName, present: u32, wanted: u32 },
     #[error("the configuration of {topic} was changed by somebody else meanwhile")]
     ConfigChangedMeanwhile { topic: TopicName },
+    #[error("this configuration was changed by somebody else meanwhile")]
+    SettingsChangedMeanwhile,
     #[error("the broker holds {max} {what}, the most it may")]
     LimitReached { what: Limited, max: u64 },
 
@@ -99,6 +101,7 @@ pub enum Limited {
     Dying,
     Origins,
     Moves,
+    GroupConfigs,
 }
 
 impl std::fmt::Display for Limited {
@@ -111,6 +114,7 @@ impl std::fmt::Display for Limited {
             Self::Dying => "records on their way out",
             Self::Origins => "moved records",
             Self::Moves => "move tasks",
+            Self::GroupConfigs => "configurations of groups",
         })
     }
 }

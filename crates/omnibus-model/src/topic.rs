@@ -105,15 +105,6 @@ pub enum Compression {
     Zstd,
 }
 
-/// Changes to a topic's configuration are whole new configurations: the front end computes
-/// them, and names the version it started from so that two administrators cannot overwrite
-/// each other unseen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigChange {
-    pub before: TopicConfig,
-    pub after: TopicConfig,
-}
-
 impl Cleanup {
     #[must_use]
     pub const fn deletes(self) -> bool {

@@ -2,19 +2,19 @@
 //! move them. What runs on threads and tasks in production is a call here.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use omnibus_broker::BrokerLimits;
 use omnibus_engine::EngineError;
 use omnibus_engine::catalog::Catalog;
+use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::departing::Leftovers;
-use omnibus_engine::recovery::{Recovered, catalog, leftovers, recover, settle_streams};
+use omnibus_engine::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use omnibus_engine::shard::{Moment, Request, Shard, Shared};
 use omnibus_engine::watch::Watches;
 use omnibus_io::FaultDisk;
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
-use omnibus_model::{LogIndex, ShardId, StreamId, Term};
+use omnibus_model::{LogIndex, NodeId, ShardId, StreamId, Term};
 use omnibus_replication::{Leadership, LocalLog, OnCommitted, ReplicatedLog};
 
 use crate::witness::Witness;
@@ -90,7 +90,8 @@ impl Node {
         found.report = opened.report;
         let names = Arc::new(catalog(&recovered));
         let witness = Arc::new(Witness::new(opened.replicated));
-        let shared = shared(&opened.log, &witness, &names, config);
+        let configs = Arc::new(configs(&recovered, NodeId(1), &config.limits));
+        let shared = shared(&opened.log, &witness, &names, configs);
         let mut node = Self {
             log: opened.log,
             writer: opened.writer,
@@ -190,14 +191,14 @@ fn reporter(progress: &Arc<Mutex<Progress>>) -> OnCommitted {
     })
 }
 
-fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, config: &NodeConfig) -> Shared {
+fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, configs: Arc<Configs>) -> Shared {
     Shared {
         log: log.clone(),
         replicated: Arc::<Witness>::clone(witness),
         watches: Arc::new(Watches::default()),
         catalog: Arc::clone(names),
         counters: Arc::new(Counters::default()),
-        consumer_session: Duration::from_millis(config.limits.consumer_session_timeout.0),
+        configs,
     }
 }
 

@@ -8,7 +8,8 @@ use omnibus_admin_api::topic::{PartitionView, TopicAlter, TopicCreate, TopicLine
 use omnibus_admin_api::{Code, Problem};
 use omnibus_engine::Engine;
 use omnibus_model::command::CreateTopic;
-use omnibus_model::topic::{ConfigChange, Partition, SharedTopic, Topic, TopicConfig};
+use omnibus_model::config::ConfigChange;
+use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{TopicId, TopicName};
 
 use crate::errors::{Answer, Failure};
@@ -128,7 +129,7 @@ fn view(engine: &Engine, topic: &Topic) -> TopicView {
         records,
         bytes,
         partitions: partitions.collect(),
-        config: topic_config::show(&topic.config, engine.config_defaults()),
+        config: topic_config::show(&topic.config, &engine.config_defaults()),
     }
 }
 

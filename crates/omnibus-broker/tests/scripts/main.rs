@@ -1,6 +1,7 @@
 //! Scripts: commands in, answers out. Each test is named after the rule it proves.
 //! `UPDATE_EXPECT=1 cargo test` writes the answers down; read them before you commit them.
 
+mod configs;
 mod topics;
 mod streams;
 mod offsets;

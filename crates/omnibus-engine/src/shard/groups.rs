@@ -2,7 +2,7 @@
 //! the sessions of those who are silent.
 
 use omnibus_model::command::{JoinGroup, SyncGroup};
-use omnibus_model::group::Synced;
+use omnibus_model::group::{GroupKind, Synced};
 use omnibus_model::{Command, GroupName, InstanceId, MemberId, Outcome, Refusal};
 use tokio::sync::oneshot;
 
@@ -26,8 +26,12 @@ impl Shard {
         self.advance(now);
         for listing in self.broker.groups() {
             for session in self.broker.members(&listing.group) {
+                let timeout = match listing.kind {
+                    GroupKind::Classic => duration(session.timeout),
+                    GroupKind::Consumer => self.shared.configs.consumer_session(&listing.group),
+                };
                 let member = (listing.group.clone(), session.member);
-                self.sessions.begin(now.elapsed, member, duration(session.timeout));
+                self.sessions.begin(now.elapsed, member, timeout);
             }
         }
     }

@@ -1,12 +1,17 @@
-//! How the broker is set up, under the names that Kafka has for it. All of it is read-only: it
-//! is decided when the broker starts.
+//! How the broker is set up, under the names that Kafka has for it. What topics inherit and how
+//! many clients are served can be changed; all else is decided when the broker starts.
 
 use omnibus_model::Millis;
+use omnibus_model::config::{BrokerConfig, Inherited};
 use omnibus_model::topic::{EffectiveConfig, TopicConfig};
 
-use super::entry::ConfigType::{self, Boolean, Int, List, Long, String as Text};
-use super::entry::{ConfigSource, Entry, Mutability, Synonym};
-use super::topic;
+use super::entry::ConfigType::{self, Boolean, Int, List, String as Text};
+use super::entry::{ConfigError, ConfigSource, Entry, Mutability, Synonym};
+use super::field::read_int;
+use super::topic::{self, Change};
+
+/// The one config that can be changed and that no topic inherits.
+const MAX_CONNECTIONS: &str = "max.connections";
 
 /// What there is to be told.
 #[derive(Clone, Debug)]
@@ -20,7 +25,11 @@ pub(crate) struct BrokerFacts {
     pub(crate) connections_max: usize,
     pub(crate) request_bytes_max: usize,
     pub(crate) offset_metadata_bytes_max: usize,
-    pub(crate) topic_defaults: EffectiveConfig,
+    /// What was set for this broker, and for all.
+    pub(crate) node: BrokerConfig,
+    pub(crate) cluster: BrokerConfig,
+    /// What topics inherit where neither says anything.
+    pub(crate) started: EffectiveConfig,
     pub(crate) groups: GroupLimits,
     pub(crate) producer_expiry: Millis,
 }
@@ -34,6 +43,8 @@ pub(crate) struct GroupLimits {
     pub(crate) initial_rebalance_delay: Millis,
     pub(crate) consumer_session_timeout: Millis,
     pub(crate) consumer_heartbeat_interval: Millis,
+    pub(crate) consumer_heartbeat_interval_min: Millis,
+    pub(crate) consumer_heartbeat_interval_max: Millis,
     pub(crate) offsets_retention: Millis,
 }
 
@@ -42,9 +53,69 @@ pub(crate) fn describe(facts: &BrokerFacts) -> Vec<Entry> {
     let mut entries = identity(facts);
     entries.extend(limits(facts));
     entries.extend(groups(&facts.groups));
-    entries.extend(topics(&facts.topic_defaults));
+    entries.push(connections(facts));
+    entries.extend(topics(facts));
     entries.sort_by_key(|entry| entry.name);
     entries
+}
+
+/// What was set for all brokers.
+pub(crate) fn describe_cluster(cluster: &BrokerConfig) -> Vec<Entry> {
+    let connections = cluster.connections_max.map(|max| connections_entry(vec![dynamic(max, CLUSTER)]));
+    let mut entries = topic::describe_cluster(&cluster.topics);
+    entries.extend(connections);
+    entries
+}
+
+/// Changes one config, of this broker or of all; `counts` is what topics inherit at present.
+pub(crate) fn change(
+    config: &mut BrokerConfig,
+    name: &str,
+    change: Change<'_>,
+    counts: &EffectiveConfig,
+) -> Result<(), ConfigError> {
+    if let Some(heir) = topic::heir(name) {
+        return topic::change(&mut config.topics, heir.topic, change, counts).map_err(|error| error.of(heir.broker));
+    }
+    match (name, change) {
+        (MAX_CONNECTIONS, Change::Set(value)) => {
+            let invalid = |reason| ConfigError::ValueInvalid { name: MAX_CONNECTIONS, value: value.to_owned(), reason };
+            config.connections_max = Some(read_int(value, 1).map_err(invalid)?);
+            Ok(())
+        }
+        (MAX_CONNECTIONS, Change::Append(_) | Change::Subtract(_)) => {
+            Err(ConfigError::NotAList { name: MAX_CONNECTIONS })
+        }
+        (MAX_CONNECTIONS, Change::Clear) => {
+            config.connections_max = None;
+            Ok(())
+        }
+        // As in Kafka: nothing is left of what was never there.
+        (_, Change::Clear) => Ok(()),
+        (name, _) => Err(ConfigError::NotDynamic { name: name.to_owned() }),
+    }
+}
+
+const CLUSTER: ConfigSource = ConfigSource::DynamicDefaultBroker;
+const NODE: ConfigSource = ConfigSource::DynamicBroker;
+
+fn connections(facts: &BrokerFacts) -> Entry {
+    let node = facts.node.connections_max.map(|max| dynamic(max, NODE));
+    let cluster = facts.cluster.connections_max.map(|max| dynamic(max, CLUSTER));
+    let value = facts.connections_max.to_string();
+    let started = Synonym { name: MAX_CONNECTIONS, value, source: ConfigSource::StaticBroker };
+    connections_entry(node.into_iter().chain(cluster).chain([started]).collect())
+}
+
+fn dynamic(connections_max: u32, source: ConfigSource) -> Synonym {
+    Synonym { name: MAX_CONNECTIONS, value: connections_max.to_string(), source }
+}
+
+fn connections_entry(synonyms: Vec<Synonym>) -> Entry {
+    let counts = synonyms.first().cloned().expect("there is always a limit");
+    let documentation = "The most clients that are served at a time.";
+    let entry = set(MAX_CONNECTIONS, Int, counts.value, documentation);
+    Entry { source: counts.source, mutability: Mutability::Changeable, synonyms, ..entry }
 }
 
 fn identity(facts: &BrokerFacts) -> Vec<Entry> {
@@ -74,7 +145,6 @@ fn limits(facts: &BrokerFacts) -> Vec<Entry> {
         ),
         fixed("default.replication.factor", Int, "1", "How many replicas a new topic has."),
         fixed("delete.topic.enable", Boolean, "true", "Whether topics can be deleted."),
-        set("max.connections", Int, facts.connections_max.to_string(), "The most clients that are served at a time."),
         set("num.partitions", Int, facts.default_partitions.to_string(), "How many partitions a new topic has."),
         fixed(
             "offset.metadata.max.bytes",
@@ -111,6 +181,26 @@ fn groups(groups: &GroupLimits) -> Vec<Entry> {
             groups.consumer_session_timeout,
             "How long a member of a consumer group may be silent.",
         ),
+        span(
+            "group.consumer.max.heartbeat.interval.ms",
+            groups.consumer_heartbeat_interval_max,
+            "How rarely a group's configuration may have its members send heartbeats.",
+        ),
+        span(
+            "group.consumer.max.session.timeout.ms",
+            groups.session_timeout_max,
+            "How long a group's configuration may let its members be silent at most.",
+        ),
+        span(
+            "group.consumer.min.heartbeat.interval.ms",
+            groups.consumer_heartbeat_interval_min,
+            "How often a group's configuration may have its members send heartbeats.",
+        ),
+        span(
+            "group.consumer.min.session.timeout.ms",
+            groups.session_timeout_min,
+            "How long a group's configuration lets its members be silent at least.",
+        ),
         fixed("group.coordinator.rebalance.protocols", List, "classic,consumer", "The kinds of groups there are."),
         span(
             "group.initial.rebalance.delay.ms",
@@ -130,27 +220,16 @@ fn groups(groups: &GroupLimits) -> Vec<Entry> {
 }
 
 /// What topics inherit, under the broker's names for it.
-fn topics(defaults: &EffectiveConfig) -> Vec<Entry> {
-    let mut entries: Vec<Entry> =
-        topic::describe(&TopicConfig::default(), defaults).into_iter().filter_map(inherited).collect();
-    let retention = topic_value(defaults, "retention.ms");
-    let hours = retention.parse::<i64>().map_or(-1, |millis| if millis < 0 { -1 } else { millis / 3_600_000 });
+fn topics(facts: &BrokerFacts) -> Vec<Entry> {
+    let (node, cluster) = (facts.node.topics.clone(), facts.cluster.topics.clone());
+    let mut entries = topic::describe_inherited(&Inherited { node, cluster, started: facts.started });
+    let started = Inherited { node: TopicConfig::default(), cluster: TopicConfig::default(), started: facts.started };
+    let retention = topic::describe_inherited(&started).into_iter().find(|entry| entry.name == "log.retention.ms");
+    let retention = retention.and_then(|entry| entry.value).and_then(|value| value.parse::<i64>().ok()).unwrap_or(-1);
+    let hours = if retention < 0 { -1 } else { retention / 3_600_000 };
     entries.push(fixed("log.cleaner.enable", Boolean, "true", "Compacted topics are compacted."));
     entries.push(fixed("log.retention.hours", Int, &hours.to_string(), "How long records are kept, in hours."));
-    entries.push(fixed("log.retention.ms", Long, &retention, "How long records are kept, in milliseconds."));
-    entries.push(fixed("log.roll.ms", Long, &topic_value(defaults, "segment.ms"), "The time of a span of records."));
     entries
-}
-
-fn topic_value(defaults: &EffectiveConfig, name: &str) -> String {
-    let mut entries = topic::describe(&TopicConfig::default(), defaults).into_iter();
-    entries.find(|entry| entry.name == name).and_then(|entry| entry.value).unwrap_or_default()
-}
-
-/// The broker config that a topic config inherits from.
-fn inherited(entry: Entry) -> Option<Entry> {
-    let Synonym { name, .. } = *entry.synonyms.last()?;
-    Some(Entry { name, mutability: Mutability::ReadOnly, synonyms: synonyms(name, &entry), ..entry })
 }
 
 /// A config that this broker was started with.

@@ -20,9 +20,15 @@ pub(crate) enum ConfigType {
 pub(crate) enum ConfigSource {
     /// Somebody has set it for this topic.
     DynamicTopic = 1,
+    /// Somebody has set it for this broker.
+    DynamicBroker = 2,
+    /// Somebody has set it for all brokers.
+    DynamicDefaultBroker = 3,
     /// The broker was started with it.
     StaticBroker = 4,
     Default = 5,
+    /// Somebody has set it for this group.
+    Group = 8,
 }
 
 /// A config with its value.
@@ -67,12 +73,41 @@ pub(crate) enum ConfigError {
     Unknown { name: String },
     #[error("{name} needs a value")]
     ValueMissing { name: String },
-    #[error("{value} is no value for {name}: {reason}")]
+    #[error("Invalid value {value} for configuration {name}: {reason}")]
     ValueInvalid { name: &'static str, value: String, reason: String },
     #[error("{name} is always {value} here and cannot be {wanted}")]
     Fixed { name: &'static str, value: String, wanted: String },
-    #[error("{name} is not a list that values are added to or taken from")]
+    #[error("Config value append is not allowed for config key: {name}")]
     NotAList { name: &'static str },
+    #[error("Cannot update these configs dynamically: [{name}]")]
+    NotDynamic { name: String },
+    #[error("{0}")]
+    Group(#[from] GroupConfigError),
     #[error("min.compaction.lag.ms must not be above max.compaction.lag.ms")]
     LagsCrossed,
+}
+
+/// Why a group's config cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum GroupConfigError {
+    #[error("Unknown group config name: {name}")]
+    Unknown { name: String },
+    #[error("{name} must be greater than or equal to {bound}, which is {min}")]
+    TooLow { name: &'static str, bound: &'static str, min: u64 },
+    #[error("{name} must be less than or equal to {bound}, which is {max}")]
+    TooHigh { name: &'static str, bound: &'static str, max: u64 },
+    #[error("consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms")]
+    HeartbeatTooRare,
+}
+
+impl ConfigError {
+    /// Tells of a config under its name for another resource.
+    pub(crate) fn of(self, name: &'static str) -> Self {
+        match self {
+            Self::ValueInvalid { value, reason, .. } => Self::ValueInvalid { name, value, reason },
+            Self::Fixed { value, wanted, .. } => Self::Fixed { name, value, wanted },
+            Self::NotAList { .. } => Self::NotAList { name },
+            other => other,
+        }
+    }
 }

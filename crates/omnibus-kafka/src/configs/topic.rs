@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use omnibus_model::config::Inherited;
 use omnibus_model::topic::{EffectiveConfig, TopicConfig};
 
 use super::entry::{ConfigError, ConfigSource, ConfigType, Entry, Mutability, Synonym};
@@ -21,10 +22,38 @@ pub(crate) enum Change<'a> {
 }
 
 /// Every config of a topic, in alphabetical order.
-pub(crate) fn describe(config: &TopicConfig, defaults: &EffectiveConfig) -> Vec<Entry> {
-    let (mut config, mut inherited) = (config.clone(), chosen(defaults));
-    let mut shipped = chosen(&EffectiveConfig::default());
-    TABLE.iter().map(|known| describe_one(known, &mut config, &mut inherited, &mut shipped)).collect()
+pub(crate) fn describe(config: &TopicConfig, inherited: &Inherited) -> Vec<Entry> {
+    let mut layers = Layers::new(config.clone(), inherited);
+    TABLE.iter().map(|known| layers.describe(known)).collect()
+}
+
+/// Every broker config that topics inherit.
+pub(crate) fn describe_inherited(inherited: &Inherited) -> Vec<Entry> {
+    let mut layers = Layers::new(TopicConfig::default(), inherited);
+    TABLE.iter().filter_map(|known| layers.describe_inherited(known)).collect()
+}
+
+/// Every broker config that topics inherit, as far as it was set for all brokers.
+pub(crate) fn describe_cluster(cluster: &TopicConfig) -> Vec<Entry> {
+    let mut cluster = cluster.clone();
+    let set = |known: &Known| {
+        let (name, value) = (known.inherits?, value(known, &mut cluster)?);
+        Some(known.entry(name, vec![Synonym { name, value, source: ConfigSource::DynamicDefaultBroker }]))
+    };
+    TABLE.iter().filter_map(set).collect()
+}
+
+/// The name under which topics inherit a broker config; `None` if they do not.
+pub(crate) fn heir(broker_config: &str) -> Option<Heir> {
+    let known = TABLE.iter().find(|known| known.inherits == Some(broker_config))?;
+    Some(Heir { topic: known.name, broker: known.inherits? })
+}
+
+/// One config under its two names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heir {
+    pub(crate) topic: &'static str,
+    pub(crate) broker: &'static str,
 }
 
 /// Reads a whole configuration; what it does not name has its default.
@@ -144,29 +173,75 @@ fn value(known: &Known, config: &mut TopicConfig) -> Option<String> {
     }
 }
 
-fn describe_one(
-    known: &Known,
-    config: &mut TopicConfig,
-    inherited: &mut TopicConfig,
-    shipped: &mut TopicConfig,
-) -> Entry {
-    let own = value(known, config);
-    let default = match known.setting {
-        Setting::Kept(field) => field(inherited).text().unwrap_or_default(),
-        Setting::Noted(fixed) | Setting::Always(fixed) => fixed.to_owned(),
-    };
-    let is_shipped = value(known, shipped).is_none_or(|shipped| shipped == default);
-    let default_source = if is_shipped { ConfigSource::Default } else { ConfigSource::StaticBroker };
-    let own_synonym = own.clone().map(|value| Synonym { name: known.name, value, source: ConfigSource::DynamicTopic });
-    let broker_synonym = known.inherits.map(|name| Synonym { name, value: default.clone(), source: default_source });
-    Entry {
-        name: known.name,
-        kind: known.kind,
-        source: if own.is_some() { ConfigSource::DynamicTopic } else { default_source },
-        mutability: Mutability::Changeable,
-        synonyms: own_synonym.into_iter().chain(broker_synonym).collect(),
-        value: Some(own.unwrap_or(default)),
-        documentation: known.documentation,
+/// Where a topic's configs can be from, the stronger first.
+struct Layers {
+    own: TopicConfig,
+    node: TopicConfig,
+    cluster: TopicConfig,
+    started: TopicConfig,
+    shipped: TopicConfig,
+}
+
+impl Layers {
+    fn new(own: TopicConfig, inherited: &Inherited) -> Self {
+        Self {
+            own,
+            node: inherited.node.clone(),
+            cluster: inherited.cluster.clone(),
+            started: chosen(&inherited.started),
+            shipped: chosen(&EffectiveConfig::default()),
+        }
+    }
+
+    fn describe(&mut self, known: &Known) -> Entry {
+        let own = value(known, &mut self.own);
+        let own = own.map(|value| Synonym { name: known.name, value, source: ConfigSource::DynamicTopic });
+        let inherited = known.inherits.unwrap_or(known.name);
+        let set = own.into_iter().chain(self.set_for_brokers(known, inherited)).collect();
+        let mut entry = known.entry(known.name, [set, vec![self.started(known, inherited)]].concat());
+        if !known.shipped {
+            entry.synonyms.pop();
+        }
+        entry
+    }
+
+    fn describe_inherited(&mut self, known: &Known) -> Option<Entry> {
+        let name = known.inherits?;
+        let set: Vec<Synonym> = self.set_for_brokers(known, name).collect();
+        Some(known.entry(name, [set, vec![self.started(known, name)]].concat()))
+    }
+
+    fn set_for_brokers(&mut self, known: &Known, name: &'static str) -> impl Iterator<Item = Synonym> + use<> {
+        let synonym = |value, source| Synonym { name, value, source };
+        let node = value(known, &mut self.node).map(|value| synonym(value, ConfigSource::DynamicBroker));
+        let cluster = value(known, &mut self.cluster).map(|value| synonym(value, ConfigSource::DynamicDefaultBroker));
+        node.into_iter().chain(cluster)
+    }
+
+    fn started(&mut self, known: &Known, name: &'static str) -> Synonym {
+        let value_started = match known.setting {
+            Setting::Kept(field) => field(&mut self.started).text().unwrap_or_default(),
+            Setting::Noted(fixed) | Setting::Always(fixed) => fixed.to_owned(),
+        };
+        let is_shipped = value(known, &mut self.shipped).is_none_or(|shipped| shipped == value_started);
+        let source = if is_shipped { ConfigSource::Default } else { ConfigSource::StaticBroker };
+        Synonym { name, value: value_started, source }
+    }
+}
+
+impl Known {
+    /// Describes it by all the values it has or would have, of which the first counts.
+    fn entry(&self, name: &'static str, synonyms: Vec<Synonym>) -> Entry {
+        let counts = synonyms.first().expect("each config has a value");
+        Entry {
+            name,
+            kind: self.kind,
+            source: counts.source,
+            mutability: Mutability::Changeable,
+            value: Some(counts.value.clone()),
+            synonyms,
+            documentation: self.documentation,
+        }
     }
 }
 

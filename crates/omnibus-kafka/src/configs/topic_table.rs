@@ -15,6 +15,8 @@ pub(super) struct Known {
     pub(super) min: i64,
     /// The broker config that a topic inherits it from.
     pub(super) inherits: Option<&'static str>,
+    /// Whether that config has a value as brokers are shipped.
+    pub(super) shipped: bool,
     pub(super) documentation: &'static str,
 }
 
@@ -43,7 +45,7 @@ pub(super) const TABLE: &[Known] = &[
     kept("delete.retention.ms", Long, |config| Field::Millis(&mut config.tombstone_retention)).inherits("log.cleaner.delete.retention.ms").documented("How long the mark of a deleted key stays in a compacted topic, so that every reader can see it."),
     noted("file.delete.delay.ms", Long, "60000").inherits("log.segment.delete.delay.ms").documented("Any value will do: there are no files of a topic's own to delete, and who is reading reads on undisturbed."),
     noted("flush.messages", Long, "9223372036854775807").at_least(1).inherits("log.flush.interval.messages").documented("Any value will do: every batch is on disk before it is acknowledged."),
-    noted("flush.ms", Long, "9223372036854775807").documented("Any value will do: every batch is on disk before it is acknowledged."),
+    noted("flush.ms", Long, "9223372036854775807").inherits_once_set("log.flush.interval.ms").documented("Any value will do: every batch is on disk before it is acknowledged."),
     always("follower.replication.throttled.replicas", List, "").documented("Has no effect: replication is not throttled by topic."),
     noted("index.interval.bytes", Int, "4096").inherits("log.index.interval.bytes").documented("Any value will do: every batch is indexed."),
     always("leader.replication.throttled.replicas", List, "").documented("Has no effect: replication is not throttled by topic."),
@@ -62,24 +64,24 @@ pub(super) const TABLE: &[Known] = &[
     always("remote.log.delete.on.disable", Boolean, "false").documented("Has no effect: there is no remote storage."),
     always("remote.storage.enable", Boolean, "false").documented("There is no remote storage."),
     kept("retention.bytes", Long, |config| Field::LimitOrNegative(&mut config.retention_bytes)).at_least(i64::MIN).inherits("log.retention.bytes").documented("How many bytes a partition keeps, about; -1 for no limit."),
-    kept("retention.ms", Long, |config| Field::LimitOrNegative(&mut config.retention_time)).at_least(-1).documented("How long records are kept, about; -1 for ever."),
+    kept("retention.ms", Long, |config| Field::LimitOrNegative(&mut config.retention_time)).at_least(-1).inherits_once_set("log.retention.ms").documented("How long records are kept, about; -1 for ever."),
     noted("segment.bytes", Int, "1073741824").at_least(1_048_576).inherits("log.segment.bytes").documented("Any value will do: retention and compaction take single batches, they do not wait for a segment to fill."),
     noted("segment.index.bytes", Int, "10485760").at_least(4).inherits("log.index.size.max.bytes").documented("Any value will do: indexes take the space they need, and nothing ends because one is full."),
-    noted("segment.jitter.ms", Long, "0").documented("Any value will do: there are no segments whose ends had to be spread."),
-    noted("segment.ms", Long, "604800000").at_least(1).documented("Any value will do: retention and compaction take single batches, they do not wait for a segment to age."),
+    noted("segment.jitter.ms", Long, "0").inherits_once_set("log.roll.jitter.ms").documented("Any value will do: there are no segments whose ends had to be spread."),
+    noted("segment.ms", Long, "604800000").at_least(1).inherits_once_set("log.roll.ms").documented("Any value will do: retention and compaction take single batches, they do not wait for a segment to age."),
     always("unclean.leader.election.enable", Boolean, "false").inherits("unclean.leader.election.enable").documented("A replica that lacks acknowledged records never becomes leader."),
 ];
 
 const fn kept(name: &'static str, kind: ConfigType, field: for<'a> fn(&'a mut TopicConfig) -> Field<'a>) -> Known {
-    Known { name, kind, setting: Setting::Kept(field), min: 0, inherits: None, documentation: "" }
+    Known { name, kind, setting: Setting::Kept(field), min: 0, inherits: None, shipped: false, documentation: "" }
 }
 
 const fn noted(name: &'static str, kind: ConfigType, value: &'static str) -> Known {
-    Known { name, kind, setting: Setting::Noted(value), min: 0, inherits: None, documentation: "" }
+    Known { name, kind, setting: Setting::Noted(value), min: 0, inherits: None, shipped: false, documentation: "" }
 }
 
 const fn always(name: &'static str, kind: ConfigType, value: &'static str) -> Known {
-    Known { name, kind, setting: Setting::Always(value), min: 0, inherits: None, documentation: "" }
+    Known { name, kind, setting: Setting::Always(value), min: 0, inherits: None, shipped: false, documentation: "" }
 }
 
 impl Known {
@@ -88,6 +90,11 @@ impl Known {
     }
 
     const fn inherits(self, config: &'static str) -> Self {
+        Self { inherits: Some(config), shipped: true, ..self }
+    }
+
+    /// In Kafka another config, in hours or of a scheduler, counts until this one is set.
+    const fn inherits_once_set(self, config: &'static str) -> Self {
         Self { inherits: Some(config), ..self }
     }
 

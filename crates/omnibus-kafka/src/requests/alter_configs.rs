@@ -1,12 +1,12 @@
 //! AlterConfigs: replaces all configs of a resource; what is not named goes back to its default.
 
 use super::Context;
-use super::config_changes::{check_unchanged, rewrite_topic};
+use super::config_changes::{Base, Changes, change_brokers, change_group, rewrite_topic};
 use super::distinct::distinct;
 use super::failure::Failure;
 use super::mode::Mode;
 use super::resource::{self, Resource};
-use crate::configs;
+use crate::configs::{self, topic::Change};
 use crate::wire::ErrorCode;
 use crate::wire::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use crate::wire::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
@@ -31,16 +31,18 @@ pub(super) async fn handle(context: &Context, request: AlterConfigsRequest, _ver
 }
 
 async fn alter(context: &Context, wanted: &AlterConfigsResource, mode: Mode) -> Result<(), Failure> {
-    let resource = resource::find(context, wanted.resource_type, &wanted.resource_name)?;
+    let resource = resource::find_to_alter(context, wanted.resource_type, &wanted.resource_name)?;
     let pairs = || wanted.configs.iter().map(|config| (&*config.name, config.value.as_deref()));
     if let Some((name, _)) = pairs().find(|(_, value)| value.is_none()) {
-        return Err(Failure::new(ErrorCode::InvalidRequest, format!("{name} needs a value")));
+        return Err(Failure::new(ErrorCode::InvalidRequest, format!("Null value not supported for : {name}")));
     }
+    let changes: Changes<'_> = pairs().map(|(name, value)| (name, Change::Set(value.unwrap_or_default()))).collect();
     match resource {
         Resource::Topic(topic) => {
             let defaults = context.engine.config_defaults();
-            rewrite_topic(context, topic, mode, |_| configs::topic::read(pairs(), defaults)).await
+            rewrite_topic(context, topic, mode, |_| configs::topic::read(pairs(), &defaults)).await
         }
-        other => check_unchanged(context, &other, pairs()),
+        Resource::Brokers(scope) => change_brokers(context, scope, (Base::Nothing, &changes), mode).await,
+        Resource::Group(group) => change_group(context, group, (Base::Nothing, &changes), mode).await,
     }
 }

@@ -4,7 +4,7 @@
 use omnibus_model::command::ConsumerHeartbeat;
 use omnibus_model::group::{ClientInfo, ConsumerSubscription, TopicPartitions as Share};
 use omnibus_model::outcome::HeartbeatTaken;
-use omnibus_model::{Command, MemberId, Millis, Outcome, PartitionIndex, TopicName};
+use omnibus_model::{Command, GroupName, MemberId, Millis, Outcome, PartitionIndex, TopicName};
 
 use super::Context;
 use super::group::{client, group_name, instance_id, member_id};
@@ -37,7 +37,7 @@ pub(super) async fn handle(
     version: i16,
 ) -> ConsumerGroupHeartbeatResponse {
     match beat(context, &request, version).await {
-        Ok(taken) => accepted(context, taken),
+        Ok(taken) => accepted(taken, heartbeat_interval(context, &request)),
         Err(rejected) => ConsumerGroupHeartbeatResponse {
             error_code: rejected.error.number(),
             error_message: Some(rejected.message.into()),
@@ -160,9 +160,16 @@ fn is_known(
     !resubscribes && known.is_some_and(|known| known.topics == topics)
 }
 
-fn accepted(context: &Context, taken: HeartbeatTaken) -> ConsumerGroupHeartbeatResponse {
+/// How soon a member of the group shall come again.
+fn heartbeat_interval(context: &Context, request: &ConsumerGroupHeartbeatRequest) -> Millis {
+    let group = GroupName::new(&request.group_id).ok();
+    let set = group.and_then(|group| context.engine.configs().group(&group).heartbeat_interval);
+    set.unwrap_or(context.engine.limits().consumer_heartbeat_interval)
+}
+
+fn accepted(taken: HeartbeatTaken, heartbeat_interval: Millis) -> ConsumerGroupHeartbeatResponse {
     let stays = taken.member_epoch >= JOINS;
-    let interval = if stays { context.engine.limits().consumer_heartbeat_interval } else { Millis(0) };
+    let interval = if stays { heartbeat_interval } else { Millis(0) };
     ConsumerGroupHeartbeatResponse {
         member_id: Some(taken.member.as_str().into()),
         member_epoch: taken.member_epoch,

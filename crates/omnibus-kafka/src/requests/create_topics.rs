@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use omnibus_engine::Engine;
 use omnibus_model::command::CreateTopic;
-use omnibus_model::topic::{EffectiveConfig, TopicConfig};
+use omnibus_model::config::Inherited;
+use omnibus_model::topic::TopicConfig;
 use omnibus_model::{TopicId, TopicName};
 
 use super::distinct::distinct;
@@ -81,7 +82,7 @@ fn plan(context: &Context, topic: &CreatableTopic) -> Result<CreateTopic, Failur
         assignments => assigned_partitions(context, topic, assignments)?,
     };
     let configs = topic.configs.iter().map(|config| (&*config.name, config.value.as_deref()));
-    let config = configs::topic::read(configs, context.engine.config_defaults())?;
+    let config = configs::topic::read(configs, &context.engine.config_defaults())?;
     Ok(CreateTopic { name, id: fresh_id(&context.engine), partitions, config })
 }
 
@@ -146,12 +147,12 @@ pub(super) fn fresh_id(engine: &Engine) -> TopicId {
 }
 
 async fn carry_out(engine: &Engine, plan: Result<CreateTopic, Failure>, mode: Mode) -> CreatableTopicResult {
-    let defaults = engine.config_defaults();
+    let inherited = engine.configs().inherited();
     let created = match plan {
-        Ok(plan) if mode == Mode::Check => Ok(accepted(plan.id, plan.partitions, &plan.config, defaults)),
+        Ok(plan) if mode == Mode::Check => Ok(accepted(plan.id, plan.partitions, &plan.config, &inherited)),
         Ok(plan) => engine.create_topic(plan).await.map_err(Failure::from).map(|topic| {
             let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-            accepted(topic.id, partitions, &topic.config, defaults)
+            accepted(topic.id, partitions, &topic.config, &inherited)
         }),
         Err(failure) => Err(failure),
     };
@@ -162,12 +163,12 @@ async fn carry_out(engine: &Engine, plan: Result<CreateTopic, Failure>, mode: Mo
     })
 }
 
-fn accepted(id: TopicId, partitions: u32, config: &TopicConfig, defaults: &EffectiveConfig) -> CreatableTopicResult {
+fn accepted(id: TopicId, partitions: u32, config: &TopicConfig, inherited: &Inherited) -> CreatableTopicResult {
     CreatableTopicResult {
         topic_id: id,
         num_partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
         replication_factor: REPLICATION_FACTOR,
-        configs: Some(configs::topic::describe(config, defaults).into_iter().map(wire_config).collect()),
+        configs: Some(configs::topic::describe(config, inherited).into_iter().map(wire_config).collect()),
         ..CreatableTopicResult::default()
     }
 }

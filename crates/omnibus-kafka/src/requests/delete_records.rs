@@ -40,7 +40,7 @@ pub(super) async fn handle(context: &Context, request: DeleteRecordsRequest, _ve
 async fn delete(context: &Context, topic: &str, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
     let place = partition::by_name(context, topic, wanted.partition_index)?;
     // Of a topic that only compacts, no record may be lost but to a newer one of its key.
-    let config = place.topic.config.effective(context.engine.config_defaults());
+    let config = place.topic.config.effective(&context.engine.config_defaults());
     // A queue's records go when they are settled, expire or are purged.
     if config.cleanup == Cleanup::Compact || place.topic.queue.is_some() {
         return Err(ErrorCode::PolicyViolation);

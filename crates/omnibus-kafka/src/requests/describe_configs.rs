@@ -1,5 +1,7 @@
 //! DescribeConfigs: every config of a resource, with its type and where its value is from.
 
+use omnibus_model::config::ConfigScope;
+
 use super::Context;
 use super::failure::Failure;
 use super::resource::{self, Resource};
@@ -32,10 +34,15 @@ pub(super) async fn handle(
 
 fn entries(context: &Context, wanted: &DescribeConfigsResource) -> Result<Vec<Entry>, Failure> {
     let entries = match resource::find(context, wanted.resource_type, &wanted.resource_name)? {
-        Resource::Topic(topic) => configs::topic::describe(&topic.config, context.engine.config_defaults()),
-        Resource::Broker => configs::broker::describe(&resource::broker_facts(context)),
-        Resource::Cluster => Vec::new(),
-        Resource::Group => configs::group::describe(&resource::group_facts(context)),
+        Resource::Topic(topic) => configs::topic::describe(&topic.config, &context.engine.configs().inherited()),
+        Resource::Brokers(ConfigScope::Node(_)) => configs::broker::describe(&resource::broker_facts(context)),
+        Resource::Brokers(ConfigScope::Cluster) => {
+            configs::broker::describe_cluster(&context.engine.configs().brokers(ConfigScope::Cluster))
+        }
+        Resource::Group(group) => {
+            let config = context.engine.configs().group(&group);
+            configs::group::describe(&config, &resource::group_facts(context))
+        }
     };
     let keys = wanted.configuration_keys.as_deref().unwrap_or_default();
     let is_wanted = |entry: &Entry| keys.is_empty() || keys.iter().any(|key| *key == entry.name);

@@ -31,6 +31,10 @@ impl From<SubmitError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::new(ErrorCode::InvalidConfig, error.to_string())
+        let code = match &error {
+            ConfigError::NotDynamic { .. } => ErrorCode::InvalidRequest,
+            _ => ErrorCode::InvalidConfig,
+        };
+        Self::new(code, error.to_string())
     }
 }

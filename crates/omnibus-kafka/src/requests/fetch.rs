@@ -109,7 +109,7 @@ fn find_readable(
     version: i16,
 ) -> Result<Place, ErrorCode> {
     let place = find(context, topic, wanted, version)?;
-    let compression = place.topic.config.effective(context.engine.config_defaults()).compression;
+    let compression = place.topic.config.effective(&context.engine.config_defaults()).compression;
     if compression == Compression::Zstd && version < ZSTD_FROM {
         return Err(ErrorCode::UnsupportedCompressionType);
     }

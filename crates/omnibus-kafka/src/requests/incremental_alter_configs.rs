@@ -3,7 +3,7 @@
 use omnibus_model::topic::{EffectiveConfig, TopicConfig};
 
 use super::Context;
-use super::config_changes::{check_unchanged, rewrite_topic};
+use super::config_changes::{Base, Changes, change_brokers, change_group, rewrite_topic};
 use super::distinct::{Times, distinct};
 use super::failure::Failure;
 use super::mode::Mode;
@@ -48,18 +48,19 @@ pub(super) async fn handle(
 }
 
 async fn alter(context: &Context, wanted: &AlterConfigsResource, mode: Mode) -> Result<(), Failure> {
-    let resource = resource::find(context, wanted.resource_type, &wanted.resource_name)?;
+    let resource = resource::find_to_alter(context, wanted.resource_type, &wanted.resource_name)?;
     let names = distinct(wanted.configs.iter().map(|config| &config.name).collect(), |name| name.to_string());
     if names.iter().any(|(_, times)| *times == Times::Often) {
         return Err(Failure::new(ErrorCode::InvalidRequest, "a config is named more than once"));
     }
-    let changes: Vec<(&str, Change<'_>)> = wanted.configs.iter().map(change).collect::<Result<_, _>>()?;
+    let changes: Changes<'_> = wanted.configs.iter().map(change).collect::<Result<_, _>>()?;
     match resource {
         Resource::Topic(topic) => {
             let defaults = context.engine.config_defaults();
-            rewrite_topic(context, topic, mode, |before| rewrite(before, &changes, defaults)).await
+            rewrite_topic(context, topic, mode, |before| rewrite(before, &changes, &defaults)).await
         }
-        other => check_unchanged(context, &other, changes.iter().map(|(name, change)| (*name, set_value(*change)))),
+        Resource::Brokers(scope) => change_brokers(context, scope, (Base::Present, &changes), mode).await,
+        Resource::Group(group) => change_group(context, group, (Base::Present, &changes), mode).await,
     }
 }
 
@@ -70,8 +71,10 @@ fn change(config: &AlterableConfig) -> Result<(&str, Change<'_>), Failure> {
         (SET, Some(value)) => Change::Set(value),
         (APPEND, Some(value)) => Change::Append(value),
         (SUBTRACT, Some(value)) => Change::Subtract(value),
-        (SET | APPEND | SUBTRACT, None) => return Err(invalid(format!("{} needs a value", config.name))),
-        (other, _) => return Err(invalid(format!("there is no operation {other} on configs"))),
+        (SET | APPEND | SUBTRACT, None) => {
+            return Err(invalid(format!("Null value not supported for : {}", config.name)));
+        }
+        (other, _) => return Err(invalid(format!("Unknown operations type {other}"))),
     };
     Ok((&config.name, change))
 }
@@ -87,12 +90,4 @@ fn rewrite(
     }
     topic::check(&after, defaults)?;
     Ok(after)
-}
-
-/// What a config is to become, if not its default.
-const fn set_value(change: Change<'_>) -> Option<&str> {
-    match change {
-        Change::Set(value) | Change::Append(value) | Change::Subtract(value) => Some(value),
-        Change::Clear => None,
-    }
 }

@@ -1,7 +1,7 @@
 //! ListConfigResources: what has configs that can be described (KIP-1142).
 
 use super::Context;
-use super::resource::{BROKER, TOPIC};
+use super::resource::{BROKER, GROUP, TOPIC};
 use crate::wire::ErrorCode;
 use crate::wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use crate::wire::messages::list_config_resources_response::{ConfigResource, ListConfigResourcesResponse};
@@ -29,6 +29,11 @@ pub(super) async fn handle(
     if is_wanted(BROKER) {
         let resource_name = context.settings.node_id.to_string().into();
         config_resources.push(ConfigResource { resource_name, resource_type: BROKER });
+    }
+    if is_wanted(GROUP) {
+        let groups = context.engine.configs().groups();
+        let groups = groups.iter().map(|group| group.as_str().into());
+        config_resources.extend(groups.map(|resource_name| ConfigResource { resource_name, resource_type: GROUP }));
     }
     if is_wanted(TOPIC) {
         let topics = context.engine.catalog().topics();

@@ -115,7 +115,7 @@ async fn hand_over(
     };
     let place = place.map_err(failed)?;
     check_order(&place)?;
-    let config = place.topic.config.effective(context.engine.config_defaults());
+    let config = place.topic.config.effective(&context.engine.config_defaults());
     if acks == Acks::All && config.in_sync_replicas_min > context.in_sync_replicas() {
         return Err(failed(ErrorCode::NotEnoughReplicas));
     }

@@ -12,8 +12,8 @@ use omnibus_io::{SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
 use omnibus_log::{LogConfig, RecoveryReport};
-use omnibus_model::Millis;
 use omnibus_model::topic::{EffectiveConfig, Limit};
+use omnibus_model::{Millis, NodeId};
 
 use super::identity::Identity;
 use crate::config::Config;
@@ -95,6 +95,7 @@ fn engine_config(config: &Config, identity: &Identity) -> Result<EngineConfig> {
         ..LogConfig::default()
     };
     Ok(EngineConfig {
+        node: NodeId(identity.node_id),
         log,
         limits: limits(config),
         housekeeping_interval: storage.retention_interval.duration(),

@@ -3,14 +3,15 @@
 use std::fmt::Write;
 
 use omnibus_model::command::{Append, CommitOffsets, ConsumerHeartbeat, CreateTopic, JoinGroup, Leaver, SyncGroup};
+use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, Joined, ProtocolOffer, Subscription, Synced, TopicPartitions, TopicShape,
 };
 use omnibus_model::outcome::{Appended, LeftMember};
-use omnibus_model::topic::{ConfigChange, TopicConfig};
+use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
-    BatchInfo, Command, LeaderEpoch, MemberId, Millis, Offset, Outcome, PartitionIndex, ProducerEpoch, ProducerId,
-    ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
+    BatchInfo, Command, LeaderEpoch, MemberId, Millis, NodeId, Offset, Outcome, PartitionIndex, ProducerEpoch,
+    ProducerId, ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
 };
 
 use super::Script;
@@ -59,6 +60,7 @@ impl Script {
                 let may = self.broker.check_offset_reader(&group(), id.as_ref(), epoch);
                 answer(Some(may), |()| "ok".to_owned())
             }
+            "configs" => self.describe_configs(),
             "group" => self.describe_group(line),
             "groups" => {
                 let groups = self.broker.groups();
@@ -93,6 +95,8 @@ impl Script {
             "delete" => Command::DeleteTopic { topic: topic(line.word(0)) },
             "grow" => Command::AddPartitions { topic: topic(line.word(0)), total: line.number(1) },
             "alter" => Command::AlterTopic { topic: topic(line.word(0)), change: Box::new(alter(line)) },
+            "alter-brokers" => Command::AlterBrokers { scope: scope(line), change: Box::new(alter_brokers(line)) },
+            "alter-group" => Command::AlterGroup { group: line.group(), change: alter_group(line) },
             "new-producer" => Command::AllocateProducer,
             "join" => Command::JoinGroup(Box::new(join(line))),
             "sync" => Command::SyncGroup(Box::new(sync(line))),
@@ -149,9 +153,22 @@ impl Script {
             | Outcome::OffsetsCommitted
             | Outcome::GroupDeleted
             | Outcome::Ticked
-            | Outcome::TopicForgotten => "done".to_owned(),
+            | Outcome::TopicForgotten
+            | Outcome::BrokersAltered { .. }
+            | Outcome::GroupAltered { .. } => "done".to_owned(),
             outcome => describe_queue(outcome),
         }
+    }
+
+    fn describe_configs(&self) -> String {
+        let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
+        let brokers = self.broker.broker_configs();
+        let brokers =
+            brokers.map(|(scope, config)| format!("{scope:?} {}", number(config.connections_max.map(u64::from))));
+        let groups = self.broker.group_configs();
+        let groups =
+            groups.map(|(group, config)| format!("{group} {}", number(config.session_timeout.map(|span| span.0))));
+        brokers.chain(groups).collect::<Vec<_>>().join(", ")
     }
 
     fn describe_offsets(&self, line: &Line<'_>) -> String {
@@ -261,8 +278,27 @@ fn append(line: &Line<'_>) -> Append {
     }
 }
 
-fn alter(line: &Line<'_>) -> ConfigChange {
+fn alter(line: &Line<'_>) -> ConfigChange<TopicConfig> {
     let config = |key| TopicConfig { batch_bytes_max: line.number_option(key), ..TopicConfig::default() };
+    ConfigChange { before: config("from"), after: config("to") }
+}
+
+/// `alter-brokers all` speaks to all, `alter-brokers 1` to one.
+fn scope(line: &Line<'_>) -> ConfigScope {
+    match line.word(0) {
+        "all" => ConfigScope::Cluster,
+        node => ConfigScope::Node(NodeId(parse(node))),
+    }
+}
+
+fn alter_brokers(line: &Line<'_>) -> ConfigChange<BrokerConfig> {
+    let config = |key| BrokerConfig { connections_max: line.number_option(key), ..BrokerConfig::default() };
+    ConfigChange { before: config("from"), after: config("to") }
+}
+
+fn alter_group(line: &Line<'_>) -> ConfigChange<GroupConfig> {
+    let span = |key| line.number_option(key).map(Millis);
+    let config = |key| GroupConfig { session_timeout: span(key), heartbeat_interval: None };
     ConfigChange { before: config("from"), after: config("to") }
 }
 

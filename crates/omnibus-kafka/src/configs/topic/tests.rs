@@ -40,6 +40,10 @@ const KAFKA: [(&str, i8, &str, &str); 33] = [
     ("unclean.leader.election.enable", 1, "false", "unclean.leader.election.enable"),
 ];
 
+fn inherited() -> Inherited {
+    Inherited { node: TopicConfig::default(), cluster: TopicConfig::default(), started: defaults() }
+}
+
 fn defaults() -> EffectiveConfig {
     EffectiveConfig::default()
 }
@@ -49,7 +53,7 @@ fn read_one(name: &str, value: &str) -> Result<TopicConfig, ConfigError> {
 }
 
 fn entry(config: &TopicConfig, name: &str) -> Entry {
-    describe(config, &defaults()).into_iter().find(|entry| entry.name == name).unwrap()
+    describe(config, &inherited()).into_iter().find(|entry| entry.name == name).unwrap()
 }
 
 fn value(config: &TopicConfig, name: &str) -> String {
@@ -58,7 +62,7 @@ fn value(config: &TopicConfig, name: &str) -> String {
 
 #[test]
 fn fresh_topic_is_described_as_kafka_describes_it() {
-    let described = describe(&TopicConfig::default(), &defaults());
+    let described = describe(&TopicConfig::default(), &inherited());
     let described: Vec<_> = described
         .iter()
         .map(|entry| {
@@ -90,7 +94,7 @@ fn set_config_shows_its_value_and_where_it_is_from() {
 #[test]
 fn default_that_the_broker_was_started_with_is_shown_as_such() {
     let defaults = EffectiveConfig { batch_bytes_max: 5000, ..defaults() };
-    let described = describe(&TopicConfig::default(), &defaults);
+    let described = describe(&TopicConfig::default(), &Inherited { started: defaults, ..inherited() });
     let entry = described.iter().find(|entry| entry.name == "max.message.bytes").unwrap();
     assert_eq!((entry.value.as_deref(), entry.source), (Some("5000"), ConfigSource::StaticBroker));
 }

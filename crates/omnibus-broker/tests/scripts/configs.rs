@@ -1,0 +1,55 @@
+//! What administrators set, in the metadata shard.
+
+use crate::script::{check, check_within};
+use expect_test::expect;
+use omnibus_broker::BrokerLimits;
+
+#[test]
+fn brokers_are_configured_all_or_each() {
+    check(&expect![[r#"
+        0s alter-brokers all to=5                                  -> done
+        0s alter-brokers 1 to=6                                    -> done
+        0s configs                                                 -> Cluster 5, Node(NodeId(1)) 6
+        0s alter-brokers all from=5                                -> done
+        0s configs                                                 -> Node(NodeId(1)) 6
+    "#]]);
+}
+
+#[test]
+fn configuration_that_was_changed_meanwhile_is_not_overwritten() {
+    check(&expect![[r#"
+        0s alter-brokers all to=5                                  -> done
+        0s alter-brokers all to=6                                  -> no: this configuration was changed by somebody else meanwhile
+        0s alter-brokers all from=5 to=5                           -> done (unchanged)
+        0s alter-group g to=50000                                  -> done
+        0s alter-group g to=60000                                  -> no: this configuration was changed by somebody else meanwhile
+        0s alter-group g from=50000 to=50000                       -> done (unchanged)
+        0s configs                                                 -> Cluster 5, g 50000
+    "#]]);
+}
+
+#[test]
+fn configuration_of_a_group_outlives_the_group() {
+    check(&expect![[r#"
+        0s alter-group g to=50000                                  -> done
+        0s commit g - orders/0=5                                   -> done
+        0s delete-group g                                          -> done
+        0s configs                                                 -> g 50000
+        0s alter-group g from=50000                                -> done
+        0s configs                                                 ->
+    "#]]);
+}
+
+#[test]
+fn configurations_of_groups_are_as_few_as_groups() {
+    let limits = BrokerLimits { groups_max: 1, ..BrokerLimits::default() };
+    check_within(
+        limits,
+        &expect![[r#"
+            0s alter-group g to=50000                                  -> done
+            0s alter-group h to=50000                                  -> no: the broker holds 1 configurations of groups, the most it may
+            0s alter-group g from=50000 to=60000                       -> done
+            0s alter-group h                                           -> done (unchanged)
+        "#]],
+    );
+}
