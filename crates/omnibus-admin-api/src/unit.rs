@@ -45,13 +45,14 @@ impl Span {
 impl FromStr for Span {
     type Err = UnitError;
 
-    /// Adds up numbers with units; a bare number is in milliseconds.
+    /// Adds up numbers with units. A bare number could be anything from milliseconds to days, so
+    /// only 0 goes without.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = || UnitError::Span { text: text.to_owned() };
-        if let Ok(millis) = text.trim().parse() {
-            return Ok(Self(millis));
-        }
         let mut rest = text.trim();
+        if rest == "0" {
+            return Ok(Self(0));
+        }
         let mut total = 0u64;
         while !rest.is_empty() {
             let (number, behind) = take_number(rest).ok_or_else(wrong)?;
@@ -149,7 +150,8 @@ mod tests {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
         assert_eq!("1h30m".parse(), Ok(Span(5_400_000)));
-        assert_eq!("250".parse(), Ok(Span(250)));
+        assert_eq!("0".parse(), Ok(Span(0)));
+        assert!("7".parse::<Span>().is_err());
     }
 
     #[test]

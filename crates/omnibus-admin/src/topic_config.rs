@@ -108,10 +108,10 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     TopicKey {
         name: "compaction_lag_max",
         kafka: "max.compaction.lag.ms",
-        meaning: "How long a record stays uncompacted at most.",
-        show: |config| Span(config.compaction_lag_max.0).to_string(),
+        meaning: "How long a record stays uncompacted at most: a span, or unlimited.",
+        show: |config| show_lag_max(config.compaction_lag_max),
         is_chosen: |config| config.compaction_lag_max.is_some(),
-        choose: |config, text| put(&mut config.compaction_lag_max, text, millis),
+        choose: |config, text| put(&mut config.compaction_lag_max, text, lag_max),
     },
     TopicKey {
         name: "dirty_ratio_min",
@@ -216,6 +216,11 @@ fn millis(text: &str) -> Result<Millis, String> {
     Ok(Millis(read::<Span>(text)?.0))
 }
 
+/// Kafka knows no unlimited lag, only the longest.
+fn lag_max(text: &str) -> Result<Millis, String> {
+    if text == "unlimited" { Ok(EffectiveConfig::default().compaction_lag_max) } else { millis(text) }
+}
+
 fn span_limit(text: &str) -> Result<Limit, String> {
     if text == "unlimited" { Ok(Limit::Unlimited) } else { Ok(Limit::AtMost(read::<Span>(text)?.0)) }
 }
@@ -253,6 +258,11 @@ fn zstd_level(text: &str) -> Result<i32, String> {
         level @ -131_072..=22 => Ok(level),
         _ => Err("must be -131072 to 22".to_owned()),
     }
+}
+
+fn show_lag_max(lag: Millis) -> String {
+    let is_longest = lag >= EffectiveConfig::default().compaction_lag_max;
+    if is_longest { "unlimited".to_owned() } else { Span(lag.0).to_string() }
 }
 
 fn show_span_limit(limit: Limit) -> String {

@@ -63,6 +63,18 @@ pub enum EngineError {
     Thread(#[source] std::io::Error),
 }
 
+impl EngineError {
+    /// Whether what is on disk is not what was written; a check of the directory tells more then.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Replication(ReplicationError::Log(error)) => error.is_damage(),
+            Self::Replication(ReplicationError::WriteFailed { .. }) | Self::Thread(_) => false,
+            Self::Checkpoint { .. } | Self::Entry { .. } => true,
+        }
+    }
+}
+
 impl From<omnibus_log::ReadError> for ReadError {
     fn from(error: omnibus_log::ReadError) -> Self {
         match error {

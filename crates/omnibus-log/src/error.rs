@@ -53,6 +53,16 @@ impl LogError {
         Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// Whether what is on disk is not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Read(ReadError::Corrupt { .. }) => true,
+            Self::Io { source, .. } => matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof),
+            _ => false,
+        }
+    }
+
     /// Whether it will pass when there is room again.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {

@@ -37,7 +37,7 @@ pub(crate) struct OpenParts {
 
 /// Opens a log, making it if the disk is empty.
 pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable) -> Result<OpenParts, LogError> {
-    check(&config)?;
+    config.check()?;
     for directory in ["wal", "pack", "ckpt", manifest::DIRECTORY] {
         disk.create_dir(directory).map_err(|source| io_error(Action::Name, directory, source))?;
     }
@@ -90,19 +90,25 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
     Ok(OpenParts { shared, writer, incarnation, checkpoints, replay, report })
 }
 
-fn check(config: &LogConfig) -> Result<(), LogError> {
-    let bad = |field, value, rule| Err(LogError::Config { field, value, rule });
-    if !config.segment_bytes.is_multiple_of(4096) || !(1 << 16..1 << 31).contains(&config.segment_bytes) {
-        return bad("segment_bytes", config.segment_bytes, "a multiple of 4096 from 64 KiB to 2 GiB");
+impl LogConfig {
+    /// Whether a log can be opened like this.
+    ///
+    /// # Errors
+    /// `Config` if a value is out of its bounds.
+    pub fn check(&self) -> Result<(), LogError> {
+        let bad = |field, value, rule| Err(LogError::Config { field, value, rule });
+        if !self.segment_bytes.is_multiple_of(4096) || !(1 << 16..1 << 31).contains(&self.segment_bytes) {
+            return bad("segment_bytes", self.segment_bytes, "a multiple of 4096 from 64 KiB to 2 GiB");
+        }
+        let block_bytes = self.block_bytes_max as u64;
+        if !(4096..=self.segment_bytes / 2).contains(&block_bytes) {
+            return bad("block_bytes_max", block_bytes, "from 4096 to half of segment_bytes");
+        }
+        if !(1..1 << 15).contains(&self.queued_entries_max) {
+            return bad("queued_entries_max", self.queued_entries_max as u64, "from 1 to 32767");
+        }
+        Ok(())
     }
-    let block_bytes = config.block_bytes_max as u64;
-    if !(4096..=config.segment_bytes / 2).contains(&block_bytes) {
-        return bad("block_bytes_max", block_bytes, "from 4096 to half of segment_bytes");
-    }
-    if !(1..1 << 15).contains(&config.queued_entries_max) {
-        return bad("queued_entries_max", config.queued_entries_max as u64, "from 1 to 32767");
-    }
-    Ok(())
 }
 
 /// Reads the root page, or makes a new log where there is nothing at all.

@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
+use crate::output::Misuse;
+
 /// The most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
@@ -44,8 +46,10 @@ impl AdminArgs {
     /// Reads the address; nothing is connected yet.
     pub(crate) fn client(&self) -> Result<AdminClient> {
         let address = self.admin.strip_prefix("http://").unwrap_or(&self.admin).trim_end_matches('/');
-        if address.contains("://") || address.contains('/') || address.is_empty() {
-            bail!("--admin {}: write http://HOST:PORT", self.admin);
+        // A number alone would be taken for a host.
+        let is_number = address.bytes().all(|byte| byte.is_ascii_digit());
+        if address.contains("://") || address.contains('/') || is_number {
+            bail!(Misuse(format!("--admin {}: write http://HOST:PORT", self.admin)));
         }
         let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let authority = if has_port { address.to_owned() } else { format!("{address}:9644") };
@@ -71,8 +75,20 @@ impl AdminClient {
     }
 
     /// Deletes what is at `path`.
-    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+    async fn delete(&self, path: &str) -> Result<()> {
         self.exchange(Method::DELETE, path, Bytes::new()).await.map(drop)
+    }
+
+    /// Deletes what is at each of these paths, until one cannot be; tells how many went.
+    pub(crate) async fn delete_each(&self, paths: impl Iterator<Item = String>) -> (usize, Result<()>) {
+        let mut deleted = 0;
+        for path in paths {
+            if let Err(error) = self.delete(&path).await {
+                return (deleted, Err(error));
+            }
+            deleted += 1;
+        }
+        (deleted, Ok(()))
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
@@ -88,7 +104,9 @@ impl AdminClient {
                 self.authority
             )
         })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        let not_ours = || format!("http://{} does not answer as the admin API of Omnibus does", self.authority);
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await;
+        let (mut sender, connection) = handshake.with_context(not_ours)?;
         let connection = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
@@ -96,7 +114,7 @@ impl AdminClient {
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
-        let answer = sender.send_request(request).await?;
+        let answer = sender.send_request(request).await.with_context(not_ours)?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| anyhow!("the answer was cut off: {error}"))?.to_bytes();
@@ -149,6 +167,8 @@ mod tests {
             ("http://broker:1/", Some("broker:1")),
             ("broker", Some("broker:9644")),
             ("https://broker", None),
+            ("9644", None),
+            ("", None),
             ("broker/v1", None),
         ] {
             let args = AdminArgs { admin: given.to_owned() };

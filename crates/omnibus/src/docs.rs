@@ -74,7 +74,7 @@ fn configuration() -> String {
 fn command_line(command: Command) -> String {
     let mut page = format!(
         "{GENERATED}# Command line\n\n\
-         Exit codes: 0 done, 1 failed (or `verify` found damage), 2 a wrong command line, 3 `serve` could no longer\n\
+         Exit codes: 0 done, 1 failed (or `verify` found damage), 2 a wrong command line or configuration, 3 `serve` could no longer\n\
          write to its disk, 130 `serve` was told twice to end.\n"
     );
     let mut command = command.term_width(100);

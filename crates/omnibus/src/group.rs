@@ -49,7 +49,7 @@ pub(crate) enum GroupVerb {
 pub(crate) struct SeekArgs {
     /// The group; need not be there yet if a --topic is named.
     group: String,
-    /// earliest, latest, an offset, time:MILLISECONDS (since 1970), +N or -N records.
+    /// beginning, end, an offset, time:MILLISECONDS (since 1970), +N or -N records.
     #[arg(value_parser = place, allow_hyphen_values = true)]
     to: SeekTo,
     /// Only this topic.
@@ -73,7 +73,7 @@ pub(crate) fn run(verb: GroupVerb, format: Format) -> Result<()> {
             GroupVerb::Describe { group, admin } => describe(&admin.client()?, &group, format).await,
             GroupVerb::Lag { group, admin } => lag(&admin.client()?, &group, format).await,
             GroupVerb::Seek(args) => seek(args, format).await,
-            GroupVerb::Rm { groups, admin } => remove(&admin.client()?, &groups).await,
+            GroupVerb::Rm { groups, admin } => remove(&admin.client()?, &groups, format).await,
         }
     })
 }
@@ -146,25 +146,24 @@ async fn seek(args: SeekArgs, format: Format) -> Result<()> {
     output::table(&columns, sought.partitions.iter().map(row))
 }
 
-async fn remove(client: &AdminClient, groups: &[String]) -> Result<()> {
-    for group in groups {
-        client.delete(&path(group)).await?;
-        output::line(format_args!("deleted {group}"))?;
-    }
-    Ok(())
+async fn remove(client: &AdminClient, groups: &[String], format: Format) -> Result<()> {
+    let paths = groups.iter().map(|group| path(group));
+    let (deleted, ended) = client.delete_each(paths).await;
+    output::deleted(&groups[..deleted], format)?;
+    ended
 }
 
 /// Reads where to go.
 fn place(text: &str) -> Result<SeekTo> {
     Ok(match text {
-        "earliest" => SeekTo::Earliest,
-        "latest" => SeekTo::Latest,
+        "beginning" | "earliest" => SeekTo::Earliest,
+        "end" | "latest" => SeekTo::Latest,
         _ => match (text.strip_prefix("time:"), text.starts_with(['+', '-'])) {
             (Some(millis), _) => SeekTo::Timestamp(millis.parse().context("write time:MILLISECONDS since 1970")?),
             (None, true) => SeekTo::Shift(text.parse().context("write +N or -N")?),
             (None, false) => match text.parse() {
                 Ok(offset) => SeekTo::Offset(offset),
-                Err(_) => bail!("write earliest, latest, an offset, time:MILLISECONDS, +N or -N"),
+                Err(_) => bail!("write beginning, end, an offset, time:MILLISECONDS, +N or -N"),
             },
         },
     })
@@ -193,6 +192,7 @@ mod tests {
     #[test]
     fn places_are_read() {
         for (text, expected) in [
+            ("beginning", SeekTo::Earliest),
             ("earliest", SeekTo::Earliest),
             ("latest", SeekTo::Latest),
             ("42", SeekTo::Offset(42)),

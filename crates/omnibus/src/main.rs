@@ -26,6 +26,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// What the parser of the command line ends with, too.
+const EXIT_MISUSE: u8 = 2;
+
 /// A program that ends early because nobody reads its output has done its work.
 fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
@@ -33,9 +36,14 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
+            if is_misuse(&error) { ExitCode::from(EXIT_MISUSE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Whether what was asked for can never be done, whatever the broker's state.
+fn is_misuse(error: &anyhow::Error) -> bool {
+    error.is::<output::Misuse>() || error.is::<config::ConfigError>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -1,6 +1,6 @@
 //! The one place that prints: tables for people, JSON for programs.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 use anyhow::Result;
@@ -20,6 +20,18 @@ pub(crate) enum Column {
     Text(&'static str),
     Number(&'static str),
 }
+
+/// A command line that cannot be done, found out after it was parsed.
+#[derive(Debug)]
+pub(crate) struct Misuse(pub(crate) String);
+
+impl Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
 
 /// Blanks between columns.
 const GAP: u16 = 2;
@@ -45,6 +57,14 @@ pub(crate) fn flush() -> Result<()> {
 /// Writes a value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value)?)
+}
+
+/// Tells what was deleted.
+pub(crate) fn deleted(names: &[String], format: Format) -> Result<()> {
+    match format {
+        Format::Json => json(&serde_json::json!({ "deleted": names })),
+        Format::Table => names.iter().try_for_each(|name| line(format_args!("deleted {name}"))),
+    }
 }
 
 /// Writes rows under headings; without frames, so that other tools can cut them.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::client::block_on;
 use crate::cluster::{Acks, Batch, Cluster, CodecName, KafkaArgs, Sent, TopicAt, partition_of_key, send};
-use crate::output::{self, Format};
+use crate::output::{self, Format, Misuse};
 
 /// Lines that may wait to be sent.
 const LINES_MAX: usize = 1000;
@@ -101,7 +101,7 @@ impl PubArgs {
             Some((key, value)) => {
                 Ok(Header { key: Bytes::copy_from_slice(key.as_bytes()), value: Some(value.to_owned().into()) })
             }
-            None => bail!("--header {text}: write KEY=VALUE"),
+            None => bail!(Misuse(format!("--header {text}: write KEY=VALUE"))),
         };
         self.headers.iter().map(header).collect()
     }

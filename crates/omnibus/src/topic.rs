@@ -7,7 +7,7 @@ use omnibus_admin_api::topic::{ConfigSource, TopicAlter, TopicCreate, TopicList,
 use omnibus_admin_api::{Data, Size};
 
 use crate::client::{AdminArgs, AdminClient, block_on, escaped};
-use crate::output::{self, Column, Format};
+use crate::output::{self, Column, Format, Misuse};
 
 /// What can be done with topics.
 #[derive(Debug, clap::Subcommand)]
@@ -78,8 +78,8 @@ pub(crate) struct PeekArgs {
     /// All partitions if absent.
     #[arg(short, long)]
     partition: Option<u32>,
-    /// earliest, latest (the last --count records), or an offset.
-    #[arg(short, long, default_value = "latest", value_name = "PLACE")]
+    /// beginning, end (the last --count records), or an offset.
+    #[arg(short, long, default_value = "end", value_name = "PLACE")]
     from: String,
     /// The most records of each partition.
     #[arg(short = 'n', long, default_value_t = 10)]
@@ -96,7 +96,7 @@ pub(crate) fn run(verb: TopicVerb, format: Format) -> Result<()> {
             TopicVerb::Ls { admin } => list(&admin.client()?, format).await,
             TopicVerb::Describe { topic, admin } => describe(&admin.client()?, &topic, format).await,
             TopicVerb::Alter(args) => alter(args, format).await,
-            TopicVerb::Rm { topics, admin } => remove(&admin.client()?, &topics).await,
+            TopicVerb::Rm { topics, admin } => remove(&admin.client()?, &topics, format).await,
             TopicVerb::Peek(args) => peek(args, format).await,
         }
     })
@@ -137,7 +137,7 @@ async fn describe(client: &AdminClient, topic: &str, format: Format) -> Result<(
 
 async fn alter(args: AlterArgs, format: Format) -> Result<()> {
     if args.partitions.is_none() && args.set.is_empty() && args.unset.is_empty() {
-        bail!("nothing to change; give --partitions, --set KEY=VALUE or --unset KEY");
+        bail!(Misuse("nothing to change; give --partitions, --set KEY=VALUE or --unset KEY".to_owned()));
     }
     let mut alter = TopicAlter { partitions: args.partitions, ..TopicAlter::default() };
     for text in &args.set {
@@ -152,16 +152,20 @@ async fn alter(args: AlterArgs, format: Format) -> Result<()> {
     }
 }
 
-async fn remove(client: &AdminClient, topics: &[String]) -> Result<()> {
-    for topic in topics {
-        client.delete(&path(topic)).await?;
-        output::line(format_args!("deleted {topic}"))?;
-    }
-    Ok(())
+async fn remove(client: &AdminClient, topics: &[String], format: Format) -> Result<()> {
+    let paths = topics.iter().map(|topic| path(topic));
+    let (deleted, ended) = client.delete_each(paths).await;
+    output::deleted(&topics[..deleted], format)?;
+    ended
 }
 
 async fn peek(args: PeekArgs, format: Format) -> Result<()> {
-    let mut path = format!("{}/records?from={}&count={}", path(&args.topic), escaped(&args.from), args.count);
+    let from = match args.from.as_str() {
+        "beginning" => "earliest",
+        "end" => "latest",
+        other => other,
+    };
+    let mut path = format!("{}/records?from={}&count={}", path(&args.topic), escaped(from), args.count);
     if let Some(partition) = args.partition {
         path += &format!("&partition={partition}");
     }
@@ -237,7 +241,7 @@ fn cell(data: Option<&Data>) -> String {
 fn pair(text: &str) -> Result<(String, String)> {
     match text.split_once('=') {
         Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
-        None => bail!("--set {text}: write KEY=VALUE, as in retention_time=1d"),
+        None => bail!(Misuse(format!("--set {text}: write KEY=VALUE, as in retention_time=1d"))),
     }
 }
 

@@ -89,8 +89,13 @@ impl Broker {
 
     /// Runs a client verb that fails, and returns its complaint.
     fn complaint(&self, arguments: &[&str]) -> String {
+        self.complaint_with(1, arguments)
+    }
+
+    /// Runs a verb that ends with this code, and returns its complaint.
+    fn complaint_with(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run_with(arguments, "");
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 }
@@ -186,14 +191,26 @@ fn errors_name_the_next_step() {
         (vec!["topic", "describe", "none"], "there is no topic none; `omnibus topic ls` lists the topics"),
         (vec!["sub", "none"], "create it with `omnibus topic create none`"),
         (vec!["topic", "create", "a/b"], "a topic's name is 1 to 249 letters"),
-        (vec!["topic", "alter", "a"], "nothing to change; give --partitions"),
+        (vec!["pub", "a/b", "x"], "a topic's name is 1 to 249 letters"),
         (vec!["topic", "create", "a", "--set", "retention.ms=1"], "did you mean retention_time?"),
+        (vec!["topic", "create", "a", "--set", "retention_time=7"], "write 500ms, 30s, 1h30m or 7d"),
         (vec!["topic", "ls", "--admin", "http://127.0.0.1:1"], "start a broker with `omnibus serve`"),
         (vec!["pub", "a", "b", "--kafka", "127.0.0.1:1"], "start a broker with `omnibus serve`"),
-        (vec!["serve", "--set", "kafka.lisen=x"], "did you mean kafka.listen?"),
+        (vec!["pub", "a", "b", "--kafka", &broker.admin], "is it Kafka that is spoken there?"),
+        (vec!["topic", "ls", "--admin", &broker.kafka], "does not answer as the admin API of Omnibus does"),
         (vec!["verify", "/nowhere"], "there is no directory /nowhere"),
     ] {
         let complaint = broker.complaint(&arguments);
+        assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+    }
+    for (arguments, expected) in [
+        (vec!["topic", "alter", "a"], "nothing to change; give --partitions"),
+        (vec!["topic", "ls", "--admin", "9644"], "write http://HOST:PORT"),
+        (vec!["pub", "a", "b", "--kafka", "localhost"], "write HOST:PORT"),
+        (vec!["serve", "--set", "kafka.lisen=x"], "did you mean kafka.listen?"),
+        (vec!["serve", "--set", "storage.segment=12"], "storage.segment (flag): segment_bytes is 12"),
+    ] {
+        let complaint = broker.complaint_with(2, &arguments);
         assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
     }
     let directory = broker.data_dir();
@@ -205,6 +222,51 @@ fn errors_name_the_next_step() {
     let other = broker.directory.path().join("other");
     let taken = broker.complaint(&["serve", "--data-dir", other.to_str().unwrap(), "--kafka", &kafka]);
     assert!(taken.contains("`--kafka 127.0.0.1:0` picks a free port"), "{taken}");
+    broker.stop();
+}
+
+#[test]
+fn directory_of_others_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::write(path.join("letter.txt"), "dear").unwrap();
+    let serve = |more: &[&str]| {
+        let mut command = omnibus();
+        command.args(["serve", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data-dir"]).arg(path).args(more);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let complaint = serve(&[]);
+    assert!(complaint.contains("is no data directory and has other files in it"), "{complaint}");
+    assert_eq!(std::fs::read_dir(path).unwrap().count(), 1);
+
+    // What an empty file system holds is nobody's, and a file that cannot be written is an error.
+    std::fs::remove_file(path.join("letter.txt")).unwrap();
+    std::fs::create_dir(path.join("lost+found")).unwrap();
+    let complaint = serve(&["--set", "storage.segment=8MiB", "--ready-file", "/nowhere/ready"]);
+    assert!(complaint.contains("cannot write /nowhere/ready"), "{complaint}");
+}
+
+#[test]
+fn places_and_deletions_read_alike_everywhere() {
+    let mut broker = Broker::start();
+    for topic in ["one", "two"] {
+        broker.run(&["topic", "create", topic, "--partitions", "1"]);
+        broker.run(&["pub", topic, "a", "b"]);
+    }
+    for from in ["beginning", "earliest"] {
+        assert_eq!(broker.run(&["sub", "one", "--from", from, "-n", "1"]), "a\n");
+        assert!(broker.run(&["topic", "peek", "one", "--from", from, "-n", "1"]).contains(" a"));
+    }
+    assert_eq!(broker.run(&["sub", "one", "--from", "2", "-e"]), "");
+    let complaint = broker.complaint(&["sub", "one", "--from", "3", "-e"]);
+    assert!(complaint.contains("offset 3 is not there: one partition 0 holds 0 to 2"), "{complaint}");
+
+    let output = broker.run_with(&["topic", "rm", "one", "none", "two", "-o", "json"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(json(&String::from_utf8(output.stdout).unwrap())["deleted"], serde_json::json!(["one"]));
+    assert_eq!(broker.run(&["topic", "rm", "two"]), "deleted two\n");
     broker.stop();
 }
 

@@ -52,11 +52,10 @@ pub(crate) async fn seek(
 
 /// A member would go on where it is and commit over the move.
 async fn refuse_members(engine: &Engine, group: &GroupName) -> Result<(), Failure> {
-    let members = engine.group(group.clone()).await?.map_or(0, |found| found.members.len());
-    if members == 0 {
+    if engine.group(group.clone()).await?.is_none_or(|found| found.members.is_empty()) {
         return Ok(());
     }
-    let message = format!("group {group} has {members} members, which would commit over the move");
+    let message = format!("group {group} has members, which would commit over the move");
     let next = format!("stop them and try again; `omnibus group describe {group}` names them");
     Err(Problem::new(Code::GroupNotEmpty, message).next(next).into())
 }

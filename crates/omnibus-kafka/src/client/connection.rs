@@ -332,7 +332,7 @@ fn take_frame(received: &mut BytesMut) -> io::Result<Option<Bytes>> {
     let Some(prefix) = received.first_chunk::<4>() else { return Ok(None) };
     let length = usize::try_from(i32::from_be_bytes(*prefix)).map_err(io::Error::other)?;
     if length > FRAME_BYTES_MAX {
-        return Err(io::Error::other(format!("an answer of {length} bytes")));
+        return Err(io::Error::other(format!("an answer of {length} bytes is not Kafka's")));
     }
     if received.len() - 4 < length {
         received.reserve(length + 4 - received.len());

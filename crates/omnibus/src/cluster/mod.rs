@@ -15,6 +15,8 @@ use omnibus_kafka::wire::messages::metadata_response::MetadataResponseTopic;
 use omnibus_kafka::wire::{ApiKey, ErrorCode, WireString};
 use omnibus_model::TopicId;
 
+use crate::output::Misuse;
+
 pub(crate) use produce::{Acks, Batch, CodecName, Sent, partition_of_key, send};
 pub(crate) use reader::{Fetched, Reader};
 
@@ -71,8 +73,15 @@ impl KafkaArgs {
     /// Connects.
     pub(crate) async fn cluster(&self) -> Result<Cluster> {
         let addresses: Vec<String> = self.kafka.split(',').map(|address| address.trim().to_owned()).collect();
-        let client = Client::connect(&addresses, CLIENT_ID).await.map_err(|error| {
-            anyhow!("{error}; start a broker with `omnibus serve`, or name another with --kafka or OMNIBUS_KAFKA")
+        let has_port = |address: &str| address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if let Some(address) = addresses.iter().find(|address| !has_port(address)) {
+            bail!(Misuse(format!("--kafka {address}: write HOST:PORT")));
+        }
+        let client = Client::connect(&addresses, CLIENT_ID).await.map_err(|error| match error {
+            ClientError::Connect { .. } => {
+                anyhow!("{error}; start a broker with `omnibus serve`, or name another with --kafka or OMNIBUS_KAFKA")
+            }
+            _ => anyhow!("{}: {error}; is it Kafka that is spoken there?", self.kafka),
         })?;
         Ok(Cluster { client, address: self.kafka.clone() })
     }
@@ -101,6 +110,9 @@ impl Cluster {
         let Some(topic) = response.topics.into_iter().next() else { bail!("the cluster says nothing of {name}") };
         match ErrorCode::from_number(topic.error_code) {
             Some(ErrorCode::UnknownTopicOrPartition) => return Ok(None),
+            Some(ErrorCode::InvalidTopicException) => bail!(
+                "{name:?} cannot name a topic; a topic's name is 1 to 249 letters, digits, dots, underscores and hyphens"
+            ),
             _ => check(ApiKey::Metadata, topic.error_code)?,
         }
         Ok(Some(described(topic, name)))

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use omnibus_kafka::client::{Answer, Connection, check};
 use omnibus_kafka::wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use omnibus_kafka::wire::messages::produce_response::ProduceResponse;
-use omnibus_kafka::wire::{ApiKey, Records};
+use omnibus_kafka::wire::{ApiKey, ErrorCode, Records};
 use omnibus_record::Codec;
 
 use super::{TIMEOUT_MS, TopicAt};
@@ -74,6 +74,12 @@ impl Sent {
         let response = answer.wait().await?;
         let partition = response.responses.first().and_then(|topic| topic.partition_responses.first());
         let partition = partition.context("the broker does not say whether it took the batch")?;
+        if ErrorCode::from_number(partition.error_code) == Some(ErrorCode::MessageTooLarge) {
+            bail!(
+                "the message is larger than its topic takes; on Omnibus \
+                 `omnibus topic alter TOPIC --set batch_bytes_max=SIZE` raises that"
+            );
+        }
         if let Err(error) = check(ApiKey::Produce, partition.error_code) {
             match partition.error_message.as_deref() {
                 Some(message) => bail!("{error}: {message}"),

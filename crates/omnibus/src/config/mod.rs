@@ -14,7 +14,7 @@ use omnibus_admin_api::{Size, Span};
 use omnibus_log::{Choice, LogConfig};
 
 pub(crate) use keys::{KEYS, Key};
-pub(crate) use sources::{Effective, Given, Source};
+pub(crate) use sources::{ConfigError, Effective, Given, Source};
 
 /// Everything that can be chosen. Defaults are the right choice on a developer's machine
 /// and on a server that keeps to itself.

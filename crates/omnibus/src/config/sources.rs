@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use omnibus_admin_api::nearest;
+use omnibus_log::LogConfig;
 use toml::{Table, Value};
 
 use super::Config;
@@ -61,7 +62,19 @@ impl Effective {
         for (key, value) in &given.flags {
             effective.choose(key, value, Source::Flag)?;
         }
+        effective.check()?;
         Ok(effective)
+    }
+
+    /// Checks what a value alone does not tell.
+    fn check(&self) -> Result<(), ConfigError> {
+        let log = LogConfig { segment_bytes: self.config.storage.segment.0, ..LogConfig::default() };
+        let source = || self.chosen.get("storage.segment").cloned().unwrap_or(Source::Default);
+        log.check().map_err(|error| ConfigError::Invalid {
+            source: source(),
+            key: "storage.segment".to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// Where a key was chosen.

@@ -1,21 +1,22 @@
 //! Makes an engine and the doors' settings from the configuration.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use omnibus_admin_api::group::Assigned;
 use omnibus_broker::BrokerLimits;
 use omnibus_engine::{Engine, EngineConfig, Running, Seams};
-use omnibus_io::{SystemClock, SystemDisk, SystemEntropy};
+use omnibus_io::{Disk, SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
 use omnibus_log::{LogConfig, RecoveryReport};
 use omnibus_model::topic::{EffectiveConfig, Limit};
 use omnibus_model::{Millis, NodeId};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use crate::config::Config;
 
 /// Opens the data directory.
@@ -27,15 +28,32 @@ pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
         }
         _ => anyhow!(error).context(format!("cannot open the data directory {directory}")),
     })?;
+    refuse_others_files(&disk, &config.data_dir)?;
     let entropy = SystemEntropy::open().context("cannot open /dev/urandom")?;
     let identity = Identity::of(&disk, &entropy)?;
     let seams = Seams { disk: Arc::new(disk), clock: Arc::new(SystemClock::default()), entropy: Arc::new(entropy) };
     let opened = Engine::open(seams, engine_config(config, &identity)?);
-    let (engine, running) = opened.with_context(|| {
-        format!("the data in {directory} cannot be opened; `omnibus verify {directory}` lists what is damaged")
+    let (engine, running) = opened.map_err(|error| {
+        let next = format!("; `omnibus verify {directory}` lists what is damaged");
+        let next = if error.is_damage() { next } else { String::new() };
+        anyhow!(error).context(format!("the data in {directory} cannot be opened{next}"))
     })?;
     tell(&running.report);
     Ok((engine, running, identity))
+}
+
+/// A directory that is somebody else's is not made a data directory by mistake.
+fn refuse_others_files(disk: &SystemDisk, directory: &Path) -> Result<()> {
+    let names = disk.list("").with_context(|| format!("cannot read {}", directory.display()))?;
+    let is_ours = |name: &String| name.starts_with("SUPER.") || name.starts_with(identity::FILE);
+    let is_others = |name: &String| name != "lost+found" && !name.starts_with('.');
+    if !names.iter().any(is_ours) && names.iter().any(is_others) {
+        bail!(
+            "{} is no data directory and has other files in it; choose an empty or a new one with --data-dir",
+            directory.display()
+        );
+    }
+    Ok(())
 }
 
 /// Says what opening has repaired.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use omnibus_io::{Access, Caching, Disk, Durability, Entropy, OpenMode};
 use serde::{Deserialize, Serialize};
 
-const FILE: &str = "identity.toml";
+pub(super) const FILE: &str = "identity.toml";
 const FILE_NEW: &str = "identity.toml.new";
 
 /// An identity fits into this many bytes.

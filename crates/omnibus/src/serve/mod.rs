@@ -4,11 +4,13 @@ mod announce;
 mod engine;
 mod identity;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use omnibus_engine::{Engine, Running};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -113,7 +115,12 @@ async fn serve(effective: &Effective, args: &ServeArgs) -> Result<ExitCode> {
             return Err(error);
         }
     };
-    if let Err(error) = doors.announce(args.ready_file.as_deref(), &config.data_dir) {
+    // Somebody waits for the file.
+    if let Some(Err(error)) = args.ready_file.as_deref().map(|file| doors.addresses.write(file)) {
+        close(doors, running).await;
+        return Err(error);
+    }
+    if let Err(error) = doors.addresses.print(&config.data_dir) {
         tracing::warn!(%error, "clients can connect, but where could not be told");
     }
     tokio::select! {
@@ -148,9 +155,9 @@ impl Doors {
         let config = &effective.config;
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
-        let kafka = kafka.with_context(|| taken("kafka", config.kafka.listen))?;
+        let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
-        let admin = admin.with_context(|| taken("admin", config.admin.listen))?;
+        let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
             kafka: kafka.local_addr()?,
             admin: admin.local_addr()?,
@@ -174,13 +181,6 @@ impl Doors {
         let admin = tokio::spawn(admin.run(Arc::new(node), stop));
         Ok(Self { addresses, shutdown, tasks: vec![kafka, admin] })
     }
-
-    fn announce(&self, ready_file: Option<&Path>, data_dir: &Path) -> Result<()> {
-        if let Some(file) = ready_file {
-            self.addresses.write(file)?;
-        }
-        self.addresses.print(data_dir)
-    }
 }
 
 async fn close(doors: Doors, running: Running) {
@@ -201,8 +201,14 @@ fn end_at_once_on(mut signals: Signals) {
     });
 }
 
-fn taken(door: &str, address: std::net::SocketAddr) -> String {
-    format!("cannot listen on {address}; is another broker running? `--{door} 127.0.0.1:0` picks a free port")
+fn cannot_listen(door: &str, address: SocketAddr, error: io::Error) -> anyhow::Error {
+    let next = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("is another broker running? `--{door} 127.0.0.1:0` picks a free port"),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 stands for all it has".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need the rights of root".to_owned(),
+        _ => format!("choose another address with --{door}"),
+    };
+    anyhow!(error).context(format!("cannot listen on {address}; {next}"))
 }
 
 /// Every key with its value, and where it was chosen.

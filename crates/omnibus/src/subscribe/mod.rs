@@ -8,7 +8,7 @@ use omnibus_record::Records;
 
 use crate::client::block_on;
 use crate::cluster::{Cluster, Fetched, KafkaArgs, Place, Reader, TopicAt};
-use crate::output::{self, Format};
+use crate::output::{self, Format, Misuse};
 use crate::signals::Signals;
 use member::Member;
 use show::Style;
@@ -72,7 +72,8 @@ pub(crate) fn run(args: SubArgs, format: Format) -> Result<()> {
         let mut cluster = args.kafka.cluster().await?;
         let topic = cluster.topic(&args.topic).await?;
         if let (From::Offset(_), None) = (args.from, args.partition) {
-            ensure!(topic.partitions.len() == 1, "--from: an offset belongs to one partition; add --partition");
+            let misuse = || Misuse("--from: an offset belongs to one partition; add --partition".to_owned());
+            ensure!(topic.partitions.len() == 1, misuse());
         }
         let mut signals = Signals::listen()?;
         match &args.group {
@@ -146,7 +147,17 @@ async fn follow_group(member: &mut Member, from: From, shown: &mut Shown) -> Res
 async fn start(cluster: &mut Cluster, topic: &TopicAt, partition: i32, from: From) -> Result<i64> {
     match from {
         From::Place(place) => cluster.offset(topic, partition, place).await,
-        From::Offset(offset) => Ok(offset),
+        From::Offset(offset) => {
+            let start = cluster.offset(topic, partition, Place::Beginning).await?;
+            let end = cluster.offset(topic, partition, Place::End).await?;
+            let is_there = (start..=end).contains(&offset);
+            ensure!(
+                is_there,
+                "offset {offset} is not there: {} partition {partition} holds {start} to {end}",
+                topic.name
+            );
+            Ok(offset)
+        }
     }
 }
 
