@@ -61,7 +61,7 @@ enum ConfigVerb {
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     let format = cli.output;
     match cli.verb.unwrap_or_else(|| Verb::Serve(Box::default())) {
-        Verb::Serve(args) => return serve::run(&args),
+        Verb::Serve(args) => return serve::run(&args, format),
         Verb::Verify(args) => return verify::run(&args, format),
         Verb::Pub(args) => publish::run(args, format)?,
         Verb::Sub(args) => subscribe::run(args, format)?,

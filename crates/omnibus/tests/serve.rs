@@ -249,6 +249,25 @@ fn directory_of_others_is_left_alone() {
 }
 
 #[test]
+fn addresses_are_told_as_json_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = omnibus()
+        .args(["serve", "-o", "json", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "warn"])
+        .args(["--set", "storage.segment=8MiB", "--data-dir"])
+        .arg(directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let told = json(&line);
+    assert_eq!(told["pid"], process.id());
+    assert!(told["kafka"].as_str().unwrap().starts_with("127.0.0.1:"), "{told}");
+}
+
+#[test]
 fn places_and_deletions_read_alike_everywhere() {
     let mut broker = Broker::start();
     for topic in ["one", "two"] {

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::output;
+use crate::output::{self, Format};
 
 /// Where the doors are, once they are open.
 #[derive(Clone, Debug, Serialize)]
@@ -20,8 +20,12 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// Prints the addresses and what to try first.
-    pub(crate) fn print(&self, data_dir: &Path) -> Result<()> {
+    /// Prints the addresses, and for people what to try first.
+    pub(crate) fn print(&self, data_dir: &Path, format: Format) -> Result<()> {
+        if format == Format::Json {
+            output::line(serde_json::to_string(self)?)?;
+            return output::flush();
+        }
         let Self { kafka, admin, .. } = self;
         output::line(format_args!("kafka  {kafka}"))?;
         output::line(format_args!("admin  {admin}"))?;

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Effective, Given, KEYS};
 use crate::logs;
+use crate::output::Format;
 use crate::signals::Signals;
 use announce::Addresses;
 
@@ -94,17 +95,17 @@ impl ConfigArgs {
 }
 
 /// Serves until told to end.
-pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &ServeArgs, format: Format) -> Result<ExitCode> {
     let effective = args.config.effective()?;
     logs::start(&effective.config.logs)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(&effective, args));
+    let ended = runtime.block_on(serve(&effective, args, format));
     // Whoever waits for a disk that does not answer must not keep the process.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(effective: &Effective, args: &ServeArgs) -> Result<ExitCode> {
+async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let config = &effective.config;
     let (engine, running, identity) = engine::open(config)?;
@@ -120,7 +121,7 @@ async fn serve(effective: &Effective, args: &ServeArgs) -> Result<ExitCode> {
         close(doors, running).await;
         return Err(error);
     }
-    if let Err(error) = doors.addresses.print(&config.data_dir) {
+    if let Err(error) = doors.addresses.print(&config.data_dir, format) {
         tracing::warn!(%error, "clients can connect, but where could not be told");
     }
     tokio::select! {
