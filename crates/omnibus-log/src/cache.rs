@@ -15,6 +15,8 @@ const USES_MAX: u8 = 3;
 /// The part of the cache that newcomers have.
 const NEWCOMERS_SHARE: u64 = 10;
 const LEFT_MAX: usize = 4096;
+/// What a span takes beside its bytes, about: a page for its alignment, and its place here.
+const SPAN_BYTES: u64 = 4096 + 256;
 
 /// Where a span came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +80,7 @@ impl Cache {
     }
 
     pub(crate) fn insert(&self, file: FileKey, position: u64, bytes: Bytes, origin: Origin) {
-        let length = bytes.len() as u64;
-        if length == 0 || length > self.bytes_max {
+        if bytes.is_empty() || cost(&bytes) > self.bytes_max {
             return;
         }
         let mut spans = self.spans.lock();
@@ -114,11 +115,11 @@ impl Spans {
     }
 
     fn insert(&mut self, key: SpanKey, bytes: Bytes, origin: Origin) {
-        let length = bytes.len() as u64;
+        let length = cost(&bytes);
         if let Some(span) = self.spans.get_mut(&key) {
             // Two readers brought the same, or one of them more.
             if span.bytes.len() < bytes.len() {
-                let growth = length - span.bytes.len() as u64;
+                let growth = length - cost(&span.bytes);
                 self.bytes += growth;
                 self.newcomer_bytes += if span.regular { 0 } else { growth };
                 (span.bytes, span.origin) = (bytes, origin);
@@ -148,7 +149,7 @@ impl Spans {
     fn evict_newcomer(&mut self) {
         let Some(key) = self.newcomers.pop_front() else { return };
         let span = self.spans.get_mut(&key).expect("a queued span is in the cache");
-        let length = span.bytes.len() as u64;
+        let length = cost(&span.bytes);
         self.newcomer_bytes -= length;
         if span.uses > 1 {
             (span.uses, span.regular) = (0, true);
@@ -175,9 +176,14 @@ impl Spans {
             self.regulars.push_back(key);
             return;
         }
-        self.bytes -= span.bytes.len() as u64;
+        self.bytes -= cost(&span.bytes);
         self.spans.remove(&key);
     }
+}
+
+/// The memory that a span takes.
+const fn cost(bytes: &Bytes) -> u64 {
+    bytes.len() as u64 + SPAN_BYTES
 }
 
 #[cfg(test)]
@@ -188,13 +194,15 @@ mod tests {
     const FILE: FileKey = FileKey(FileKind::Segment, 1);
     const OTHER: FileKey = FileKey(FileKind::Pack, 1);
 
+    const TEN_SPANS: u64 = 10 * (100 + SPAN_BYTES);
+
     fn span(byte: u8) -> Bytes {
         Bytes::from(vec![byte; 100])
     }
 
     #[test]
     fn a_range_is_found_in_the_span_that_holds_it() {
-        let cache = Cache::new(1000);
+        let cache = Cache::new(TEN_SPANS);
         cache.insert(FILE, 100, span(1), Origin::Written);
         cache.insert(FILE, 200, span(2), Origin::Read);
         assert_eq!(cache.get(FILE, 150, 50), Some((span(1).slice(50..), Origin::Written)));
@@ -206,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_longer_span_from_the_disk_is_not_taken_for_a_written_one() {
-        let cache = Cache::new(1000);
+        let cache = Cache::new(TEN_SPANS);
         cache.insert(FILE, 0, span(1), Origin::Written);
         cache.insert(FILE, 0, Bytes::from(vec![2; 200]), Origin::Read);
         assert_eq!(cache.get(FILE, 0, 10).map(|found| found.1), Some(Origin::Read));
@@ -214,14 +222,14 @@ mod tests {
 
     #[test]
     fn the_cache_keeps_its_bound_and_what_is_used_again() {
-        let cache = Cache::new(1000);
+        let cache = Cache::new(TEN_SPANS);
         cache.insert(FILE, 0, span(0), Origin::Read);
         for place in 1..100 {
             assert!(cache.get(FILE, 0, 100).is_some(), "a span in use left");
             cache.insert(FILE, place * 100, span(1), Origin::Read);
-            assert!(cache.stats().bytes <= 1000);
+            assert!(cache.stats().bytes <= TEN_SPANS);
         }
-        cache.insert(OTHER, 0, Bytes::from(vec![0; 1001]), Origin::Read);
+        cache.insert(OTHER, 0, Bytes::from(vec![0; 100_000]), Origin::Read);
         assert!(cache.get(OTHER, 0, 1).is_none(), "more than fits");
     }
 }
