@@ -341,6 +341,10 @@ fn save(shared: &Shared, name: &CheckpointName, state: &[u8]) -> Result<(), LogE
     let CheckpointName { shard, term, index, .. } = *name;
     let durable = shared.shards.lock().get(&shard).map_or(LogIndex(0), |facts| facts.last.max(facts.checkpoint));
     assert!(index <= durable, "shard {shard}: a checkpoint at {index} goes beyond the durable {durable} (I5)");
+    if shared.manifest.lock().list.checkpoints.get(&shard) == Some(&(term, index)) {
+        // It says the same, and must not be half written.
+        return Ok(());
+    }
     name.save(shared.disk.as_ref(), &shared.index.bounds_of_shard(shard), state)?;
     shared.manifest.lock().append(&[Edit::Checkpoint { shard, term, index }])?;
     let written_bytes = shared.counters.written_bytes.load(Ordering::Relaxed);

@@ -13,7 +13,7 @@ use omnibus_io::{Access, Bug, Caching, Disk, Durability, OpenMode, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
 use crate::block::Frame;
-use crate::buffer::AlignedBuffer;
+use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::checkpoint::{CheckpointContent, CheckpointName};
 use crate::device::FLIGHTS_MAX;
 use crate::error::{Action, Damage, Gravity, LogError};
@@ -389,10 +389,14 @@ fn note_entry(file: &LogFile, shard: ShardId, index: LogIndex) {
 }
 
 /// Writes the last blocks again, durably. A killed process may have left them to the kernel,
-/// and after a failed sync the kernel shows what no later sync writes. They count from now on.
+/// and after a failed sync the kernel shows what no later sync writes. They count from now on,
+/// and what was not sound behind them must never look sound again.
 fn renew(file: &LogFile, from: u64, to: u64) -> io::Result<()> {
     let blocks = read_pages(file.handle.as_ref(), from, to - from)?;
     file.handle.write_at(&blocks, from, Durability::Deferred)?;
+    if to + PAGE_BYTES as u64 <= file.handle.size()? {
+        file.handle.write_at(AlignedBuffer::zeroed(PAGE_BYTES).as_ref(), to, Durability::Deferred)?;
+    }
     file.handle.sync()
 }
 
