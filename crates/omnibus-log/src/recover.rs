@@ -22,7 +22,7 @@ use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
 use crate::index::{Index, Rows, Run};
 use crate::manifest::{BegunSegment, Blocks, FileList};
 use crate::pending::{Pending, PendingEntry};
-use crate::replay::{Replay, ReplayBlock};
+use crate::replay::{Replay, ReplayBlock, Window};
 use crate::row::Row;
 use crate::scan::{Expected, HeaderFound, Scanner, SoundBlock};
 use crate::shared::{Files, ShardFacts};
@@ -346,6 +346,7 @@ impl<'disk> Recovery<'disk> {
             blocks: std::mem::take(&mut self.replay),
             checkpoints: self.saved.clone(),
             ready: VecDeque::new(),
+            window: Window::default(),
         };
         let Some((file, position, rows)) = self.active.take() else { return Ok((None, replay)) };
         let capacity = file.handle.size().map_err(|source| unreadable(&file, source))?;

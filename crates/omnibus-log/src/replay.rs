@@ -10,8 +10,14 @@ use omnibus_model::{LogIndex, ShardId, Term};
 use crate::block::BlockHeader;
 use crate::entry::ReplayEntry;
 use crate::error::{Action, LogError};
-use crate::file::{LogFile, read_pages};
+use crate::file::{FileKey, LogFile, read_pages};
 use crate::scan::frames_of;
+
+/// What is read at a time of blocks that lie close together.
+const WINDOW_BYTES: u64 = 1 << 20;
+
+/// Payloads up to this length are read rather than skipped: that takes less than a second read.
+const SKIPPED_BYTES_MIN: u64 = 64 << 10;
 
 /// The entries after each shard's checkpoint, in the order of the log.
 #[derive(Debug)]
@@ -20,6 +26,15 @@ pub struct Replay {
     pub(crate) blocks: VecDeque<ReplayBlock>,
     pub(crate) checkpoints: BTreeMap<ShardId, LogIndex>,
     pub(crate) ready: VecDeque<ReplayEntry>,
+    pub(crate) window: Window,
+}
+
+/// A part of a segment that was read last.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    file: Option<FileKey>,
+    position: u64,
+    bytes: Bytes,
 }
 
 /// A block that was checked when the log was opened.
@@ -47,7 +62,7 @@ impl Iterator for Replay {
 
 impl Replay {
     fn read(&mut self, block: &ReplayBlock) -> io::Result<()> {
-        let bytes = read_pages(block.file.handle.as_ref(), block.position, block.bytes)?;
+        let bytes = self.bytes(block)?;
         let frames = BlockHeader::decode(&bytes).and_then(|(header, _)| frames_of(&header, &bytes));
         // It was sound a moment ago.
         let frames = frames.ok_or(io::ErrorKind::InvalidData)?;
@@ -58,6 +73,33 @@ impl Replay {
             }
         }
         Ok(())
+    }
+
+    /// Returns a block without its payloads, reading those behind it too if they are near.
+    fn bytes(&mut self, block: &ReplayBlock) -> io::Result<Bytes> {
+        if let Some(found) = self.window.get(block) {
+            return Ok(found);
+        }
+        let mut end = block.position + block.bytes;
+        for next in &self.blocks {
+            let next_end = next.position + next.bytes;
+            let near = next.file.key() == block.file.key() && next.position < end + SKIPPED_BYTES_MIN;
+            if !near || next_end - block.position > WINDOW_BYTES {
+                break;
+            }
+            end = next_end;
+        }
+        let bytes = read_pages(block.file.handle.as_ref(), block.position, end - block.position)?;
+        self.window = Window { file: Some(block.file.key()), position: block.position, bytes };
+        self.window.get(block).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+impl Window {
+    fn get(&self, block: &ReplayBlock) -> Option<Bytes> {
+        let from = usize::try_from(block.position.checked_sub(self.position)?).ok()?;
+        let to = from.checked_add(usize::try_from(block.bytes).ok()?)?;
+        (self.file == Some(block.file.key()) && to <= self.bytes.len()).then(|| self.bytes.slice(from..to))
     }
 }
 
