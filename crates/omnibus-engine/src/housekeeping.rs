@@ -18,6 +18,9 @@ use crate::shard::{Request, Snapshot};
 /// How often the log's upkeep runs at least.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How soon it goes on with a segment that is half made.
+const UPKEEP_INTERVAL_SHORT: Duration = Duration::from_millis(10);
+
 /// How often it is looked whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
 
@@ -66,8 +69,12 @@ pub(crate) fn save(log: &Log, snapshot: &Snapshot) {
 fn start_upkeep(log: Log) -> Result<(SyncSender<()>, JoinHandle<()>), EngineError> {
     let (stop, stopped) = sync_channel(1);
     let upkeep = move || {
-        while stopped.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            if let Err(error) = log.maintain() {
+        let mut interval = UPKEEP_INTERVAL;
+        while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            let kept = log.maintain();
+            let goes_on = kept.as_ref().is_ok_and(|report| report.goes_on);
+            interval = if goes_on { UPKEEP_INTERVAL_SHORT } else { UPKEEP_INTERVAL };
+            if let Err(error) = kept {
                 tracing::warn!(%error, "the log's upkeep met an error and tries again");
             }
         }

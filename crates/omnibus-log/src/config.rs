@@ -19,6 +19,11 @@ pub struct LogConfig {
     pub reserve_bytes: u64,
     /// How many empty segments wait to be used, beside the next one.
     pub spare_segments: usize,
+    /// How many bytes of a new segment one round of maintenance zeroes.
+    pub zeroed_bytes_at_once: u64,
+    /// How many segments that emptied are kept to be written again, rather than removed, as long
+    /// as the disk has more free than is reserved.
+    pub recycled_segments_max: usize,
     /// How many entries may wait for the writer.
     pub queued_entries_max: usize,
     /// After how long an idle writer announces what became durable last.
@@ -53,6 +58,8 @@ impl Default for LogConfig {
             cache_bytes: 64 * MIB,
             reserve_bytes: 3 * 256 * MIB,
             spare_segments: 1,
+            zeroed_bytes_at_once: 512 << 10,
+            recycled_segments_max: 8,
             queued_entries_max: 256,
             seal_after: Duration::from_millis(20),
             manifest_bytes_max: MIB,

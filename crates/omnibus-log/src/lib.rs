@@ -20,6 +20,7 @@ mod rows;
 mod pack;
 mod stats;
 mod segments;
+mod zeroing;
 mod shared;
 mod pending;
 mod queue;

@@ -29,6 +29,8 @@ pub struct MaintainReport {
     pub files_packed: u64,
     pub packs_removed: u64,
     pub manifest_rotated: bool,
+    /// A segment is half made: it is ready sooner if the next round comes soon.
+    pub goes_on: bool,
     /// Something was left undone for want of room.
     pub disk_full: bool,
 }
@@ -39,6 +41,7 @@ pub(crate) fn maintain(shared: &Shared) -> Result<MaintainReport, LogError> {
     shared.check_failure()?;
     let mut report = MaintainReport::default();
     let done = shared.watch(house_keeping(shared, &mut report));
+    report.goes_on = shared.is_zeroing();
     shared.refresh_space();
     // A writer that waits for room may have some now.
     shared.queue.call();
@@ -52,6 +55,8 @@ pub(crate) fn maintain(shared: &Shared) -> Result<MaintainReport, LogError> {
 
 fn house_keeping(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
     free_dead_files(shared, report)?;
+    shared.release_spares()?;
+    shared.allow_zeros();
     prepare_segments(shared, report)?;
     seal_segments(shared, report)?;
     if pack_survivors(shared, report)? {
@@ -115,8 +120,8 @@ fn free(shared: &Shared, file: &Arc<LogFile>) -> Result<(), LogError> {
 /// Keeps empty segments ahead of the writer, as long as they do not take the last room.
 fn prepare_segments(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
     let missing = |shared: &Shared| {
-        let files = shared.files.lock();
-        (files.prepared.is_empty(), files.spares.len() < shared.config.spare_segments)
+        let few = shared.files.lock().spares.len() < shared.config.spare_segments;
+        (!shared.has_zeroed_segment(), few)
     };
     for _ in 0..=shared.config.spare_segments {
         let (prepared_missing, spare_missing) = missing(shared);
@@ -128,11 +133,24 @@ fn prepare_segments(shared: &Shared, report: &mut MaintainReport) -> Result<(), 
             if free < shared.config.segment_bytes * 2 {
                 return Ok(());
             }
-            shared.add_spare()?;
+            if !shared.zero_spare()? {
+                return prepare_fallback(shared, report);
+            }
         }
         if prepared_missing {
             shared.prepare_segment()?;
         }
+        report.segments_prepared += 1;
+    }
+    Ok(())
+}
+
+/// Prepares a segment that is slower to write to, so that the writer need not stop to make one, if
+/// it may need one before the next is zeroed.
+fn prepare_fallback(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
+    let is_soon = shared.space.active.load(Ordering::Relaxed) < shared.config.segment_bytes / 2;
+    if is_soon && shared.files.lock().prepared.is_empty() {
+        shared.prepare_segment()?;
         report.segments_prepared += 1;
     }
     Ok(())

@@ -77,6 +77,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
         counters: Counters::default(),
         failure: OnceLock::new(),
         maintenance: Mutex::new(()),
+        zeroing: Mutex::default(),
         disk: Arc::clone(&disk),
         config,
     });

@@ -10,8 +10,7 @@ use crate::error::{Action, LogError};
 use crate::file::{FileFacts, FileKind, LogFile};
 use crate::manifest::Edit;
 use crate::shared::Shared;
-
-const ZEROS_BYTES: usize = 1 << 20;
+use crate::zeroing::{remove_leftover, write_zeros};
 
 impl Shared {
     /// Returns an empty segment with room for `bytes`, whose first block will be `first`.
@@ -20,7 +19,7 @@ impl Shared {
     /// If the disk is full, which passes, or broken, which does not.
     pub(crate) fn begin_segment(&self, bytes: u64, first: u64) -> Result<Arc<LogFile>, LogError> {
         let fits = bytes <= self.config.segment_bytes;
-        let prepared = if fits { self.files.lock().prepared.pop_front() } else { None };
+        let prepared = if fits { self.files.lock().take_prepared() } else { None };
         let file = match prepared {
             Some(prepared) => prepared,
             None => self.add_segment(bytes.max(self.config.segment_bytes))?,
@@ -29,12 +28,13 @@ impl Shared {
         Ok(file)
     }
 
-    /// Whether a segment waits that takes nothing to begin.
-    pub(crate) fn has_prepared_segment(&self) -> bool {
-        !self.files.lock().prepared.is_empty()
+    /// Whether a segment waits that is fast to write to.
+    pub(crate) fn has_zeroed_segment(&self) -> bool {
+        self.files.lock().prepared.iter().any(|file| !file.facts.lock().unwritten)
     }
 
-    /// Makes the next segment ahead of its time.
+    /// Makes the next segment ahead of its time: of a spare, or else of room that is slower to
+    /// write to.
     pub(crate) fn prepare_segment(&self) -> Result<(), LogError> {
         let file = self.add_segment(self.config.segment_bytes)?;
         self.files.lock().prepared.push_back(file);
@@ -71,7 +71,7 @@ impl Shared {
     fn allocate(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.open(path, OpenMode { access: Access::Create, caching: self.caching })?;
         let allocated = match file.allocate(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => write_zeros(file.as_ref(), bytes),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => write_zeros(file.as_ref(), 0, bytes),
             allocated => allocated,
         };
         if let Err(error) = allocated.and_then(|()| file.sync()) {
@@ -82,38 +82,13 @@ impl Shared {
         Ok(file)
     }
 
-    /// Makes a file of zeros that waits to become a segment.
-    pub(crate) fn add_spare(&self) -> Result<(), LogError> {
-        let number = self.manifest.lock().list.segment_next;
-        let unfinished = format!("wal/{number:010}.zeroing");
-        let made = self.zeroed_spare(&unfinished);
-        match made {
-            Ok(path) => self.files.lock().spares.push(path),
-            Err(source) => {
-                remove_leftover(self.disk.as_ref(), &unfinished);
-                return Err(LogError::Io { action: Action::Name, path: unfinished, source });
-            }
-        }
-        Ok(())
-    }
-
-    fn zeroed_spare(&self, unfinished: &str) -> io::Result<String> {
-        let file = self.disk.open(unfinished, OpenMode { access: Access::Create, caching: self.caching })?;
-        write_zeros(file.as_ref(), self.config.segment_bytes)?;
-        file.sync()?;
-        let path = self.free_spare_path()?;
-        self.disk.rename(unfinished, &path)?;
-        self.disk.sync_dir(FileKind::Segment.directory())?;
-        Ok(path)
-    }
-
     /// Keeps a file that nobody needs any more for a later segment, or removes it if it has
     /// another length or there are enough.
     pub(crate) fn keep_as_spare(&self, path: &str) -> Result<(), LogError> {
         let failed = |source| LogError::Io { action: Action::Name, path: path.to_owned(), source };
         let mode = OpenMode { access: Access::Read, caching: Caching::Kernel };
         let bytes = self.disk.open(path, mode).and_then(|file| file.size()).map_err(failed)?;
-        let enough = self.files.lock().spares.len() > self.config.spare_segments;
+        let enough = self.files.lock().spares.len() >= self.config.recycled_segments_max;
         if enough || bytes != self.config.segment_bytes {
             return self.disk.remove(path).map_err(failed);
         }
@@ -129,29 +104,28 @@ impl Shared {
         Ok(())
     }
 
+    /// Gives recycled segments back to a disk that is short of room: packs and checkpoints, by
+    /// which more becomes free, need some that is nobody's.
+    pub(crate) fn release_spares(&self) -> Result<(), LogError> {
+        loop {
+            let free = self.disk.free_bytes();
+            if free.map_err(|source| LogError::io(Action::Read, ".", source))? >= self.config.reserve_bytes {
+                return Ok(());
+            }
+            let surplus = {
+                let mut files = self.files.lock();
+                if files.spares.len() > self.config.spare_segments { files.spares.pop() } else { None }
+            };
+            let Some(path) = surplus else { return Ok(()) };
+            self.disk.remove(&path).map_err(|source| LogError::io(Action::Name, &path, source))?;
+        }
+    }
+
     /// Returns a name that no spare has.
-    fn free_spare_path(&self) -> io::Result<String> {
+    pub(crate) fn free_spare_path(&self) -> io::Result<String> {
         let names = self.disk.list(FileKind::Segment.directory())?;
         let free = (0u64..).map(|number| format!("{number}.spare")).find(|name| !names.contains(name));
         Ok(format!("wal/{}", free.expect("names do not end")))
-    }
-}
-
-fn write_zeros(file: &dyn DiskFile, bytes: u64) -> io::Result<()> {
-    let zeros = AlignedBuffer::zeroed(ZEROS_BYTES);
-    let mut position = 0;
-    while position < bytes {
-        let length = usize::try_from((bytes - position).min(ZEROS_BYTES as u64)).map_err(io::Error::other)?;
-        file.write_at(&zeros.as_ref()[..length], position, Durability::Deferred)?;
-        position += length as u64;
-    }
-    Ok(())
-}
-
-/// Removes what a failed attempt left; if that fails too, the next opening does it.
-fn remove_leftover(disk: &dyn Disk, path: &str) {
-    if let Err(error) = disk.remove(path) {
-        tracing::debug!(path, %error, "nothing to remove");
     }
 }
 

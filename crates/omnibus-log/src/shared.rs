@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use omnibus_io::{Caching, Disk};
+use omnibus_io::{Caching, Disk, DiskFile};
 use omnibus_model::{LogIndex, ShardId};
 use parking_lot::Mutex;
 
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) failure: OnceLock<WriteFailed>,
     /// One at a time: those who write footers, packs and checkpoints, and remove files.
     pub(crate) maintenance: Mutex<()>,
+    pub(crate) zeroing: Mutex<Zeroing>,
 }
 
 /// The table of files.
@@ -54,6 +55,30 @@ pub(crate) struct Files {
     pub(crate) prepared: VecDeque<Arc<LogFile>>,
     /// Paths of files of the right length that wait to become segments.
     pub(crate) spares: Vec<String>,
+}
+
+impl Files {
+    /// Takes the prepared segment that is best to write to.
+    pub(crate) fn take_prepared(&mut self) -> Option<Arc<LogFile>> {
+        let zeroed = self.prepared.iter().position(|file| !file.facts.lock().unwritten);
+        self.prepared.remove(zeroed.unwrap_or(0))
+    }
+}
+
+/// How far the making of the next segment is.
+#[derive(Debug, Default)]
+pub(crate) struct Zeroing {
+    pub(crate) unfinished: Option<Unfinished>,
+    /// What this round of maintenance may still write.
+    pub(crate) budget: u64,
+}
+
+/// A file that is not zeros up to its end yet.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) path: String,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) position: u64,
 }
 
 /// How far one shard has been written and saved.

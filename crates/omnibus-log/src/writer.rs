@@ -164,7 +164,7 @@ impl Writer {
         let block_bytes = (size.block_bytes() + PAGE_BYTES) as u64;
         let footer_bytes = footer_bytes_max(self.tail.rows + size.rows);
         let fits = self.tail.position + block_bytes + footer_bytes <= self.tail.capacity;
-        if fits && !(self.tail.unwritten && self.shared.has_prepared_segment()) {
+        if fits && !(self.tail.unwritten && self.shared.has_zeroed_segment()) {
             self.tail.rows += size.rows;
             return true;
         }
@@ -172,6 +172,10 @@ impl Writer {
         self.drain();
         if self.shared.failure.get().is_some() {
             return false;
+        }
+        if !fits {
+            // Once it is full it is as good as one that was zeroed, and can be used again.
+            self.tail.file.facts.lock().unwritten = false;
         }
         let bytes = block_bytes + footer_bytes_max(size.rows);
         match self.begin_segment(bytes) {

@@ -211,3 +211,55 @@ fn a_full_disk_refuses_appends_serves_the_rest_and_recovers() {
     fill(&mut bench, 5);
     assert!(bench.answers.lock().unwrap().iter().all(|answer| answer.2), "a full disk is not a failure");
 }
+
+#[test]
+fn recycled_segments_wait_to_be_written_again_unless_the_disk_is_short() {
+    let memory = FaultDisk::new(1);
+    let config = LogConfig { reserve_bytes: 4 * (128 << 10), ..small() };
+    let spares = || memory.paths().iter().filter(|path| path.ends_with(".spare")).count();
+    let mut bench = Bench::open(&disk_of(&memory), config.clone()).unwrap();
+    let last = fill(&mut bench, 200);
+    let end = bench.log.bounds(ONE).end;
+    [ONE, TWO].iter().for_each(|stream| bench.log.trim(*stream, end));
+    save(&bench, last);
+    bench.log.maintain().unwrap();
+    assert_eq!(spares(), config.recycled_segments_max - 1, "they wait, and one of them is the next segment");
+    memory.set_capacity(memory.used_bytes() + 2 * config.segment_bytes);
+    bench.log.maintain().unwrap();
+    assert_eq!(spares(), config.recycled_segments_max - 3, "as many go as give the disk its reserve back");
+    memory.set_capacity(memory.used_bytes());
+    bench.log.maintain().unwrap();
+    assert_eq!(spares(), config.spare_segments);
+}
+
+#[test]
+fn a_new_segment_is_zeroed_a_part_at_a_time() {
+    let memory = FaultDisk::new(1);
+    let config = LogConfig { zeroed_bytes_at_once: 4 << 10, ..small() };
+    let half_made = || memory.paths().iter().filter(|path| path.ends_with(".zeroing")).count();
+    let mut bench = Bench::open(&disk_of(&memory), config.clone()).unwrap();
+    let mut rounds = 1;
+    while bench.log.maintain().unwrap().goes_on {
+        rounds += 1;
+        assert_eq!(half_made(), 1);
+    }
+    // The next segment, and the spare.
+    assert_eq!((rounds, half_made(), bench.log.stats().spares), (64, 0, 2));
+    // Who needs segments faster goes on in what is not zeroed, and has one ready.
+    fill(&mut bench, 50);
+    let mut one_is_ready = || {
+        fill(&mut bench, 1);
+        bench.log.maintain().unwrap().goes_on && bench.log.stats().spares == 1
+    };
+    assert!((0..20).any(|_| one_is_ready()));
+    drop(bench);
+
+    let fresh = FaultDisk::new(2);
+    let bench = Bench::open(&disk_of(&fresh), config.clone()).unwrap();
+    assert!(bench.log.maintain().unwrap().goes_on);
+    drop(bench);
+    assert!(fresh.paths().iter().any(|path| path.ends_with(".zeroing")));
+    let bench = Bench::open(&disk_of(&fresh), config).unwrap();
+    assert!(!fresh.paths().iter().any(|path| path.ends_with(".zeroing")), "what is half made is made anew");
+    drop(bench);
+}

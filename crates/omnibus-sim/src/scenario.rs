@@ -102,6 +102,8 @@ fn log_config(random: &mut Random) -> LogConfig {
         cache_bytes: [0, 16 * KIB, 1024 * KIB][random.place(3)],
         reserve_bytes: 2 * segment_bytes,
         spare_segments: random.place(3),
+        zeroed_bytes_at_once: 64 * KIB * random.within(1..=3),
+        recycled_segments_max: random.place(8),
         queued_entries_max: 1 << random.within(2..=6),
         seal_after: Duration::from_millis(20),
         manifest_bytes_max: 16 * KIB,
