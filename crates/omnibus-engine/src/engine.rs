@@ -6,22 +6,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_io::{Clock, Entropy};
-use omnibus_log::{Log, LogConfig, LogStats, ReadPlan};
+use omnibus_log::{Log, LogConfig, LogStats};
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::{JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::EffectiveConfig;
-use omnibus_model::{
-    BatchInfo, Command, GroupName, LeaderEpoch, NodeId, Offset, Outcome, ShardId, StreamId, Timestamp,
-};
+use omnibus_model::{BatchInfo, Command, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Timestamp};
 use omnibus_replication::{Leadership, ReplicatedLog};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::ahead::Ahead;
 use crate::catalog::Catalog;
 use crate::configs::Configs;
 use crate::counters::Counters;
-use crate::error::{ReadError, SubmitError};
+use crate::error::SubmitError;
 use crate::shard::{Appending, Heartbeat, Request, leader_epoch};
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
@@ -74,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) limits: BrokerLimits,
     pub(crate) health: watch::Receiver<Health>,
     pub(crate) closing: watch::Sender<bool>,
+    pub(crate) ahead: Ahead,
 }
 
 /// Whether the process may go on.
@@ -178,23 +178,6 @@ impl Engine {
     #[must_use]
     pub fn bounds(&self, stream: StreamId) -> StreamBounds {
         self.inner.log.bounds(stream)
-    }
-
-    /// Reads whole batches, from the one that holds `from` on, up to about `bytes_max`; the
-    /// first is returned whatever its size.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn read(&self, stream: StreamId, from: Offset, bytes_max: usize) -> Result<Fetched, ReadError> {
-        let plan = self.inner.log.plan(stream, from, bytes_max)?;
-        let bounds = plan.bounds;
-        let pieces = match plan.cached() {
-            Some(pieces) => pieces,
-            None => self.load(plan).await?,
-        };
-        let bytes: usize = pieces.iter().map(Bytes::len).sum();
-        self.inner.counters.bytes_read.add(bytes as u64);
-        Ok(Fetched { bounds, pieces })
     }
 
     /// Begins to watch streams for growth.
@@ -326,15 +309,6 @@ impl Engine {
         }
         let shard = &self.inner.shards[usize::from(shard.0)];
         shard.send(request).await.map_err(|_| SubmitError::Closing)
-    }
-
-    async fn load(&self, plan: ReadPlan) -> Result<Vec<Bytes>, ReadError> {
-        let log = self.inner.log.clone();
-        let loaded = tokio::task::spawn_blocking(move || log.load(&plan)).await;
-        match loaded {
-            Ok(loaded) => loaded.map_err(ReadError::from),
-            Err(error) => Err(ReadError::Disk { reason: error.to_string() }),
-        }
     }
 }
 

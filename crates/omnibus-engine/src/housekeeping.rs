@@ -116,6 +116,7 @@ async fn clean_now_and_then(engine: Engine, interval: Duration) {
     let mut compaction = Compaction::default();
     loop {
         tokio::time::sleep(interval).await;
+        engine.inner.ahead.forget_old(engine.clock().elapsed());
         for topic in engine.catalog().topics() {
             if let Err(error) = retain(&engine, &topic).await {
                 tracing::warn!(topic = %topic.name, %error, "retention was put off");

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task;
 
 use crate::actor::{Actor, Progress, REQUESTS_MAX, moment};
+use crate::ahead::Ahead;
 use crate::counters::Counters;
 use crate::engine::{Engine, EngineConfig, Health, Inner};
 use crate::error::EngineError;
@@ -141,6 +142,7 @@ fn start(
         limits: config.limits,
         health,
         closing,
+        ahead: Ahead::default(),
     };
     let engine = Engine { inner: Arc::new(inner) };
     let housekeeping = Housekeeping::start(&engine, &config)?;

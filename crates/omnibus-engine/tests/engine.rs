@@ -23,7 +23,11 @@ use omnibus_record::{BatchBuilder, Codec, Stamp};
 const RECORDS: u32 = 3;
 
 fn open(disk: &FaultDisk) -> (Engine, Running) {
-    let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
+    open_with(disk, LogConfig::default().cache_bytes)
+}
+
+fn open_with(disk: &FaultDisk, cache_bytes: u64) -> (Engine, Running) {
+    let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, cache_bytes, ..LogConfig::default() };
     let seams = Seams {
         disk: Arc::new(disk.clone()),
         clock: Arc::new(SystemClock::default()),
@@ -77,6 +81,36 @@ async fn acknowledged_batches_are_read_back() {
         assert_eq!(append(&engine, &topic, "value").await, Offset(round * u64::from(RECORDS)));
     }
     assert_eq!(read_all(&engine, &topic).await.len(), 10);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn what_is_read_ahead_is_what_was_written() {
+    const BATCHES: u64 = 200;
+    let disk = FaultDisk::new(9);
+    let (engine, running) = open(&disk);
+    let written = topic(&engine, "orders").await;
+    for number in 0..BATCHES {
+        append(&engine, &written, &number.to_string().repeat(5_000)).await;
+    }
+    running.close().await;
+    drop(engine);
+
+    // Nothing is in memory after a start, and less than all of it has room there.
+    let (engine, running) = open_with(&disk, 1 << 20);
+    let stream = engine.catalog().topic("orders").unwrap().partitions[0].stream;
+    for bytes_max in [1, 100 << 10, 16 << 20] {
+        let mut next = Offset::ZERO;
+        while next < Offset(BATCHES * u64::from(RECORDS)) {
+            let fetched = engine.read(stream, next, bytes_max).await.unwrap();
+            for batch in fetched.pieces.into_iter().flat_map(omnibus_record::batches) {
+                let value = (next.0 / u64::from(RECORDS)).to_string().repeat(5_000);
+                let records = omnibus_record::Records::of(&batch, 1 << 20).unwrap();
+                assert!(records.into_iter().all(|record| record.unwrap().value.as_deref() == Some(value.as_bytes())));
+                next = next.plus(u64::from(RECORDS));
+            }
+        }
+    }
     running.close().await;
 }
 

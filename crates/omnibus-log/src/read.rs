@@ -114,6 +114,21 @@ impl ReadPlan {
         self.collect(Patience::Disk).map_err(Miss::into_error)
     }
 
+    /// How much is wanted.
+    #[must_use]
+    pub const fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Returns where what this reads ends; none if there is nothing, or if its index is not in
+    /// memory, as it is once it has been read.
+    #[must_use]
+    pub fn next(&self) -> Option<Offset> {
+        let reader = Reader { shared: &self.shared, patience: Patience::CacheOnly };
+        let pieces = self.pieces(&reader).ok()?;
+        Some(pieces.last()?.rows.last()?.end())
+    }
+
     /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
