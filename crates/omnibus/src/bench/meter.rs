@@ -37,12 +37,14 @@ pub(super) struct Measured {
     pub(super) records: u64,
     pub(super) bytes: u64,
     pub(super) seconds: f64,
-    pub(super) server: Option<ServerUsage>,
+    pub(super) server: Option<ProcessUsage>,
+    /// This process, which makes the load.
+    pub(super) generator: Option<ProcessUsage>,
 }
 
-/// What the server used meanwhile.
+/// What a process used meanwhile.
 #[derive(Clone, Debug)]
-pub(super) struct ServerUsage {
+pub(super) struct ProcessUsage {
     pub(super) processor_seconds: f64,
     pub(super) memory_max: u64,
 }
@@ -71,12 +73,15 @@ impl Meter {
     }
 }
 
+/// Two processes, the server and the generator of the load, if they were looked at.
+type Watched = [Option<ProcessUsage>; 2];
+
 /// Shows progress and watches the server until told to end.
 #[derive(Debug)]
 pub(super) struct Watcher {
     meter: Arc<Meter>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<Result<Option<ServerUsage>>>,
+    task: JoinHandle<Result<Watched>>,
 }
 
 impl Watcher {
@@ -90,13 +95,14 @@ impl Watcher {
     /// Ends.
     pub(super) async fn finish(self) -> Result<Measured> {
         self.stop.send_replace(true);
-        let server = self.task.await??;
+        let [server, generator] = self.task.await??;
         let (records, bytes) = (&self.meter.records, &self.meter.bytes);
         Ok(Measured {
             records: records.load(Ordering::Relaxed),
             bytes: bytes.load(Ordering::Relaxed),
             seconds: self.meter.seconds(),
             server,
+            generator,
         })
     }
 }
@@ -106,27 +112,55 @@ async fn watch_over(
     span: Duration,
     server: Option<u32>,
     mut stopped: watch::Receiver<bool>,
-) -> Result<Option<ServerUsage>> {
-    let usage = || server.map(Usage::of).transpose().context("the process of --server-pid cannot be looked at");
+) -> Result<Watched> {
     let bar = progress_bar(span);
     let begun = meter.clock.elapsed();
-    let mut first = usage()?;
-    let mut memory_max = 0;
+    let mut processes = [Process::begin(server)?, Process::begin(server.map(|_| std::process::id()))?];
     while tokio::time::timeout(LOOK, stopped.wait_for(|stop| *stop)).await.is_err() {
         let now = meter.clock.elapsed();
-        if now <= meter.begin {
-            first = usage()?;
+        for process in processes.iter_mut().flatten() {
+            process.look(now <= meter.begin)?;
         }
-        memory_max = memory_max.max(usage()?.map_or(0, |usage| usage.memory_bytes));
         bar.set_position(u64::try_from((now - begun).as_millis()).unwrap_or(u64::MAX));
         bar.set_message(speed(&meter));
     }
     bar.finish_and_clear();
-    let (first, last) = (first.unwrap_or_default(), usage()?);
-    Ok(last.map(|last| ServerUsage {
-        processor_seconds: last.processor_time.saturating_sub(first.processor_time).as_secs_f64(),
-        memory_max: memory_max.max(last.memory_bytes),
-    }))
+    let [server, generator] = processes.map(|process| process.map(Process::end).transpose());
+    Ok([server?, generator?])
+}
+
+/// A process that is looked at from time to time.
+#[derive(Clone, Copy, Debug)]
+struct Process {
+    pid: u32,
+    first: Usage,
+    memory_max: u64,
+}
+
+impl Process {
+    fn begin(pid: Option<u32>) -> Result<Option<Self>> {
+        pid.map(|pid| Ok(Self { pid, first: usage(pid)?, memory_max: 0 })).transpose()
+    }
+
+    /// Looks at it; what it has used counts from here if it `begins` only now.
+    fn look(&mut self, begins: bool) -> Result<()> {
+        let now = usage(self.pid)?;
+        self.memory_max = self.memory_max.max(now.memory_bytes);
+        if begins {
+            self.first = now;
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<ProcessUsage> {
+        self.look(false)?;
+        let processor_time = usage(self.pid)?.processor_time.saturating_sub(self.first.processor_time);
+        Ok(ProcessUsage { processor_seconds: processor_time.as_secs_f64(), memory_max: self.memory_max })
+    }
+}
+
+fn usage(pid: u32) -> Result<Usage> {
+    Usage::of(pid).with_context(|| format!("process {pid} cannot be looked at"))
 }
 
 fn progress_bar(span: Duration) -> ProgressBar {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::meter::{Latencies, Measured};
+use super::meter::{Latencies, Measured, ProcessUsage};
 use super::{CommonArgs, WriteArgs};
 use crate::cluster::{Acks, CodecName, TopicAt};
 use crate::output::{self, Column, Format};
@@ -27,7 +27,10 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end_to_end: Option<Percentiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) server: Option<Server>,
+    pub(super) server: Option<Process>,
+    /// What the load took of the same machine, if the server is on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) generator: Option<Process>,
 }
 
 /// What the broker was made to do.
@@ -64,9 +67,9 @@ pub(super) struct Percentiles {
     pub(super) max_ms: f64,
 }
 
-/// What the broker's process used.
+/// What a process used.
 #[derive(Debug, Serialize)]
-pub(super) struct Server {
+pub(super) struct Process {
     pub(super) processor_seconds: f64,
     /// Of 10^9 bytes of records.
     pub(super) processor_seconds_per_gigabyte: f64,
@@ -78,14 +81,14 @@ pub(super) struct Server {
 impl Report {
     #[expect(clippy::cast_precision_loss, reason = "reported to a few digits")]
     pub(super) fn new(what: &'static str, load: Load, measured: Measured) -> Self {
-        let Measured { records, bytes, seconds, server } = measured;
+        let Measured { records, bytes, seconds, server, generator } = measured;
         let per_second = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
-        let server = server.map(|server| Server {
-            processor_seconds: server.processor_seconds,
-            processor_seconds_per_gigabyte: server.processor_seconds / (bytes.max(1) as f64 / 1e9),
-            cores: server.processor_seconds / seconds.max(1e-9),
-            memory_bytes_max: server.memory_max,
-        });
+        let process = |used: ProcessUsage| Process {
+            processor_seconds: used.processor_seconds,
+            processor_seconds_per_gigabyte: used.processor_seconds / (bytes.max(1) as f64 / 1e9),
+            cores: used.processor_seconds / seconds.max(1e-9),
+            memory_bytes_max: used.memory_max,
+        };
         Self {
             what,
             load,
@@ -96,7 +99,8 @@ impl Report {
             megabytes_per_second: per_second(bytes) / 1e6,
             acknowledged: None,
             end_to_end: None,
-            server,
+            server: server.map(process),
+            generator: generator.map(process),
         }
     }
 
@@ -118,14 +122,8 @@ impl Report {
             self.records, self.seconds, self.records_per_second, self.megabytes_per_second
         ))?;
         self.print_latencies()?;
-        if let Some(server) = &self.server {
-            output::line(format_args!(
-                "\nserver: {:.2} s of CPU, {:.2} s per GB, {:.2} cores; {:.1} MiB resident at most",
-                server.processor_seconds,
-                server.processor_seconds_per_gigabyte,
-                server.cores,
-                mebibytes(server.memory_bytes_max)
-            ))?;
+        if let (Some(server), Some(generator)) = (&self.server, &self.generator) {
+            output::line(format_args!("\nserver: {server}\nload generator: {generator}"))?;
         }
         Ok(())
     }
@@ -181,6 +179,18 @@ impl std::fmt::Display for WriteLoad {
             Some(rate) => write!(f, "{rate} msg/s"),
             None => f.write_str("as many as it takes"),
         }
+    }
+}
+
+impl std::fmt::Display for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { processor_seconds, processor_seconds_per_gigabyte, cores, memory_bytes_max } = self;
+        let mebibytes = mebibytes(*memory_bytes_max);
+        write!(
+            f,
+            "{processor_seconds:.2} s of CPU, {processor_seconds_per_gigabyte:.2} s per GB, {cores:.2} cores; \
+             {mebibytes:.1} MiB resident at most"
+        )
     }
 }
 
