@@ -16,14 +16,20 @@ pub(super) const BOTH: [System; 2] = [System::Omnibus, System::Kafka];
 pub(super) enum Family {
     #[serde(rename = "produce")]
     Produce,
+    #[serde(rename = "sustained")]
+    Sustained,
     #[serde(rename = "consume")]
     Consume,
+    #[serde(rename = "cold")]
+    Cold,
     #[serde(rename = "tail")]
     Tail,
     #[serde(rename = "produce-cpu")]
     ProduceCpu,
     #[serde(rename = "consume-cpu")]
     ConsumeCpu,
+    #[serde(rename = "generator-cpu")]
+    GeneratorCpu,
     #[serde(rename = "latency")]
     Latency,
     #[serde(rename = "start")]
@@ -32,12 +38,15 @@ pub(super) enum Family {
     Memory,
 }
 
-pub(super) const FAMILIES: [Family; 8] = [
+pub(super) const FAMILIES: [Family; 11] = [
     Family::Produce,
+    Family::Sustained,
     Family::Consume,
+    Family::Cold,
     Family::Tail,
     Family::ProduceCpu,
     Family::ConsumeCpu,
+    Family::GeneratorCpu,
     Family::Latency,
     Family::Start,
     Family::Memory,
@@ -68,37 +77,43 @@ impl Family {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Produce => "Produce, acks=all",
-            Self::Consume => "Consume, from the beginning",
+            Self::Sustained => "Produce, acks=all, for longer than memory can hide the disk",
+            Self::Consume => "Consume from the beginning what was just written",
+            Self::Cold => "Consume from the beginning, from the disk: just started, and the page cache dropped",
             Self::Tail => "Consume at the tail, while a producer writes flat out",
             Self::ProduceCpu => "Processor time of the broker while producing",
             Self::ConsumeCpu => "Processor time of the broker while consuming from the beginning",
+            Self::GeneratorCpu => "Processor time of the load generator beside it",
             Self::Latency => "From when a record is due to its arrival at a consumer",
-            Self::Start => "From start to the first answer",
+            Self::Start => "From start to the first answer, and to the first record that is taken",
             Self::Memory => "Resident memory",
         }
     }
 
     pub(super) const fn unit(self) -> &'static str {
         match self {
-            Self::Produce | Self::Consume | Self::Tail => "MB/s",
-            Self::ProduceCpu | Self::ConsumeCpu => "CPU s/GB",
+            Self::Produce | Self::Sustained | Self::Consume | Self::Cold | Self::Tail => "MB/s",
+            Self::ProduceCpu | Self::ConsumeCpu | Self::GeneratorCpu => "CPU s/GB",
             Self::Latency | Self::Start => "ms",
             Self::Memory => "MiB",
         }
     }
 
     const fn is_better_when_higher(self) -> bool {
-        matches!(self, Self::Produce | Self::Consume | Self::Tail)
+        matches!(self, Self::Produce | Self::Sustained | Self::Consume | Self::Cold | Self::Tail)
     }
 
     /// The name of its plot.
     pub(super) const fn file(self) -> &'static str {
         match self {
             Self::Produce => "produce",
+            Self::Sustained => "sustained",
             Self::Consume => "consume",
+            Self::Cold => "cold",
             Self::Tail => "tail",
             Self::ProduceCpu => "produce-cpu",
             Self::ConsumeCpu => "consume-cpu",
+            Self::GeneratorCpu => "generator-cpu",
             Self::Latency => "latency",
             Self::Start => "start",
             Self::Memory => "memory",

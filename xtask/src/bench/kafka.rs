@@ -10,15 +10,20 @@ use super::server::{Server, free_address};
 use crate::clients;
 use crate::shell::must;
 
-/// The heap and the collector's settings that Kafka's own start script gives.
-const JAVA: [&str; 9] = [
-    "-Xmx1G",
-    "-Xms1G",
-    "-server",
+/// The heap and the collector's settings that Kafka's manual names for production ("Java version",
+/// under operations), and what its start script adds.
+const JAVA: [&str; 13] = [
+    "-Xmx6g",
+    "-Xms6g",
+    "-XX:MetaspaceSize=96m",
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
     "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:G1HeapRegionSize=16M",
+    "-XX:MinMetaspaceFreeRatio=50",
+    "-XX:MaxMetaspaceFreeRatio=80",
     "-XX:+ExplicitGCInvokesConcurrent",
+    "-server",
     "-XX:MaxInlineLevel=15",
     "-Djava.awt.headless=true",
 ];

@@ -14,12 +14,15 @@ pub(super) struct Measured {
     pub(super) megabytes_per_second: f64,
     pub(super) end_to_end: Option<Percentiles>,
     pub(super) server: Usage,
+    /// What the load generator took beside it.
+    pub(super) generator: Usage,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Percentiles {
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
+    pub(super) p999_ms: f64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -26,15 +26,11 @@ impl Machine {
     /// Looks at this machine.
     pub(crate) fn look(omnibus: &Path) -> Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo")?;
-        let memory = fs::read_to_string("/proc/meminfo")?;
-        let kibibytes: u64 = field(&memory, "MemTotal:")
-            .and_then(|line| line.trim_end_matches("kB").trim().parse().ok())
-            .unwrap_or_default();
         Ok(Self {
             date: told("date", &["-u", "+%Y-%m-%d %H:%M UTC"])?,
             processor: field(&processors, "model name").unwrap_or("unknown").trim_start_matches([':', ' ']).to_owned(),
             cores: std::thread::available_parallelism()?.get(),
-            memory_gibibytes: kibibytes.div_ceil(1 << 20),
+            memory_gibibytes: memory_mebibytes()?.div_ceil(1 << 10),
             kernel: told("uname", &["-sr"])?,
             disk: disk()?,
             omnibus: format!(
@@ -57,6 +53,13 @@ impl std::fmt::Display for Machine {
              average {load_average:.2} before"
         )
     }
+}
+
+/// The memory that the machine has.
+pub(super) fn memory_mebibytes() -> Result<u64> {
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    let total = field(&memory, "MemTotal:").and_then(|line| line.trim_end_matches("kB").trim().parse::<u64>().ok());
+    Ok(total.context("/proc/meminfo tells no total")? >> 10)
 }
 
 /// How busy the machine was during the last minute.

@@ -6,11 +6,12 @@ use serde_json::json;
 
 use super::figures::{FAMILIES, Family, Figure, Figures, Values, digits};
 use super::machine::Machine;
-use super::plan::Plan;
+use super::plan::{Part, Plan};
 
 /// Everything that is told of one run.
 #[derive(Debug)]
 pub(super) struct Page<'a> {
+    pub(super) part: Part,
     pub(super) machine: &'a Machine,
     pub(super) plan: &'a Plan,
     pub(super) figures: &'a Figures,
@@ -23,7 +24,7 @@ impl Page<'_> {
     /// For a terminal.
     pub(super) fn text(&self) -> String {
         let mut text = format!("\n{}\n", self.made_on());
-        for family in FAMILIES {
+        for family in self.families() {
             let mut table = Table::new();
             table.load_style(presets::NOTHING).set_header(HEADINGS);
             table.add_rows(self.figures.of(family).map(row));
@@ -54,34 +55,58 @@ impl Page<'_> {
 
     /// For the project's readers.
     pub(super) fn markdown(&self) -> String {
-        let Plan { rounds, seconds, batch, in_flight, latency_records_per_second, .. } = self.plan;
+        let name = self.part.file();
+        let Plan {
+            rounds,
+            seconds,
+            batch,
+            in_flight,
+            latency_records_per_second,
+            latency_seconds,
+            latency_warm_seconds,
+            ..
+        } = self.plan;
         let mut text = format!(
-            "# Omnibus and Apache Kafka
+            "# {}: Omnibus and Apache Kafka
 
-Made by `cargo xtask bench kafka`; the same figures for programs are in [kafka.json](kafka.json).
+Made by `cargo xtask bench kafka --part {}`; the same figures for programs are in [{name}.json]({name}.json).
 
 {}
 
-Both brokers run at the same time on loopback and are loaded in turn, {rounds} rounds, by one load
-generator (`omnibus bench`) on the same machine; each value is the median of the rounds.
-Each measurement lasts {seconds} s after a second of warming up.
+Both brokers run on loopback and are loaded in turn, {rounds} rounds, by one load generator (`omnibus bench`)
+on the same machine; each value is the median of the rounds.
+Each measurement of throughput lasts {seconds} s after a second of warming up; the other broker runs, too.
+For latency and starts the other one is ended: a broker that stands by syncs its files now and then.
 Records are sent uncompressed in batches of {batch}, {in_flight} batches in flight for each connection;
-one connection for one partition, two for sixteen. Latency is measured at {latency_records_per_second} msg/s.
-Kafka is one node with the settings that it ships (`config/server.properties`, a heap of 1 GB, G1);
-it acknowledges what is in the page cache, Omnibus what is on the disk.
+one connection for one partition, two for sixteen.
+Latency is measured at {latency_records_per_second} msg/s for {latency_seconds} s, after {latency_warm_seconds} s of the same; each record
+counts from when it was due, whether it could be sent then or not.
+Kafka is one node with the `config/server.properties` that it ships and the Java options that its manual
+names for production (a heap of 6 GB, G1); it acknowledges what is in the page cache.
+Omnibus has its defaults but for `storage.cache`, a quarter of the machine's memory, as its manual names
+for production; it acknowledges what is on the disk. Processor time and memory are those of the broker's
+process alone; what the load generator took is told beside it.
 Before each measurement the page cache is written back, so that neither pays for the other.
 
 ",
+            self.part.title(),
+            self.part.word(),
             self.made_on()
         );
-        for family in FAMILIES {
+        for family in self.families() {
             self.section(family, &mut text);
         }
         text
     }
 
+    /// Those that this run measured.
+    fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        FAMILIES.into_iter().filter(|family| self.figures.of(*family).next().is_some())
+    }
+
     fn section(&self, family: Family, text: &mut String) {
-        *text += &format!("## {}\n\n![{}](kafka-{}.svg)\n\n", family.title(), family.title(), family.file());
+        *text +=
+            &format!("## {}\n\n![{}]({}-{}.svg)\n\n", family.title(), family.title(), self.part.file(), family.file());
         *text += "| | Omnibus | min–max | Kafka | min–max | better by |\n|---|--:|--:|--:|--:|--:|\n";
         for figure in self.figures.of(family) {
             let [name, unit, cells @ ..] = row(figure);

@@ -2,17 +2,73 @@
 
 use serde::Serialize;
 
+/// One run: its figures compare among themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+pub(super) enum Part {
+    /// Throughput both ways, one partition.
+    OnePartition,
+    /// Throughput both ways, sixteen partitions.
+    ManyPartitions,
+    /// Writing for longer.
+    Sustained,
+    /// From producer to consumer at a rate.
+    Latency,
+    /// Starts, on nothing and on much; memory at rest.
+    Start,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 5] =
+        [Self::OnePartition, Self::ManyPartitions, Self::Sustained, Self::Latency, Self::Start];
+
+    /// The name of its files.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::OnePartition => "kafka-one-partition",
+            Self::ManyPartitions => "kafka-many-partitions",
+            Self::Sustained => "kafka-sustained",
+            Self::Latency => "kafka-latency",
+            Self::Start => "kafka-start",
+        }
+    }
+
+    /// How it is called on the command line.
+    pub(super) fn word(self) -> &'static str {
+        self.file().trim_start_matches("kafka-")
+    }
+
+    /// The heading of its page.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::OnePartition => "Throughput, one partition",
+            Self::ManyPartitions => "Throughput, sixteen partitions",
+            Self::Sustained => "Writing for longer",
+            Self::Latency => "Latency",
+            Self::Start => "Start, restart and memory at rest",
+        }
+    }
+}
+
 /// What one run measures.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Plan {
     pub(super) rounds: u32,
     pub(super) cells: Vec<Cell>,
+    /// Kinds of load that are kept up for long.
+    pub(super) sustained: Vec<Cell>,
     /// Partitions of the topics that latency is measured with.
     pub(super) latency_partitions: Vec<u32>,
     pub(super) latency_records_per_second: u64,
     /// Of each measurement, after a second to warm up.
     pub(super) seconds: u64,
-    /// Before the first round, so that the peer's compiler has seen the load.
+    /// Of each measurement of latency: a stall of the machine counts less in a long one.
+    pub(super) latency_seconds: u64,
+    /// Before the first of them, at the same rate.
+    pub(super) latency_warm_seconds: u64,
+    /// Of the measurement that lasts longer than memory can hide the disk.
+    pub(super) sustained_seconds: u64,
+    /// Before the first round, so that the peer's compiler has seen the load, and what is for caching
+    /// is full: memory that a process has never had costs its first user.
     pub(super) warm_seconds: u64,
     pub(super) batch: &'static str,
     pub(super) in_flight: u32,
@@ -30,8 +86,11 @@ pub(super) struct Cell {
 /// The size of a record when only the number of partitions matters.
 pub(super) const RECORD_BYTES: u64 = 1024;
 
-/// What one measurement writes at most; a fast broker ends earlier.
-const CELL_BYTES_MAX: u64 = 4 << 30;
+/// What a measurement writes in a second at most; a faster broker ends earlier.
+const SECOND_BYTES_MAX: u64 = 5 << 28;
+
+/// The kind of load that is kept up for long.
+const SUSTAINED: Cell = Cell { partitions: 16, record_bytes: RECORD_BYTES };
 
 impl Plan {
     pub(super) fn full(restart_gigabytes: u64) -> Self {
@@ -42,10 +101,14 @@ impl Plan {
         Self {
             rounds: 3,
             cells: cells.collect(),
+            sustained: vec![SUSTAINED],
             latency_partitions: vec![1, 16],
             latency_records_per_second: 10_000,
             seconds: 3,
-            warm_seconds: 5,
+            latency_seconds: 10,
+            latency_warm_seconds: 15,
+            sustained_seconds: 15,
+            warm_seconds: 10,
             batch: "256KiB",
             in_flight: 5,
             restart_gigabytes,
@@ -54,7 +117,28 @@ impl Plan {
 
     pub(super) fn quick() -> Self {
         let cells = [1, 16].map(|partitions| Cell { partitions, record_bytes: RECORD_BYTES });
-        Self { cells: cells.into(), latency_partitions: vec![1], seconds: 1, warm_seconds: 2, ..Self::full(1) }
+        let short = Self {
+            seconds: 1,
+            latency_seconds: 2,
+            latency_warm_seconds: 2,
+            sustained_seconds: 4,
+            warm_seconds: 2,
+            ..Self::full(1)
+        };
+        Self { cells: cells.into(), latency_partitions: vec![1], ..short }
+    }
+
+    /// What belongs to one part.
+    pub(super) fn of(&self, part: Part) -> Self {
+        let mut plan = self.clone();
+        plan.cells.retain(|cell| match part {
+            Part::OnePartition => cell.partitions == 1,
+            Part::ManyPartitions => cell.partitions > 1,
+            Part::Sustained | Part::Latency | Part::Start => false,
+        });
+        plan.sustained.retain(|_| part == Part::Sustained);
+        plan.latency_partitions.retain(|_| part == Part::Latency);
+        plan
     }
 }
 
@@ -70,8 +154,8 @@ impl Cell {
     }
 
     /// The most records of one measurement.
-    pub(super) const fn records_max(self) -> u64 {
-        CELL_BYTES_MAX / self.record_bytes
+    pub(super) const fn records_max(self, seconds: u64) -> u64 {
+        SECOND_BYTES_MAX / self.record_bytes * seconds
     }
 
     /// Connections: a partition is written by one, so that its order is the producer's.

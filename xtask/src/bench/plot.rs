@@ -14,7 +14,9 @@ const COLOURS: [(&str, &str); 2] = [("Omnibus", "#1f6feb"), ("Kafka", "#9aa4af")
 
 /// Every plot with its name.
 pub(super) fn all(figures: &Figures) -> Vec<(&'static str, String)> {
-    FAMILIES.map(|family| (family.file(), bars(family, &figures.of(family).collect::<Vec<_>>()))).into()
+    let measured = FAMILIES.into_iter().map(|family| (family, figures.of(family).collect::<Vec<_>>()));
+    let measured = measured.filter(|(_, figures)| !figures.is_empty());
+    measured.map(|(family, figures)| (family.file(), bars(family, &figures))).collect()
 }
 
 fn bars(family: Family, figures: &[&Figure]) -> String {

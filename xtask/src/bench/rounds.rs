@@ -1,39 +1,34 @@
 //! The rounds: each measurement on one broker, then on the other, again and again.
 
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::figures::{BOTH, Family, Figures, System};
 use super::kafka::Kafka;
-use super::load::{Load, Measured, measure};
+use super::load::{Load, Measured, Percentiles, measure};
 use super::plan::{Cell, Plan, RECORD_BYTES};
 use super::server::{Server, fresh, remove};
 use super::wire;
 use crate::shell::say;
 
-/// After which a broker that does nothing has come to rest.
-const REST: Duration = Duration::from_secs(1);
+/// Of topics that a broker warms up with.
+const WARM_PARTITIONS: u32 = 4;
 
 /// How long a consumer may read what was written.
 const CONSUME_SECONDS_MAX: u64 = 4;
 
-/// Measures everything but the restart with much data.
+/// Measures throughput, both brokers running at the same time.
 pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<()> {
     let data = BOTH.map(|system| fresh(name(system)));
     let [ours, theirs] = data;
     let data = [ours?, theirs?];
-    let servers = [Server::omnibus("omnibus", &data[0])?, kafka.start("kafka", &data[1])?];
+    let servers = [Server::omnibus_in_production("omnibus", &data[0])?, kafka.start("kafka", &data[1])?];
     say(&format!("Omnibus and Kafka {} run; warming up", kafka.version()?));
     for server in &servers {
         warm_up(plan, server)?;
     }
     for round in 1..=plan.rounds {
-        for system in BOTH {
-            start(kafka, system, figures)?;
-        }
         for cell in &plan.cells {
             for (system, server) in BOTH.into_iter().zip(&servers) {
                 let told = Throughput::measure(plan, *cell, server)?;
@@ -41,9 +36,9 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
                 say(&format!("round {round}, {}, {}: {told}", cell.name(), name(system)));
             }
         }
-        for partitions in &plan.latency_partitions {
+        for cell in &plan.sustained {
             for (system, server) in BOTH.into_iter().zip(&servers) {
-                latency(plan, *partitions, (system, server), figures)?;
+                sustained(plan, *cell, (system, server), figures)?;
             }
         }
     }
@@ -51,6 +46,27 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
         server.end()?;
     }
     data.iter().try_for_each(|data| remove(data))
+}
+
+/// Measures latency, one broker at a time: one that only stands by syncs its files now and then.
+pub(super) fn latencies(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<()> {
+    for _ in 0..plan.rounds {
+        for system in BOTH {
+            let data = fresh(name(system))?;
+            let server = match system {
+                System::Omnibus => Server::omnibus_in_production("omnibus", &data)?,
+                System::Kafka => kafka.start("kafka", &data)?,
+            };
+            latency(&Plan { seconds: plan.latency_warm_seconds, ..plan.clone() }, WARM_PARTITIONS, &server)?;
+            let plan = Plan { seconds: plan.latency_seconds, ..plan.clone() };
+            for partitions in &plan.latency_partitions {
+                note_latency(latency(&plan, *partitions, &server)?, *partitions, system, figures);
+            }
+            server.end()?;
+            remove(&data)?;
+        }
+    }
+    Ok(())
 }
 
 /// What brokers are called in logs.
@@ -69,23 +85,8 @@ pub(super) fn settle() -> Result<()> {
 
 fn warm_up(plan: &Plan, server: &Server) -> Result<()> {
     let plan = Plan { seconds: plan.warm_seconds, ..plan.clone() };
-    Throughput::measure(&plan, Cell { partitions: 4, record_bytes: RECORD_BYTES }, server)?;
+    Throughput::measure(&plan, Cell { partitions: WARM_PARTITIONS, record_bytes: RECORD_BYTES }, server)?;
     Ok(())
-}
-
-/// A broker of its own, on an empty directory: its first answer, and its memory at rest.
-fn start(kafka: &Kafka, system: System, figures: &mut Figures) -> Result<()> {
-    let data = fresh(&format!("start-{}", name(system)))?;
-    settle()?;
-    let server = match system {
-        System::Omnibus => Server::omnibus("omnibus-start", &data)?,
-        System::Kafka => kafka.start("kafka-start", &data)?,
-    };
-    thread::sleep(REST);
-    figures.add(Family::Start, "an empty data directory", system, server.first_answer.as_secs_f64() * 1e3);
-    figures.add(Family::Memory, "at rest, empty", system, server.memory()?);
-    server.end()?;
-    remove(&data)
 }
 
 /// What was measured of one kind of load.
@@ -102,8 +103,8 @@ impl Throughput {
         let write = produce_words(plan, cell, &topic);
         let produce = measure(server, &write)?;
         settle()?;
-        let consume =
-            measure(server, &consume_words(cell, &topic, &["--duration", &format!("{CONSUME_SECONDS_MAX}s")]))?;
+        let from_beginning = consume_words(cell, &topic, &["--duration", &format!("{CONSUME_SECONDS_MAX}s")]);
+        let consume = measure(server, &from_beginning)?;
         let span = format!("{}s", plan.seconds);
         let follow = consume_words(cell, &topic, &["--from", "end", "--warmup", "1s", "--duration", &span]);
         let tail = Load::start(server, &follow)?;
@@ -121,6 +122,10 @@ impl Throughput {
         figures.add(Family::Tail, cell, system, tail.megabytes_per_second);
         figures.add(Family::ProduceCpu, cell, system, produce.server.processor_seconds_per_gigabyte);
         figures.add(Family::ConsumeCpu, cell, system, consume.server.processor_seconds_per_gigabyte);
+        for (what, told) in [("produce", produce), ("consume", consume)] {
+            let name = format!("{cell}, {what}");
+            figures.add(Family::GeneratorCpu, &name, system, told.generator.processor_seconds_per_gigabyte);
+        }
         let memory = [produce, consume, tail].map(|told| told.server.memory_bytes_max).into_iter().max();
         figures.add(Family::Memory, cell, system, memory.unwrap_or_default() as f64 / f64::from(1 << 20));
     }
@@ -141,7 +146,7 @@ fn produce_words(plan: &Plan, cell: Cell, topic: &str) -> Vec<String> {
         ("--record", cell.record_bytes.to_string()),
         ("--batch", plan.batch.to_owned()),
         ("--in-flight", plan.in_flight.to_string()),
-        ("--records", cell.records_max().to_string()),
+        ("--records", cell.records_max(plan.seconds + 1).to_string()),
         ("--warmup", "1s".to_owned()),
         ("--duration", format!("{}s", plan.seconds)),
     ];
@@ -156,7 +161,19 @@ fn consume_words(cell: Cell, topic: &str, more: &[&str]) -> Vec<String> {
     words.iter().chain(more).map(|word| (*word).to_owned()).collect()
 }
 
-fn latency(plan: &Plan, partitions: u32, (system, server): (System, &Server), figures: &mut Figures) -> Result<()> {
+fn sustained(plan: &Plan, cell: Cell, (system, server): (System, &Server), figures: &mut Figures) -> Result<()> {
+    settle()?;
+    let plan = Plan { seconds: plan.sustained_seconds, ..plan.clone() };
+    let topic = "bench-sustained";
+    let told = measure(server, &produce_words(&plan, cell, topic))?;
+    wire::delete_topic(&server.address, topic)?;
+    let name_of_cell = format!("{}, {} s", cell.name(), plan.seconds);
+    say(&format!("{name_of_cell}, {}: produce {:.0} MB/s", name(system), told.megabytes_per_second));
+    figures.add(Family::Sustained, &name_of_cell, system, told.megabytes_per_second);
+    Ok(())
+}
+
+fn latency(plan: &Plan, partitions: u32, server: &Server) -> Result<Percentiles> {
     settle()?;
     let cell = Cell { partitions, record_bytes: RECORD_BYTES };
     let topic = format!("bench-latency-{partitions}");
@@ -165,15 +182,14 @@ fn latency(plan: &Plan, partitions: u32, (system, server): (System, &Server), fi
     words.extend(["--rate".to_owned(), plan.latency_records_per_second.to_string()]);
     let told = measure(server, &words)?;
     wire::delete_topic(&server.address, &topic)?;
-    if let Some(percentiles) = told.end_to_end {
-        figures.add(Family::Latency, &format!("{}, p50", cell.name()), system, percentiles.p50_ms);
-        figures.add(Family::Latency, &format!("{}, p99", cell.name()), system, percentiles.p99_ms);
-        say(&format!(
-            "{partitions} partitions, {}: p50 {} ms, p99 {} ms",
-            name(system),
-            percentiles.p50_ms,
-            percentiles.p99_ms
-        ));
+    told.end_to_end.context("no record arrived")
+}
+
+fn note_latency(percentiles: Percentiles, partitions: u32, system: System, figures: &mut Figures) {
+    let Percentiles { p50_ms, p99_ms, p999_ms } = percentiles;
+    let cell = Cell { partitions, record_bytes: RECORD_BYTES }.name();
+    for (percentile, milliseconds) in [("p50", p50_ms), ("p99", p99_ms), ("p99.9", p999_ms)] {
+        figures.add(Family::Latency, &format!("{cell}, {percentile}"), system, milliseconds);
     }
-    Ok(())
+    say(&format!("{cell}, {}: p50 {p50_ms:.2}, p99 {p99_ms:.2}, p99.9 {p999_ms:.2} ms", name(system)));
 }

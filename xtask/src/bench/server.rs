@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::wire;
+use super::{machine, wire};
 use crate::{broker, shell};
+
+/// The part of the machine's memory that the cache gets.
+const CACHE_SHARE: u64 = 4;
 
 /// Between two looks whether a broker answers.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -26,11 +29,21 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts Omnibus on this data directory.
+    /// Starts Omnibus on this data directory, with a cache as its manual names it for production.
+    pub(super) fn omnibus_in_production(name: &str, data: &Path) -> Result<Self> {
+        let cache = format!("storage.cache={}MiB", machine::memory_mebibytes()? / CACHE_SHARE);
+        Self::start_omnibus(name, data, &["--set", &cache])
+    }
+
+    /// Starts Omnibus on this data directory, as it comes.
     pub(crate) fn omnibus(name: &str, data: &Path) -> Result<Self> {
+        Self::start_omnibus(name, data, &[])
+    }
+
+    fn start_omnibus(name: &str, data: &Path, more: &[&str]) -> Result<Self> {
         let address = free_address()?;
         let mut command = shell::command(broker::binary());
-        command.args(["serve", "--kafka", &address, "--admin", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command.args(["serve", "--kafka", &address, "--admin", "127.0.0.1:0", "--data-dir"]).arg(data).args(more);
         Self::start(name, &mut command, address)
     }
 

@@ -81,7 +81,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "storage.cache",
-        meaning: "What recently written and read blocks may take in memory.",
+        meaning: "What recently written and read blocks may take in memory; in production, a quarter of the machine's.",
         field: |config| &mut config.storage.cache,
     },
     Key {
