@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use crate::file::FileKey;
 
 const USES_MAX: u8 = 3;
-/// The part of the cache that newcomers have.
-const NEWCOMERS_SHARE: u64 = 10;
+/// The part of the cache that newcomers have, in quarters. It is large: what was just written is
+/// what most readers want next, and one pass over a block of many streams looks like much use.
+const NEWCOMERS_QUARTERS: u64 = 3;
 const LEFT_MAX: usize = 4096;
 /// What a span takes beside its bytes, about: a page for its alignment, and its place here.
 const SPAN_BYTES: u64 = 4096 + 256;
@@ -86,7 +87,7 @@ impl Cache {
         let mut spans = self.spans.lock();
         spans.insert((file, position), bytes, origin);
         while spans.bytes > self.bytes_max {
-            spans.evict(self.bytes_max / NEWCOMERS_SHARE);
+            spans.evict(self.bytes_max / 4 * NEWCOMERS_QUARTERS);
         }
     }
 
