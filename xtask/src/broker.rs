@@ -17,6 +17,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Addresses {
     pub(crate) kafka: String,
+    pub(crate) sqs: String,
     pub(crate) admin: String,
 }
 
@@ -52,7 +53,8 @@ impl Broker {
         if data.exists() {
             fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
         }
-        let anywhere = Addresses { kafka: "127.0.0.1:0".to_owned(), admin: "127.0.0.1:0".to_owned() };
+        let anywhere = || "127.0.0.1:0".to_owned();
+        let anywhere = Addresses { kafka: anywhere(), sqs: anywhere(), admin: anywhere() };
         Self::start_on(name, data, &anywhere)
     }
 
@@ -63,7 +65,7 @@ impl Broker {
             fs::remove_file(&ready)?;
         }
         let mut command = shell::command(binary());
-        command.args(["serve", "--kafka", &at.kafka, "--admin", &at.admin]);
+        command.args(["serve", "--kafka", &at.kafka, "--sqs", &at.sqs, "--admin", &at.admin]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

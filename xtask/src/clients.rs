@@ -8,13 +8,21 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::{self, cargo, finish, must, root, target, workshop};
 
-/// One column of the compatibility table.
+/// One column of a compatibility table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
     pub(crate) key: &'static str,
+    pub(crate) door: Door,
     language: Language,
     /// The script or class that holds its checks.
     program: &'static str,
+}
+
+/// Which protocol a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Kafka,
+    Sqs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,21 +34,23 @@ enum Language {
     Rust,
 }
 
-pub(crate) const CONFLUENT_PYTHON: Client =
-    Client { key: "confluent-kafka", language: Language::Python, program: "confluent.py" };
-pub(crate) const KAFKA_PYTHON: Client =
-    Client { key: "kafka-python", language: Language::Python, program: "kafka_python.py" };
-pub(crate) const AIOKAFKA: Client = Client { key: "aiokafka", language: Language::Python, program: "aio.py" };
-pub(crate) const KAFKA_CLIENTS: Client =
-    Client { key: "kafka-clients", language: Language::Java, program: "KafkaClients" };
-pub(crate) const CONSOLE_TOOLS: Client =
-    Client { key: "console-tools", language: Language::Java, program: "ConsoleTools" };
-pub(crate) const FRANZ_GO: Client = Client { key: "franz-go", language: Language::Go, program: "conformance" };
-pub(crate) const KAFKAJS: Client = Client { key: "kafkajs", language: Language::JavaScript, program: "kafkajs.js" };
-pub(crate) const RDKAFKA: Client = Client { key: "rdkafka", language: Language::Rust, program: "conformance" };
+pub(crate) const CONFLUENT_PYTHON: Client = kafka("confluent-kafka", Language::Python, "confluent.py");
+pub(crate) const KAFKA_PYTHON: Client = kafka("kafka-python", Language::Python, "kafka_python.py");
+pub(crate) const AIOKAFKA: Client = kafka("aiokafka", Language::Python, "aio.py");
+pub(crate) const KAFKA_CLIENTS: Client = kafka("kafka-clients", Language::Java, "KafkaClients");
+pub(crate) const CONSOLE_TOOLS: Client = kafka("console-tools", Language::Java, "ConsoleTools");
+pub(crate) const FRANZ_GO: Client = kafka("franz-go", Language::Go, "conformance");
+pub(crate) const KAFKAJS: Client = kafka("kafkajs", Language::JavaScript, "kafkajs.js");
+pub(crate) const RDKAFKA: Client = kafka("rdkafka", Language::Rust, "conformance");
+pub(crate) const BOTO3: Client =
+    Client { key: "boto3", door: Door::Sqs, language: Language::Python, program: "boto.py" };
 
-pub(crate) const ALL: [Client; 8] =
-    [KAFKA_CLIENTS, CONSOLE_TOOLS, CONFLUENT_PYTHON, KAFKA_PYTHON, AIOKAFKA, FRANZ_GO, KAFKAJS, RDKAFKA];
+pub(crate) const ALL: [Client; 9] =
+    [KAFKA_CLIENTS, CONSOLE_TOOLS, CONFLUENT_PYTHON, KAFKA_PYTHON, AIOKAFKA, FRANZ_GO, KAFKAJS, RDKAFKA, BOTO3];
+
+const fn kafka(key: &'static str, language: Language, program: &'static str) -> Client {
+    Client { key, door: Door::Kafka, language, program }
+}
 
 impl Client {
     /// Installs what the client needs and returns the command that runs its checks.

@@ -10,16 +10,19 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Broker;
-use crate::clients::{self, Client, Missing};
+use crate::clients::{self, Client, Door, Missing};
 use crate::shell::{self, finish_within, root, workshop};
 use crate::suite::{Suite, Tally};
 
 const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
-const LIST: &str = "conformance/checks.json";
+
+/// The list of checks for each door, and what its table is headed with.
+const LISTS: [(Door, &str, &str); 2] =
+    [(Door::Kafka, "conformance/checks.json", "Kafka"), (Door::Sqs, "conformance/sqs-checks.json", "SQS")];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 9] = [
+pub(crate) const SUITES: [Suite; 10] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -28,6 +31,7 @@ pub(crate) const SUITES: [Suite; 9] = [
     Suite { name: "conformance franz-go (Go)", run: || run(clients::FRANZ_GO) },
     Suite { name: "conformance KafkaJS (JavaScript)", run: || run(clients::KAFKAJS) },
     Suite { name: "conformance rdkafka (Rust)", run: || run(clients::RDKAFKA) },
+    Suite { name: "conformance boto3 (Python)", run: || run(clients::BOTO3) },
     Suite { name: "compatibility table", run: table_is_fresh },
 ];
 
@@ -77,12 +81,16 @@ fn run(client: Client) -> Result<Tally> {
         Err(error) => return Err(error.context(format!("cannot prepare {}", client.key))),
     };
     let broker = Broker::start(client.key)?;
-    command.arg(&broker.addresses.kafka).arg(root().join(LIST));
+    let address = match client.door {
+        Door::Kafka => &broker.addresses.kafka,
+        Door::Sqs => &broker.addresses.sqs,
+    };
+    command.arg(address).arg(root().join(list_of(client.door)));
     let ended = finish_within(CLIENT_TIME_MAX, client.key, &mut command)?;
     broker.end()?;
     let results = parse(&ended.output).with_context(|| format!("the output of {}", client.key))?;
     fs::write(kept, serde_json::to_string_pretty(&results)?)?;
-    let tally = judge(&list()?, &results);
+    let tally = judge(&list(client.door)?, &results);
     if tally.failed > 0 {
         shell::show_tail(&ended.output);
     }
@@ -94,9 +102,17 @@ fn kept(client: Client) -> Result<PathBuf> {
     Ok(workshop("conformance")?.join(format!("{}.json", client.key)))
 }
 
-fn list() -> Result<Vec<Check>> {
-    let text = fs::read_to_string(root().join(LIST)).with_context(|| format!("cannot read {LIST}"))?;
-    serde_json::from_str(&text).with_context(|| LIST.to_owned())
+fn list_of(door: Door) -> &'static str {
+    let list = LISTS.iter().find(|(each, _, _)| *each == door);
+    list.map(|(_, list, _)| *list).expect("every door has a list")
+}
+
+fn list(door: Door) -> Result<Vec<Check>> {
+    let path = list_of(door);
+    let text = fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))?;
+    let list: Vec<Check> = serde_json::from_str(&text).with_context(|| path.to_owned())?;
+    ensure!(!list.is_empty(), "{path} is empty");
+    Ok(list)
 }
 
 /// Picks the results out of what a program printed among other things.
@@ -138,28 +154,35 @@ pub(crate) fn write_table() -> Result<()> {
 }
 
 fn page() -> Result<String> {
-    let mut all = Vec::new();
-    for client in clients::ALL {
-        let path = kept(client)?;
-        let text = fs::read_to_string(&path).with_context(|| format!("{} has not run", client.key))?;
-        all.push(serde_json::from_str::<Results>(&text)?);
-    }
-    let list = list()?;
-    ensure!(!list.is_empty(), "{LIST} is empty");
     let mut page = String::from(
         "<!-- Written by `cargo xtask conformance --write`; CI checks that it is true. -->\n\n\
          # What works with which client\n\n\
          Every mark is the outcome of a program in `conformance/` that uses the client as its own\n\
-         manual says, against a running broker. ✓ works, ✗ does not, – the client has no such feature.\n\n",
+         manual says, against a running broker. ✓ works, ✗ does not, – the client has no such feature.\n",
     );
+    for (door, _, heading) in LISTS {
+        writeln!(page, "\n## {heading}\n")?;
+        table(&mut page, door)?;
+    }
+    Ok(page)
+}
+
+/// Writes the table of one door's clients.
+fn table(page: &mut String, door: Door) -> Result<()> {
+    let mut all = Vec::new();
+    for client in clients::ALL.into_iter().filter(|client| client.door == door) {
+        let path = kept(client)?;
+        let text = fs::read_to_string(&path).with_context(|| format!("{} has not run", client.key))?;
+        all.push(serde_json::from_str::<Results>(&text)?);
+    }
     let columns: Vec<String> = all.iter().map(|results| format!("{} {}", results.client, results.version)).collect();
     writeln!(page, "| | {} |", columns.join(" | "))?;
     writeln!(page, "|---|{}", ":-:|".repeat(all.len()))?;
-    for Check { check, title } in &list {
-        let marks: Vec<&str> = all.iter().map(|results| mark(results.checks.get(check))).collect();
+    for Check { check, title } in list(door)? {
+        let marks: Vec<&str> = all.iter().map(|results| mark(results.checks.get(&check))).collect();
         writeln!(page, "| {title} | {} |", marks.join(" | "))?;
     }
-    Ok(page)
+    Ok(())
 }
 
 fn mark(ended: Option<&Ended>) -> &'static str {

@@ -18,7 +18,7 @@ const TABLE: [(&str, &[&str]); 13] = [
     ("engine", &["model", "io", "record", "broker", "log", "replication"]),
     ("kafka", &["model", "record", "engine"]),
     ("amqp", &["model", "engine"]),
-    ("sqs", &["model", "engine"]),
+    ("sqs", &["model", "record", "engine"]),
     ("redis", &["model", "engine"]),
     ("admin", &["model", "record", "engine", "admin-api"]),
 ];

@@ -43,7 +43,9 @@ pub(crate) fn config_file(effective: &Effective) -> String {
 }
 
 fn toml_value(text: &str) -> String {
-    let is_bare = text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok();
+    // A number that begins with zeros is a name of digits.
+    let is_number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+    let is_bare = is_number || text.parse::<bool>().is_ok();
     if is_bare { text.to_owned() } else { toml::Value::String(text.to_owned()).to_string() }
 }
 

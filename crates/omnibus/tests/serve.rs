@@ -33,7 +33,17 @@ impl Broker {
         let mut process = Command::new("sh")
             .env_remove("OMNIBUS_CONFIG")
             .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_omnibus")])
-            .args(["serve", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "warn"])
+            .args([
+                "serve",
+                "--kafka",
+                "127.0.0.1:0",
+                "--sqs",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--log",
+                "warn",
+            ])
             .args(["--set", "storage.segment=8MiB", "--set", "storage.reserve=0"])
             .args(["--set", "groups.initial_rebalance_delay=0ms"])
             .arg("--data-dir")

@@ -1,6 +1,8 @@
-//! Writes the Kafka codec from Kafka's own message schemas (ADR 0030).
+//! Writes the Kafka codec from Kafka's own message schemas (ADR 0030), and the messages of AWS's
+//! protocols from their models (ADR 0060).
 
 mod pages;
+mod aws;
 mod table;
 mod emit;
 mod model;
@@ -26,7 +28,7 @@ pub(crate) enum Check {
     Verify,
 }
 
-/// Generates every module below `wire/messages`, the table of API keys, and the pages of the command line.
+/// Generates the codecs of Kafka and SQS, the table of API keys, and the pages of the command line.
 ///
 /// # Errors
 /// If a schema cannot be understood, a file cannot be written, or, when verifying, one is stale.
@@ -42,20 +44,27 @@ pub(crate) fn run(check: Check) -> Result<()> {
     let wire = kafka.join("src/wire");
     let mut stale = leftovers(&wire, &files)?;
     for (name, source) in &files {
-        let path = wire.join(name);
-        let wanted = format(source).with_context(|| format!("formatting {name}"))?;
-        if std::fs::read_to_string(&path).ok().as_ref() != Some(&wanted) {
-            if check == Check::Rewrite {
-                std::fs::create_dir_all(path.parent().context("no parent")?)?;
-                std::fs::write(&path, wanted)?;
-            } else {
-                stale.push(path);
-            }
-        }
+        stale.extend(refresh(check, wire.join(name), source)?);
     }
+    let sqs = workspace().join("crates/omnibus-sqs");
+    stale.extend(refresh(check, sqs.join("src/wire/messages.rs"), &aws::messages(&sqs.join("schemas/sqs.json"))?)?);
     stale.extend(pages::refresh(check)?);
     ensure!(stale.is_empty(), "stale, run `cargo xtask codegen` (and delete what has no schema): {stale:?}");
     Ok(())
+}
+
+/// Writes one file, or returns its path if it is stale.
+fn refresh(check: Check, path: PathBuf, source: &str) -> Result<Option<PathBuf>> {
+    let wanted = format(source).with_context(|| format!("formatting {}", path.display()))?;
+    if std::fs::read_to_string(&path).ok().as_ref() == Some(&wanted) {
+        return Ok(None);
+    }
+    if check == Check::Verify {
+        return Ok(Some(path));
+    }
+    std::fs::create_dir_all(path.parent().context("no parent")?)?;
+    std::fs::write(&path, wanted)?;
+    Ok(None)
 }
 
 fn workspace() -> PathBuf {

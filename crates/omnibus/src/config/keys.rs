@@ -68,6 +68,55 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.kafka.memory,
     },
     Key {
+        name: "sqs.listen",
+        meaning: "Where SQS clients connect. Port 0 picks a free one, off keeps the door shut. If nothing is chosen and \
+                  9324 is taken, the door stays shut, too.",
+        field: |config| &mut config.sqs.listen,
+    },
+    Key {
+        name: "sqs.account",
+        meaning: "The account of SQS clients whose access key is not the number of one.",
+        field: |config| &mut config.sqs.account,
+    },
+    Key {
+        name: "sqs.region",
+        meaning: "The region of SQS clients that name none. Queues of this account and region are topics of the same \
+                  name; others are called ACCOUNT.REGION.NAME.",
+        field: |config| &mut config.sqs.region,
+    },
+    Key {
+        name: "sqs.domain",
+        meaning: "The domain, with its port, of queue URLs: http://sqs.REGION.DOMAIN/ACCOUNT/NAME. Empty: the host that \
+                  each client came to.",
+        field: |config| &mut config.sqs.domain,
+    },
+    Key {
+        name: "sqs.credentials_file",
+        meaning: "A file of access keys in the form of ~/.aws/credentials; account_id in a section names its account. \
+                  Signatures are checked then. Empty: everybody is let in, whatever the signature.",
+        field: |config| &mut config.sqs.credentials_file,
+    },
+    Key {
+        name: "sqs.pace",
+        meaning: "Whether a queue rests for 60 seconds after it was purged or deleted: strict, as on AWS, or lenient.",
+        field: |config| &mut config.sqs.pace,
+    },
+    Key {
+        name: "sqs.connections_max",
+        meaning: "SQS connections at a time; one more is closed at once.",
+        field: |config| &mut config.sqs.connections_max,
+    },
+    Key {
+        name: "sqs.request_bytes_max",
+        meaning: "The most bytes of one SQS request.",
+        field: |config| &mut config.sqs.request_bytes_max,
+    },
+    Key {
+        name: "sqs.memory",
+        meaning: "What all SQS connections together may hold of requests.",
+        field: |config| &mut config.sqs.memory,
+    },
+    Key {
         name: "admin.listen",
         meaning: "Where the admin API, health checks and metrics are served. Port 0 picks a free one. Whoever \
                   reaches it administers the broker.",

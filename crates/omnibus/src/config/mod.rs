@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::{Choice, LogConfig};
+use omnibus_sqs::Pace;
 
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use sources::{ConfigError, Effective, Given, Source};
@@ -22,6 +23,7 @@ pub(crate) use sources::{ConfigError, Effective, Given, Source};
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) kafka: Kafka,
+    pub(crate) sqs: Sqs,
     pub(crate) admin: Admin,
     pub(crate) storage: Storage,
     pub(crate) topics: Topics,
@@ -45,6 +47,21 @@ pub(crate) struct Kafka {
 pub(crate) struct Advertised {
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
+}
+
+/// The SQS door.
+#[derive(Clone, Debug)]
+pub(crate) struct Sqs {
+    /// `None` keeps the door shut.
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) domain: Option<String>,
+    pub(crate) credentials_file: Option<String>,
+    pub(crate) pace: Pace,
+    pub(crate) connections_max: usize,
+    pub(crate) request_bytes_max: Size,
+    pub(crate) memory: Size,
 }
 
 /// The admin API.
@@ -106,6 +123,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("omnibus-data"),
             kafka: Kafka::default(),
+            sqs: Sqs::default(),
             admin: Admin::default(),
             storage: Storage::default(),
             topics: Topics::default(),
@@ -122,6 +140,23 @@ impl Default for Kafka {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             advertised: None,
             rack: None,
+            connections_max: settings.connections_max,
+            request_bytes_max: Size(settings.request_bytes_max as u64),
+            memory: Size(settings.memory_bytes_max as u64),
+        }
+    }
+}
+
+impl Default for Sqs {
+    fn default() -> Self {
+        let settings = omnibus_sqs::Settings::default();
+        Self {
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9324))),
+            account: settings.account,
+            region: settings.region,
+            domain: settings.domain,
+            credentials_file: None,
+            pace: settings.pace,
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
             memory: Size(settings.memory_bytes_max as u64),

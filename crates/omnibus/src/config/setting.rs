@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::Choice;
+use omnibus_sqs::Pace;
 
 use super::{Advertised, LogFormat};
 
@@ -29,6 +30,24 @@ impl Setting for SocketAddr {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+/// `off` means none.
+impl Setting for Option<SocketAddr> {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        if text == "off" {
+            *self = None;
+            return Ok(());
+        }
+        let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
+        address.take(text).map_err(|wrong| format!("{wrong}, or off"))?;
+        *self = Some(address);
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.map_or_else(|| "off".to_owned(), |address| address.to_string())
     }
 }
 
@@ -115,6 +134,21 @@ impl Setting for Choice {
             Self::Auto => "auto",
             Self::On => "on",
             Self::Off => "off",
+        }
+        .to_owned()
+    }
+}
+
+impl Setting for Pace {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        *self = choose(text, &[("lenient", Self::Lenient), ("strict", Self::Strict)])?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Lenient => "lenient",
+            Self::Strict => "strict",
         }
         .to_owned()
     }

@@ -82,6 +82,11 @@ impl Effective {
         self.chosen.get(key.name).cloned().unwrap_or(Source::Default)
     }
 
+    /// Whether somebody has chosen the key of this name.
+    pub(crate) fn is_chosen(&self, name: &str) -> bool {
+        self.chosen.contains_key(name)
+    }
+
     fn take_variables(&mut self, variables: &[(String, String)]) -> Result<(), ConfigError> {
         for (name, value) in variables {
             if !name.starts_with("OMNIBUS_") || OTHER_VARIABLES.contains(&name.as_str()) || is_service_link(name) {

@@ -14,6 +14,8 @@ use crate::output::{self, Format};
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Addresses {
     pub(crate) kafka: SocketAddr,
+    /// `None` if the door is shut.
+    pub(crate) sqs: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
     pub(crate) pid: u32,
     pub(crate) cluster_id: String,
@@ -26,9 +28,12 @@ impl Addresses {
             output::line(serde_json::to_string(self)?)?;
             return output::flush();
         }
-        let Self { kafka, admin, .. } = self;
+        let Self { kafka, sqs, admin, .. } = self;
         output::line(format_args!("kafka  {kafka}"))?;
         output::line(format_args!("admin  {admin}"))?;
+        if let Some(sqs) = sqs {
+            output::line(format_args!("sqs    {sqs}"))?;
+        }
         output::line(format_args!("data   {}", data_dir.display()))?;
         let (kafka_flag, admin_flag) = (flag("--kafka", *kafka, 9092), flag("--admin", *admin, 9644));
         let omnibus = std::env::args().next().unwrap_or_else(|| "omnibus".to_owned());
@@ -36,6 +41,10 @@ impl Addresses {
         output::line(format_args!("  {omnibus} pub greetings hello{kafka_flag}"))?;
         output::line(format_args!("  {omnibus} sub greetings --from beginning{kafka_flag}"))?;
         output::line(format_args!("  {omnibus} topic ls{admin_flag}"))?;
+        if let Some(sqs) = sqs {
+            let endpoint = reachable(*sqs);
+            output::line(format_args!("  aws --endpoint-url http://{endpoint} sqs create-queue --queue-name jobs"))?;
+        }
         output::flush()
     }
 
@@ -49,11 +58,15 @@ impl Addresses {
     }
 }
 
+/// The address by which a program on this machine gets to a door.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() }
+}
+
 /// The flag that a client needs if the address is not the usual one.
 fn flag(name: &str, address: SocketAddr, usual_port: u16) -> String {
     if address.port() == usual_port && (address.ip().is_loopback() || address.ip().is_unspecified()) {
         return String::new();
     }
-    let port = address.port();
-    if address.ip().is_unspecified() { format!(" {name} 127.0.0.1:{port}") } else { format!(" {name} {address}") }
+    format!(" {name} {}", reachable(address))
 }

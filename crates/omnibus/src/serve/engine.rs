@@ -83,6 +83,31 @@ pub(crate) fn kafka_settings(config: &Config, identity: &Identity) -> omnibus_ka
     }
 }
 
+/// How the SQS door presents itself.
+pub(crate) fn sqs_settings(config: &Config, identity: &Identity) -> Result<omnibus_sqs::Settings> {
+    let sqs = &config.sqs;
+    let credentials = match &sqs.credentials_file {
+        None => Vec::new(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+            omnibus_sqs::read_credentials(&text).map_err(|reason| anyhow!("{file}: {reason}"))?
+        }
+    };
+    let settings = omnibus_sqs::Settings {
+        account: sqs.account.clone(),
+        region: sqs.region.clone(),
+        domain: sqs.domain.clone(),
+        credentials,
+        pace: sqs.pace,
+        connections_max: sqs.connections_max,
+        request_bytes_max: usize::try_from(sqs.request_bytes_max.0).unwrap_or(usize::MAX),
+        memory_bytes_max: usize::try_from(sqs.memory.0).unwrap_or(usize::MAX),
+        handle_key: omnibus_sqs::handle_key(&format!("{} {}", identity.cluster_id, identity.log)),
+    };
+    settings.check().map_err(|reason| anyhow!(reason))?;
+    Ok(settings)
+}
+
 /// Reads the assignment that a leader of Kafka's consumer protocol wrote for a member.
 pub(crate) fn read_assignment(protocol_type: &str, assignment: &Bytes) -> Option<Vec<Assigned>> {
     if protocol_type != "consumer" {

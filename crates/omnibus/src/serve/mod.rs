@@ -27,7 +27,7 @@ const EXIT_BROKEN: u8 = 3;
 /// The process was told twice to end.
 const EXIT_IMPATIENT: i32 = 130;
 
-/// Serves Kafka clients and the admin API.
+/// Serves Kafka clients, SQS clients and the admin API.
 ///
 /// Without flags it keeps its data in ./omnibus-data and serves this machine only.
 #[derive(Debug, Default, clap::Args)]
@@ -51,6 +51,9 @@ pub(crate) struct ConfigArgs {
     /// Where Kafka clients connect; port 0 picks a free one [kafka.listen].
     #[arg(long, value_name = "ADDR")]
     kafka: Option<String>,
+    /// Where SQS clients connect; port 0 picks a free one, off keeps the door shut [sqs.listen].
+    #[arg(long, value_name = "ADDR")]
+    sqs: Option<String>,
     /// Where the admin API is served; port 0 picks a free one [admin.listen].
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
@@ -79,6 +82,7 @@ impl ConfigArgs {
         let flags = [
             ("node.data_dir", &self.data_dir),
             ("kafka.listen", &self.kafka),
+            ("sqs.listen", &self.sqs),
             ("admin.listen", &self.admin),
             ("kafka.advertised", &self.advertised),
             ("logs.filter", &self.log),
@@ -157,10 +161,12 @@ impl Doors {
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
+        let sqs = open_sqs(effective, engine, identity).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
             kafka: kafka.local_addr()?,
+            sqs: sqs.as_ref().map(omnibus_sqs::Server::local_addr).transpose()?,
             admin: admin.local_addr()?,
             pid: std::process::id(),
             cluster_id: identity.cluster_id.clone(),
@@ -178,9 +184,29 @@ impl Doors {
             read_assignment: engine::read_assignment,
         };
         let (shutdown, stop) = watch::channel(false);
-        let kafka = tokio::spawn(kafka.run(stop.clone()));
-        let admin = tokio::spawn(admin.run(Arc::new(node), stop));
-        Ok(Self { addresses, shutdown, tasks: vec![kafka, admin] })
+        let mut tasks = vec![tokio::spawn(kafka.run(stop.clone()))];
+        tasks.extend(sqs.map(|sqs| tokio::spawn(sqs.run(stop.clone()))));
+        tasks.push(tokio::spawn(admin.run(Arc::new(node), stop)));
+        Ok(Self { addresses, shutdown, tasks })
+    }
+}
+
+/// Opens the SQS door. Its usual port is that of other programs, too: if nobody chose it, it is no
+/// reason not to serve others.
+async fn open_sqs(
+    effective: &Effective,
+    engine: &Engine,
+    identity: &identity::Identity,
+) -> Result<Option<omnibus_sqs::Server>> {
+    let Some(address) = effective.config.sqs.listen else { return Ok(None) };
+    let settings = engine::sqs_settings(&effective.config, identity)?;
+    match omnibus_sqs::Server::bind(address, engine.clone(), settings).await {
+        Ok(server) => Ok(Some(server)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && !effective.is_chosen("sqs.listen") => {
+            tracing::warn!(%address, "SQS is not served: the address is taken; `--sqs ADDR` chooses another");
+            Ok(None)
+        }
+        Err(error) => Err(cannot_listen("sqs", address, error)),
     }
 }
 

@@ -1,0 +1,320 @@
+//! Requests over a connection in memory, to an engine on a disk in memory.
+
+use std::sync::Arc;
+
+use omnibus_engine::{Engine, EngineConfig, Running, Seams};
+use omnibus_io::fault::FaultDisk;
+use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_log::LogConfig;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::watch;
+
+use crate::door::Door;
+use crate::settings::{Credential, Settings};
+
+/// An engine with an open door.
+struct Node {
+    door: Arc<Door>,
+    stop: watch::Sender<bool>,
+    _running: Running,
+}
+
+/// A client's end of a connection.
+struct Client {
+    socket: DuplexStream,
+}
+
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
+        let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
+        let seams = Seams {
+            disk: Arc::new(FaultDisk::new(1)),
+            clock: Arc::new(SystemClock::default()),
+            entropy: Arc::new(SystemEntropy::open().unwrap()),
+        };
+        let (engine, running): (Engine, Running) =
+            Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
+        let (stop, _) = watch::channel(false);
+        Self { door: Arc::new(Door::new(engine, settings)), stop, _running: running }
+    }
+
+    fn connect(&self) -> Client {
+        let (socket, theirs) = tokio::io::duplex(1 << 20);
+        drop(tokio::spawn(super::serve(theirs, Arc::clone(&self.door), self.stop.subscribe())));
+        Client { socket }
+    }
+}
+
+impl Client {
+    async fn json(&mut self, action: &str, body: &Value) -> Reply {
+        let headers = format!("x-amz-target: AmazonSQS.{action}\r\ncontent-type: application/x-amz-json-1.0\r\n");
+        self.request("POST / HTTP/1.1", &headers, body.to_string().as_bytes()).await
+    }
+
+    /// Asks for something that is to succeed.
+    async fn ok(&mut self, action: &str, body: Value) -> Value {
+        let reply = self.json(action, &body).await;
+        assert_eq!(reply.status, 200, "{action} {body}: {}", reply.body);
+        if reply.body.is_empty() { Value::Null } else { serde_json::from_str(&reply.body).unwrap() }
+    }
+
+    /// Asks for something that is to be refused; returns the code of the Query protocol and the text.
+    async fn refused(&mut self, action: &str, body: Value) -> (String, String) {
+        let reply = self.json(action, &body).await;
+        let told: Value = serde_json::from_str(&reply.body).unwrap();
+        let code = reply.header("x-amzn-query-error").unwrap_or_else(|| panic!("{action} {body}: {reply:?}"));
+        (code, told["message"].as_str().unwrap().to_owned())
+    }
+
+    async fn query(&mut self, address: &str, form: &str) -> Reply {
+        let headers = "content-type: application/x-www-form-urlencoded\r\n";
+        self.request(&format!("POST {address} HTTP/1.1"), headers, form.as_bytes()).await
+    }
+
+    async fn get(&mut self, address: &str) -> Reply {
+        self.request(&format!("GET {address} HTTP/1.1"), "", b"").await
+    }
+
+    async fn request(&mut self, line: &str, headers: &str, body: &[u8]) -> Reply {
+        let head = format!("{line}\r\nhost: localhost:9324\r\n{headers}content-length: {}\r\n\r\n", body.len());
+        self.socket.write_all(head.as_bytes()).await.unwrap();
+        self.socket.write_all(body).await.unwrap();
+        self.reply().await
+    }
+
+    async fn reply(&mut self) -> Reply {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.socket.read_u8().await.unwrap());
+        }
+        let mut reply =
+            Reply { status: 0, head: String::from_utf8(head).unwrap().to_ascii_lowercase(), body: String::new() };
+        reply.status = reply.head.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut body = vec![0; reply.header("content-length").map_or(0, |length| length.parse().unwrap())];
+        self.socket.read_exact(&mut body).await.unwrap();
+        reply.body = String::from_utf8(body).unwrap();
+        reply
+    }
+
+    async fn queue(&mut self, name: &str, attributes: Value) -> String {
+        let created = self.ok("CreateQueue", json!({"QueueName": name, "Attributes": attributes})).await;
+        created["QueueUrl"].as_str().unwrap().to_owned()
+    }
+
+    async fn receive(&mut self, url: &str) -> Vec<Value> {
+        let request = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "AttributeNames": ["All"],
+            "MessageAttributeNames": ["All"]});
+        let received = self.ok("ReceiveMessage", request).await;
+        received["Messages"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+impl Reply {
+    fn header(&self, name: &str) -> Option<String> {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn message_goes_in_by_one_protocol_and_comes_out_by_the_other() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let url = client.queue("jobs", json!({})).await;
+    assert_eq!(url, "http://localhost:9324/000000000000/jobs");
+    let attribute = json!({"n": {"DataType": "Number", "StringValue": "7"}});
+    let sent = json!({"QueueUrl": url, "MessageBody": "a\r\"<ä", "MessageAttributes": attribute});
+    let sent = client.ok("SendMessage", sent).await;
+    let form = "Action=ReceiveMessage&Version=2012-11-05&MessageAttributeName.1=n&VisibilityTimeout=0";
+    let reply = client.query("/000000000000/jobs", form).await;
+    assert_eq!((reply.status, reply.header("content-type").as_deref()), (200, Some("text/xml")));
+    assert!(reply.body.contains("<Body>a&#xD;&quot;&lt;ä</Body>"), "{}", reply.body);
+    assert!(reply.body.contains(sent["MessageId"].as_str().unwrap()));
+    assert!(reply.body.contains(sent["MD5OfMessageAttributes"].as_str().unwrap()));
+    let back = client.receive(&url).await;
+    assert_eq!(back[0]["Body"], "a\r\"<ä");
+    assert_eq!(back[0]["MessageAttributes"], attribute);
+    assert_eq!(back[0]["Attributes"]["ApproximateReceiveCount"], "2");
+}
+
+#[tokio::test]
+async fn deleted_message_is_gone_and_its_handle_stays_good() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let url = client.queue("q", json!({"VisibilityTimeout": "0"})).await;
+    client.ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await;
+    let first = client.receive(&url).await[0]["ReceiptHandle"].clone();
+    let second = client.receive(&url).await[0]["ReceiptHandle"].clone();
+    assert_ne!(first, second);
+    for _ in 0..3 {
+        client.ok("DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": second})).await;
+    }
+    assert!(client.receive(&url).await.is_empty());
+    let gone = json!({"QueueUrl": url, "ReceiptHandle": second, "VisibilityTimeout": 5});
+    let (code, text) = client.refused("ChangeMessageVisibility", gone).await;
+    assert_eq!(code, "invalidparametervalue;sender");
+    assert!(text.ends_with("Message does not exist or is not available for visibility timeout change."), "{text}");
+    let (code, text) = client.refused("DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": "garbage"})).await;
+    assert_eq!(code, "receipthandleisinvalid;sender");
+    assert_eq!(text, "The input receipt handle \"garbage\" is not a valid receipt handle.");
+}
+
+#[tokio::test]
+async fn one_bad_entry_fails_alone() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let url = client.queue("q", json!({"MaximumMessageSize": "1024"})).await;
+    let entries = json!([
+        {"Id": "a", "MessageBody": "x"},
+        {"Id": "b", "MessageBody": "x".repeat(1025)},
+        {"Id": "c", "MessageBody": "\u{0}"},
+    ]);
+    let sent = client.ok("SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await;
+    assert_eq!(sent["Successful"].as_array().unwrap().len(), 1);
+    let codes: Vec<&Value> = sent["Failed"].as_array().unwrap().iter().map(|failed| &failed["Code"]).collect();
+    assert_eq!(codes, ["InvalidParameterValue", "InvalidMessageContents"]);
+    for (entries, code) in [
+        (json!([]), "aws.simplequeueservice.emptybatchrequest;sender"),
+        (json!([{"Id": "a b"}]), "aws.simplequeueservice.invalidbatchentryid;sender"),
+        (json!([{"Id": "a"}, {"Id": "a"}]), "aws.simplequeueservice.batchentryidsnotdistinct;sender"),
+        (json!(vec![json!({"Id": "a"}); 11]), "aws.simplequeueservice.toomanyentriesinbatchrequest;sender"),
+    ] {
+        let (refused, _) = client.refused("SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await;
+        assert_eq!(refused, code);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_by_a_message() {
+    let node = Node::new();
+    let (mut waiting, mut client) = (node.connect(), node.connect());
+    let url = client.queue("q", json!({})).await;
+    let wait = json!({"QueueUrl": url, "WaitTimeSeconds": 20});
+    let received = tokio::spawn(async move { waiting.ok("ReceiveMessage", wait).await });
+    tokio::task::yield_now().await;
+    client.ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "wake up"})).await;
+    assert_eq!(received.await.unwrap()["Messages"][0]["Body"], "wake up");
+}
+
+#[tokio::test]
+async fn queue_is_named_by_account_and_region() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let home = client.queue("q", json!({})).await;
+    let credential = "authorization: AWS4-HMAC-SHA256 \
+        Credential=123456789012/20150830/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0\r\n\
+        x-amz-date: 20150830T123600Z\r\nx-amz-target: AmazonSQS.CreateQueue\r\nx-forwarded-proto: https\r\n";
+    let reply = client.request("POST / HTTP/1.1", credential, br#"{"QueueName":"q"}"#).await;
+    let away: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(away["QueueUrl"], "https://localhost:9324/queue/eu-west-1/123456789012/q");
+    client.ok("SendMessage", json!({"QueueUrl": away["QueueUrl"], "MessageBody": "far"})).await;
+    assert!(client.receive(&home).await.is_empty());
+    let listed = client.ok("ListQueues", json!({})).await;
+    assert_eq!(listed["QueueUrls"], json!([home]));
+    let arn = client.ok("GetQueueAttributes", json!({"QueueUrl": away["QueueUrl"], "AttributeNames": ["QueueArn"]}));
+    assert_eq!(arn.await["Attributes"]["QueueArn"], "arn:aws:sqs:eu-west-1:123456789012:q");
+}
+
+#[tokio::test]
+async fn what_is_unknown_has_a_name_in_each_protocol() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let (code, text) = client.refused("GetQueueUrl", json!({"QueueName": "none"})).await;
+    assert_eq!(code, "aws.simplequeueservice.nonexistentqueue;sender");
+    assert_eq!(text, "The specified queue does not exist.");
+    let reply = client.query("/", "Action=GetQueueUrl&QueueName=none").await;
+    assert_eq!((reply.status, reply.header("x-amzn-query-error")), (400, None));
+    assert!(reply.body.contains("<Code>AWS.SimpleQueueService.NonExistentQueue</Code>"), "{}", reply.body);
+    assert!(reply.body.contains("does not exist for this wsdl version."));
+    let reply = client.query("/", "Action=FooBar").await;
+    assert!(reply.body.contains("<Message>The action FooBar is not valid for this endpoint.</Message>"));
+    let reply = client.get("/000000000000/q").await;
+    assert_eq!((reply.status, reply.body.trim()), (404, "<UnknownOperationException/>"));
+    assert_eq!(client.json("NoSuchAction", &json!({})).await.status, 404);
+    let reply = client.request("POST / HTTP/1.1", "x-amz-target: AmazonSQS.SendMessage\r\n", b"{").await;
+    assert!(reply.body.contains("com.amazon.coral.service#SerializationException"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn harnesses_find_what_they_ask_for() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let health: Value = serde_json::from_str(&client.get("/_localstack/health").await.body).unwrap();
+    assert_eq!(health["services"]["sqs"], "running");
+    assert_eq!(client.get("/health").await.status, 200);
+    let reply = client.query("/", "Action=GetCallerIdentity&Version=2011-06-15").await;
+    assert!(reply.body.contains("<Account>000000000000</Account>"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn too_long_a_body_is_refused_before_it_is_kept() {
+    let node = Node::with(Settings { request_bytes_max: 100, ..Settings::default() });
+    let mut client = node.connect();
+    let reply = client.json("SendMessage", &json!({"MessageBody": "x".repeat(200)})).await;
+    assert_eq!(reply.status, 413);
+    assert!(reply.body.contains("RequestEntityTooLarge"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn strangers_stay_outside_once_there_are_credentials() {
+    let credential = Credential { access_key: "AKID".to_owned(), secret: "s".to_owned(), account: None };
+    let node = Node::with(Settings { credentials: vec![credential], ..Settings::default() });
+    let mut client = node.connect();
+    let reply = client.json("ListQueues", &json!({})).await;
+    assert_eq!(reply.status, 403);
+    assert!(reply.body.contains("MissingAuthenticationTokenException"), "{}", reply.body);
+    assert_eq!(client.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn queue_remembers_attributes_tags_and_permissions() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let url = client.queue("q", json!({"DelaySeconds": "1"})).await;
+    assert_eq!(client.queue("q", json!({})).await, url);
+    let other = json!({"QueueName": "q", "Attributes": {"DelaySeconds": "2"}});
+    let (code, text) = client.refused("CreateQueue", other).await;
+    assert_eq!(code, "queuealreadyexists;sender");
+    assert_eq!(text, "A queue already exists with the same name and a different value for attribute DelaySeconds");
+    client.ok("SetQueueAttributes", json!({"QueueUrl": url, "Attributes": {"VisibilityTimeout": "5"}})).await;
+    client.ok("TagQueue", json!({"QueueUrl": url, "Tags": {"a": "1", "b": ""}})).await;
+    client.ok("UntagQueue", json!({"QueueUrl": url, "TagKeys": ["a", "c"]})).await;
+    assert_eq!(client.ok("ListQueueTags", json!({"QueueUrl": url})).await, json!({"Tags": {"b": ""}}));
+    let permission =
+        json!({"QueueUrl": url, "Label": "l", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]});
+    client.ok("AddPermission", permission).await;
+    let all = client.ok("GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]})).await;
+    assert_eq!(all["Attributes"]["VisibilityTimeout"], "5");
+    assert_eq!(all["Attributes"]["ApproximateNumberOfMessages"], "0");
+    assert!(all["Attributes"]["Policy"].as_str().unwrap().contains("SQS:SendMessage"));
+    client.ok("RemovePermission", json!({"QueueUrl": url, "Label": "l"})).await;
+    let none = client.ok("GetQueueAttributes", json!({"QueueUrl": url})).await;
+    assert_eq!(none, json!({}));
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let node = Node::new();
+    let mut client = node.connect();
+    for name in ["a1", "a2", "a3", "b"] {
+        client.queue(name, json!({})).await;
+    }
+    let first = client.ok("ListQueues", json!({"QueueNamePrefix": "a", "MaxResults": 2})).await;
+    assert_eq!(first["QueueUrls"].as_array().unwrap().len(), 2);
+    let next = json!({"QueueNamePrefix": "a", "MaxResults": 2, "NextToken": first["NextToken"]});
+    let second = client.ok("ListQueues", next).await;
+    assert_eq!(second, json!({"QueueUrls": ["http://localhost:9324/000000000000/a3"]}));
+    assert_eq!(client.ok("ListQueues", json!({"QueueNamePrefix": "c"})).await, json!({}));
+}

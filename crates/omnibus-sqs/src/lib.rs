@@ -1,0 +1,29 @@
+//! The SQS door: unmodified SQS clients on the engine.
+//!
+//! A request comes in at [`server`] and `connection`, `requests` carries it out, `wire` is its bytes.
+//! SNS will be here, too: it speaks the same protocols to the same callers.
+//!
+//! **Never:** another protocol, the log, the broker; they are behind the engine.
+
+pub mod server;
+mod connection;
+mod requests;
+mod outgoing;
+mod session;
+mod answer;
+mod queues;
+mod door;
+mod rest;
+mod handles;
+mod attributes;
+mod policy;
+mod content;
+mod sigv4;
+mod names;
+mod errors;
+pub mod settings;
+mod place;
+pub mod wire;
+
+pub use server::Server;
+pub use settings::{Credential, Pace, Settings, handle_key, read_credentials};

@@ -1,0 +1,279 @@
+//! The engine's queues under their names in SQS.
+
+use std::time::Duration;
+
+use omnibus_engine::SubmitError;
+use omnibus_model::command::{Acquire, CreateQueue};
+use omnibus_model::outcome::Appended;
+use omnibus_model::queue::{
+    DeadLetterCause, Lease, LeaseKey, LeaseRefusal, Move, QueueChange, QueueConfig, QueueCounts, Settlement,
+};
+use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
+use omnibus_model::{Millis, MoveId, Offset, Refusal, StreamId, Timestamp, TopicId};
+use omnibus_record::{Message, SqsMessage};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::attributes;
+use crate::door::Door;
+use crate::errors::ApiError;
+use crate::names::QueueName;
+
+/// How often a change starts anew because somebody else has changed the queue meanwhile.
+const ATTEMPTS_MAX: u32 = 16;
+
+/// A queue that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    pub(crate) name: QueueName,
+    pub(crate) topic: SharedTopic,
+    place: Partition,
+}
+
+/// A queue that was asked for and is there now.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) queue: Queue,
+    pub(crate) is_new: bool,
+}
+
+/// A message that was leased.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) lease: Lease,
+    pub(crate) message: SqsMessage,
+    /// The queue that it was a dead letter of.
+    pub(crate) dead_letter_source: Option<String>,
+}
+
+impl Queue {
+    fn of(name: QueueName, topic: SharedTopic) -> Option<Self> {
+        let place = *topic.partitions.first()?;
+        topic.queue.is_some().then_some(Self { name, topic, place })
+    }
+
+    pub(crate) fn config(&self) -> &QueueConfig {
+        &self.queue().config
+    }
+
+    pub(crate) fn stream(&self) -> StreamId {
+        self.place.stream
+    }
+
+    pub(crate) fn created_at(&self) -> Timestamp {
+        self.topic.created_at
+    }
+
+    pub(crate) fn altered_at(&self) -> Timestamp {
+        self.queue().altered_at
+    }
+
+    fn queue(&self) -> &omnibus_model::queue::Queue {
+        self.topic.queue.as_deref().expect("it was checked when it was found")
+    }
+}
+
+/// Queues by name.
+impl Door {
+    /// Finds a queue.
+    pub(crate) fn find(&self, name: &QueueName) -> Result<Queue, ApiError> {
+        match self.find_any(name) {
+            Ok(Some(queue)) => Ok(queue),
+            Ok(None) | Err(_) => Err(ApiError::QueueDoesNotExist),
+        }
+    }
+
+    /// Finds a queue, or learns that the name is free; a topic that is no queue has it, too.
+    pub(crate) fn find_any(&self, name: &QueueName) -> Result<Option<Queue>, ApiError> {
+        let topic = name.topic(&self.settings)?;
+        let Some(topic) = self.engine.catalog().topic(topic.as_str()) else { return Ok(None) };
+        Queue::of(name.clone(), topic).map(Some).ok_or(ApiError::NameIsTopic)
+    }
+
+    /// All names of queues, in order.
+    pub(crate) fn names(&self) -> Vec<QueueName> {
+        let mut names: Vec<QueueName> = self.all().into_iter().map(|queue| queue.name).collect();
+        names.sort();
+        names
+    }
+
+    /// The queues whose dead letters go to `target`.
+    pub(crate) fn sources_of(&self, target: &Queue) -> Vec<QueueName> {
+        let goes_there =
+            |queue: &Queue| attributes::redrive(queue.config()).is_some_and(|redrive| redrive.target == target.name);
+        let mut names: Vec<QueueName> = self.all().into_iter().filter(goes_there).map(|queue| queue.name).collect();
+        names.sort();
+        names
+    }
+
+    /// The queue that a stream is of.
+    pub(crate) fn name_of(&self, stream: StreamId) -> Option<QueueName> {
+        self.all().into_iter().find(|queue| queue.stream() == stream).map(|queue| queue.name)
+    }
+
+    fn all(&self) -> Vec<Queue> {
+        let queue = |topic: SharedTopic| Queue::of(QueueName::of_topic(topic.name.as_str(), &self.settings)?, topic);
+        self.engine.catalog().topics().into_iter().filter_map(queue).collect()
+    }
+
+    /// Creates a queue, or finds the one that somebody else has created meanwhile.
+    pub(crate) async fn create(&self, name: &QueueName, config: QueueConfig) -> Result<Created, ApiError> {
+        let command = CreateQueue {
+            name: name.topic(&self.settings)?,
+            id: TopicId(self.uuid().as_u128()),
+            config: TopicConfig::default(),
+            queue: config,
+        };
+        let is_new = match self.engine.create_queue(command).await {
+            Ok(_) => true,
+            Err(SubmitError::Refused(Refusal::TopicExists { .. })) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let queue = self.find_any(name)?.ok_or(ApiError::QueueDoesNotExist)?;
+        Ok(Created { queue, is_new })
+    }
+
+    /// Changes a queue's configuration; if somebody else does at the same time, one after the other.
+    pub(crate) async fn alter(
+        &self,
+        queue: &Queue,
+        mut change: impl FnMut(&mut QueueConfig) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let now = self.find(&queue.name)?;
+            let (before, mut after) = (now.config().clone(), now.config().clone());
+            change(&mut after)?;
+            if before == after {
+                return Ok(());
+            }
+            match self.engine.alter_queue(now.topic.name.clone(), QueueChange { before, after }).await {
+                Err(SubmitError::Refused(Refusal::ConfigChangedMeanwhile { .. })) => {}
+                other => return Ok(other.map(drop)?),
+            }
+        }
+        Err(ApiError::ServiceUnavailable("others change the queue all the time".to_owned()))
+    }
+
+    pub(crate) async fn delete(&self, queue: &Queue) -> Result<(), ApiError> {
+        Ok(self.engine.delete_topic(queue.topic.name.clone()).await?)
+    }
+}
+
+/// Messages in and out.
+impl Door {
+    /// Appends messages in order, each with an answer of its own.
+    pub(crate) async fn enqueue(
+        &self,
+        queue: &Queue,
+        messages: Vec<Message>,
+    ) -> Result<Vec<Result<Appended, ApiError>>, ApiError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let encoded: Result<Vec<_>, _> =
+            messages.iter().map(|message| message.encode().map(|encoded| (encoded, None))).collect();
+        let encoded = encoded.map_err(|error| ApiError::InternalFailure(error.to_string()))?;
+        let appended = self.engine.enqueue(queue.place, encoded).await?;
+        Ok(appended.into_iter().map(|appended| appended.map_err(|refusal| SubmitError::from(refusal).into())).collect())
+    }
+
+    /// Takes leases, waiting for the first if it must, and reads what they are of.
+    pub(crate) async fn receive(
+        &self,
+        queue: &Queue,
+        acquire: Acquire,
+        wait: Duration,
+    ) -> Result<Vec<Received>, ApiError> {
+        let acquired = match self.engine.receive(queue.place, acquire, wait).await {
+            // A FIFO queue that has too much out answers nothing, and no error.
+            Err(SubmitError::Refused(Refusal::LeasesFull { .. })) if attributes::is_fifo(queue.config()) => {
+                return Ok(Vec::new());
+            }
+            acquired => acquired?,
+        };
+        if acquired.leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let deliveries = self.engine.deliveries(queue.stream(), &acquired.leases).await?;
+        let received = deliveries.into_iter().map(|delivery| Received {
+            lease: delivery.lease,
+            message: SqsMessage::of(&delivery.message, queue.stream()),
+            dead_letter_source: self.dead_letter_source(&delivery.message),
+        });
+        Ok(received.collect())
+    }
+
+    fn dead_letter_source(&self, message: &Message) -> Option<String> {
+        let last = &message.history.as_ref()?.last;
+        match last.cause {
+            DeadLetterCause::Moved(_) => None,
+            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Expired => {
+                QueueName::of_topic(&last.queue, &self.settings).map(|name| name.arn())
+            }
+        }
+    }
+
+    /// The id of the message at a place, also if it is gone by now.
+    pub(crate) async fn id_at(&self, queue: &Queue, offset: Offset) -> Result<Uuid, ApiError> {
+        let mut found = self.engine.messages(queue.stream(), vec![offset]).await?;
+        if let Some(message) = found.remove(&offset) {
+            return Ok(Uuid::from_u128(SqsMessage::of(&message, queue.stream()).native.id));
+        }
+        // It was deleted and its bytes are gone: its place still tells it from all others.
+        let place = Sha256::new().chain_update(queue.stream().0.to_be_bytes()).chain_update(offset.0.to_be_bytes());
+        let digest = place.finalize();
+        let bytes = *digest.first_chunk::<16>().expect("a digest has 32 bytes");
+        Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    pub(crate) async fn settle(
+        &self,
+        queue: &Queue,
+        settlements: Vec<(LeaseKey, Settlement)>,
+    ) -> Result<Vec<Result<(), LeaseRefusal>>, ApiError> {
+        Ok(self.engine.settle(queue.place, settlements).await?)
+    }
+
+    /// Lets leases end so long after now; zero gives the records back.
+    pub(crate) async fn extend(
+        &self,
+        queue: &Queue,
+        leases: Vec<(LeaseKey, Millis)>,
+    ) -> Result<Vec<Result<(), LeaseRefusal>>, ApiError> {
+        let extended = self.engine.extend(queue.place, leases).await?;
+        Ok(extended.into_iter().map(|extended| extended.map(drop)).collect())
+    }
+
+    pub(crate) async fn purge(&self, queue: &Queue) -> Result<(), ApiError> {
+        self.engine.purge(queue.place).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn counts(&self, queue: &Queue) -> Result<QueueCounts, ApiError> {
+        let view = self.engine.queue_view(queue.place).await?;
+        Ok(view.map(|view| view.counts).unwrap_or_default())
+    }
+}
+
+/// Move tasks: the engine has none yet, so none is ever there.
+impl Door {
+    #[expect(clippy::unused_async, reason = "it will ask the engine")]
+    pub(crate) async fn start_move(
+        &self,
+        _source: &Queue,
+        _target: Option<&Queue>,
+        _rate_max: Option<u32>,
+    ) -> Result<MoveId, ApiError> {
+        Err(ApiError::UnsupportedOperation("Message move tasks are not supported yet.".to_owned()))
+    }
+
+    #[expect(clippy::unused_async, reason = "it will ask the engine")]
+    pub(crate) async fn cancel_move(&self, _source: &Queue, _task: MoveId) -> Result<Option<u64>, ApiError> {
+        Ok(None)
+    }
+
+    #[expect(clippy::unused_async, reason = "it will ask the engine")]
+    pub(crate) async fn moves(&self, _source: &Queue) -> Result<Vec<Move>, ApiError> {
+        Ok(Vec::new())
+    }
+}

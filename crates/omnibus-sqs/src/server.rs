@@ -1,0 +1,90 @@
+//! Accepts connections, up to a limit, until told to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omnibus_engine::Engine;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::connection;
+use crate::door::Door;
+use crate::settings::Settings;
+
+/// How long requests that are being answered may take once the door closes.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A listener for SQS clients.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    door: Arc<Door>,
+}
+
+impl Server {
+    /// Listens on `address`; port 0 picks a free one.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub async fn bind(address: SocketAddr, engine: Engine, settings: Settings) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener, door: Arc::new(Door::new(engine, settings)) })
+    }
+
+    /// The address that clients can connect to.
+    ///
+    /// # Errors
+    /// If the socket has none.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` says true, then lets requests finish for a short while.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.door.settings.connections_max));
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((socket, peer)) => match Arc::clone(&places).try_acquire_owned() {
+                        Ok(place) => {
+                            let served = serve(socket, peer, Arc::clone(&self.door), shutdown.clone());
+                            connections.spawn(async move {
+                                served.await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => tracing::warn!(%peer, "too many connections: one more was closed"),
+                    },
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        // Out of file descriptors: let some go before trying again.
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                () = connection::told_to_stop(&mut shutdown) => break,
+            }
+        }
+        let farewell = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+            connections.shutdown().await;
+        }
+    }
+}
+
+async fn serve(socket: TcpStream, peer: SocketAddr, door: Arc<Door>, shutdown: watch::Receiver<bool>) {
+    // Answers are whole: waiting to fill a packet only delays them.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "the connection is gone already");
+        return;
+    }
+    if let Err(error) = connection::serve(socket, door, shutdown).await {
+        tracing::debug!(%peer, %error, "connection closed");
+    }
+}

@@ -1,0 +1,138 @@
+//! One request: what arrived, who asks, and how its body is read and its answer written.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use omnibus_model::queue::LeaseKey;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::answer::{Answer, Form};
+use crate::door::Door;
+use crate::errors::ApiError;
+use crate::names::QueueName;
+use crate::place::region_of_host;
+use crate::queues::Queue;
+use crate::sigv4::{Signed, Signer};
+use crate::wire::messages::Action;
+use crate::wire::shape::Structure;
+use crate::wire::{query, read_json};
+
+/// A request as HTTP brought it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arrived {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// What follows the question mark, as it was written.
+    pub(crate) query: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Arrived {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn signed(&self) -> Signed<'_> {
+        Signed { method: &self.method, path: &self.path, query: &self.query, headers: &self.headers, body: &self.body }
+    }
+}
+
+/// How a request was written.
+#[derive(Clone, Debug)]
+pub(crate) enum Protocol {
+    Json,
+    Query { parameters: Vec<(String, String)> },
+}
+
+/// A request whose action is known.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) door: Arc<Door>,
+    pub(crate) action: Action,
+    pub(crate) arrived: Arrived,
+    pub(crate) protocol: Protocol,
+    pub(crate) form: Form,
+    pub(crate) signer: Signer,
+    pub(crate) request_id: String,
+}
+
+impl Call {
+    /// Reads the request.
+    pub(crate) fn read<T: DeserializeOwned + Structure + Default>(&self) -> Result<T, ApiError> {
+        match &self.protocol {
+            Protocol::Json => Ok(read_json(&self.arrived.body)?),
+            Protocol::Query { parameters } => {
+                let mut parameters = parameters.clone();
+                // Older clients post to the queue itself.
+                if self.arrived.path.len() > 1 && !parameters.iter().any(|(name, _)| name == "QueueUrl") {
+                    parameters.push(("QueueUrl".to_owned(), self.arrived.path.clone()));
+                }
+                let value = query::read(parameters, T::MEMBERS)?;
+                serde_json::from_value(value).map_err(|error| ApiError::Serialization(error.to_string()))
+            }
+        }
+    }
+
+    /// Writes the answer.
+    pub(crate) fn answer<T: Serialize + Structure>(&self, value: &T) -> Result<Answer, ApiError> {
+        Answer::of(self.form, self.action.name(), &self.request_id, Some(value))
+    }
+
+    /// Writes the answer of an action that has none.
+    pub(crate) fn done(&self) -> Result<Answer, ApiError> {
+        Answer::of::<Nothing>(self.form, self.action.name(), &self.request_id, None)
+    }
+
+    /// The region that queues without one are in.
+    pub(crate) fn region(&self) -> &str {
+        let of_host = || region_of_host(self.arrived.header("host").unwrap_or_default());
+        self.signer.region.as_deref().or_else(of_host).unwrap_or(&self.door.settings.region)
+    }
+
+    /// The queue that a URL names.
+    pub(crate) fn queue_name(&self, url: Option<&str>) -> Result<QueueName, ApiError> {
+        let url = url.filter(|url| !url.is_empty()).ok_or(ApiError::MissingParameter("QueueUrl"))?;
+        QueueName::of_url(url, &self.signer.account, self.region())
+    }
+
+    /// Finds the queue that a URL names.
+    pub(crate) fn queue(&self, url: Option<&str>) -> Result<Queue, ApiError> {
+        self.door.find(&self.queue_name(url)?)
+    }
+
+    /// Reads a receipt handle of a queue.
+    pub(crate) fn lease_of(&self, queue: &Queue, text: &str) -> Result<LeaseKey, ApiError> {
+        let handle = self.door.seal.read(text).filter(|handle| handle.stream == queue.stream());
+        let invalid = || ApiError::ReceiptHandleIsInvalid { handle: text.to_owned() };
+        Ok(handle.ok_or_else(invalid)?.key)
+    }
+
+    /// The URL by which the client can come back to a queue.
+    pub(crate) fn url(&self, queue: &QueueName) -> String {
+        let QueueName { account, region, name } = queue;
+        let scheme = match self.arrived.header("x-forwarded-proto") {
+            Some("https") => "https",
+            _ => "http",
+        };
+        if let Some(domain) = &self.door.settings.domain {
+            return format!("{scheme}://sqs.{region}.{domain}/{account}/{name}");
+        }
+        let host = self.arrived.header("host").unwrap_or("localhost");
+        let at_home = region_of_host(host).unwrap_or(&self.door.settings.region);
+        if region == at_home {
+            return format!("{scheme}://{host}/{account}/{name}");
+        }
+        format!("{scheme}://{host}/queue/{region}/{account}/{name}")
+    }
+}
+
+/// What an action without an answer answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Nothing;
+
+impl Structure for Nothing {
+    const MEMBERS: &'static [crate::wire::shape::Member] = &[];
+}
