@@ -107,7 +107,7 @@ impl Plan {
             seconds: 3,
             latency_seconds: 10,
             latency_warm_seconds: 15,
-            sustained_seconds: 15,
+            sustained_seconds: 8,
             warm_seconds: 10,
             batch: "256KiB",
             in_flight: 5,
