@@ -62,31 +62,42 @@ struct Round<'a> {
 }
 
 impl Compaction {
-    /// Compacts the partitions of a topic that have enough to gain.
-    pub(crate) async fn run(&mut self, engine: &Engine, topic: &SharedTopic) -> Result<(), CompactionError> {
+    /// Compacts the partitions of a topic that have enough to gain. One that cannot be read is
+    /// left as it is.
+    pub(crate) async fn run(&mut self, engine: &Engine, topic: &SharedTopic) {
         let config = topic.config.effective(&engine.config_defaults());
         if !config.cleanup.compacts() {
-            return Ok(());
+            return;
         }
         for partition in &topic.partitions {
-            let stream = partition.stream;
-            let clean_end = self.clean.get(&stream).copied().unwrap_or_default();
-            let now = engine.now();
-            let due = is_worthwhile(engine, &config, stream, clean_end)
-                || is_overdue(engine, now.minus(config.compaction_lag_max), (stream, clean_end)).await?;
-            if !due {
-                continue;
+            if let Err(error) = self.compact(engine, &config, partition.stream).await {
+                tracing::warn!(topic = %topic.name, stream = %partition.stream, %error, "compaction was put off");
             }
-            let round = Round {
-                engine,
-                stream,
-                clean_end,
-                tombstones_before: now.minus(config.tombstone_retention),
-                written_before: now.minus(config.compaction_lag_min),
-            };
-            let end = round.run().await?;
-            self.clean.insert(stream, end);
         }
+    }
+
+    async fn compact(
+        &mut self,
+        engine: &Engine,
+        config: &EffectiveConfig,
+        stream: StreamId,
+    ) -> Result<(), CompactionError> {
+        let clean_end = self.clean.get(&stream).copied().unwrap_or_default();
+        let now = engine.now();
+        let due = is_worthwhile(engine, config, stream, clean_end)
+            || is_overdue(engine, now.minus(config.compaction_lag_max), (stream, clean_end)).await?;
+        if !due {
+            return Ok(());
+        }
+        let round = Round {
+            engine,
+            stream,
+            clean_end,
+            tombstones_before: now.minus(config.tombstone_retention),
+            written_before: now.minus(config.compaction_lag_min),
+        };
+        let end = round.run().await?;
+        self.clean.insert(stream, end);
         Ok(())
     }
 }

@@ -5,14 +5,14 @@
 //! (any of their 512-byte sectors), in any order between two syncs. After a failed sync the
 //! kernel gives up on what it has cached: that can still be read, and no later sync writes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+use crate::inode::{Chance, Change, Inode};
 
-const SECTOR_BYTES: usize = 512;
 const DIRECT_ALIGNMENT: u64 = 4096;
 
 /// What goes wrong at the chosen operation.
@@ -32,7 +32,7 @@ pub struct FaultDisk {
 
 #[derive(Debug)]
 struct State {
-    random: u64,
+    chance: Chance,
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
     names_durable: BTreeMap<String, usize>,
@@ -44,31 +44,14 @@ struct State {
     fault: Option<(u64, Fault)>,
     /// Operations that failed with an error so far.
     failures: u64,
+    /// Reads so far, which of them fails, files that cannot be read, and reads that failed.
+    reads: u64,
+    read_fault: Option<u64>,
+    unreadable: BTreeSet<usize>,
+    read_failures: u64,
     powered: bool,
     /// Handles of an earlier life are dead.
     life: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Inode {
-    content: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { position: u64, bytes: Vec<u8> },
-    Resize(u64),
-}
-
-impl Change {
-    fn range(&self) -> Option<(u64, u64)> {
-        match self {
-            Self::Write { position, bytes } => Some((*position, bytes.len() as u64)),
-            Self::Resize(_) => None,
-        }
-    }
 }
 
 /// A name that comes, a name that goes, or both at once: a rename is never half done.
@@ -83,7 +66,7 @@ impl FaultDisk {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let state = State {
-            random: seed,
+            chance: Chance::new(seed),
             inodes: Vec::new(),
             names: BTreeMap::new(),
             names_durable: BTreeMap::new(),
@@ -92,6 +75,10 @@ impl FaultDisk {
             operations: 0,
             fault: None,
             failures: 0,
+            reads: 0,
+            read_fault: None,
+            unreadable: BTreeSet::new(),
+            read_failures: 0,
             powered: true,
             life: 0,
         };
@@ -126,6 +113,35 @@ impl FaultDisk {
         self.lock().fault = Some((operation, fault));
     }
 
+    /// Returns how many reads there were.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.lock().reads
+    }
+
+    /// Returns how many reads failed.
+    #[must_use]
+    pub fn read_failures(&self) -> u64 {
+        self.lock().read_failures
+    }
+
+    /// Lets the read number `read`, counted from 1, fail with an I/O error; 0 lets none.
+    pub fn fail_read_at(&self, read: u64) {
+        self.lock().read_fault = Some(read);
+    }
+
+    /// Lets every read of a file fail until [`Self::heal`].
+    pub fn break_reads_of(&self, path: &str) {
+        let mut state = self.lock();
+        let inode = state.names.get(path).copied();
+        state.unreadable.extend(inode);
+    }
+
+    /// Lets all files be read again.
+    pub fn heal(&self) {
+        self.lock().unreadable.clear();
+    }
+
     /// Cuts the power now.
     pub fn cut_power(&self) {
         self.lock().cut_power();
@@ -139,6 +155,7 @@ impl FaultDisk {
         }
         state.powered = true;
         state.fault = None;
+        state.read_fault = None;
         state.life += 1;
     }
 
@@ -214,15 +231,6 @@ impl FaultDisk {
 }
 
 impl State {
-    /// The next number of a `splitmix64` sequence.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     fn used(&self) -> u64 {
         self.names.values().map(|&inode| self.inodes[inode].content.len() as u64).sum()
     }
@@ -266,50 +274,14 @@ impl State {
     fn cut_power(&mut self) {
         self.powered = false;
         // A journal keeps the first changes of names, not any of them.
-        let names_kept = to_usize(self.draw()) % (self.names_changed.len() + 1);
+        let names_kept = to_usize(self.chance.draw()) % (self.names_changed.len() + 1);
         for change in std::mem::take(&mut self.names_changed).into_iter().take(names_kept) {
             apply_name(&mut self.names_durable, &change);
         }
         self.names = self.names_durable.clone();
-        for index in 0..self.inodes.len() {
-            let changes = std::mem::take(&mut self.inodes[index].unsynced);
-            for change in changes {
-                if let Some(survivor) = self.survivor(change) {
-                    apply(&mut self.inodes[index].durable, &survivor);
-                }
-            }
-            self.inodes[index].content = self.inodes[index].durable.clone();
+        for inode in &mut self.inodes {
+            inode.lose_power(&mut self.chance);
         }
-    }
-
-    /// Writes some of what is unsynced, and forgets that the rest is not.
-    fn give_up(&mut self, inode: usize) {
-        for change in std::mem::take(&mut self.inodes[inode].unsynced) {
-            if let Some(survivor) = self.survivor(change) {
-                apply(&mut self.inodes[inode].durable, &survivor);
-            }
-        }
-    }
-
-    /// Decides what a power cut leaves of one unsynced change.
-    fn survivor(&mut self, change: Change) -> Option<Change> {
-        match (self.draw() % 3, change) {
-            (0, _) => None,
-            (1, Change::Write { position, bytes }) => Some(self.torn(position, bytes)),
-            (_, change) => Some(change),
-        }
-    }
-
-    /// Keeps a random prefix of a write, as the disk's own sectors allow.
-    fn torn(&mut self, position: u64, mut bytes: Vec<u8>) -> Change {
-        let sectors = bytes.len() / SECTOR_BYTES + 1;
-        let kept = to_usize(self.draw()) % sectors * SECTOR_BYTES;
-        if self.draw().is_multiple_of(2) {
-            bytes.truncate(kept);
-            return Change::Write { position, bytes };
-        }
-        bytes.drain(..kept);
-        Change::Write { position: position + kept as u64, bytes }
     }
 }
 
@@ -319,19 +291,6 @@ fn apply_name(names: &mut BTreeMap<String, usize>, change: &NameChange) {
     }
     if let Some((name, inode)) = &change.comes {
         names.insert(name.clone(), *inode);
-    }
-}
-
-fn apply(content: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Resize(bytes) => content.resize(to_usize(*bytes), 0),
-        Change::Write { position, bytes } => {
-            let start = to_usize(*position);
-            if content.len() < start + bytes.len() {
-                content.resize(start + bytes.len(), 0);
-            }
-            content[start..start + bytes.len()].copy_from_slice(bytes);
-        }
     }
 }
 
@@ -453,12 +412,9 @@ impl FaultFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let fault = state.count();
-        let done = if fault.is_some() { state.survivor(change) } else { Some(change) };
-        if let Some(done) = done {
-            let inode = &mut state.inodes[self.inode];
-            apply(&mut inode.content, &done);
-            inode.unsynced.push(done);
-        }
+        let State { chance, inodes, .. } = &mut *state;
+        let done = if fault.is_some() { change.survivors(chance) } else { vec![change] };
+        done.into_iter().for_each(|done| inodes[self.inode].change(done));
         fault.map_or(Ok(()), |fault| Err(state.fail(fault)))
     }
 }
@@ -466,8 +422,13 @@ impl FaultFile {
 impl DiskFile for FaultFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         self.check_alignment(position, buffer.len())?;
-        let state = self.disk.lock();
+        let mut state = self.disk.lock();
         state.check_power(self.life)?;
+        state.reads += 1;
+        if state.read_fault == Some(state.reads) || state.unreadable.contains(&self.inode) {
+            state.read_failures += 1;
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         let content = &state.inodes[self.inode].content;
         let rest = content.get(to_usize(position)..).unwrap_or_default();
         let bytes = rest.len().min(buffer.len());
@@ -490,14 +451,12 @@ impl DiskFile for FaultFile {
         state.check_power(self.life)?;
         if let Some(fault) = state.count() {
             if fault == Fault::Error && self.mode.caching == Caching::Kernel {
-                state.give_up(self.inode);
+                let State { chance, inodes, .. } = &mut *state;
+                inodes[self.inode].give_up(chance);
             }
             return Err(state.fail(fault));
         }
-        let inode = &mut state.inodes[self.inode];
-        for change in std::mem::take(&mut inode.unsynced) {
-            apply(&mut inode.durable, &change);
-        }
+        state.inodes[self.inode].sync();
         Ok(())
     }
 

@@ -9,6 +9,7 @@ pub mod planted;
 pub mod clock;
 pub mod entropy;
 pub mod fault;
+mod inode;
 pub mod system_disk;
 pub mod disk;
 

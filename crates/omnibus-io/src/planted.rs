@@ -46,6 +46,8 @@ pub enum Bug {
     WriteAfterFailure,
     /// What is read from the disk is served unchecked.
     RotServed,
+    /// What the disk does not let read passes for the end.
+    UnreadableAsEnd,
     /// An answer does not wait for what it rests on.
     AnswerBeforeCommit,
     /// A start does not finish the forgetting of a deleted topic.
@@ -56,7 +58,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -76,6 +78,7 @@ impl Bug {
         Self::DuplicateAsNew,
         Self::WriteAfterFailure,
         Self::RotServed,
+        Self::UnreadableAsEnd,
         Self::AnswerBeforeCommit,
         Self::TopicRemembered,
         Self::NameFreeEarly,
@@ -104,6 +107,7 @@ impl Bug {
             Self::DuplicateAsNew => "duplicate-as-new",
             Self::WriteAfterFailure => "write-after-failure",
             Self::RotServed => "rot-served",
+            Self::UnreadableAsEnd => "unreadable-as-end",
             Self::AnswerBeforeCommit => "answer-before-commit",
             Self::TopicRemembered => "topic-remembered",
             Self::NameFreeEarly => "name-free-early",

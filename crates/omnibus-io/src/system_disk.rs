@@ -26,7 +26,7 @@ impl SystemDisk {
     /// `WouldBlock` if another process has it, and whatever the disk says.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root)?;
+        create_durably(&root)?;
         Self::lock(root, FlockOperation::NonBlockingLockExclusive)
     }
 
@@ -103,6 +103,17 @@ impl Disk for SystemDisk {
         let status = statvfs(&self.root)?;
         Ok(status.f_bavail.saturating_mul(status.f_frsize))
     }
+}
+
+/// Makes a directory and those above it, so that a power cut does not take them away again.
+fn create_durably(root: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+    fs::create_dir_all(root)?;
+    let above = missing.iter().filter_map(|path| path.parent());
+    above
+        .into_iter()
+        .try_for_each(|path| sync_directory(if path.as_os_str().is_empty() { Path::new(".") } else { path }))
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

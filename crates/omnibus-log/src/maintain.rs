@@ -2,6 +2,7 @@
 //! segments, and saves checkpoints.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +11,7 @@ use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 use crate::buffer::pages_of;
 use crate::checkpoint::CheckpointName;
 use crate::entry::Replacement;
-use crate::error::{Action, LogError, ReadError};
+use crate::error::{Action, LogError};
 use crate::file::{FileKind, LogFile};
 use crate::footer::{FooterFound, FooterOf, FooterRun, load_footer, write_footer};
 use crate::index::{Rows, Run, Stream};
@@ -231,14 +232,14 @@ fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, 
         all.filter(|file| is_sparse(shared, file)).map(Arc::clone).collect()
     };
     let mut runs = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut files) = (0, 0);
     for file in sparse {
         bytes += file.live();
         if !runs.is_empty() && bytes > shared.config.segment_bytes {
             break;
         }
-        runs.extend(live_runs(shared, &file)?);
-        report.files_packed += 1;
+        runs.extend(live_runs(shared, &file));
+        files += 1;
     }
     if runs.is_empty() {
         return Ok(false);
@@ -248,7 +249,13 @@ fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, 
     match copy_runs(shared, &mut pack, &runs) {
         Ok(()) => {
             drop(runs);
+            report.files_packed += files;
             pack.finish().map(|()| true)
+        }
+        // The file that cannot be read was set aside; the others wait for the next round.
+        Err(LogError::Read(_)) => {
+            pack.abandon();
+            Ok(false)
         }
         Err(error) => {
             pack.abandon();
@@ -265,13 +272,17 @@ fn is_sparse(shared: &Shared, file: &Arc<LogFile>) -> bool {
     sparse && !is_needed(shared, file)
 }
 
-fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Result<Vec<(Cover, Run)>, LogError> {
-    let found = load_footer(file.handle.as_ref(), FooterOf::of(shared.identity, file));
-    let found = found.map_err(|source| LogError::io(Action::Read, &file.path, source))?;
-    let FooterFound::Sound(footer) = found else {
-        tracing::error!(path = file.path, "the index of a sealed file is damaged; it stays as it is");
-        file.facts.lock().damaged = true;
-        return Ok(Vec::new());
+fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Vec<(Cover, Run)> {
+    let footer = match load_footer(file.handle.as_ref(), FooterOf::of(shared.identity, file)) {
+        Ok(FooterFound::Sound(footer)) => footer,
+        Ok(_) => {
+            set_aside(file, &"its index is damaged");
+            return Vec::new();
+        }
+        Err(error) => {
+            set_aside(file, &error);
+            return Vec::new();
+        }
     };
     let streams: BTreeSet<StreamId> = footer.runs.iter().map(|run| run.stream).collect();
     let mut runs = Vec::new();
@@ -284,7 +295,13 @@ fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Result<Vec<(Cover, Run)>, 
             }
         });
     }
-    Ok(runs)
+    runs
+}
+
+/// Lets a file that cannot be read stay as it is, until the next start looks at it again.
+fn set_aside(file: &LogFile, reason: &dyn fmt::Display) {
+    tracing::error!(path = file.path, %reason, "a file cannot be packed; it stays as it is");
+    file.facts.lock().damaged = true;
 }
 
 fn copy_runs(shared: &Shared, pack: &mut PackWriter<'_>, runs: &[(Cover, Run)]) -> Result<(), LogError> {
@@ -294,9 +311,8 @@ fn copy_runs(shared: &Shared, pack: &mut PackWriter<'_>, runs: &[(Cover, Run)]) 
         if start < run.end
             && let Err(error) = copy_run(shared, pack, (cover.stream, run, start))
         {
-            if matches!(error, LogError::Read(ReadError::Corrupt { .. })) {
-                tracing::error!(%error, "a damaged file cannot be packed; it stays as it is");
-                run.file.facts.lock().damaged = true;
+            if matches!(error, LogError::Read(_)) {
+                set_aside(&run.file, &error);
             }
             return Err(error);
         }

@@ -176,6 +176,10 @@ fn choose(disk: &dyn Disk, config: &LogConfig) -> Result<(Caching, Device), LogE
     let caching = match (config.direct_io, probe_direct(disk)) {
         (Choice::Off, _) => Caching::Kernel,
         (_, Ok(())) => Caching::Direct,
+        // That is the disk's trouble, not its opinion.
+        (_, Err(source)) if source.raw_os_error() == Some(libc::EIO) => {
+            return Err(io_error(Action::Open, "wal/probe", source));
+        }
         (Choice::On, Err(source)) => return Err(LogError::Refused { feature: "direct I/O", source }),
         (Choice::Auto, Err(error)) => {
             tracing::warn!(%error, "direct I/O is refused, writing through the kernel's cache");

@@ -91,6 +91,9 @@ fn readings(stage: &mut Stage, rot: Option<&str>) -> Result<Vec<Reading>, Violat
     let readings = streams.into_iter().map(|stream| {
         let reading = read_all(&stage.node.log, &stage.oracle, stream);
         let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
+        if let Some(reason) = reading.unreadable {
+            return Err(Violation::new("reads succeed", reason));
+        }
         Ok(Reading { rot: rot.map(str::to_owned), ..reading })
     });
     readings.collect()

@@ -143,6 +143,8 @@ pub(crate) struct Reading {
     pub(crate) batches: Vec<SeenBatch>,
     /// Ranges that the node would not serve because they are damaged, and the file it names.
     pub(crate) damaged: Vec<(Offset, Offset, String)>,
+    /// What the node said when the disk did not let it read.
+    pub(crate) unreadable: Option<String>,
     /// The file in which a bit was turned over before, if one was.
     pub(crate) rot: Option<String>,
 }

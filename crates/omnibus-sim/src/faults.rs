@@ -45,6 +45,9 @@ impl Stage {
         if self.strikes(rates.write_error) {
             self.arm(Fault::Error);
         }
+        if self.strikes(rates.read_error) {
+            self.arm_read(SOON);
+        }
         if self.strikes(rates.full_disk) {
             self.fill_disk();
         }
@@ -89,6 +92,13 @@ impl Stage {
         self.disk.fail_at(operation, fault);
     }
 
+    /// Lets one of the next reads fail.
+    fn arm_read(&mut self, reads: u64) {
+        let read = self.disk.reads() + self.random.within(1..=reads);
+        self.trace.line(format_args!("read {read} of the disk fails"));
+        self.disk.fail_read_at(read);
+    }
+
     /// Lets the fault that waits for it come in the write that begins now.
     pub(crate) fn arm_write(&mut self) {
         if let Some(fault) = self.write_fault.take() {
@@ -102,6 +112,7 @@ impl Stage {
     pub(crate) fn calm(&mut self) {
         self.write_fault = None;
         self.disk.fail_at(0, Fault::Error);
+        self.disk.fail_read_at(0);
         self.give_room();
     }
 
@@ -163,6 +174,10 @@ impl Stage {
             if let Some(fault) = fault {
                 self.disk.fail_at(operation, fault);
             }
+            let read_failures = self.disk.read_failures();
+            if self.random.once_in(8) {
+                self.arm_read(OPENING);
+            }
             match Node::open(&self.disk, &self.scenario.node, self.time.moment()) {
                 Ok((node, found)) => {
                     self.node = node;
@@ -175,10 +190,15 @@ impl Stage {
                         continue;
                     }
                     self.disk.fail_at(0, Fault::Error);
+                    self.disk.fail_read_at(0);
                     return audit::opened(self, &found).map(|()| entries);
                 }
                 Err(error) if fault.is_some() && self.disk.operations() >= operation => {
                     self.trace.line(format_args!("opening failed: {}", in_full(&error)));
+                    self.revive();
+                }
+                Err(error) if self.disk.read_failures() > read_failures => {
+                    self.trace.line(format_args!("opening could not read: {}", in_full(&error)));
                     self.revive();
                 }
                 Err(error) => self.see(&Fact::OpenRefused { reason: in_full(&error), rot: None })?,

@@ -7,7 +7,6 @@ use omnibus_record::{DECOMPRESSED_BYTES_MAX, Filtered, Record, filter};
 use tokio::sync::oneshot;
 
 use crate::fact::{Fact, SeenBatch};
-use crate::reading::read_some;
 use crate::stage::Stage;
 use crate::violation::Violation;
 
@@ -93,8 +92,7 @@ fn upkeep(stage: &mut Stage) {
 fn compact(stage: &mut Stage) -> Result<(), Violation> {
     let Some((stream, _)) = stage.any_stream() else { return Ok(()) };
     let from = stage.any_offset(stream);
-    let reading = read_some(&stage.node.log, &stage.oracle, (stream, from), COMPACTED_BYTES);
-    let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
+    let reading = stage.read((stream, from), COMPACTED_BYTES)?;
     let (Some(first), Some(last)) = (reading.batches.first(), reading.batches.last()) else { return Ok(()) };
     let (from, to) = (first.base, last.end);
     let mut taken = Vec::new();

@@ -60,7 +60,15 @@ fn read(log: &Log, stream: StreamId, from: Offset, bytes_max: usize) -> Result<V
 
 fn empty(log: &Log, stream: StreamId) -> Reading {
     let bounds = log.bounds(stream);
-    Reading { stream, bounds, from: bounds.start, batches: Vec::new(), damaged: Vec::new(), rot: None }
+    Reading {
+        stream,
+        bounds,
+        from: bounds.start,
+        batches: Vec::new(),
+        damaged: Vec::new(),
+        unreadable: None,
+        rot: None,
+    }
 }
 
 fn note(reading: &mut Reading, pieces: Vec<Bytes>, oracle: &Oracle) -> Result<(), String> {
@@ -85,7 +93,8 @@ fn note(reading: &mut Reading, pieces: Vec<Bytes>, oracle: &Oracle) -> Result<()
 fn note_error(reading: &mut Reading, error: ReadError) -> Result<(), String> {
     match error {
         ReadError::Corrupt { from, to, file, .. } => reading.damaged.push((from, to, file)),
-        ReadError::OffsetOutOfRange { .. } | ReadError::Io { .. } => {
+        ReadError::Io { .. } => reading.unreadable = Some(error.to_string()),
+        ReadError::OffsetOutOfRange { .. } => {
             return Err(format!("stream {}: {error}", reading.stream));
         }
     }

@@ -16,6 +16,7 @@ use crate::fact::{Fact, Reading};
 use crate::node::Node;
 use crate::oracle::{Fate, MessageId, Oracle};
 use crate::random::Random;
+use crate::reading::read_some;
 use crate::scenario::Scenario;
 use crate::shadow::Shadow;
 use crate::tally::Tally;
@@ -121,6 +122,25 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Reads as a client does; only when the disk fails may it be told of an error.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub(crate) fn read(&mut self, (stream, from): (StreamId, Offset), bytes_max: usize) -> Result<Reading, Violation> {
+        let failures = self.disk.read_failures();
+        let reading = read_some(&self.node.log, &self.oracle, (stream, from), bytes_max);
+        let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
+        match &reading.unreadable {
+            Some(reason) if self.disk.read_failures() == failures => Err(Violation::new("reads succeed", reason)),
+            Some(reason) => {
+                self.trace.line(format_args!("stream {stream} from {from}: {reason}"));
+                self.tally.unread += 1;
+                Ok(reading)
+            }
+            None => Ok(reading),
+        }
     }
 
     /// A live stream with its shard and bounds, if there is one.

@@ -39,6 +39,9 @@ counts! {
     torn_tails: "torn",
     write_errors: "errors",
     full_disks: "full",
+    /// Reads that the disk refused, and those who asked for them.
+    read_errors: "unreadable",
+    unread: "unread",
     clock_jumps: "jumps",
     /// Bits turned over in what was acknowledged.
     flips: "rot",

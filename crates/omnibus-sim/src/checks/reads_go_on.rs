@@ -15,7 +15,7 @@ impl Check for ReadsGoOn {
 
     fn see(&mut self, fact: &Fact<'_>, oracle: &Oracle) -> Result<(), String> {
         let Fact::Read(reading) = fact else { return Ok(()) };
-        if !reading.batches.is_empty() || !reading.damaged.is_empty() {
+        if !reading.batches.is_empty() || !reading.damaged.is_empty() || reading.unreadable.is_some() {
             return Ok(());
         }
         let expected = oracle.streams.get(&reading.stream).filter(|expected| expected.drop == Drop::No);

@@ -2,7 +2,6 @@
 
 use super::Client;
 use crate::fact::Fact;
-use crate::reading::read_some;
 use crate::stage::Stage;
 use crate::violation::Violation;
 
@@ -15,8 +14,7 @@ impl Client for Reader {
         let Some((stream, _)) = stage.any_stream() else { return Ok(()) };
         let from = stage.any_offset(stream);
         let bytes_max = usize::try_from(stage.random.below(20_000)).expect("a few thousand");
-        let reading = read_some(&stage.node.log, &stage.oracle, (stream, from), bytes_max);
-        let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
+        let reading = stage.read((stream, from), bytes_max)?;
         stage.tally.reads += 1;
         stage.trace.line(format_args!("read stream {stream} from {from}: {} batches", reading.batches.len()));
         stage.seen(&Fact::Read(&reading), &reading)
