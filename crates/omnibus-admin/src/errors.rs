@@ -50,6 +50,7 @@ impl From<SubmitError> for Failure {
             SubmitError::Refused(refusal) => return refused(refusal).into(),
             SubmitError::NotLeader { .. } => Code::NotLeader,
             SubmitError::DiskFull => Code::DiskFull,
+            SubmitError::TooLarge { .. } => Code::TooLarge,
             SubmitError::Broken | SubmitError::Closing => Code::Unavailable,
         };
         Problem::new(code, error.to_string()).into()

@@ -22,6 +22,8 @@ pub enum SubmitError {
     NotLeader { leader: Option<NodeId> },
     #[error("the disk is full: free some space or shorten retention; reads, commits and deletes go on")]
     DiskFull,
+    #[error("{bytes} bytes are more than the {bytes_max} that one entry of the log can take")]
+    TooLarge { bytes: usize, bytes_max: usize },
     #[error("a write to the log failed, this process acknowledges nothing more")]
     Broken,
     #[error("the broker is shutting down")]
@@ -33,7 +35,7 @@ impl SubmitError {
     #[must_use]
     pub const fn fate(&self) -> Fate {
         match self {
-            Self::Refused(_) | Self::NotLeader { .. } | Self::DiskFull => Fate::NotApplied,
+            Self::Refused(_) | Self::NotLeader { .. } | Self::DiskFull | Self::TooLarge { .. } => Fate::NotApplied,
             Self::Broken | Self::Closing => Fate::Unknown,
         }
     }
@@ -59,6 +61,8 @@ pub enum EngineError {
     Checkpoint { shard: omnibus_model::ShardId, reason: String },
     #[error("entry {index} of shard {shard} cannot be understood: {reason}")]
     Entry { shard: omnibus_model::ShardId, index: omnibus_model::LogIndex, reason: String },
+    #[error("entries of {bytes} bytes are too short, {bytes_min} are the least")]
+    EntriesTooShort { bytes: u64, bytes_min: u64 },
     #[error("a thread could not be started: {0}")]
     Thread(#[source] std::io::Error),
 }
@@ -69,7 +73,9 @@ impl EngineError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Replication(ReplicationError::Log(error)) => error.is_damage(),
-            Self::Replication(ReplicationError::WriteFailed { .. }) | Self::Thread(_) => false,
+            Self::Replication(ReplicationError::WriteFailed { .. })
+            | Self::EntriesTooShort { .. }
+            | Self::Thread(_) => false,
             Self::Checkpoint { .. } | Self::Entry { .. } => true,
         }
     }

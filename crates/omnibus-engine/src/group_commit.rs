@@ -4,7 +4,7 @@
 //! command the time it happened at and the command itself.
 
 use bytes::Bytes;
-use omnibus_log::EntryBatch;
+use omnibus_log::{ENTRY_BESIDE_BYTES, ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch};
 use omnibus_model::{BatchInfo, Command, LeaderEpoch, Offset, StreamId, Timestamp};
 use omnibus_record::Encoded;
 
@@ -13,6 +13,34 @@ const HEAD_VERSION: u8 = 1;
 
 /// A commit group closes at this size of payload; a larger payload is a group of its own.
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
+
+/// The least that an append adds to a head.
+const APPEND_BYTES_MIN: usize = 9;
+
+/// What a group may take in the log beside its longest part, a command or a payload: what was in
+/// it before, what the log adds, and the short commands that a shard makes itself.
+pub(crate) const BESIDE_PART_BYTES: usize = 8 << 20;
+
+const _: () = {
+    let batches_max = GROUP_BYTES_MAX / APPEND_BYTES_MIN + 1;
+    let log_adds = ENTRY_BESIDE_BYTES + batches_max * ENTRY_BESIDE_BYTES_PER_BATCH;
+    assert!(GROUP_BYTES_MAX + log_adds + GROUP_BYTES_MAX <= BESIDE_PART_BYTES);
+};
+
+/// A log whose entries are shorter is of no use: a part may be as long as a whole group.
+pub(crate) const ENTRY_BYTES_MIN: u64 = (BESIDE_PART_BYTES + GROUP_BYTES_MAX) as u64;
+
+/// How long a command or a payload may be, in a log whose entries may have `entry_bytes_max`.
+pub(crate) fn part_bytes_max(entry_bytes_max: u64) -> usize {
+    let bytes = entry_bytes_max.saturating_sub(BESIDE_PART_BYTES as u64);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Where a command begins in the open head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    head_bytes: usize,
+}
 
 /// Commands that will become one entry of the log.
 #[derive(Debug, Default)]
@@ -32,12 +60,29 @@ impl GroupCommit {
         self.is_empty() || self.payload_bytes + self.head.len() + bytes <= GROUP_BYTES_MAX
     }
 
-    pub(crate) fn push(&mut self, now: Timestamp, command: &Command) {
+    /// Adds a command; it can be taken back until something else is added.
+    pub(crate) fn push(&mut self, now: Timestamp, command: &Command) -> Mark {
+        let mark = Mark { head_bytes: self.head.len() };
         if self.head.is_empty() {
             self.head.push(HEAD_VERSION);
         }
         let head = std::mem::take(&mut self.head);
         self.head = postcard::to_extend(&(now, command), head).expect("a command always encodes into memory");
+        mark
+    }
+
+    /// How much was added since.
+    pub(crate) const fn bytes_since(&self, mark: Mark) -> usize {
+        self.head.len() - mark.head_bytes
+    }
+
+    /// Takes back what was added since.
+    pub(crate) fn take_back(&mut self, mark: Mark) {
+        self.head.truncate(mark.head_bytes);
+        if mark.head_bytes == 0 {
+            // A long command must not keep its room.
+            self.head = Vec::new();
+        }
     }
 
     pub(crate) fn push_batch(&mut self, batch: EntryBatch) {
@@ -94,6 +139,9 @@ pub(crate) fn decode_head(head: &[u8]) -> Result<Vec<(Timestamp, Command)>, Stri
 
 #[cfg(test)]
 mod tests {
+    use omnibus_model::RecordFormat;
+    use omnibus_model::command::Append;
+
     use super::*;
 
     #[test]
@@ -106,6 +154,36 @@ mod tests {
         let commands = decode_head(&head).unwrap();
         assert_eq!(commands, [(Timestamp(5), Command::Tick), (Timestamp(6), trim)]);
         assert!(group.is_empty());
+    }
+
+    #[test]
+    fn command_is_taken_back() {
+        let mut group = GroupCommit::default();
+        let mark = group.push(Timestamp(5), &Command::Tick);
+        assert_eq!(group.bytes_since(mark), 3);
+        group.take_back(mark);
+        assert!(group.is_empty());
+        group.push(Timestamp(5), &Command::Tick);
+        let mark = group.push(Timestamp(6), &Command::AllocateProducer);
+        group.take_back(mark);
+        let (head, _) = group.close();
+        assert_eq!(decode_head(&head).unwrap(), [(Timestamp(5), Command::Tick)]);
+    }
+
+    #[test]
+    fn no_append_is_shorter_than_assumed() {
+        let batch = BatchInfo {
+            format: RecordFormat::KafkaBatch,
+            count: 0,
+            bytes: 0,
+            timestamp_max: Timestamp(0),
+            producer: None,
+        };
+        let append = Command::Append(Append { stream: StreamId(0), batch, leader_epoch: LeaderEpoch(0) });
+        let mut group = GroupCommit::default();
+        group.push(Timestamp(0), &Command::Tick);
+        let mark = group.push(Timestamp(0), &append);
+        assert_eq!(group.bytes_since(mark), APPEND_BYTES_MIN);
     }
 
     #[test]

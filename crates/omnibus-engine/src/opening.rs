@@ -16,6 +16,7 @@ use crate::ahead::Ahead;
 use crate::counters::Counters;
 use crate::engine::{Engine, EngineConfig, Health, Inner};
 use crate::error::EngineError;
+use crate::group_commit::ENTRY_BYTES_MIN;
 use crate::housekeeping::{self, Housekeeping};
 use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
@@ -50,6 +51,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if what is on the disk cannot be trusted.
     pub fn open(seams: Seams, config: EngineConfig) -> Result<(Self, Running), EngineError> {
+        check(&config.log)?;
         let shards = config.limits.data_shards + 1;
         let (progress, progress_seen): (ProgressSenders, Vec<_>) =
             (0..shards).map(|_| watch::channel(Progress::Committed(LogIndex(0)))).unzip();
@@ -147,6 +149,12 @@ fn start(
     let engine = Engine { inner: Arc::new(inner) };
     let housekeeping = Housekeeping::start(&engine, &config)?;
     Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report, repeated }))
+}
+
+/// Checks that whatever a shard takes fits into an entry: one that did not would block it for ever.
+fn check(config: &LogConfig) -> Result<(), EngineError> {
+    let (bytes, bytes_min) = (config.entry_bytes_max, ENTRY_BYTES_MIN);
+    if bytes < bytes_min { Err(EngineError::EntriesTooShort { bytes, bytes_min }) } else { Ok(()) }
 }
 
 /// A log that is made now gets a name of its own, so that no other's blocks pass for its own.

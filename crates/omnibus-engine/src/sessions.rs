@@ -44,18 +44,12 @@ impl Sessions {
         self.by_deadline.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes the members whose sessions have lapsed.
-    pub(crate) fn take_lapsed(&mut self, now: Duration) -> Vec<Member> {
-        let mut lapsed = Vec::new();
-        while let Some((deadline, member)) = self.by_deadline.pop_first() {
-            if deadline > now {
-                self.by_deadline.insert((deadline, member));
-                break;
-            }
-            self.by_member.remove(&member);
-            lapsed.push(member);
-        }
-        lapsed
+    /// Takes the next member whose session has lapsed.
+    pub(crate) fn take_lapsed(&mut self, now: Duration) -> Option<Member> {
+        self.by_deadline.first().filter(|(deadline, _)| *deadline <= now)?;
+        let (_, member) = self.by_deadline.pop_first()?;
+        self.by_member.remove(&member);
+        Some(member)
     }
 }
 
@@ -75,9 +69,10 @@ mod tests {
         sessions.begin(Duration::ZERO, member("b"), second * 10);
         let (group, a) = member("a");
         sessions.renew(second * 5, &group, &a);
-        assert_eq!(sessions.take_lapsed(second * 10), [member("b")]);
+        assert_eq!(sessions.take_lapsed(second * 10), Some(member("b")));
+        assert_eq!(sessions.take_lapsed(second * 10), None);
         assert_eq!(sessions.next_deadline(), Some(second * 15));
-        assert_eq!(sessions.take_lapsed(second * 15), [member("a")]);
+        assert_eq!(sessions.take_lapsed(second * 15), Some(member("a")));
         assert_eq!(sessions.next_deadline(), None);
     }
 }

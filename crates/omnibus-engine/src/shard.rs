@@ -19,7 +19,7 @@ use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::{
     BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ShardId, StreamId, Term, Timestamp, TopicName,
 };
-use omnibus_replication::{Proposal, ReplicatedLog};
+use omnibus_replication::{Proposal, ProposeError, ReplicatedLog};
 use tokio::sync::oneshot;
 
 use crate::catalog::Catalog;
@@ -27,7 +27,7 @@ use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
-use crate::group_commit::{GroupCommit, stamped};
+use crate::group_commit::{GroupCommit, part_bytes_max, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
 use crate::receivers::{Receive, Receivers};
 use crate::sessions::Sessions;
@@ -216,9 +216,10 @@ impl Shard {
         self.expire_receivers();
     }
 
-    /// How long until [`Self::tick`] has something to do.
+    /// How long until [`Self::tick`] has something to do. A full group waits for a commit first.
     #[must_use]
     pub fn next_tick(&self, now: Moment) -> Option<Duration> {
+        self.open.takes(0).then_some(())?;
         let waits = self.sessions.next_deadline().into_iter().chain(self.receivers.next_deadline());
         let wait = waits.min().map(|deadline| deadline.saturating_sub(now.elapsed));
         let deadline = self.broker.next_deadline().map(|deadline| duration(deadline.since(now.wall)));
@@ -307,12 +308,19 @@ impl Shard {
             return Err(SubmitError::Broken);
         }
         self.departing.check(command)?;
-        let applied =
-            self.broker.apply(self.now.wall, command).inspect_err(|_| self.shared.counters.commands_refused.add(1))?;
+        // Logged before it is decided, so that what the log could not take changes nothing.
+        let late = Millis(u64::from(planted(Bug::ClockInApply)));
+        let mark = self.open.push(self.now.wall.plus(late), command);
+        let applied = self.check_bytes(self.open.bytes_since(mark)).and_then(|()| {
+            let decided = self.broker.apply(self.now.wall, command);
+            decided.inspect_err(|_| self.shared.counters.commands_refused.add(1)).map_err(SubmitError::from)
+        });
+        if !applied.as_ref().is_ok_and(|applied| applied.changed) {
+            self.open.take_back(mark);
+        }
+        let applied = applied?;
         self.departing.note(&applied.outcome);
         if applied.changed {
-            let late = Millis(u64::from(planted(Bug::ClockInApply)));
-            self.open.push(self.now.wall.plus(late), command);
             self.open_awaiting.effects.extend(Effect::of(command, &applied.outcome));
         }
         match omnibus_broker::group_of(command) {
@@ -321,6 +329,12 @@ impl Shard {
         }
         self.serve_receivers(command);
         Ok(applied)
+    }
+
+    /// Whether a command or a payload fits into an entry, whatever else is in it.
+    fn check_bytes(&self, bytes: usize) -> Result<(), SubmitError> {
+        let bytes_max = part_bytes_max(self.shared.log.entry_bytes_max());
+        if bytes > bytes_max { Err(SubmitError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
     }
 
     /// Applies a command that nobody waits for; the broker may have moved on and refuse it.
@@ -343,6 +357,7 @@ impl Shard {
             }
             return Err(SubmitError::DiskFull);
         }
+        self.check_bytes(payload.len())?;
         let leader_epoch = leader_epoch(self.term);
         let applied = self.apply(&Command::Append(Append { stream, batch, leader_epoch }))?;
         if planted(Bug::DuplicateAsNew) && !applied.changed {
@@ -398,6 +413,7 @@ impl Shard {
                 self.last = index;
                 self.in_flight.push(index, awaiting);
             }
+            Err(error @ ProposeError::TooLarge { .. }) => unreachable!("a group fits into an entry, but {error}"),
             Err(error) => {
                 tracing::warn!(shard = self.id.0, %error, "the log takes nothing now");
                 self.refused = Some((proposal, awaiting));

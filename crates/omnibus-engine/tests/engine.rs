@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use omnibus_engine::questions::OffsetsWanted;
-use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams, SubmitError};
+use omnibus_engine::{Engine, EngineConfig, EngineError, Payload, Running, Seams, SubmitError};
 use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
@@ -15,25 +15,28 @@ use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig
 use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::topic::{Cleanup, SharedTopic, TopicConfig};
 use omnibus_model::{
-    BatchInfo, Command, GroupName, Millis, Offset, PartitionIndex, RecordFormat, Refusal, ShardId, Timestamp, TopicId,
-    TopicName,
+    BatchInfo, Command, GroupName, Millis, Offset, Outcome, PartitionIndex, RecordFormat, Refusal, ShardId, Timestamp,
+    TopicId, TopicName,
 };
 use omnibus_record::{BatchBuilder, Codec, Stamp};
 
 const RECORDS: u32 = 3;
 
-fn open(disk: &FaultDisk) -> (Engine, Running) {
-    open_with(disk, LogConfig::default().cache_bytes)
+fn log_config() -> LogConfig {
+    LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() }
 }
 
-fn open_with(disk: &FaultDisk, cache_bytes: u64) -> (Engine, Running) {
-    let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, cache_bytes, ..LogConfig::default() };
+fn open(disk: &FaultDisk) -> (Engine, Running) {
+    open_with(disk, log_config()).unwrap()
+}
+
+fn open_with(disk: &FaultDisk, log: LogConfig) -> Result<(Engine, Running), EngineError> {
     let seams = Seams {
         disk: Arc::new(disk.clone()),
         clock: Arc::new(SystemClock::default()),
         entropy: Arc::new(SystemEntropy::open().unwrap()),
     };
-    Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap()
+    Engine::open(seams, EngineConfig { log, ..EngineConfig::default() })
 }
 
 async fn topic(engine: &Engine, name: &str) -> SharedTopic {
@@ -97,7 +100,7 @@ async fn what_is_read_ahead_is_what_was_written() {
     drop(engine);
 
     // Nothing is in memory after a start, and less than all of it has room there.
-    let (engine, running) = open_with(&disk, 1 << 20);
+    let (engine, running) = open_with(&disk, LogConfig { cache_bytes: 1 << 20, ..log_config() }).unwrap();
     let stream = engine.catalog().topic("orders").unwrap().partitions[0].stream;
     for bytes_max in [1, 100 << 10, 16 << 20] {
         let mut next = Offset::ZERO;
@@ -207,10 +210,44 @@ async fn what_groups_read_of_a_topic_is_forgotten_if_its_deletion_was_cut_short(
     running.close().await;
 }
 
+#[tokio::test]
+async fn what_no_entry_can_take_is_refused_and_blocks_nobody() {
+    const MIB: usize = 1 << 20;
+    let log = LogConfig { entry_bytes_max: 10 << 20, ..log_config() };
+    let (engine, running) = open_with(&FaultDisk::new(17), log).unwrap();
+    let topic = topic(&engine, "orders").await;
+    let place = topic.partitions[0];
+    let too_long = commit_with(&engine, &topic, "x".repeat(2 * MIB + 1)).await;
+    assert!(matches!(too_long, Err(SubmitError::TooLarge { .. })), "{too_long:?}");
+    let too_long = engine.append(place.shard, place.stream, payload(&"x".repeat(MIB))).await.unwrap().appended().await;
+    assert!(matches!(too_long, Err(SubmitError::TooLarge { .. })), "{too_long:?}");
+    // Groups as long as they get, by turns a payload and a command.
+    let mut appends = Vec::new();
+    for _ in 0..20 {
+        appends.push(engine.append(place.shard, place.stream, payload(&"x".repeat(MIB / 2))).await.unwrap());
+        appends.push(engine.append(place.shard, place.stream, payload("x")).await.unwrap());
+        commit_with(&engine, &topic, "x".repeat(2 * MIB - 100)).await.unwrap();
+    }
+    for append in appends {
+        append.appended().await.unwrap();
+    }
+    running.close().await;
+}
+
+#[tokio::test]
+async fn entries_too_short_for_a_group_are_told_at_once() {
+    let log = LogConfig { entry_bytes_max: 4 << 20, ..log_config() };
+    let opened = open_with(&FaultDisk::new(18), log);
+    assert!(matches!(opened, Err(EngineError::EntriesTooShort { .. })), "{opened:?}");
+}
+
 async fn commit(engine: &Engine, topic: &SharedTopic) {
+    commit_with(engine, topic, String::new()).await.unwrap();
+}
+
+async fn commit_with(engine: &Engine, topic: &SharedTopic, metadata: String) -> Result<Outcome, SubmitError> {
     let partition = TopicPartition { topic: topic.name.clone(), partition: PartitionIndex(0) };
-    let committed =
-        CommittedOffset { offset: Offset(7), leader_epoch: None, metadata: String::new(), committed_at: Timestamp(0) };
+    let committed = CommittedOffset { offset: Offset(7), leader_epoch: None, metadata, committed_at: Timestamp(0) };
     let group = GroupName::new("readers").unwrap();
     let shard = engine.group_shard(&group);
     let command = CommitOffsets {
@@ -222,7 +259,7 @@ async fn commit(engine: &Engine, topic: &SharedTopic) {
         retention: None,
         offsets: vec![(partition, committed)],
     };
-    engine.submit(shard, Command::CommitOffsets(Box::new(command))).await.unwrap();
+    engine.submit(shard, Command::CommitOffsets(Box::new(command))).await
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub(crate) fn submit_error(error: &SubmitError) -> ErrorCode {
         SubmitError::Refused(refusal) => refused(refusal),
         SubmitError::NotLeader { .. } | SubmitError::Closing => ErrorCode::NotLeaderOrFollower,
         SubmitError::DiskFull | SubmitError::Broken => ErrorCode::KafkaStorageError,
+        SubmitError::TooLarge { .. } => ErrorCode::MessageTooLarge,
     }
 }
 
@@ -23,6 +24,8 @@ pub(crate) fn coordinator_error(error: &SubmitError) -> ErrorCode {
         SubmitError::Refused(refusal) => refused(refusal),
         SubmitError::NotLeader { .. } => ErrorCode::NotCoordinator,
         SubmitError::DiskFull | SubmitError::Broken | SubmitError::Closing => ErrorCode::CoordinatorNotAvailable,
+        // As Kafka says when its own topic of groups does not take the record.
+        SubmitError::TooLarge { .. } => ErrorCode::UnknownServerError,
     }
 }
 
@@ -34,6 +37,7 @@ pub(crate) fn member_error(error: &SubmitError) -> ErrorCode {
         SubmitError::Refused(_)
         | SubmitError::NotLeader { .. }
         | SubmitError::DiskFull
+        | SubmitError::TooLarge { .. }
         | SubmitError::Broken
         | SubmitError::Closing => coordinator_error(error),
     }
@@ -46,6 +50,7 @@ pub(crate) fn consumer_error(error: &SubmitError) -> ErrorCode {
         SubmitError::Refused(_)
         | SubmitError::NotLeader { .. }
         | SubmitError::DiskFull
+        | SubmitError::TooLarge { .. }
         | SubmitError::Broken
         | SubmitError::Closing => coordinator_error(error),
     }

@@ -19,6 +19,11 @@ const FRAME_BYTES: usize = 40;
 const BATCH_BYTES: usize = 8 + ROW_BYTES;
 const KIND_ENTRY: u8 = 1;
 
+/// What a block of one entry takes beside head, payloads and batches, at most.
+pub const ENTRY_BESIDE_BYTES: usize = HEADER_BYTES + FRAME_BYTES + PAGE_BYTES;
+/// What it takes for each batch beside its payload.
+pub const ENTRY_BESIDE_BYTES_PER_BATCH: usize = BATCH_BYTES;
+
 /// What a block says of itself and of the blocks before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockHeader {

@@ -42,6 +42,7 @@ mod entry;
 mod error;
 mod config;
 
+pub use block::{ENTRY_BESIDE_BYTES, ENTRY_BESIDE_BYTES_PER_BATCH};
 pub use config::{Choice, LogConfig};
 pub use entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, ReplayEntry, Room};
 pub use error::{Action, Affected, Damage, Gravity, LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};

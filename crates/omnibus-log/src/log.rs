@@ -68,6 +68,12 @@ impl Log {
         self.shared.room()
     }
 
+    /// Returns how long an entry may be, as a block of its own.
+    #[must_use]
+    pub fn entry_bytes_max(&self) -> u64 {
+        self.shared.config.entry_bytes_max
+    }
+
     /// Hands an entry to the writer without waiting.
     ///
     /// # Errors

@@ -191,6 +191,7 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::TooLarge { .. } => Self::InvalidParameterValue(error.to_string()),
             SubmitError::NotLeader { .. } | SubmitError::DiskFull | SubmitError::Broken | SubmitError::Closing => {
                 Self::ServiceUnavailable(error.to_string())
             }

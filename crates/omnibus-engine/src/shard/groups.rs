@@ -101,7 +101,10 @@ impl Shard {
     }
 
     pub(super) fn expire_sessions(&mut self) {
-        for (group, member) in self.sessions.take_lapsed(self.now.elapsed) {
+        // What does not fit into the open group stays due.
+        while self.open.takes(0)
+            && let Some((group, member)) = self.sessions.take_lapsed(self.now.elapsed)
+        {
             let sessions = self.broker.members(&group);
             let Some(session) = sessions.into_iter().find(|session| session.member == member) else { continue };
             // Even if its client has hung up: once its answer is there it may lapse.

@@ -39,8 +39,11 @@ impl Shard {
     pub(super) fn enqueue(&mut self, enqueueing: Enqueueing) {
         let Enqueueing { stream, messages, reply } = enqueueing;
         // All of them or none: a client that is told of a full disk sends all of them again.
+        let bytes = messages.iter().map(|(message, _)| message.bytes()).sum();
         let answer = if self.shared.replicated.room() == Room::Plenty {
-            messages.iter().map(|(message, origin)| self.enqueue_one(stream, message, *origin)).collect()
+            self.check_bytes(bytes).and_then(|()| {
+                messages.iter().map(|(message, origin)| self.enqueue_one(stream, message, *origin)).collect()
+            })
         } else {
             Err(SubmitError::DiskFull)
         };

@@ -1,5 +1,6 @@
 //! OffsetCommit: a group remembers how far it has read.
 
+use omnibus_engine::SubmitError;
 use omnibus_model::command::CommitOffsets;
 use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::{Command, GroupName, LeaderEpoch, Millis};
@@ -101,6 +102,7 @@ async fn commit(
     };
     match context.engine.submit(shard, Command::CommitOffsets(Box::new(command))).await {
         Ok(_) => Ok(()),
+        Err(SubmitError::TooLarge { .. }) => Err(ErrorCode::InvalidCommitOffsetSize),
         Err(error) => match coordinator_error(&error) {
             // Before consumer groups there was no such error.
             ErrorCode::GroupIdNotFound if version < MEMBER_EPOCH_FROM => Err(ErrorCode::IllegalGeneration),
