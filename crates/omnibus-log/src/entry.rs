@@ -77,7 +77,7 @@ pub struct BatchPosition {
 pub enum Room {
     /// For anything.
     Plenty,
-    /// For entries without batches: deletes, commits, trims.
+    /// For deletes, commits, trims, and appends that were decided before; not for new ones.
     ReserveOnly,
     /// For nothing.
     None,

@@ -86,12 +86,9 @@ impl Log {
         if bytes > bytes_max {
             return Err(SubmitRefused::TooLarge { bytes, bytes_max });
         }
-        let enough = match self.room() {
-            Room::Plenty => true,
-            Room::ReserveOnly => entry.batches.is_empty(),
-            Room::None => false,
-        };
-        if !enough {
+        // Whoever appends asks for room before it decides. What it has decided then must get in,
+        // out of the reserve: behind it wait the deletes that make room.
+        if self.room() == Room::None {
             return Err(SubmitRefused::DiskFull);
         }
         self.shared.queue.push(entry).map_err(|refused| match (refused, self.shared.failure.get()) {

@@ -206,7 +206,8 @@ impl Writer {
     }
 
     fn note_space(&self) {
-        let left = self.tail.capacity.saturating_sub(self.tail.position);
+        let used = self.tail.position + footer_bytes_max(self.tail.rows);
+        let left = self.tail.capacity.saturating_sub(used);
         self.shared.space.active.store(left, Ordering::Relaxed);
     }
 
