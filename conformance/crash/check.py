@@ -39,7 +39,8 @@ def main(bootstrap, topic, path, mode):
         if acknowledged.get(place, number) != number:
             complaints.append(f"at {place} record {number} is served, {acknowledged[place]} was acknowledged")
     numbers = sorted(served.values())
-    complaints += [f"record {one} is there twice" for one, other in zip(numbers, numbers[1:]) if one == other]
+    twice = [one for one, other in zip(numbers, numbers[1:]) if one == other]
+    complaints += [f"record {one} is there twice" for one in twice]
     lost = [place for place in acknowledged if place not in served]
     if mode == "all":
         complaints += [f"acknowledged and lost: {acknowledged[place]} at {place}" for place in lost]
@@ -47,6 +48,8 @@ def main(bootstrap, topic, path, mode):
         "served": len(served),
         "acknowledged": len(acknowledged),
         "lost": len(lost),
+        "twice": len(twice),
+        "gaps": len([text for text in complaints if " follows " in text]),
         "complaints": complaints[:10],
     }), flush=True)
     sys.exit(1 if [text for text in complaints if mode == "all" or not text.startswith("kept back")] else 0)

@@ -21,6 +21,14 @@ pub(crate) struct Addresses {
     pub(crate) admin: String,
 }
 
+impl Addresses {
+    /// Ports that are free.
+    pub(crate) fn anywhere() -> Self {
+        let anywhere = || "127.0.0.1:0".to_owned();
+        Self { kafka: anywhere(), sqs: anywhere(), admin: anywhere() }
+    }
+}
+
 /// A broker that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Broker {
@@ -49,17 +57,20 @@ pub(crate) fn binary() -> PathBuf {
 impl Broker {
     /// Starts a broker on an empty data directory.
     pub(crate) fn start(name: &str) -> Result<Self> {
+        Self::start_with(name, &[])
+    }
+
+    /// Starts a broker with some settings on an empty data directory.
+    pub(crate) fn start_with(name: &str, settings: &[&str]) -> Result<Self> {
         let data = workshop("data")?.join(name);
         if data.exists() {
             fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
         }
-        let anywhere = || "127.0.0.1:0".to_owned();
-        let anywhere = Addresses { kafka: anywhere(), sqs: anywhere(), admin: anywhere() };
-        Self::start_on(name, data, &anywhere)
+        Self::start_on(name, data, &Addresses::anywhere(), settings)
     }
 
     /// Starts a broker on what a former one left behind, at the same addresses.
-    pub(crate) fn start_on(name: &str, data: PathBuf, at: &Addresses) -> Result<Self> {
+    pub(crate) fn start_on(name: &str, data: PathBuf, at: &Addresses, settings: &[&str]) -> Result<Self> {
         let ready = data.with_extension("ready");
         if ready.exists() {
             fs::remove_file(&ready)?;
@@ -69,6 +80,7 @@ impl Broker {
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);
+        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
         let (mut child, log) = shell::start(&format!("broker-{name}"), &mut command)?;
         let addresses = await_ready(&mut child, &ready, &log)?;
         Ok(Self { child, addresses, data, name: name.to_owned() })

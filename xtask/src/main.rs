@@ -80,11 +80,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
-    /// Kills the broker under load and damages its log.
-    Crash {
-        #[arg(long, default_value_t = 10)]
-        rounds: u32,
-    },
+    /// Kills the broker under load and damages its log, fills its disk, or cuts its power.
+    Crash(crash::CrashArgs),
     /// Measures Omnibus beside a peer, and keeps the figures.
     Bench(bench::BenchArgs),
     /// Creates very many topics, uses them, and restarts with them.
@@ -120,7 +117,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Sim { seed: Some(seed), .. } => simulation::trace(seed),
         Task::Sim { seed: None, seeds } => report(simulation::campaign(seeds)?),
         Task::Fuzz { targets, seconds } => report(fuzz::run(seconds, &targets)?),
-        Task::Crash { rounds } => broker::build().and_then(|()| report(crash::run(rounds)?)),
+        Task::Crash(args) => broker::build().and_then(|()| report(crash::run(&args)?)),
         Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),
         Task::Codegen { check: false } => codegen::run(codegen::Check::Rewrite).map(|()| true),
         Task::Bench(args) => bench::run(&args),

@@ -1,12 +1,16 @@
 //! Kills the broker under load, again and again, and checks that it kept its promises.
 
+mod full_disk;
+mod power_cut;
+mod figures;
+mod image;
 mod wal;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -15,15 +19,42 @@ use crate::broker::{self, Broker};
 use crate::clients;
 use crate::shell::{self, finish, root, say, workshop};
 use crate::suite::{Suite, Tally};
+use figures::{Figures, Findings};
 
 /// What CI affords.
-pub(crate) const SUITE: Suite = Suite { name: "crash", run: || run(10) };
+pub(crate) const SUITE: Suite =
+    Suite { name: "crash", run: || kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }) };
+/// What needs a machine that lets us mount file systems.
+pub(crate) const FULL_DISK: Suite = Suite { name: "full disk", run: full_disk::run };
+pub(crate) const POWER_CUT: Suite = Suite { name: "power cut", run: || power_cut::run(10, None) };
 
 const TOPIC: &str = "crash";
 const PARTITIONS: &str = "4";
+/// Small files and frequent checkpoints, so that rounds fall into the midst of their making.
+const SETTINGS: &[&str] =
+    &["storage.segment=4MiB", "storage.reserve=64MiB", "storage.checkpoint_interval=2s", "storage.checkpoint_wal=4MiB"];
 const LOAD_END_TIME_MAX: Duration = Duration::from_secs(90);
 /// When the load has noted nothing for so long, it has noted all that was acknowledged.
 const NOTES_SETTLE: Duration = Duration::from_millis(300);
+
+/// How often, and which.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct CrashArgs {
+    #[arg(long, default_value_t = 10)]
+    rounds: u32,
+    /// The number of the first round: so a hundred rounds can be run in pieces.
+    #[arg(long, default_value_t = 1)]
+    first: u32,
+    /// Fills a real file system instead, and makes room again.
+    #[arg(long)]
+    full_disk: bool,
+    /// Cuts the power of a real file system instead.
+    #[arg(long, conflicts_with = "full_disk")]
+    power_cut: bool,
+    /// Where to write the figures as JSON too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
 
 /// What is done to the log of a broker that was killed.
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +62,6 @@ enum Damage {
     Nothing,
     TailTruncated,
     TailBitFlipped,
-}
-
-/// What the reader of a topic found.
-#[derive(Debug, Deserialize)]
-struct Findings {
-    served: usize,
-    acknowledged: usize,
-    complaints: Vec<String>,
 }
 
 /// What `omnibus verify --output json` found.
@@ -56,50 +79,69 @@ struct Load {
     log: PathBuf,
 }
 
-/// Kills the broker `rounds` times.
-pub(crate) fn run(rounds: u32) -> Result<Tally> {
+/// Runs what was asked for.
+pub(crate) fn run(args: &CrashArgs) -> Result<Tally> {
+    match args {
+        CrashArgs { full_disk: true, .. } => full_disk::run(),
+        CrashArgs { power_cut: true, rounds, json, .. } => power_cut::run(*rounds, json.as_deref()),
+        args => kill(args),
+    }
+}
+
+/// Kills the broker again and again.
+fn kill(args: &CrashArgs) -> Result<Tally> {
+    let CrashArgs { rounds, first, json, .. } = args;
+    let begun_at = Instant::now();
     let python = clients::python()?;
-    let mut broker = Broker::start("crash")?;
+    let mut figures = Figures { first_round: *first, ..Figures::default() };
+    let mut broker = Broker::start_with("crash", SETTINGS)?;
     broker.command_line(&["topic", "create", TOPIC, "--partitions", PARTITIONS])?;
     let mut load = Load::start(&python, &broker)?;
     let mut tally = Tally::default();
-    for round in 1..=rounds {
+    for round in (*first..).take(*rounds as usize) {
         // Spread over a second and a half, the same on every machine.
         std::thread::sleep(Duration::from_millis(200 + u64::from(round) * 7_919 % 1_300));
         let damage = [Damage::Nothing, Damage::TailTruncated, Damage::TailBitFlipped][round as usize % 3];
-        broker = survive(broker, &load, damage).with_context(|| format!("round {round}, {damage:?}"))?;
-        say(&format!("    round {round} of {rounds}: {damage:?}"));
+        let survived = survive(broker, &load, damage, &mut figures);
+        broker = survived.with_context(|| format!("round {round}, {damage:?}"))?;
+        say(&format!("    round {round}, {rounds} from {first}: {damage:?}"));
         tally.add(Tally::pass());
     }
     load.end()?;
     let findings = check(&python, &broker, &load.notes, "all")?;
-    say(&format!("    {} records served, {} acknowledged", findings.served, findings.acknowledged));
     ensure!(findings.served == findings.acknowledged, "some records were never acknowledged");
     tally.add(Tally::pass());
     tally.add(rot(&python, broker, &load.notes).context("a bit flipped in acknowledged data")?);
     tally.notes.push(format!("{} records, {rounds} kills", findings.acknowledged));
+    (figures.records, figures.seconds) = (findings, begun_at.elapsed().as_secs());
+    figures.tell(&format!("kill-{first}"), json.as_deref())?;
     Ok(tally)
 }
 
 /// Kills the broker, damages its log, and starts it again.
-fn survive(broker: Broker, load: &Load, damage: Damage) -> Result<Broker> {
+fn survive(broker: Broker, load: &Load, damage: Damage, figures: &mut Figures) -> Result<Broker> {
     let (data, addresses) = broker.kill()?;
     load.await_notes()?;
     let blocks = wal::blocks(&data)?;
-    if let Some(newest) = blocks.last()
-        && wal::is_in_newest_segment(newest)?
-    {
-        let acknowledged = acknowledged(&load.notes)?;
-        let tail = wal::unacknowledged_tail(&blocks, &acknowledged);
-        match damage {
-            Damage::Nothing => {}
-            Damage::TailTruncated => wal::truncate(tail, newest)?,
-            Damage::TailBitFlipped => wal::spoil(tail, newest)?,
+    // Behind a segment that has ended, nothing can be a torn write.
+    let is_damaged = match blocks.last() {
+        Some(newest) if wal::is_begun_last(newest, &data)? => {
+            let acknowledged = acknowledged(&load.notes)?;
+            let tail = wal::unacknowledged_tail(&blocks, &acknowledged);
+            match damage {
+                Damage::Nothing => false,
+                Damage::TailTruncated => wal::truncate(tail, newest)?,
+                Damage::TailBitFlipped => wal::spoil(tail, newest)?,
+            }
         }
-    }
+        _ => false,
+    };
     let verified = verify(&data)?;
     ensure!(verified.sound, "omnibus verify calls it unsound: {:?}", verified.damage);
-    Broker::start_on("crash", data, &addresses)
+    let begun_at = Instant::now();
+    let broker = Broker::start_on("crash", data, &addresses, SETTINGS)?;
+    figures.add(damage.name(), is_damaged, begun_at.elapsed().as_millis());
+    Ok(broker)
 }
 
 /// Flips a bit of an acknowledged record: it must be reported, and never served.
@@ -112,7 +154,7 @@ fn rot(python: &Path, broker: Broker, notes: &Path) -> Result<Tally> {
     say(&format!("    record {number}: {}", verified.damage[0]));
     let mut tally = Tally::pass();
     // A broker that refuses to start serves nothing wrong either.
-    if let Ok(broker) = Broker::start_on("crash", data, &addresses) {
+    if let Ok(broker) = Broker::start_on("crash", data, &addresses, SETTINGS) {
         let findings = check(python, &broker, notes, "some")?;
         ensure!(findings.served < findings.acknowledged, "everything is served, record {number} too");
         say(&format!("    {} of {} records are served, all as sent", findings.served, findings.acknowledged));
@@ -144,6 +186,16 @@ fn check(python: &Path, broker: &Broker, notes: &Path, mode: &str) -> Result<Fin
     let findings: Findings = serde_json::from_str(line)?;
     ensure!(ended.status.success(), "{}", findings.complaints.join("; "));
     Ok(findings)
+}
+
+impl Damage {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "kill -9",
+            Self::TailTruncated => "kill -9, tail truncated",
+            Self::TailBitFlipped => "kill -9, bit of the tail flipped",
+        }
+    }
 }
 
 impl Load {

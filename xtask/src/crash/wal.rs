@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 const PAGE: usize = 4096;
+/// An edit of the manifest, and the kind of one.
+const SLOT: usize = 1024;
+const SEGMENT_BEGINS: u32 = 7;
 const MAGIC: &[u8; 4] = b"OmBk";
 /// A record of the load: `#`, twelve digits, `#`.
 const NUMBER_DIGITS: usize = 12;
@@ -106,37 +109,46 @@ pub(super) fn unacknowledged_tail<'b>(blocks: &'b [Block], acknowledged: &BTreeS
     &blocks[blocks.len() - length..]
 }
 
-/// Whether a block is in the segment that the log was writing.
-pub(super) fn is_in_newest_segment(block: &Block) -> Result<bool> {
-    let folder = block.file.parent().context("a segment without a folder")?;
-    let segments = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
-    let newest = segments.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).max();
-    Ok(newest.as_ref() == Some(&block.file))
+/// Whether a block is in the segment that the log was writing; those that wait for their turn
+/// have higher numbers. See `docs/formats/manifest.md`.
+pub(super) fn is_begun_last(block: &Block, data: &Path) -> Result<bool> {
+    let manifests = fs::read_dir(data.join("manifest"))?.flatten().map(|entry| entry.path());
+    let number = |path: &Path| path.file_name()?.to_str()?.parse::<u64>().ok();
+    let newest = manifests.max_by_key(|path| number(path)).context("there is no manifest")?;
+    Ok(begun_last(&fs::read(newest)?).is_some_and(|begun| block.file.ends_with(format!("{begun:010}.seg"))))
+}
+
+/// The segment of the last edit that says that one is written from now on.
+fn begun_last(manifest: &[u8]) -> Option<u64> {
+    let mut edits = manifest.chunks_exact(SLOT);
+    edits.rfind(|edit| u32_at(edit, 4) == SEGMENT_BEGINS).map(|edit| u64_at(edit, 24))
 }
 
 /// Ends a file in the middle of the tail; where there is none, behind the newest block.
-pub(super) fn truncate(tail: &[Block], newest: &Block) -> Result<()> {
+pub(super) fn truncate(tail: &[Block], newest: &Block) -> Result<bool> {
     let length = match tail.first() {
         Some(block) => block.position + block.bytes / 2,
         None => newest.position + newest.bytes,
     };
     let file = OpenOptions::new().write(true).open(&newest.file)?;
-    Ok(file.set_len(length)?)
+    file.set_len(length)?;
+    Ok(true)
 }
 
 /// Flips a bit of the tail; where there is none, leaves half a write behind the newest block.
-pub(super) fn spoil(tail: &[Block], newest: &Block) -> Result<()> {
+pub(super) fn spoil(tail: &[Block], newest: &Block) -> Result<bool> {
     if let Some(block) = tail.first() {
-        return flip(&block.file, block.position + block.bytes / 2);
+        return flip(&block.file, block.position + block.bytes / 2).map(|()| true);
     }
     let end = newest.position + newest.bytes;
     let file = OpenOptions::new().read(true).write(true).open(&newest.file)?;
     if end + newest.bytes > file.metadata()?.len() {
-        return Ok(());
+        return Ok(false);
     }
     let mut half = vec![0; usize::try_from(newest.bytes)? / 2];
     file.read_exact_at(&mut half, newest.position)?;
-    Ok(file.write_all_at(&half, end)?)
+    file.write_all_at(&half, end)?;
+    Ok(true)
 }
 
 /// Flips a bit in the middle of a record that was acknowledged, old enough that later blocks
@@ -171,6 +183,17 @@ mod tests {
     #[test]
     fn numbers_are_found_wherever_they_stand() {
         assert_eq!(numbers(b"..#000000000042#xx#1#000000000007#", 10), [(42, 12), (7, 30)]);
+    }
+
+    #[test]
+    fn the_segment_that_is_written_is_told_from_those_that_wait() {
+        let edit = |kind: u8, number: u8| {
+            let mut slot = vec![0; SLOT];
+            (slot[4], slot[24]) = (kind, number);
+            slot
+        };
+        let manifest = [edit(1, 4), edit(7, 4), edit(1, 5), edit(7, 5), edit(1, 6), vec![0; SLOT]].concat();
+        assert_eq!(begun_last(&manifest), Some(5));
     }
 
     #[test]

@@ -1,0 +1,51 @@
+//! File systems in files, mounted as long as somebody needs them. Needs root, loop devices, and
+//! the programs that make file systems.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::shell::{finish, has, must, say};
+
+/// A mounted file system; it goes with its image.
+#[derive(Debug)]
+pub(super) struct Mounted {
+    pub(super) at: PathBuf,
+    image: PathBuf,
+}
+
+/// Makes a file system of a type (`ext4`, `xfs`) in a file and mounts it; the reason if this
+/// machine does not let us.
+pub(super) fn make(image: &Path, kind: &str, bytes: u64, at: &Path) -> Result<Result<Mounted, String>> {
+    let program = format!("mkfs.{kind}");
+    let found = has(&program) || ["/sbin", "/usr/sbin"].iter().any(|place| Path::new(place).join(&program).is_file());
+    if !found {
+        return Ok(Err(format!("{program} is not installed")));
+    }
+    File::create(image)?.set_len(bytes)?;
+    let force = if kind == "ext4" { "-F" } else { "-f" };
+    must(&program, Command::new(&program).args(["-q", force]).arg(image))?;
+    mount(image, at)
+}
+
+/// Mounts an image; the reason if this machine does not let us.
+pub(super) fn mount(image: &Path, at: &Path) -> Result<Result<Mounted, String>> {
+    fs::create_dir_all(at)?;
+    let ended = finish("mount", Command::new("mount").args(["-o", "loop"]).arg(image).arg(at)).context("mount")?;
+    if ended.status.success() {
+        return Ok(Ok(Mounted { at: at.to_path_buf(), image: image.to_path_buf() }));
+    }
+    Ok(Err(format!("mounting is refused: {}", ended.output.lines().next().unwrap_or_default())))
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(error) = must("umount", Command::new("umount").arg(&self.at)) {
+            say(&format!("    {} stays mounted: {error:#}", self.at.display()));
+        }
+        // It may be on a file system that is gone by now.
+        drop(fs::remove_file(&self.image));
+    }
+}
