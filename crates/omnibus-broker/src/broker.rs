@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::command::Acquire;
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
-use omnibus_model::outcome::{Appended, Applied, JoinTicket};
-use omnibus_model::queue::{CursorConfig, QueueCounts, RecordState};
+use omnibus_model::outcome::{Applied, JoinTicket};
+use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
     Command, GroupName, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicId, TopicName,
@@ -18,11 +20,12 @@ use crate::checkpoint::{self, DecodeError, Version};
 use crate::classic::ClassicGroup;
 use crate::configs::Configs;
 use crate::consumer::ConsumerGroup;
+use crate::cursor::Cursor;
 use crate::group::Membership;
 use crate::groups::Groups;
 use crate::limits::BrokerLimits;
 use crate::moment::Moment;
-use crate::queues::Queues;
+use crate::queues::{Queues, QueuesThree};
 use crate::streams::{Stream, Streams};
 use crate::topics::{Topics, TopicsOne};
 
@@ -64,16 +67,14 @@ impl Broker {
         let (topics, streams, groups) = (&mut self.topics, &mut self.streams, &mut self.groups);
         let (queues, agenda) = (&mut self.queues, &mut self.agenda);
         match command {
-            Command::Append(append) => {
-                let applied = streams.append(at, agenda, append)?;
-                if let (true, Outcome::Appended(Appended { base, .. })) = (applied.changed, &applied.outcome) {
-                    queues.appended(append.stream, *base, append.batch.count);
-                }
+            Command::Append(append) => queues.append(at, (agenda, streams), append),
+            Command::Trim { stream, before } => {
+                let applied = streams.trim(*stream, *before)?;
+                queues.trimmed(at, *stream, *before);
                 Ok(applied)
             }
-            Command::Trim { stream, before } => streams.trim(*stream, *before),
             Command::DropStream { stream } => {
-                queues.drop_stream(*stream);
+                queues.drop_stream(agenda, *stream);
                 Ok(streams.drop_stream(at, agenda, *stream))
             }
 
@@ -97,23 +98,21 @@ impl Broker {
             Command::ConsumerHeartbeat(heartbeat) => groups.heartbeat(at, agenda, heartbeat),
             Command::ForgetTopic { topic, id } => Ok(groups.forget_topic(at, agenda, (topic, *id))),
 
-            Command::ConfigureCursor { stream, config } => queues.configure(streams, *stream, *config),
+            Command::ConfigureCursor { stream, config } => queues.configure(agenda, streams, (*stream, *config)),
             Command::Enqueue(enqueue) => queues.enqueue(at, (agenda, streams), enqueue),
-            Command::Acquire(acquire) => queues.acquire(at, agenda, acquire),
-            Command::Settle { stream, settlements } => queues.settle(at, agenda, (*stream, settlements)),
-            Command::Extend { stream, leases } => queues.extend(at, agenda, (*stream, leases)),
-            Command::ReleaseHolder { .. }
-            | Command::Bury { .. }
-            | Command::ForgetOrigin { .. }
-            | Command::StartMove { .. }
-            | Command::CancelMove { .. }
-            | Command::AdvanceMove { .. }
-            | Command::Admit(_)
-            | Command::Purge { .. }
-            | Command::Rewind { .. }
-            | Command::ExpireBefore { .. } => {
-                Err(Refusal::RequestInvalid { reason: "queues cannot do this, so far".to_owned() })
-            }
+            Command::Acquire(Acquire { stream, .. })
+            | Command::Settle { stream, .. }
+            | Command::Extend { stream, .. }
+            | Command::ReleaseHolder { stream, .. }
+            | Command::Bury { stream, .. }
+            | Command::ForgetOrigin { stream, .. }
+            | Command::StartMove { stream, .. }
+            | Command::CancelMove { stream, .. }
+            | Command::AdvanceMove { stream, .. }
+            | Command::Purge { stream }
+            | Command::Rewind { stream, .. }
+            | Command::ExpireBefore { stream, .. } => queues.apply(at, (agenda, streams), (*stream, command)),
+            Command::Admit(admit) => queues.apply(at, (agenda, streams), (admit.stream, command)),
 
             Command::Tick => Ok(self.tick(now)),
         }
@@ -137,10 +136,15 @@ impl Broker {
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (topics, streams, groups, agenda, queues, configs) = match checkpoint::open(bytes)? {
-            (Version::Three, state) => checkpoint::decode(state)?,
+            (Version::Four, state) => checkpoint::decode(state)?,
+            (Version::Three, state) => {
+                let (topics, streams, groups, agenda, queues, configs) =
+                    checkpoint::decode::<(_, _, _, _, QueuesThree, _)>(state)?;
+                (topics, streams, groups, agenda, Queues::from(queues), configs)
+            }
             (Version::Two, state) => {
-                let (topics, streams, groups, agenda, queues) = checkpoint::decode(state)?;
-                (topics, streams, groups, agenda, queues, Configs::default())
+                let (topics, streams, groups, agenda, queues) = checkpoint::decode::<(_, _, _, _, QueuesThree)>(state)?;
+                (topics, streams, groups, agenda, Queues::from(queues), Configs::default())
             }
             (Version::One, state) => {
                 let (topics, streams, groups, agenda) = checkpoint::decode::<(TopicsOne, _, _, _)>(state)?;
@@ -190,7 +194,7 @@ impl Broker {
                 Due::Tombstone(stream) => self.streams.expire_tombstone(stream),
                 Due::Group(name) => self.groups.tick(at, &mut self.agenda, &name),
                 Due::Queue(stream) => {
-                    done += self.queues.tick(at, &mut self.agenda, stream, self.limits.tick_items_max - done);
+                    done += self.queues.tick(at, &mut self.agenda, (stream, self.limits.tick_items_max - done));
                 }
             }
         }
@@ -249,32 +253,69 @@ impl Broker {
     /// Returns what a queue's cursor acts on; `None` if the stream has no cursor.
     #[must_use]
     pub fn queue(&self, stream: StreamId) -> Option<&CursorConfig> {
-        self.queues.get(stream).map(crate::cursor::Cursor::config)
+        self.queues.get(stream).map(Cursor::config)
     }
 
     /// Counts a queue's records by where they are.
     #[must_use]
     pub fn queue_counts(&self, stream: StreamId) -> Option<QueueCounts> {
-        self.queues.get(stream).map(crate::cursor::Cursor::counts)
+        self.queues.get(stream).map(Cursor::counts)
     }
 
     /// Returns the first record of a queue that is not gone. All before it may be trimmed, unless
     /// the queue keeps its history.
     #[must_use]
     pub fn queue_floor(&self, stream: StreamId) -> Option<Offset> {
-        self.queues.get(stream).map(crate::cursor::Cursor::floor)
+        self.queues.get(stream).map(Cursor::floor)
     }
 
     /// Returns whether an acquire would find something.
     #[must_use]
     pub fn has_ready(&self, stream: StreamId) -> bool {
-        self.queues.get(stream).is_some_and(crate::cursor::Cursor::has_ready)
+        self.queues.get(stream).is_some_and(Cursor::has_ready)
     }
 
     /// Returns what has become of one record.
     #[must_use]
     pub fn record_state(&self, stream: StreamId, offset: Offset) -> RecordState {
         self.queues.get(stream).map_or(RecordState::Absent, |cursor| cursor.state_of(offset))
+    }
+
+    /// Returns the first records of a queue from `from` on that are not gone, and where they are.
+    #[must_use]
+    pub fn peek(&self, stream: StreamId, from: Offset, count_max: usize) -> Vec<(Offset, RecordState)> {
+        let end = Offset(u64::MAX);
+        self.queues.get(stream).map_or_else(Vec::new, |cursor| cursor.peek(from, end, count_max))
+    }
+
+    /// Returns the first records that are on their way out of a queue.
+    #[must_use]
+    pub fn dying(&self, stream: StreamId, count_max: usize) -> Vec<Dying> {
+        self.queues.get(stream).map_or_else(Vec::new, |cursor| cursor.dying(count_max))
+    }
+
+    /// Returns a queue's move tasks, oldest first: those that are under way and some that are over.
+    #[must_use]
+    pub fn moves(&self, stream: StreamId) -> &[Move] {
+        self.queues.get(stream).map_or(&[], Cursor::moves)
+    }
+
+    /// Returns the origins that a queue would recognise.
+    pub fn origins(&self, stream: StreamId) -> impl Iterator<Item = Origin> {
+        self.queues.origins(stream)
+    }
+
+    /// Returns who holds leases that go when he does.
+    #[must_use]
+    pub fn holdings(&self, stream: StreamId) -> Vec<Holding> {
+        self.queues.get(stream).map_or_else(Vec::new, Cursor::holdings)
+    }
+
+    /// Returns the records whose envelopes the leader shall read from the log and bring with
+    /// [`Command::Admit`], if there are any.
+    #[must_use]
+    pub fn wants_admission(&self, stream: StreamId) -> Option<StreamBounds> {
+        self.queues.get(stream)?.wants_admission()
     }
 }
 
@@ -383,95 +424,5 @@ impl Broker {
                 Err(Refusal::UnknownMember { group: group.clone(), member: member.clone() })
             }
         }
-    }
-}
-
-/// Returns the one group that a command speaks to. [`Command::Tick`] and
-/// [`Command::ForgetTopic`] may touch any.
-#[must_use]
-pub const fn group_of(command: &Command) -> Option<&GroupName> {
-    match command {
-        Command::JoinGroup(join) => Some(&join.group),
-        Command::SyncGroup(sync) => Some(&sync.group),
-        Command::CommitOffsets(commit) => Some(&commit.group),
-        Command::ConsumerHeartbeat(heartbeat) => Some(&heartbeat.group),
-        Command::LeaveGroup { group, .. }
-        | Command::ExpireMembers { group, .. }
-        | Command::DeleteGroup { group }
-        | Command::DeleteOffsets { group, .. } => Some(group),
-        Command::CreateTopic(_)
-        | Command::DeleteTopic { .. }
-        | Command::AddPartitions { .. }
-        | Command::AlterTopic { .. }
-        | Command::AllocateProducer
-        | Command::Append(_)
-        | Command::Trim { .. }
-        | Command::DropStream { .. }
-        | Command::ForgetTopic { .. }
-        | Command::CreateQueue(_)
-        | Command::AlterQueue { .. }
-        | Command::ConfigureCursor { .. }
-        | Command::Enqueue(_)
-        | Command::Acquire(_)
-        | Command::Settle { .. }
-        | Command::Extend { .. }
-        | Command::ReleaseHolder { .. }
-        | Command::Bury { .. }
-        | Command::ForgetOrigin { .. }
-        | Command::StartMove { .. }
-        | Command::CancelMove { .. }
-        | Command::AdvanceMove { .. }
-        | Command::Admit(_)
-        | Command::Purge { .. }
-        | Command::Rewind { .. }
-        | Command::ExpireBefore { .. }
-        | Command::AlterBrokers { .. }
-        | Command::AlterGroup { .. }
-        | Command::Tick => None,
-    }
-}
-
-/// Returns the one queue that a command speaks to: afterwards, somebody who waits there may be
-/// answered. [`Command::Append`] may speak to a stream that is none.
-#[must_use]
-pub fn queue_of(command: &Command) -> Option<StreamId> {
-    match command {
-        Command::Append(append) => Some(append.stream),
-        Command::Enqueue(enqueue) => Some(enqueue.append.stream),
-        Command::Acquire(acquire) => Some(acquire.stream),
-        Command::Admit(admit) => Some(admit.stream),
-        Command::Trim { stream, .. }
-        | Command::DropStream { stream }
-        | Command::ConfigureCursor { stream, .. }
-        | Command::Settle { stream, .. }
-        | Command::Extend { stream, .. }
-        | Command::ReleaseHolder { stream, .. }
-        | Command::Bury { stream, .. }
-        | Command::ForgetOrigin { stream, .. }
-        | Command::StartMove { stream, .. }
-        | Command::CancelMove { stream, .. }
-        | Command::AdvanceMove { stream, .. }
-        | Command::Purge { stream }
-        | Command::Rewind { stream, .. }
-        | Command::ExpireBefore { stream, .. } => Some(*stream),
-        Command::CreateTopic(_)
-        | Command::DeleteTopic { .. }
-        | Command::AddPartitions { .. }
-        | Command::AlterTopic { .. }
-        | Command::AllocateProducer
-        | Command::CreateQueue(_)
-        | Command::AlterQueue { .. }
-        | Command::JoinGroup(_)
-        | Command::SyncGroup(_)
-        | Command::LeaveGroup { .. }
-        | Command::ExpireMembers { .. }
-        | Command::CommitOffsets(_)
-        | Command::DeleteGroup { .. }
-        | Command::DeleteOffsets { .. }
-        | Command::ConsumerHeartbeat(_)
-        | Command::ForgetTopic { .. }
-        | Command::AlterBrokers { .. }
-        | Command::AlterGroup { .. }
-        | Command::Tick => None,
     }
 }

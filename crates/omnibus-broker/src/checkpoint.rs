@@ -6,7 +6,7 @@ use thiserror::Error;
 /// The first bytes of every checkpoint.
 const MAGIC: [u8; 4] = *b"OMBR";
 /// Raise it with every change of the layout, and keep reading the versions before.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 const HEADER_BYTES: usize = MAGIC.len() + size_of::<u16>();
 
 /// Why bytes are not a checkpoint of this broker.
@@ -35,7 +35,9 @@ pub(crate) enum Version {
     One,
     /// Before there was what administrators set.
     Two,
+    /// When queues knew plain records only.
     Three,
+    Four,
 }
 
 /// Tells which layout the bytes have, and where the state begins.
@@ -47,7 +49,8 @@ pub(crate) fn open(bytes: &[u8]) -> Result<(Version, &[u8]), DecodeError> {
     match u16::from_le_bytes([*low, *high]) {
         1 => Ok((Version::One, state)),
         2 => Ok((Version::Two, state)),
-        VERSION => Ok((Version::Three, state)),
+        3 => Ok((Version::Three, state)),
+        VERSION => Ok((Version::Four, state)),
         found => Err(DecodeError::UnknownVersion { found }),
     }
 }

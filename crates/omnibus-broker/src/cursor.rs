@@ -1,26 +1,44 @@
 //! A lease cursor: what has become of a queue's records.
 //!
-//! A record is in one of these places. Only the three on the right cost memory.
-//!
 //! ```text
-//!   from `next` on: ready, never looked at ----> leased <----> ready again
-//!   below `next`, not known: gone       <--------'  '--------> delayed
+//!              next                    horizon            end
+//!   looked at   |    plain: ready         |   not looked at |
+//!  -------------+-------------------------+-----------------+
 //! ```
+//!
+//! Below `horizon` the queue has looked at every record's envelope. What is plain costs nothing: from
+//! `next` on it is ready, below it is gone unless `records` knows better. What is not plain is
+//! *aside* of this path: held back until its time, or in the index of its group. `horizon` stays
+//! behind `end` only while the index is full.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::command::Enqueue;
-use omnibus_model::queue::{CursorConfig, DeliveryOrder, LeaseKey};
-use omnibus_model::{HolderId, LeaseEpoch, Offset, Refusal, StreamId, Timestamp};
+use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, DeliveryOrder, Move};
+use omnibus_model::{GroupHash, HolderId, LeaseEpoch, MoveId, Offset, Refusal, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+mod enqueue;
+mod admit;
 mod acquire;
 mod settle;
+mod sweep;
+mod moves;
 mod time;
 mod look;
+mod audit;
+mod place;
+mod delays;
+mod repeats;
+mod index;
+mod old;
 
 use crate::agenda::{Agenda, Due};
+use crate::runs::Runs;
+use delays::{Delays, Expiries};
+use index::GroupIndex;
+pub(crate) use old::CursorThree;
+use repeats::Repeats;
 
 /// The end of time: a lease until then never runs out.
 const NEVER: Timestamp = Timestamp(i64::MAX);
@@ -31,29 +49,56 @@ pub(crate) struct Cursor {
     config: CursorConfig,
     /// Where the stream ends.
     end: Offset,
-    /// The first record that was never handed out.
+    /// The first record whose envelope was not looked at.
+    horizon: Offset,
+    /// The first plain record that was never handed out; `horizon` if there is none.
     next: Offset,
-    /// What is known of single records below `next`.
+    /// From `next` to `horizon`: records that are not ready plain ones.
+    aside: Runs,
+    /// From `horizon` on: records that were looked at before their turn.
+    ahead: Runs,
+    /// The first and the last record that was not plain.
+    special: Option<(Offset, Offset)>,
+
+    /// What is known of single records.
     records: BTreeMap<Offset, Record>,
-    /// Records that are ready again, by their place in the order.
+    /// Plain records that are ready again, by their rank.
     ready: BTreeSet<(Offset, Offset)>,
-    /// When leases and delays end.
+    /// When leases end, and delays of records that came back.
     timers: BTreeSet<(Timestamp, Offset)>,
+    /// Records that were never ready yet.
+    delays: Delays,
+    expiries: Expiries,
+    /// Records of an ordered queue with a delay, in order: when they came, and whose they are.
+    maturing: VecDeque<(Timestamp, Offset, GroupHash)>,
+    groups: GroupIndex,
+    dying: BTreeSet<Offset>,
+    holders: BTreeMap<HolderId, BTreeSet<Offset>>,
+
     leased: u64,
     delayed: u64,
+    /// Records with a group that were looked at and are not gone.
+    grouped: u64,
     tallies: Tallies,
     epoch_last: LeaseEpoch,
+    /// Records before this that come back have outlived the retention.
+    retained: Offset,
+    repeats: Repeats,
+    /// Oldest first.
+    moves: Vec<Move>,
+    move_last: MoveId,
     /// When the agenda wakes the queue; may be early, never late.
     appointment: Option<Timestamp>,
 }
 
-/// A record that was looked at and is not gone.
+/// A record that is known by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     delivery_count: u32,
     first_delivered_at: Timestamp,
     /// Of its latest lease.
     epoch: LeaseEpoch,
+    group: Option<GroupHash>,
     place: Place,
 }
 
@@ -71,30 +116,56 @@ enum Place {
     Delayed {
         until: Timestamp,
     },
+    Dying {
+        cause: DeadLetterCause,
+        since: Timestamp,
+    },
 }
 
 /// How many records came and went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Tallies {
     enqueued: u64,
+    rewound: u64,
     settled: u64,
+    expired: u64,
     dropped: u64,
+    dead_lettered: u64,
+    moved: u64,
+    purged: u64,
 }
 
 impl Cursor {
     /// Begins with all records of a stream ready.
     pub(crate) fn new(config: CursorConfig, bounds: StreamBounds) -> Self {
+        // What is there already was appended by somebody who knows nothing of groups.
+        let next = bounds.start;
         Self {
             config,
             end: bounds.end,
-            next: bounds.start,
+            horizon: bounds.end,
+            next,
+            aside: Runs::default(),
+            ahead: Runs::default(),
+            special: None,
             records: BTreeMap::new(),
             ready: BTreeSet::new(),
             timers: BTreeSet::new(),
+            delays: Delays::default(),
+            expiries: Expiries::default(),
+            maturing: VecDeque::new(),
+            groups: GroupIndex::new(config.order),
+            dying: BTreeSet::new(),
+            holders: BTreeMap::new(),
             leased: 0,
             delayed: 0,
+            grouped: 0,
             tallies: Tallies { enqueued: bounds.end.0 - bounds.start.0, ..Tallies::default() },
             epoch_last: LeaseEpoch(0),
+            retained: Offset::ZERO,
+            repeats: Repeats::default(),
+            moves: Vec::new(),
+            move_last: MoveId(0),
             appointment: None,
         }
     }
@@ -103,32 +174,25 @@ impl Cursor {
         &self.config
     }
 
+    /// Acts on another configuration from now on.
     pub(crate) fn configure(&mut self, config: CursorConfig) -> Result<(), Refusal> {
         if config.order != self.config.order {
             return Err(Refusal::QueueOrderFixed);
         }
         self.config = config;
-        Ok(())
-    }
-
-    /// Says whether a record may be enqueued, before anything has changed.
-    pub(crate) fn check_enqueue(&self, enqueue: &Enqueue) -> Result<(), Refusal> {
-        let invalid = |reason: &str| Err(Refusal::RequestInvalid { reason: reason.to_owned() });
-        if enqueue.append.batch.count != 1 {
-            return invalid("a queue takes one record at a time");
+        // Who dies has no place to go any more.
+        for offset in self.dying.clone() {
+            let Place::Dying { cause, .. } = self.records[&offset].place else {
+                unreachable!("{offset} dies and does not");
+            };
+            if self.fate(cause) == DeadLetters::Dropped {
+                self.dying.remove(&offset);
+                self.records.remove(&offset);
+                self.forget(offset, None);
+                self.tally_dropped(cause, 1);
+            }
         }
-        if self.config.order == DeliveryOrder::Ordered || enqueue.envelope != omnibus_model::queue::Envelope::default()
-        {
-            return invalid("queues take plain records only, so far");
-        }
         Ok(())
-    }
-
-    /// Notes that the stream has grown.
-    pub(crate) fn appended(&mut self, base: Offset, count: u32) {
-        assert_eq!(base, self.end, "a queue sees all of its stream");
-        self.end = base.plus(u64::from(count));
-        self.tallies.enqueued += u64::from(count);
     }
 
     /// Sees to it that the agenda wakes the queue in time.
@@ -143,58 +207,37 @@ impl Cursor {
         }
     }
 
+    /// Forgets the agenda's entry, which goes with the queue.
+    pub(crate) fn cancel_appointment(&mut self, agenda: &mut Agenda, stream: StreamId) {
+        if let Some(appointment) = self.appointment.take() {
+            agenda.remove(appointment, Due::Queue(stream));
+        }
+    }
+
     /// Notes that the agenda has woken the queue.
-    pub(crate) fn woken(&mut self, now: Timestamp) {
-        if self.appointment.is_some_and(|appointment| appointment <= now) {
-            self.appointment = None;
+    pub(crate) fn woken(&mut self) {
+        self.appointment = None;
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.config.order == DeliveryOrder::Ordered
+    }
+
+    /// Whether the records of a cause have a place to go.
+    const fn fate(&self, cause: DeadLetterCause) -> DeadLetters {
+        match cause {
+            DeadLetterCause::Rejected | DeadLetterCause::Exhausted => self.config.dead_letters,
+            DeadLetterCause::Expired => self.config.expired,
+            DeadLetterCause::Moved(_) => DeadLetters::Moved,
         }
     }
 
-    /// Returns when something happens by itself.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
-    }
-
-    /// Starts a lease.
-    fn lease(&mut self, offset: Offset, record: Record, until: Timestamp) -> LeaseKey {
-        if until < NEVER {
-            self.timers.insert((until, offset));
-        }
-        self.leased += 1;
-        self.records.insert(offset, record);
-        LeaseKey { offset, epoch: record.epoch }
-    }
-
-    /// Takes a record out of its place.
-    fn take(&mut self, offset: Offset) -> Option<Record> {
-        let record = self.records.remove(&offset)?;
-        match record.place {
-            Place::Leased { until, .. } => {
-                self.leased -= 1;
-                self.timers.remove(&(until, offset));
-            }
-            Place::Delayed { until } => {
-                self.delayed -= 1;
-                self.timers.remove(&(until, offset));
-            }
-            Place::Ready { rank } => {
-                self.ready.remove(&(rank, offset));
+    const fn tally_dropped(&mut self, cause: DeadLetterCause, count: u64) {
+        match cause {
+            DeadLetterCause::Expired => self.tallies.expired += count,
+            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Moved(_) => {
+                self.tallies.dropped += count;
             }
         }
-        Some(record)
-    }
-
-    /// Makes a record ready again, at its place or behind all others.
-    fn put_ready(&mut self, offset: Offset, record: Record) {
-        let tired = self.config.back_after.is_some_and(|after| record.delivery_count >= after);
-        let rank = if tired { self.end } else { offset };
-        self.ready.insert((rank, offset));
-        self.records.insert(offset, Record { place: Place::Ready { rank }, ..record });
-    }
-
-    fn put_delayed(&mut self, offset: Offset, record: Record, until: Timestamp) {
-        self.delayed += 1;
-        self.timers.insert((until, offset));
-        self.records.insert(offset, Record { place: Place::Delayed { until }, ..record });
     }
 }

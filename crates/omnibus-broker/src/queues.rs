@@ -3,54 +3,74 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use omnibus_model::command::{Acquire, Enqueue};
-use omnibus_model::outcome::Applied;
-use omnibus_model::queue::{CursorConfig, LeaseKey, Settlement};
-use omnibus_model::{Millis, Offset, Outcome, Refusal, StreamId};
+use omnibus_model::batch::StreamBounds;
+use omnibus_model::command::{Append, Enqueue};
+use omnibus_model::outcome::{Appended, Applied};
+use omnibus_model::queue::{CursorConfig, Origin};
+use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Agenda, Due};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, CursorThree};
 use crate::moment::Moment;
-use crate::streams::Streams;
+use crate::streams::{Stream, Streams};
 
 /// Every queue of a shard.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Queues {
-    by_stream: BTreeMap<StreamId, Cursor>,
+    /// Boxed, because a tree is half full.
+    by_stream: BTreeMap<StreamId, Box<Cursor>>,
 }
 
 impl Queues {
     pub(crate) fn get(&self, stream: StreamId) -> Option<&Cursor> {
-        self.by_stream.get(&stream)
+        self.by_stream.get(&stream).map(|cursor| &**cursor)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (StreamId, &Cursor)> {
-        self.by_stream.iter().map(|(stream, cursor)| (*stream, cursor))
+        self.by_stream.iter().map(|(stream, cursor)| (*stream, &**cursor))
     }
 
     /// Puts a cursor over a stream; what is there already is ready.
     pub(crate) fn configure(
         &mut self,
+        agenda: &mut Agenda,
         streams: &Streams,
-        stream: StreamId,
-        config: CursorConfig,
+        (stream, config): (StreamId, CursorConfig),
     ) -> Result<Applied, Refusal> {
         streams.check_not_dropped(stream)?;
         match self.by_stream.entry(stream) {
             Entry::Vacant(place) => {
-                let bounds = streams.get(stream).map(super::streams::Stream::bounds).unwrap_or_default();
-                place.insert(Cursor::new(config, bounds));
-                Ok(Applied::changed(Outcome::CursorConfigured))
+                place.insert(Box::new(Cursor::new(config, bounds_of(streams, stream))));
             }
             Entry::Occupied(cursor) if *cursor.get().config() == config => {
-                Ok(Applied::unchanged(Outcome::CursorConfigured))
+                return Ok(Applied::unchanged(Outcome::CursorConfigured));
             }
             Entry::Occupied(mut cursor) => {
                 cursor.get_mut().configure(config)?;
-                Ok(Applied::changed(Outcome::CursorConfigured))
+                // A shorter delay may be over already.
+                cursor.get_mut().keep_appointment(agenda, stream);
             }
         }
+        Ok(Applied::changed(Outcome::CursorConfigured))
+    }
+
+    /// Appends records for those who know nothing of queues.
+    pub(crate) fn append(
+        &mut self,
+        at: Moment<'_>,
+        (agenda, streams): (&mut Agenda, &mut Streams),
+        append: &Append,
+    ) -> Result<Applied, Refusal> {
+        let mut cursor = self.by_stream.get_mut(&append.stream);
+        if let Some(cursor) = &cursor {
+            cursor.check_append()?;
+        }
+        let applied = streams.append(at, agenda, append)?;
+        if let (true, Outcome::Appended(appended), Some(cursor)) = (applied.changed, &applied.outcome, &mut cursor) {
+            cursor.appended(appended.base, append.batch.count);
+        }
+        Ok(applied)
     }
 
     pub(crate) fn enqueue(
@@ -59,88 +79,111 @@ impl Queues {
         (agenda, streams): (&mut Agenda, &mut Streams),
         enqueue: &Enqueue,
     ) -> Result<Applied, Refusal> {
-        let cursor = known(&mut self.by_stream, enqueue.append.stream)?;
+        let stream = enqueue.append.stream;
+        let cursor = self.known(stream)?;
+        if let Some(base) = cursor.repeated(at.now, enqueue) {
+            let start = bounds_of(streams, stream).start;
+            return Ok(Applied::unchanged(Outcome::Enqueued(Appended { base, start, duplicate: true })));
+        }
         cursor.check_enqueue(enqueue)?;
         let applied = streams.append(at, agenda, &enqueue.append)?;
         let Outcome::Appended(appended) = applied.outcome else {
             unreachable!("an append ended in {:?}", applied.outcome);
         };
         if applied.changed {
-            cursor.appended(appended.base, 1);
+            cursor.enqueued(at.now, appended.base, enqueue);
+            cursor.keep_appointment(agenda, stream);
         }
         Ok(Applied { outcome: Outcome::Enqueued(appended), changed: applied.changed })
     }
 
-    /// Notes records that were appended by somebody who knows nothing of queues.
-    pub(crate) fn appended(&mut self, stream: StreamId, base: Offset, count: u32) {
+    /// Applies a command that speaks to one queue and no record's bytes.
+    pub(crate) fn apply(
+        &mut self,
+        at: Moment<'_>,
+        (agenda, streams): (&mut Agenda, &Streams),
+        (stream, command): (StreamId, &Command),
+    ) -> Result<Applied, Refusal> {
+        let cursor = self.known(stream)?;
+        let now = at.now;
+        let applied = match command {
+            Command::Acquire(acquire) => cursor.acquire(now, acquire)?,
+            Command::Settle { settlements, .. } => cursor.settle(now, settlements),
+            Command::Extend { leases, .. } => cursor.extend(now, leases),
+            Command::ReleaseHolder { holder, .. } => cursor.release_holder(now, *holder),
+            Command::Bury { offset, .. } => cursor.bury(*offset),
+            Command::ForgetOrigin { origin, .. } => cursor.forget_origin(*origin),
+            Command::StartMove { target, rate_max, .. } => cursor.start_move(now, *target, *rate_max)?,
+            Command::CancelMove { task, .. } => cursor.cancel_move(*task)?,
+            Command::AdvanceMove { task, count_max, .. } => cursor.advance_move(now, *task, *count_max)?,
+            Command::Admit(admit) => cursor.admit(now, admit),
+            Command::Purge { .. } => cursor.purge(),
+            Command::Rewind { to, .. } => cursor.rewind(bounds_of(streams, stream), *to)?,
+            Command::ExpireBefore { before, .. } => cursor.expire_before(now, *before),
+            other => unreachable!("{other:?} does not speak to a queue alone"),
+        };
+        cursor.keep_appointment(agenda, stream);
+        Ok(applied)
+    }
+
+    /// Notes that a stream begins later now.
+    pub(crate) fn trimmed(&mut self, at: Moment<'_>, stream: StreamId, start: Offset) {
         if let Some(cursor) = self.by_stream.get_mut(&stream) {
-            cursor.appended(base, count);
+            cursor.trimmed(at.now, start);
         }
     }
 
-    pub(crate) fn acquire(
-        &mut self,
-        at: Moment<'_>,
-        agenda: &mut Agenda,
-        acquire: &Acquire,
-    ) -> Result<Applied, Refusal> {
-        let cursor = known(&mut self.by_stream, acquire.stream)?;
-        let applied = cursor.acquire(at.now, acquire)?;
-        cursor.keep_appointment(agenda, acquire.stream);
-        Ok(applied)
-    }
-
-    pub(crate) fn settle(
-        &mut self,
-        at: Moment<'_>,
-        agenda: &mut Agenda,
-        (stream, settlements): (StreamId, &[(LeaseKey, Settlement)]),
-    ) -> Result<Applied, Refusal> {
-        let cursor = known(&mut self.by_stream, stream)?;
-        let applied = cursor.settle(at.now, settlements);
-        cursor.keep_appointment(agenda, stream);
-        Ok(applied)
-    }
-
-    pub(crate) fn extend(
-        &mut self,
-        at: Moment<'_>,
-        agenda: &mut Agenda,
-        (stream, leases): (StreamId, &[(LeaseKey, Millis)]),
-    ) -> Result<Applied, Refusal> {
-        let cursor = known(&mut self.by_stream, stream)?;
-        let applied = cursor.extend(at.now, leases);
-        cursor.keep_appointment(agenda, stream);
-        Ok(applied)
-    }
-
-    /// Forgets a stream's cursor. The agenda's entry finds nothing when it comes up.
-    pub(crate) fn drop_stream(&mut self, stream: StreamId) {
-        self.by_stream.remove(&stream);
+    /// Forgets a stream's cursor.
+    pub(crate) fn drop_stream(&mut self, agenda: &mut Agenda, stream: StreamId) {
+        if let Some(mut cursor) = self.by_stream.remove(&stream) {
+            cursor.cancel_appointment(agenda, stream);
+        }
     }
 
     /// Lets up to `items_max` things happen in a queue; returns how many did.
-    pub(crate) fn tick(&mut self, at: Moment<'_>, agenda: &mut Agenda, stream: StreamId, items_max: u32) -> u32 {
+    pub(crate) fn tick(&mut self, at: Moment<'_>, agenda: &mut Agenda, (stream, items_max): (StreamId, u32)) -> u32 {
         let Some(cursor) = self.by_stream.get_mut(&stream) else {
             return 0;
         };
-        cursor.woken(at.now);
+        cursor.woken();
         let done = cursor.tick(at.now, items_max);
         cursor.keep_appointment(agenda, stream);
         done
     }
 
+    pub(crate) fn origins(&self, stream: StreamId) -> impl Iterator<Item = Origin> {
+        self.get(stream).into_iter().flat_map(Cursor::origins)
+    }
+
     /// Checks every cursor, and that the agenda knows when to look at it.
     pub(crate) fn audit(&self, agenda: &Agenda, streams: &Streams) {
         for (stream, cursor) in self.iter() {
-            cursor.audit(streams.get(stream).map(super::streams::Stream::bounds).unwrap_or_default());
+            cursor.audit(bounds_of(streams, stream));
             if let Some(deadline) = cursor.next_deadline() {
                 assert!(agenda.has_by(deadline, &Due::Queue(stream)), "the queue of {stream} will be looked at");
             }
         }
     }
+
+    fn known(&mut self, stream: StreamId) -> Result<&mut Cursor, Refusal> {
+        let cursor = self.by_stream.get_mut(&stream);
+        cursor.map(|cursor| &mut **cursor).ok_or(Refusal::UnknownQueue { stream })
+    }
 }
 
-fn known(queues: &mut BTreeMap<StreamId, Cursor>, stream: StreamId) -> Result<&mut Cursor, Refusal> {
-    queues.get_mut(&stream).ok_or(Refusal::UnknownQueue { stream })
+/// Every queue as versions 2 and 3 of the checkpoint have them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct QueuesThree {
+    by_stream: BTreeMap<StreamId, CursorThree>,
+}
+
+impl From<QueuesThree> for Queues {
+    fn from(old: QueuesThree) -> Self {
+        let cursors = old.by_stream.into_iter();
+        Self { by_stream: cursors.map(|(stream, cursor)| (stream, Box::new(cursor.into()))).collect() }
+    }
+}
+
+fn bounds_of(streams: &Streams, stream: StreamId) -> StreamBounds {
+    streams.get(stream).map(Stream::bounds).unwrap_or_default()
 }

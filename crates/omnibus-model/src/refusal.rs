@@ -97,10 +97,8 @@ pub enum Limited {
     Partitions,
     Groups,
     Producers,
-    Delayed,
-    Dying,
+    DeduplicationIds,
     Origins,
-    Moves,
     GroupConfigs,
 }
 
@@ -110,10 +108,8 @@ impl std::fmt::Display for Limited {
             Self::Partitions => "partitions",
             Self::Groups => "groups",
             Self::Producers => "producers",
-            Self::Delayed => "delayed records",
-            Self::Dying => "records on their way out",
+            Self::DeduplicationIds => "deduplication ids",
             Self::Origins => "moved records",
-            Self::Moves => "move tasks",
             Self::GroupConfigs => "configurations of groups",
         })
     }

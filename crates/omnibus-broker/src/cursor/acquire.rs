@@ -2,73 +2,182 @@
 
 use omnibus_model::command::Acquire;
 use omnibus_model::outcome::{Acquired, Applied};
-use omnibus_model::queue::Lease;
-use omnibus_model::{LeaseEpoch, Offset, Outcome, Refusal, Timestamp};
+use omnibus_model::queue::{DeadLetterCause, Lease, LeaseKey};
+use omnibus_model::{GroupHash, LeaseEpoch, Offset, Outcome, Refusal, Timestamp};
 
 use super::{Cursor, Place, Record};
 
+/// Which record is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A plain one that was looked at before.
+    Again(Offset),
+    /// The first plain one that was never handed out.
+    Fresh(Offset),
+    /// The first of a group.
+    Group(GroupHash, Offset),
+}
+
+/// A receive while it collects.
+struct Grant<'a> {
+    now: Timestamp,
+    wish: &'a Acquire,
+    count_max: u64,
+    leases: Vec<Lease>,
+    died: bool,
+}
+
+impl Grant<'_> {
+    fn is_full(&self) -> bool {
+        self.leases.len() as u64 >= self.count_max
+    }
+}
+
 impl Cursor {
-    pub(crate) fn acquire(&mut self, now: Timestamp, acquire: &Acquire) -> Result<Applied, Refusal> {
+    pub(crate) fn acquire(&mut self, now: Timestamp, wish: &Acquire) -> Result<Applied, Refusal> {
+        if let Some(leases) = self.repeat(now, wish) {
+            return Ok(Applied::changed(Outcome::Acquired(Acquired { leases, dying: false })));
+        }
         let max = self.config.leases_max;
         let room = u64::from(max).saturating_sub(self.leased);
-        if room == 0 {
+        if room == 0 && !self.is_ordered() {
             return Err(Refusal::LeasesFull { max });
         }
-        let count = room.min(u64::from(acquire.count_max));
-        let mut leases = Vec::new();
-        let mut changed = false;
-        while (leases.len() as u64) < count {
-            let Some((offset, record)) = self.take_next() else { break };
-            changed = true;
-            if self.is_worn_out(record) {
-                self.tallies.dropped += 1;
-            } else {
-                leases.push(self.deliver(now, acquire, offset, record));
-            }
+        let dying = self.dying.len();
+        let count_max = room.min(u64::from(wish.count_max));
+        let mut grant = Grant { now, wish, count_max, leases: Vec::new(), died: false };
+        while !grant.is_full() {
+            let Some(turn) = self.next_turn() else { break };
+            self.take_turn(&mut grant, turn);
         }
-        let outcome = Outcome::Acquired(Acquired { leases, dying: false });
-        Ok(Applied { outcome, changed })
-    }
-
-    /// Takes the record that is to be delivered next, and what is known of it.
-    fn take_next(&mut self) -> Option<(Offset, Option<Record>)> {
-        let fresh = (self.next < self.end).then_some(self.next);
-        match self.ready.first() {
-            Some((rank, offset)) if fresh.is_none_or(|fresh| *rank <= fresh) => {
-                let offset = *offset;
-                let record = self.take(offset);
-                Some((offset, record))
-            }
-            _ => {
-                let offset = fresh?;
-                self.next = offset.plus(1);
-                Some((offset, None))
-            }
+        let Grant { leases, died, .. } = grant;
+        if let (Some(attempt), false) = (wish.attempt, leases.is_empty()) {
+            let leases = leases.iter().map(|lease| (lease.key, lease.deadline)).collect();
+            self.repeats.note_attempt(now, attempt, leases);
         }
+        let changed = died || !leases.is_empty();
+        Ok(Applied { outcome: Outcome::Acquired(Acquired { leases, dying: self.dying.len() > dying }), changed })
     }
 
-    fn is_worn_out(&self, record: Option<Record>) -> bool {
-        let max = self.config.deliveries_max.unwrap_or(u32::MAX);
-        record.is_some_and(|record| record.delivery_count >= max)
-    }
-
-    fn deliver(&mut self, now: Timestamp, acquire: &Acquire, offset: Offset, known: Option<Record>) -> Lease {
-        let until = now.plus(acquire.lease);
-        self.epoch_last = LeaseEpoch(self.epoch_last.0 + 1);
-        let record = Record {
-            delivery_count: known.map_or(0, |known| known.delivery_count).saturating_add(1),
-            first_delivered_at: known
-                .filter(|known| known.delivery_count > 0)
-                .map_or(now, |known| known.first_delivered_at),
-            epoch: self.epoch_last,
-            place: Place::Leased { until, holder: acquire.holder },
+    /// Which record is next: the lowest rank, but busy tenants after all others.
+    pub(super) fn next_turn(&mut self) -> Option<Turn> {
+        self.groups.refresh(self.leased);
+        let fresh = (self.next < self.horizon).then_some(self.next);
+        let again = self.ready.first().filter(|(rank, _)| fresh.is_none_or(|fresh| *rank <= fresh));
+        let plain = match again {
+            Some((rank, offset)) => Some((*rank, Turn::Again(*offset))),
+            None => fresh.map(|offset| (offset, Turn::Fresh(offset))),
         };
-        let key = self.lease(offset, record, until);
+        let group = self.groups.first_ready().map(|(offset, group)| (offset, Turn::Group(group, offset)));
+        let noisy = || self.groups.first_noisy().map(|(offset, group)| Turn::Group(group, offset));
+        match (plain, group) {
+            (Some((rank, _)), Some((offset, turn))) if offset < rank => Some(turn),
+            (Some((_, turn)), _) | (None, Some((_, turn))) => Some(turn),
+            (None, None) => noisy(),
+        }
+    }
+
+    /// Whether a record could be taken, if more may be on lease.
+    pub(super) fn has_turn(&self) -> bool {
+        self.next < self.horizon || !self.ready.is_empty() || self.groups.has_ready()
+    }
+
+    fn take_turn(&mut self, grant: &mut Grant<'_>, turn: Turn) {
+        match turn {
+            Turn::Again(offset) => {
+                let record = self.take(offset).expect("what is ready is known");
+                self.deliver(grant, offset, record);
+                if let Some(group) = record.group {
+                    self.groups.list(group, self.leased);
+                }
+            }
+            Turn::Fresh(offset) => {
+                self.set_aside(offset);
+                self.deliver(grant, offset, Record::fresh(offset, None));
+            }
+            Turn::Group(group, _) => self.take_group(grant, group),
+        }
+    }
+
+    /// Takes one record of a tenant; of a group that is in order, as many as follow each other.
+    fn take_group(&mut self, grant: &mut Grant<'_>, group: GroupHash) {
+        let barrier = self.groups.barrier(group);
+        while let Some(offset) = self.groups.pop(group, barrier) {
+            let record = self.records.remove(&offset).unwrap_or(Record::fresh(offset, Some(group)));
+            self.deliver(grant, offset, record);
+            if grant.is_full() || !self.is_ordered() {
+                break;
+            }
+        }
+        self.groups.list(group, self.leased);
+    }
+
+    /// Leases a record that was taken, unless it has been delivered too often or for too long.
+    fn deliver(&mut self, grant: &mut Grant<'_>, offset: Offset, record: Record) {
+        let worn_out = self.config.deliveries_max.is_some_and(|max| record.delivery_count >= max);
+        let over = self.expiries.is_over(grant.now, offset);
+        if worn_out || over {
+            let cause = if over { DeadLetterCause::Expired } else { DeadLetterCause::Exhausted };
+            self.die(grant.now, offset, record, cause);
+            grant.died = true;
+            return;
+        }
+        self.epoch_last = LeaseEpoch(self.epoch_last.0 + 1);
+        let deadline = grant.now.plus(grant.wish.lease);
+        let first_delivered_at = if record.delivery_count == 0 { grant.now } else { record.first_delivered_at };
+        let record = Record {
+            delivery_count: record.delivery_count.saturating_add(1),
+            first_delivered_at,
+            epoch: self.epoch_last,
+            place: Place::Leased { until: deadline, holder: grant.wish.holder },
+            ..record
+        };
+        self.put_leased(offset, record);
+        grant.leases.push(record.lease(offset, deadline));
+    }
+
+    /// The leases of an attempt that is repeated, with fresh deadlines; nothing if anything has
+    /// happened to any of them.
+    fn repeat(&mut self, now: Timestamp, wish: &Acquire) -> Option<Vec<Lease>> {
+        let id = wish.attempt?;
+        let keys = self.repeats.attempt(now, id)?.leases.clone();
+        let untouched = |(key, deadline): &(LeaseKey, Timestamp)| {
+            let record = self.records.get(&key.offset);
+            let leased = |record: &Record| matches!(record.place, Place::Leased { until, .. } if until == *deadline);
+            record.is_some_and(|record| record.epoch == key.epoch && leased(record))
+        };
+        if !keys.iter().all(untouched) {
+            return None;
+        }
+        let deadline = now.plus(wish.lease);
+        let renew = |(key, _): &(LeaseKey, Timestamp)| self.renew(key.offset, deadline);
+        let leases = keys.iter().map(renew).collect();
+        self.repeats.renew_attempt(id, deadline);
+        Some(leases)
+    }
+
+    /// Lets a lease last until another time.
+    pub(super) fn renew(&mut self, offset: Offset, until: Timestamp) -> Lease {
+        let record = self.take(offset).expect("who renews has looked");
+        let holder = match record.place {
+            Place::Leased { holder, .. } => holder,
+            Place::Ready { .. } | Place::Delayed { .. } | Place::Dying { .. } => None,
+        };
+        self.put_leased(offset, Record { place: Place::Leased { until, holder }, ..record });
+        if let Some(group) = record.group {
+            self.groups.list(group, self.leased);
+        }
+        record.lease(offset, until)
+    }
+}
+
+impl Record {
+    pub(super) const fn lease(&self, offset: Offset, deadline: Timestamp) -> Lease {
         Lease {
-            key,
-            delivery_count: record.delivery_count,
-            first_delivered_at: record.first_delivered_at,
-            deadline: until,
+            key: LeaseKey { offset, epoch: self.epoch },
+            delivery_count: self.delivery_count,
+            first_delivered_at: self.first_delivered_at,
+            deadline,
         }
     }
 }

@@ -1,63 +1,102 @@
 //! Ending leases, and letting them last longer.
 
 use omnibus_model::outcome::Applied;
-use omnibus_model::queue::{DeadLetters, Delivery, LateHolders, LeaseKey, LeaseRefusal, Settlement};
-use omnibus_model::{Millis, Offset, Outcome, Timestamp};
+use omnibus_model::queue::{
+    DeadLetterCause, Delivery, LateHolders, LeaseKey, LeaseRefusal, MoveState, Origin, Settlement,
+};
+use omnibus_model::{HolderId, LeaseEpoch, Millis, Offset, Outcome, Timestamp};
 
 use super::{Cursor, Place, Record};
 
 impl Cursor {
     pub(crate) fn settle(&mut self, now: Timestamp, settlements: &[(LeaseKey, Settlement)]) -> Applied {
+        let dying = self.dying.len();
         let settle = |(key, settlement): &(LeaseKey, Settlement)| self.settle_one(now, *key, *settlement);
         let results: Vec<Result<(), LeaseRefusal>> = settlements.iter().map(settle).collect();
         let changed = results.iter().any(Result::is_ok);
-        Applied { outcome: Outcome::Settled { results, dying: false }, changed }
+        Applied { outcome: Outcome::Settled { results, dying: self.dying.len() > dying }, changed }
     }
 
     pub(crate) fn extend(&mut self, now: Timestamp, leases: &[(LeaseKey, Millis)]) -> Applied {
+        let before = self.epochs_and_deadlines(leases);
         let extend = |(key, span): &(LeaseKey, Millis)| self.extend_one(now, *key, *span);
         let results: Vec<Result<Timestamp, LeaseRefusal>> = leases.iter().map(extend).collect();
-        let changed = results.iter().any(Result::is_ok);
+        let changed = before != self.epochs_and_deadlines(leases);
         Applied { outcome: Outcome::Extended { results }, changed }
     }
 
+    /// Releases all that somebody holds, in order.
+    pub(crate) fn release_holder(&mut self, now: Timestamp, holder: HolderId) -> Applied {
+        let held = self.holders.get(&holder).cloned().unwrap_or_default();
+        for offset in &held {
+            let record = self.take(*offset).expect("what is held is known");
+            self.put_back(now, *offset, record);
+        }
+        let count = held.len() as u64;
+        Applied { outcome: Outcome::HolderReleased { count }, changed: count > 0 }
+    }
+
+    /// Notes that a dying record has arrived where it goes.
+    pub(crate) fn bury(&mut self, offset: Offset) -> Applied {
+        let Some(Place::Dying { cause, .. }) = self.records.get(&offset).map(|record| record.place) else {
+            return Applied::unchanged(Outcome::Buried);
+        };
+        self.take(offset).expect("the record was just looked at");
+        match cause {
+            DeadLetterCause::Moved(task) => {
+                self.tallies.moved += 1;
+                if let Some(task) = self.moves.iter_mut().find(|known| known.id == task) {
+                    task.moved += 1;
+                    if task.state == MoveState::Finishing && task.moved == task.taken {
+                        task.state = MoveState::Completed;
+                    }
+                }
+            }
+            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Expired => {
+                self.tallies.dead_lettered += 1;
+            }
+        }
+        Applied::changed(Outcome::Buried)
+    }
+
+    /// Says that nobody will bring the record of an origin again.
+    pub(crate) fn forget_origin(&mut self, origin: Origin) -> Applied {
+        Applied { outcome: Outcome::OriginForgotten, changed: self.repeats.forget_origin(origin) }
+    }
+
     fn settle_one(&mut self, now: Timestamp, key: LeaseKey, settlement: Settlement) -> Result<(), LeaseRefusal> {
-        let record = self.take_held(key)?;
+        self.check_held(key)?;
+        let record = self.take(key.offset).expect("the record was just looked at");
         match settlement {
-            Settlement::Accept => self.tallies.settled += 1,
+            Settlement::Accept => {
+                self.forget(key.offset, record.group);
+                self.tallies.settled += 1;
+            }
             Settlement::Release { delay, delivery } => self.give_back(now, key.offset, record, (delay, delivery)),
-            Settlement::Reject => self.reject(),
+            Settlement::Reject => self.die(now, key.offset, record, DeadLetterCause::Rejected),
         }
         Ok(())
     }
 
     fn extend_one(&mut self, now: Timestamp, key: LeaseKey, span: Millis) -> Result<Timestamp, LeaseRefusal> {
-        let record = self.take_held(key)?;
+        self.check_held(key)?;
         if span == Millis(0) {
+            let record = self.take(key.offset).expect("the record was just looked at");
             self.give_back(now, key.offset, record, (span, Delivery::Counts));
             return Ok(now);
         }
-        let until = now.plus(span);
-        let holder = match record.place {
-            Place::Leased { holder, .. } => holder,
-            Place::Ready { .. } | Place::Delayed { .. } => None,
-        };
-        self.lease(key.offset, Record { place: Place::Leased { until, holder }, ..record }, until);
-        Ok(until)
-    }
-
-    /// Takes a record out of its place if the lease still counts.
-    fn take_held(&mut self, key: LeaseKey) -> Result<Record, LeaseRefusal> {
-        self.check_held(key)?;
-        Ok(self.take(key.offset).expect("the record was just looked at"))
+        Ok(self.renew(key.offset, now.plus(span)).deadline)
     }
 
     fn check_held(&self, key: LeaseKey) -> Result<(), LeaseRefusal> {
         let Some(record) = self.records.get(&key.offset) else {
-            return Err(if self.is_gone(key.offset) { LeaseRefusal::AlreadySettled } else { LeaseRefusal::Unknown });
+            return Err(if self.was_leased(key) { LeaseRefusal::AlreadySettled } else { LeaseRefusal::Unknown });
         };
         let late = self.config.late == LateHolders::Heard;
         match record.place {
+            // It is not in the queue any more.
+            Place::Dying { .. } => Err(LeaseRefusal::AlreadySettled),
+            _ if record.epoch == LeaseEpoch(0) => Err(LeaseRefusal::Unknown),
             Place::Leased { .. } if record.epoch == key.epoch => Ok(()),
             Place::Leased { .. } => Err(LeaseRefusal::Lost { current: Some(record.epoch) }),
             Place::Ready { .. } if record.epoch == key.epoch && late => Ok(()),
@@ -65,8 +104,16 @@ impl Cursor {
         }
     }
 
-    fn is_gone(&self, offset: Offset) -> bool {
-        offset < self.next
+    /// Whether a lease may have been of a record that is gone: it is not of the future.
+    fn was_leased(&self, key: LeaseKey) -> bool {
+        key.offset < self.end && key.epoch <= self.epoch_last && !self.is_fresh(key.offset)
+    }
+
+    /// Whether a record is a plain one that was never handed out.
+    pub(super) fn is_fresh(&self, offset: Offset) -> bool {
+        let on_path = self.next <= offset && offset < self.horizon && !self.aside.contains(offset);
+        let beyond = self.horizon <= offset && offset < self.end && !self.ahead.contains(offset);
+        on_path || beyond
     }
 
     fn give_back(&mut self, now: Timestamp, offset: Offset, record: Record, (delay, delivery): (Millis, Delivery)) {
@@ -75,16 +122,15 @@ impl Cursor {
             Delivery::DidNotHappen => record.delivery_count.saturating_sub(1),
         };
         let record = Record { delivery_count, ..record };
-        if delay == Millis(0) {
-            self.put_ready(offset, record);
+        if delay == Millis(0) || self.is_over(now, offset) {
+            self.put_back(now, offset, record);
         } else {
             self.put_delayed(offset, record, now.plus(delay));
         }
     }
 
-    fn reject(&mut self) {
-        match self.config.dead_letters {
-            DeadLetters::Dropped | DeadLetters::Moved => self.tallies.dropped += 1,
-        }
+    /// What an extension may change.
+    fn epochs_and_deadlines(&self, leases: &[(LeaseKey, Millis)]) -> Vec<Option<Record>> {
+        leases.iter().map(|(key, _)| self.records.get(&key.offset).copied()).collect()
     }
 }

@@ -435,39 +435,113 @@ fn checkpoint_of_before_there_were_configs_is_read() {
     assert_eq!(Broker::decode(BrokerLimits::default(), &bytes).expect("version 2 is read"), history_of_queues());
 }
 
-#[test]
-fn checkpoint_keeps_its_bytes() {
+/// What version 3 wrote of the history of configs.
+const CHECKPOINT_THREE: &str = "
+    4f 4d 42 52 03 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+    80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
+    04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
+    10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
+    03 01 10 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 a0 1f 01 00
+    ac 02 01 03 01 04 01 00 01 05 06 07 01 b0 ea 01 01 02 01 03 01 80 80 40
+    01 06 6f 72 64 65 72 73 01 01 61 01 62 01 01 63 01 64 a0 1f 11 11 00 02
+    07 00 03 03 00 00 01 01 05 06 a4 1f 07 08 00 00 00 00 00 00 00 00 00 00
+    00 00 00 01 80 80 80 80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00
+    00 00 00 00 00 00 00 00 00 00 00 00 01 01 03 d6 c9 b7 03 02 02 01 67 00
+    01 67 01 c8 3e 01 b8 17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65
+    72 00 01 01 6d 01 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01
+    05 72 61 6e 67 65 02 00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df
+    24 00 01 01 69 01 6d 00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02
+    01 02 01 78 d0 0f 01 d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01
+    01 6d 00 01 63 01 68 01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a
+    01 09 01 00 04 00 02 09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65
+    72 73 02 01 01 6d 02 09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00
+    00 05 92 27 03 07 c8 3e 02 01 67 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80
+    80 80 80 20 05 a4 8f b3 52 00 07 05 01 07 00 ac 02 01 03 01 04 01 00 01
+    05 06 07 01 03 03 03 00 01 a8 1f 01 00 88 f4 03 01 09 01 01 a8 1f 02 02
+    92 27 02 01 a8 1f 03 00 88 f4 03 01 09 00 03 92 27 01 88 f4 03 00 88 f4
+    03 02 02 01 03 00 00 03 01 92 27 01 01 01 01 02 01 00 01 01 80 80 80 80
+    04 01 e8 07 01 01 01 02 01 01 03 01 01 04 01 05 01 06 01 07 01 08 01 05
+    01 01 01 12 01 01 6b 02 31 30 01 ac 02 01 01 67 01 d0 86 03 01 f0 2e
+";
+
+/// The same, with what administrators set.
+fn history_of_configs() -> Broker {
     let mut broker = history_of_queues();
     for (now, command) in (3_000..).zip([brokers_altered(), group_altered()]) {
         broker.apply(Timestamp(now), &command).expect("a history without refusals");
     }
+    broker
+}
+
+#[test]
+fn checkpoint_of_when_queues_were_plain_is_read() {
+    let byte = |hex: &str| u8::from_str_radix(hex, 16).expect("two digits");
+    let bytes: Vec<u8> = CHECKPOINT_THREE.split_whitespace().map(byte).collect();
+    assert_eq!(Broker::decode(BrokerLimits::default(), &bytes).expect("version 3 is read"), history_of_configs());
+}
+
+#[test]
+fn checkpoint_keeps_its_bytes() {
+    let mut broker = history_of_configs();
+    let stream = StreamId(8);
+    let config = CursorConfig { grouped_max: 2, ..cursor_config() };
+    let enqueue = |envelope, origin| {
+        let append = Append { stream, ..enqueue().append };
+        Command::Enqueue(Enqueue { append, envelope, origin })
+    };
+    let group = Some(GroupHash(5));
+    let later = Some(Timestamp(9_000_000));
+    let acquire = Acquire { stream, count_max: 1, lease: Millis(30_000), holder: None, attempt: Some(AttemptHash(4)) };
+    let commands = [
+        Command::ConfigureCursor { stream, config },
+        enqueue(Envelope { deliver_at: later, ..Envelope::default() }, None),
+        enqueue(Envelope { group, expires_at: later, dedup: Some(DedupHash(6)), ..Envelope::default() }, None),
+        enqueue(Envelope { group, ..Envelope::default() }, Some(Origin { stream: StreamId(5), offset: Offset(6) })),
+        enqueue(Envelope { group: Some(GroupHash(6)), ..Envelope::default() }, None),
+        Command::Acquire(acquire),
+        Command::StartMove { stream, target: None, rate_max: Some(5) },
+        Command::AdvanceMove { stream, task: MoveId(1), count_max: 1 },
+    ];
+    for (now, command) in (4_000..).zip(&commands) {
+        broker.apply(Timestamp(now), command).expect("a history without refusals");
+    }
     let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
     expect![[r#"
-        4f 4d 42 52 03 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        4f 4d 42 52 04 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
         10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
         03 01 10 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 a0 1f 01 00
         ac 02 01 03 01 04 01 00 01 05 06 07 01 b0 ea 01 01 02 01 03 01 80 80 40
-        01 06 6f 72 64 65 72 73 01 01 61 01 62 01 01 63 01 64 a0 1f 11 11 00 02
+        01 06 6f 72 64 65 72 73 01 01 61 01 62 01 01 63 01 64 a0 1f 11 11 00 03
         07 00 03 03 00 00 01 01 05 06 a4 1f 07 08 00 00 00 00 00 00 00 00 00 00
-        00 00 00 01 80 80 80 80 80 20 00 02 03 00 00 01 01 05 06 d4 0f 07 08 00
-        00 00 00 00 00 00 00 00 00 00 00 00 01 01 03 d6 c9 b7 03 02 02 01 67 00
-        01 67 01 c8 3e 01 b8 17 a8 bd 03 00 d8 0f 00 01 08 63 6f 6e 73 75 6d 65
-        72 00 01 01 6d 01 01 6d 01 01 69 01 63 01 68 01 01 72 90 4e e0 d4 03 01
-        05 72 61 6e 67 65 02 00 01 02 01 06 6f 72 64 65 72 73 00 01 01 01 98 df
-        24 00 01 01 69 01 6d 00 00 00 00 01 01 06 6f 72 64 65 72 73 01 04 ac 02
-        01 02 01 78 d0 0f 01 d2 0f 00 00 01 c8 3e 01 68 01 01 68 da 0f 04 04 01
-        01 6d 00 01 63 01 68 01 01 72 05 01 06 6f 72 64 65 72 73 01 03 6f 2e 2a
-        01 09 01 00 04 00 02 09 00 04 09 01 04 00 00 00 01 09 09 06 6f 72 64 65
-        72 73 02 01 01 6d 02 09 00 09 01 02 09 00 01 6d 09 01 01 6d 00 02 04 00
-        00 05 92 27 03 07 c8 3e 02 01 67 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80
-        80 80 80 20 05 a4 8f b3 52 00 07 05 01 07 00 ac 02 01 03 01 04 01 00 01
-        05 06 07 01 03 03 03 00 01 a8 1f 01 00 88 f4 03 01 09 01 01 a8 1f 02 02
-        92 27 02 01 a8 1f 03 00 88 f4 03 01 09 00 03 92 27 01 88 f4 03 00 88 f4
-        03 02 02 01 03 00 00 03 01 92 27 01 01 01 01 02 01 00 01 01 80 80 80 80
-        04 01 e8 07 01 01 01 02 01 01 03 01 01 04 01 05 01 06 01 07 01 08 01 05
-        01 01 01 12 01 01 6b 02 31 30 01 ac 02 01 01 67 01 d0 86 03 01 f0 2e
+        00 00 00 01 08 00 04 03 00 00 00 80 80 80 80 80 20 00 02 03 00 00 01 01
+        05 06 d4 0f 07 08 00 00 00 00 00 00 00 00 00 00 00 00 00 01 01 03 d6 c9
+        b7 03 02 02 01 67 00 01 67 01 c8 3e 01 b8 17 a8 bd 03 00 d8 0f 00 01 08
+        63 6f 6e 73 75 6d 65 72 00 01 01 6d 01 01 6d 01 01 69 01 63 01 68 01 01
+        72 90 4e e0 d4 03 01 05 72 61 6e 67 65 02 00 01 02 01 06 6f 72 64 65 72
+        73 00 01 01 01 98 df 24 00 01 01 69 01 6d 00 00 00 00 01 01 06 6f 72 64
+        65 72 73 01 04 ac 02 01 02 01 78 d0 0f 01 d2 0f 00 00 01 c8 3e 01 68 01
+        01 68 da 0f 04 04 01 01 6d 00 01 63 01 68 01 01 72 05 01 06 6f 72 64 65
+        72 73 01 03 6f 2e 2a 01 09 01 00 04 00 02 09 00 04 09 01 04 00 00 00 01
+        09 09 06 6f 72 64 65 72 73 02 01 01 6d 02 09 00 09 01 02 09 00 01 6d 09
+        01 01 6d 00 02 04 00 00 06 92 27 03 07 c8 3e 02 01 67 f0 da 01 03 08 d6
+        c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05 a4 8f b3 52 00 07 05
+        02 07 00 ac 02 01 03 01 04 01 00 01 05 06 07 01 03 03 03 00 00 00 00 00
+        03 00 01 a8 1f 01 00 00 88 f4 03 01 09 01 01 a8 1f 02 00 02 92 27 02 01
+        a8 1f 03 00 00 88 f4 03 01 09 00 03 92 27 01 88 f4 03 00 88 f4 03 02 00
+        00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 09 02 00 02 02 01 00 03
+        00 00 00 00 00 00 00 03 00 00 00 00 00 00 00 00 01 92 27 08 00 ac 02 01
+        03 01 04 01 00 01 05 06 02 01 04 03 03 00 00 01 03 04 01 01 00 03 02 01
+        01 ca 3e 01 01 05 00 aa 93 04 00 02 00 00 00 00 03 03 01 ce 3e 00 01 aa
+        93 04 01 01 00 80 d1 ca 08 00 01 80 d1 ca 08 00 00 00 00 00 01 01 80 d1
+        ca 08 01 80 d1 ca 08 01 00 00 00 02 05 00 00 01 00 06 01 03 00 00 01 03
+        01 03 06 00 01 01 02 00 01 00 02 04 00 00 00 00 00 00 00 01 00 01 06 01
+        d0 3e 01 d0 3e 06 01 05 06 02 01 04 8a 8e 25 01 01 01 aa 93 04 01 8a 8e
+        25 04 01 01 00 01 05 00 cc 3e 04 02 01 00 01 01 f0 da 01 01 01 01 01 02
+        01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01 01 04 01 05
+        01 06 01 07 01 08 01 05 01 01 01 12 01 01 6b 02 31 30 01 ac 02 01 01 67
+        01 d0 86 03 01 f0 2e
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
 }

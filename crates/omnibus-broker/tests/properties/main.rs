@@ -5,3 +5,5 @@ mod classic;
 mod consumer;
 mod replicas;
 mod names;
+mod queues;
+mod queue_model;

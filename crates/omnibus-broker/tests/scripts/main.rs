@@ -9,4 +9,8 @@ mod classic_rounds;
 mod classic_members;
 mod consumer_groups;
 mod queues;
+mod queue_delays;
+mod queue_groups;
+mod queue_letters;
+mod queue_sweeps;
 mod script;

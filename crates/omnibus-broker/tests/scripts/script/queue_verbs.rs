@@ -6,7 +6,7 @@ use omnibus_model::command::{Acquire, Admit, Append, CreateQueue, Enqueue};
 use omnibus_model::outcome::{Acquired, Appended, MoveAdvanced};
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetterCause, DeadLetters, Delivery, DeliveryOrder, Dying, Envelope, History,
-    LateHolders, Lease, LeaseKey, LeaseRefusal, Origin, QueueChange, QueueConfig, RecordState, Settlement,
+    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueChange, QueueConfig, RecordState, Settlement,
 };
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
@@ -24,6 +24,21 @@ impl Script {
             "counts" => self.describe_counts(line),
             "floor" => self.broker.queue_floor(line.stream()).map_or("unknown".to_owned(), |floor| floor.to_string()),
             "has-ready" => self.broker.has_ready(line.stream()).to_string(),
+            "dying" => told(self.broker.dying(line.stream(), 10).iter().map(describe_dying)),
+            "moves" => told(self.broker.moves(line.stream()).iter().map(describe_move)),
+            "origins" => told(self.broker.origins(line.stream()).map(|it| format!("s{}/{}", it.stream, it.offset))),
+            "holdings" => {
+                let holdings = self.broker.holdings(line.stream());
+                told(holdings.iter().map(|holding| format!("{} has {}", holding.holder, holding.leases)))
+            }
+            "peek" => {
+                let records = self.broker.peek(line.stream(), line.offset(1), 10);
+                told(records.iter().map(|(offset, state)| format!("{offset} {}", describe_state(*state))))
+            }
+            "wants" => {
+                let wanted = self.broker.wants_admission(line.stream());
+                wanted.map_or("nothing".to_owned(), |wanted| format!("{} to {}", wanted.start, wanted.end))
+            }
             "record" => describe_state(self.broker.record_state(line.stream(), line.offset(1))),
             _ => return None,
         })
@@ -280,6 +295,16 @@ fn describe_state(state: RecordState) -> String {
         RecordState::Dying(dying) => describe_dying(&dying),
         RecordState::Absent => "absent".to_owned(),
     }
+}
+
+fn told(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+fn describe_move(task: &Move) -> String {
+    let Move { id, state, planned, taken, moved, .. } = task;
+    format!("{id} {state:?}: {moved} of {taken} of {planned}")
 }
 
 fn describe_dying(dying: &Dying) -> String {
