@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{TopicId, TopicName};
+use omnibus_model::{StreamId, TopicId, TopicName};
 use parking_lot::RwLock;
 
 /// The committed topics, as front ends look them up for each request.
@@ -16,6 +16,7 @@ pub struct Catalog {
 struct Topics {
     by_name: BTreeMap<TopicName, SharedTopic>,
     by_id: HashMap<TopicId, SharedTopic>,
+    queues: HashMap<StreamId, SharedTopic>,
     /// Raised by each change.
     version: u64,
 }
@@ -29,6 +30,12 @@ impl Catalog {
     #[must_use]
     pub fn topic_by_id(&self, id: TopicId) -> Option<SharedTopic> {
         self.topics.read().by_id.get(&id).cloned()
+    }
+
+    /// The queue that a stream belongs to.
+    #[must_use]
+    pub fn queue(&self, stream: StreamId) -> Option<SharedTopic> {
+        self.topics.read().queues.get(&stream).cloned()
     }
 
     /// All topics by name.
@@ -47,6 +54,9 @@ impl Catalog {
         let mut topics = self.topics.write();
         topics.version += 1;
         topics.by_id.insert(topic.id, topic.clone());
+        if let (Some(_), Some(place)) = (&topic.queue, topic.partitions.first()) {
+            topics.queues.insert(place.stream, topic.clone());
+        }
         topics.by_name.insert(topic.name.clone(), topic);
     }
 
@@ -54,6 +64,7 @@ impl Catalog {
         let mut topics = self.topics.write();
         topics.version += 1;
         topics.by_id.remove(&topic.id);
+        topic.partitions.iter().for_each(|place| drop(topics.queues.remove(&place.stream)));
         topics.by_name.remove(&topic.name);
     }
 }

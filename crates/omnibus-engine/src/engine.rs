@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ahead::Ahead;
 use crate::catalog::Catalog;
+use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::error::SubmitError;
@@ -68,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) configs: Arc<Configs>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) chores: Arc<Chores>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) limits: BrokerLimits,
@@ -127,6 +129,28 @@ impl Engine {
     /// [`SubmitError`].
     pub async fn submit(&self, shard: ShardId, command: Command) -> Result<Outcome, SubmitError> {
         self.request(shard, |reply| Request::Submit { command, reply }).await
+    }
+
+    /// Puts commands to a shard, in order, and waits for what becomes of each.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closing`].
+    pub(crate) async fn submit_all(
+        &self,
+        shard: ShardId,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Result<Outcome, SubmitError>>, SubmitError> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            let (reply, answer) = oneshot::channel();
+            self.send(shard, Request::Submit { command, reply }).await?;
+            answers.push(answer);
+        }
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for answer in answers {
+            outcomes.push(answer.await.unwrap_or(Err(SubmitError::Closing)));
+        }
+        Ok(outcomes)
     }
 
     /// Hands a batch to its shard. When this returns, the batch has its place behind all

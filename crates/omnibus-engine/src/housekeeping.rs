@@ -5,15 +5,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omnibus_log::{Log, Room};
-use omnibus_model::topic::{EffectiveConfig, Limit, SharedTopic};
-use omnibus_model::{Millis, Offset, ShardId};
+use omnibus_model::ShardId;
 use tokio::sync::oneshot;
 use tokio::task;
 
 use crate::compaction::Compaction;
 use crate::engine::{Engine, EngineConfig};
-use crate::error::{EngineError, SubmitError};
+use crate::error::EngineError;
+use crate::retention::retain;
 use crate::shard::{Request, Snapshot};
+use crate::{admitter, mover, queue_upkeep};
 
 /// How often the log's upkeep runs at least.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -39,8 +40,10 @@ impl Housekeeping {
         let (interval, wal_bytes) = (config.checkpoint_interval, config.checkpoint_wal_bytes);
         let checkpoints = task::spawn(checkpoint_now_and_then(engine.clone(), interval, wal_bytes));
         let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval));
+        let chores = [task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone()))];
         let upkeep = start_upkeep(engine.inner.log.clone())?;
-        Ok(Self { tasks: vec![checkpoints, cleaning], upkeep: Some(upkeep) })
+        let tasks = [checkpoints, cleaning].into_iter().chain(chores).collect();
+        Ok(Self { tasks, upkeep: Some(upkeep) })
     }
 
     /// Ends all of it; what it was doing to files is finished first.
@@ -118,6 +121,13 @@ async fn clean_now_and_then(engine: Engine, interval: Duration) {
         tokio::time::sleep(interval).await;
         engine.inner.ahead.forget_old(engine.clock().elapsed());
         for topic in engine.catalog().topics() {
+            if topic.queue.is_some() {
+                if let Err(error) = queue_upkeep::retain(&engine, &topic).await {
+                    tracing::warn!(topic = %topic.name, %error, "retention was put off");
+                }
+                task::yield_now().await;
+                continue;
+            }
             if let Err(error) = retain(&engine, &topic).await {
                 tracing::warn!(topic = %topic.name, %error, "retention was put off");
             }
@@ -126,32 +136,4 @@ async fn clean_now_and_then(engine: Engine, interval: Duration) {
             task::yield_now().await;
         }
     }
-}
-
-/// Forgets what a topic's retention no longer keeps.
-async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
-    let config = topic.config.effective(&engine.config_defaults());
-    if !config.cleanup.deletes() {
-        return Ok(());
-    }
-    for partition in &topic.partitions {
-        let from = retained_from(engine, &config, partition.stream);
-        if from > engine.bounds(partition.stream).start {
-            engine.trim(partition.shard, partition.stream, from).await?;
-        }
-    }
-    Ok(())
-}
-
-fn retained_from(engine: &Engine, config: &EffectiveConfig, stream: omnibus_model::StreamId) -> Offset {
-    let not_before = match config.retention_time {
-        Limit::AtMost(millis) => Some(engine.now().minus(Millis(millis))),
-        Limit::Unlimited => None,
-    };
-    let bytes_max = match config.retention_bytes {
-        Limit::AtMost(bytes) => Some(bytes),
-        Limit::Unlimited => None,
-    };
-    let unlimited = not_before.is_none() && bytes_max.is_none();
-    if unlimited { Offset::ZERO } else { engine.inner.log.retained_from(stream, not_before, bytes_max) }
 }

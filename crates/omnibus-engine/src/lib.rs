@@ -11,6 +11,10 @@
 pub mod opening;
 mod housekeeping;
 mod compaction;
+mod queue_upkeep;
+mod retention;
+mod mover;
+mod admitter;
 pub mod queues;
 mod topics;
 pub mod questions;
@@ -27,6 +31,7 @@ pub mod departing;
 mod pending;
 mod group_commit;
 pub mod watch;
+pub mod chores;
 pub mod catalog;
 pub mod configs;
 pub mod counters;

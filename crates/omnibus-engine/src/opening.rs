@@ -13,6 +13,7 @@ use tokio::task;
 
 use crate::actor::{Actor, Progress, REQUESTS_MAX, moment};
 use crate::ahead::Ahead;
+use crate::chores::Chores;
 use crate::counters::Counters;
 use crate::engine::{Engine, EngineConfig, Health, Inner};
 use crate::error::EngineError;
@@ -114,6 +115,7 @@ fn start(
         catalog: Arc::new(catalog(&recovered)),
         counters: Arc::new(Counters::default()),
         configs: Arc::new(configs(&recovered, config.node, &config.limits)),
+        chores: Arc::new(Chores::default()),
     };
     let term = term_here(&*shared.replicated);
     let (closing, closing_seen) = watch::channel(false);
@@ -130,7 +132,7 @@ fn start(
         actors.push(task::spawn(Actor { shard, clock, requests, progress, closing }.run()));
         shards.push(sender);
     }
-    let Shared { replicated, watches, catalog, configs, counters, .. } = shared;
+    let Shared { replicated, watches, catalog, configs, counters, chores, .. } = shared;
     let inner = Inner {
         shards,
         log: log.clone(),
@@ -139,6 +141,7 @@ fn start(
         configs,
         watches,
         counters,
+        chores,
         clock: seams.clock,
         entropy: seams.entropy,
         limits: config.limits,

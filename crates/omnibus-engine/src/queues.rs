@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::outcome::{Acquired, Appended};
-use omnibus_model::queue::{Lease, LeaseKey, LeaseRefusal, Origin, QueueChange, QueueCounts, RecordState, Settlement};
+use omnibus_model::queue::{
+    Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueChange, QueueCounts, RecordState, Settlement,
+};
 use omnibus_model::topic::{Partition, SharedTopic};
-use omnibus_model::{Command, HolderId, Millis, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
+use omnibus_model::{Command, HolderId, Millis, MoveId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
 use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
 
 use crate::engine::Engine;
@@ -222,8 +224,62 @@ impl Engine {
     }
 }
 
+/// Moves.
+impl Engine {
+    /// Starts to move all records that are in a queue now to another, or, if none is named, each
+    /// back to where it came from.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a queue that is being moved is refused.
+    pub async fn start_move(
+        &self,
+        queue: Partition,
+        target: Option<StreamId>,
+        rate_max: Option<u32>,
+    ) -> Result<MoveId, SubmitError> {
+        match self.submit(queue.shard, Command::StartMove { stream: queue.stream, target, rate_max }).await? {
+            Outcome::MoveStarted { task } => Ok(task),
+            other => unreachable!("starting a move ended in {other:?}"),
+        }
+    }
+
+    /// Ends a move; returns how many records have arrived. Those that were taken go on.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn cancel_move(&self, queue: Partition, task: MoveId) -> Result<u64, SubmitError> {
+        match self.submit(queue.shard, Command::CancelMove { stream: queue.stream, task }).await? {
+            Outcome::MoveCancelled { moved } => Ok(moved),
+            other => unreachable!("cancelling a move ended in {other:?}"),
+        }
+    }
+
+    /// A queue's move tasks, oldest first: those under way and some that are over.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn moves(&self, queue: Partition) -> Result<Vec<Move>, SubmitError> {
+        let stream = queue.stream;
+        self.ask(queue.shard, move |broker| broker.moves(stream).to_vec()).await
+    }
+}
+
 /// Questions.
 impl Engine {
+    /// The first records of a queue from `from` on that are not gone, and where they are.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn peek_queue(
+        &self,
+        queue: Partition,
+        from: Offset,
+        count_max: usize,
+    ) -> Result<Vec<(Offset, RecordState)>, SubmitError> {
+        let stream = queue.stream;
+        self.ask(queue.shard, move |broker| broker.peek(stream, from, count_max)).await
+    }
+
     /// A queue as it is now; `None` if its creation is still under way.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use omnibus_replication::{Proposal, ProposeError, ReplicatedLog};
 use tokio::sync::oneshot;
 
 use crate::catalog::Catalog;
+use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::departing::{Departing, Leftovers};
@@ -104,6 +105,7 @@ pub struct Shared {
     pub catalog: Arc<Catalog>,
     pub counters: Arc<Counters>,
     pub configs: Arc<Configs>,
+    pub chores: Arc<Chores>,
 }
 
 /// One shard.
@@ -121,6 +123,8 @@ pub struct Shard {
     sessions: Sessions,
     waiting: Waiting,
     receivers: Receivers,
+    /// When all queues are asked for chores: a tick may have touched any.
+    sweep_at: Option<Duration>,
     departing: Departing,
     last: LogIndex,
     now: Moment,
@@ -144,6 +148,7 @@ impl Shard {
             sessions: Sessions::default(),
             waiting: Waiting::default(),
             receivers: Receivers::default(),
+            sweep_at: None,
             departing: Departing::default(),
             last,
             now: Moment { wall: Timestamp(0), elapsed: Duration::ZERO },
@@ -163,6 +168,7 @@ impl Shard {
         for (stream, config) in &leftovers.cursors {
             self.apply_internally(&Command::ConfigureCursor { stream: *stream, config: *config });
         }
+        self.sweep();
         self.propose();
     }
 
@@ -214,13 +220,15 @@ impl Shard {
             self.apply_internally(&Command::Tick);
         }
         self.expire_receivers();
+        self.sweep_when_due();
     }
 
     /// How long until [`Self::tick`] has something to do. A full group waits for a commit first.
     #[must_use]
     pub fn next_tick(&self, now: Moment) -> Option<Duration> {
         self.open.takes(0).then_some(())?;
-        let waits = self.sessions.next_deadline().into_iter().chain(self.receivers.next_deadline());
+        let waits =
+            [self.sessions.next_deadline(), self.receivers.next_deadline(), self.sweep_at].into_iter().flatten();
         let wait = waits.min().map(|deadline| deadline.saturating_sub(now.elapsed));
         let deadline = self.broker.next_deadline().map(|deadline| duration(deadline.since(now.wall)));
         wait.into_iter().chain(deadline).min()
@@ -328,6 +336,7 @@ impl Shard {
             None => self.settle_all_waiters(command),
         }
         self.serve_receivers(command);
+        self.note_chores(command);
         Ok(applied)
     }
 

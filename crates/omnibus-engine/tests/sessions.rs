@@ -10,6 +10,7 @@ use bytes::Bytes;
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_engine::SubmitError;
 use omnibus_engine::catalog::Catalog;
+use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::shard::{Moment, Request, Shard, Shared};
@@ -52,6 +53,7 @@ impl Driven {
             catalog: Arc::new(Catalog::default()),
             counters: Arc::new(Counters::default()),
             configs: Arc::new(Configs::new(NodeId(1), &BrokerLimits::default())),
+            chores: Arc::new(Chores::default()),
         };
         let shard = Shard::new(HERE, Term(1), Broker::new(BrokerLimits::default()), LogIndex(0), shared);
         Self { shard, writer: opened.writer, committed }

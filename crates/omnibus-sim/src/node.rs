@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use omnibus_broker::BrokerLimits;
 use omnibus_engine::EngineError;
 use omnibus_engine::catalog::Catalog;
+use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::departing::Leftovers;
@@ -199,6 +200,7 @@ fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, configs: Arc<
         catalog: Arc::clone(names),
         counters: Arc::new(Counters::default()),
         configs,
+        chores: Arc::new(Chores::default()),
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a shard does for queues: takes records in, and hands out leases to those who wait.
 
+use std::time::Duration;
+
 use omnibus_log::Room;
 use omnibus_model::command::{Acquire, Append, Enqueue};
 use omnibus_model::outcome::{Acquired, Appended};
-use omnibus_model::queue::Origin;
+use omnibus_model::queue::{MoveState, Origin};
+use omnibus_model::topic::Partition;
 use omnibus_model::{Command, Outcome, Refusal, StreamId};
 use omnibus_record::Encoded;
 use tokio::sync::oneshot;
@@ -18,6 +21,9 @@ pub type EnqueueReply = oneshot::Sender<Result<Vec<Result<Appended, Refusal>>, S
 
 /// How often one who waits may come away empty-handed from a queue that says it has something.
 const ATTEMPTS_MAX: u32 = 16;
+
+/// How long after a tick all queues are asked for chores.
+const SWEEP_DELAY: Duration = Duration::from_millis(50);
 
 /// Messages on their way into a queue.
 #[derive(Debug)]
@@ -129,6 +135,46 @@ impl Shard {
         while let Some(receiver) = self.receivers.pop_due(self.now.elapsed) {
             let answer = self.acquire(&receiver.acquire);
             self.answer_with(receiver.reply, answer);
+        }
+    }
+
+    /// Tells those who do chores what the queue of a command wants.
+    pub(super) fn note_chores(&mut self, command: &Command) {
+        match command {
+            Command::Tick if self.sweep_at.is_none() && self.broker.queues().next().is_some() => {
+                self.sweep_at = Some(self.now.elapsed.saturating_add(SWEEP_DELAY));
+            }
+            // Those who do chores ask again themselves.
+            Command::Bury { .. } | Command::Admit(_) | Command::AdvanceMove { .. } => {}
+            command => {
+                if let Some(stream) = omnibus_broker::queue_of(command) {
+                    self.note_chores_of(stream);
+                }
+            }
+        }
+    }
+
+    /// Asks all queues for chores if a tick was long enough ago.
+    pub(super) fn sweep_when_due(&mut self) {
+        if self.sweep_at.is_some_and(|at| at <= self.now.elapsed) {
+            self.sweep_at = None;
+            self.sweep();
+        }
+    }
+
+    pub(super) fn sweep(&self) {
+        self.broker.queues().for_each(|(stream, _)| self.note_chores_of(stream));
+    }
+
+    fn note_chores_of(&self, stream: StreamId) {
+        let queue = Partition { stream, shard: self.id };
+        let moves = self.broker.moves(stream).iter();
+        let is_moved = moves.rev().any(|task| task.state == MoveState::Running);
+        if is_moved || !self.broker.dying(stream, 1).is_empty() {
+            self.shared.chores.departures.put(queue);
+        }
+        if self.broker.wants_admission(stream).is_some() {
+            self.shared.chores.admissions.put(queue);
         }
     }
 

@@ -10,7 +10,7 @@ use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::{Acquire, CreateQueue};
-use omnibus_model::queue::{Envelope, QueueConfig};
+use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts};
 use omnibus_model::topic::{Partition, TopicConfig};
 use omnibus_model::{BatchInfo, Millis, Offset, RecordFormat, Timestamp, TopicId, TopicName};
 use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
@@ -19,7 +19,7 @@ use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, S
 pub(crate) struct Node {
     pub(crate) engine: Engine,
     running: Running,
-    disk: FaultDisk,
+    pub(crate) disk: FaultDisk,
 }
 
 impl Node {
@@ -56,6 +56,27 @@ impl Node {
         for shard in self.engine.data_shards() {
             self.engine.submit(shard, omnibus_model::Command::Tick).await.unwrap();
         }
+    }
+
+    /// Asks again and again until something is so, or nothing works any more.
+    pub(crate) async fn until(&self, is_so: impl AsyncFn() -> Option<bool>) -> bool {
+        loop {
+            match is_so().await {
+                Some(true) => return true,
+                Some(false) => self.settled_or_broken().await,
+                None => return false,
+            }
+        }
+    }
+
+    async fn settled_or_broken(&self) {
+        for shard in self.engine.data_shards() {
+            drop(self.engine.submit(shard, omnibus_model::Command::Tick).await);
+        }
+    }
+
+    pub(crate) async fn counts(&self, queue: Partition) -> Option<QueueCounts> {
+        self.engine.queue_view(queue).await.ok()?.map(|view| view.counts)
     }
 
     pub(crate) async fn queue(&self, name: &str, queue: QueueConfig) -> Partition {
@@ -110,12 +131,16 @@ pub(crate) fn acquire(queue: Partition, count_max: u32) -> Acquire {
 }
 
 pub(crate) fn message(body: &str) -> Encoded {
+    enveloped(body, Envelope::default())
+}
+
+pub(crate) fn enveloped(body: &str, envelope: Envelope) -> Encoded {
     let timestamp = Timestamp(1_700_000_000_000);
     let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
     let message = Message {
         offset: Offset::ZERO,
         timestamp,
-        envelope: Envelope::default(),
+        envelope,
         native: Native::Sqs(native),
         history: None,
         body: Bytes::copy_from_slice(body.as_bytes()),

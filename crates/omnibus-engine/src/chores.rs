@@ -1,0 +1,44 @@
+//! Queues that want something done which a shard cannot do by itself: records carried elsewhere,
+//! envelopes read from the log.
+
+use std::collections::BTreeSet;
+
+use omnibus_model::topic::Partition;
+use omnibus_model::{ShardId, StreamId};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// What all shards of a node tell those who do chores.
+#[derive(Debug, Default)]
+pub struct Chores {
+    /// Queues that records are to leave.
+    pub(crate) departures: Inbox,
+    /// Queues that want to know envelopes.
+    pub(crate) admissions: Inbox,
+}
+
+/// Queues, each at most once.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    queues: Mutex<BTreeSet<(ShardId, StreamId)>>,
+    bell: Notify,
+}
+
+impl Inbox {
+    pub(crate) fn put(&self, queue: Partition) {
+        if self.queues.lock().insert((queue.shard, queue.stream)) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Takes all that is there.
+    pub(crate) fn take(&self) -> Vec<Partition> {
+        let queues = std::mem::take(&mut *self.queues.lock());
+        queues.into_iter().map(|(shard, stream)| Partition { stream, shard }).collect()
+    }
+
+    /// Waits until something is put in, unless that happened since it was waited for last.
+    pub(crate) async fn filled(&self) {
+        self.bell.notified().await;
+    }
+}

@@ -1,0 +1,133 @@
+//! The steps of a move.
+
+use std::collections::BTreeMap;
+
+use omnibus_model::queue::{Dying, Move, Origin};
+use omnibus_model::topic::Partition;
+use omnibus_model::{Command, Offset, ShardId, StreamId};
+
+use super::MoveError;
+use super::plan::{Parcel, Source};
+use crate::engine::Engine;
+use crate::error::SubmitError;
+
+/// Bodies that are in memory at a time.
+const BYTES_AT_ONCE: usize = 8 << 20;
+
+/// Carries dying records to their targets; fails for all after the first that cannot go.
+pub(super) async fn carry(
+    engine: &Engine,
+    queue: Partition,
+    (dying, moves): (&[Dying], &[Move]),
+) -> Result<(), MoveError> {
+    let stream = queue.stream;
+    let topic = engine.catalog().queue(stream).ok_or(MoveError::SourceGone { stream })?;
+    let source = Source { topic: &topic, queue, moves, now: engine.now() };
+    let (mut parcels, mut bytes, mut failure) = (Vec::new(), 0, None);
+    for dying in dying {
+        // One by one: a hundred bodies may be too much to hold.
+        let found = engine.messages(stream, vec![dying.offset]).await?.remove(&dying.offset);
+        let Some(message) = found else {
+            tracing::error!(%stream, offset = %dying.offset, "a record on its way out is not there any more");
+            bury(engine, queue, std::iter::once(dying.offset)).await?;
+            continue;
+        };
+        match source.pack(engine.catalog(), dying, message) {
+            Ok(parcel) => {
+                bytes += parcel.message.bytes();
+                parcels.push(parcel);
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
+        if bytes >= BYTES_AT_ONCE {
+            break;
+        }
+    }
+    deliver(engine, queue, parcels).await?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Appends to each target what goes there; then, as far as that succeeded, buries and forgets.
+async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Result<(), MoveError> {
+    let mut by_target: BTreeMap<StreamId, (Partition, Vec<Parcel>)> = BTreeMap::new();
+    for parcel in parcels {
+        by_target.entry(parcel.target.stream).or_insert_with(|| (parcel.target, Vec::new())).1.push(parcel);
+    }
+    let mut failure = None;
+    for (target, parcels) in by_target.into_values() {
+        let origins: Vec<Origin> = parcels.iter().map(|parcel| parcel.origin).collect();
+        let messages = parcels.into_iter().map(|parcel| (parcel.message, Some(parcel.origin))).collect();
+        let arrived = match engine.enqueue(target, messages).await {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                failure = Some(error.into());
+                continue;
+            }
+        };
+        let mut moved = Vec::with_capacity(origins.len());
+        for (origin, arrived) in origins.into_iter().zip(arrived) {
+            match arrived {
+                Ok(_) => moved.push(origin),
+                Err(refusal) => failure = Some(refusal.into()),
+            }
+        }
+        bury(engine, queue, moved.iter().map(|origin| origin.offset)).await?;
+        forget(engine, target, &moved).await?;
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+async fn bury(engine: &Engine, queue: Partition, offsets: impl Iterator<Item = Offset>) -> Result<(), SubmitError> {
+    let stream = queue.stream;
+    let commands = offsets.map(|offset| Command::Bury { stream, offset }).collect();
+    engine.submit_all(queue.shard, commands).await?.into_iter().try_for_each(|buried| buried.map(drop))
+}
+
+async fn forget(engine: &Engine, target: Partition, origins: &[Origin]) -> Result<(), SubmitError> {
+    let stream = target.stream;
+    let commands = origins.iter().map(|origin| Command::ForgetOrigin { stream, origin: *origin }).collect();
+    for forgotten in engine.submit_all(target.shard, commands).await? {
+        match forgotten {
+            // A queue that was deleted meanwhile has forgotten everything.
+            Ok(_) | Err(SubmitError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Forgets the origins of records that were buried before the process ended.
+pub(super) async fn forget_origins(engine: &Engine) {
+    for shard in engine.data_shards() {
+        if let Err(error) = forget_origins_of(engine, shard).await {
+            tracing::warn!(%shard, %error, "origins of moved records were not looked through");
+        }
+    }
+}
+
+async fn forget_origins_of(engine: &Engine, shard: ShardId) -> Result<(), SubmitError> {
+    let known = engine.ask(shard, |broker| {
+        let queues: Vec<StreamId> = broker.queues().map(|(stream, _)| stream).collect();
+        let origins = queues.into_iter().map(|stream| (stream, broker.origins(stream).collect::<Vec<_>>()));
+        origins.filter(|(_, origins)| !origins.is_empty()).collect::<Vec<_>>()
+    });
+    for (stream, origins) in known.await? {
+        let mut done = Vec::new();
+        for origin in origins {
+            if !is_dying(engine, origin).await? {
+                done.push(origin);
+            }
+        }
+        forget(engine, Partition { stream, shard }, &done).await?;
+    }
+    Ok(())
+}
+
+/// Whether a record may still be carried away.
+async fn is_dying(engine: &Engine, origin: Origin) -> Result<bool, SubmitError> {
+    let Some(source) = engine.catalog().queue(origin.stream) else { return Ok(false) };
+    let Some(place) = source.partitions.first() else { return Ok(false) };
+    let Origin { stream, offset } = origin;
+    let state = engine.ask(place.shard, move |broker| broker.record_state(stream, offset)).await?;
+    Ok(matches!(state, omnibus_model::queue::RecordState::Dying(_)))
+}

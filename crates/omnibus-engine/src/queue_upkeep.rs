@@ -1,0 +1,47 @@
+//! What a queue no longer keeps: records that are too old, and those that nobody will ask for.
+
+use omnibus_model::queue::{History, QueueConfig};
+use omnibus_model::topic::{Partition, SharedTopic};
+use omnibus_model::{Command, Offset, Outcome};
+
+use crate::engine::Engine;
+use crate::error::SubmitError;
+use crate::retention::retained_from;
+
+/// Lets what is too old expire, and forgets what is gone unless the queue keeps its history.
+pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
+    let Some((place, queue)) = topic.partitions.first().zip(topic.queue.as_ref()) else { return Ok(()) };
+    let stream = place.stream;
+    expire(engine, *place, &queue.config).await?;
+    let floor = engine.ask(place.shard, move |broker| broker.queue_floor(stream)).await?;
+    let Some(floor) = floor else { return Ok(()) };
+    let before = match queue.config.cursor.history {
+        History::Trimmed => floor,
+        // The topic's own retention says how long the past is kept.
+        History::Kept => floor.min(past_from(engine, topic, *place)),
+    };
+    if before > engine.bounds(stream).start {
+        engine.trim(place.shard, stream, before).await?;
+    }
+    Ok(())
+}
+
+/// Lets records expire that came before the queue's retention.
+async fn expire(engine: &Engine, place: Partition, queue: &QueueConfig) -> Result<(), SubmitError> {
+    let stream = place.stream;
+    let Some(retention) = queue.retention else { return Ok(()) };
+    let before = engine.inner.log.retained_from(stream, Some(engine.now().minus(retention)), None);
+    if before <= engine.bounds(stream).start {
+        return Ok(());
+    }
+    match engine.submit(place.shard, Command::ExpireBefore { stream, before }).await? {
+        // How far it went at once; the rest goes next time.
+        Outcome::Expired { .. } => Ok(()),
+        other => unreachable!("expiring ended in {other:?}"),
+    }
+}
+
+fn past_from(engine: &Engine, topic: &SharedTopic, place: Partition) -> Offset {
+    let config = topic.config.effective(&engine.config_defaults());
+    if config.cleanup.deletes() { retained_from(engine, &config, place.stream) } else { Offset::ZERO }
+}
