@@ -13,10 +13,12 @@ mod requests;
 mod errors;
 pub mod node;
 mod topic_config;
+mod queue_config;
 mod log_counters;
 pub mod process;
 
 pub use node::Node;
+pub use queue_config::{QUEUE_KEYS, QueueKey};
 pub use routes::router;
 pub use server::Listener;
 pub use topic_config::{TOPIC_KEYS, TopicKey};

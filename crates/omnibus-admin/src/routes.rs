@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::node::Node;
-use crate::requests::{groups, node, records, seek, topics};
+use crate::requests::{groups, node, queue_records, queues, records, seek, topics};
 use crate::{errors, metrics};
 
 /// The most bytes that a request may carry.
@@ -25,6 +25,13 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/topics", get(topics::list).post(topics::create))
         .route("/v1/topics/{topic}", get(topics::describe).patch(topics::alter).delete(topics::delete))
         .route("/v1/topics/{topic}/records", get(records::peek))
+        .route("/v1/queues", get(queues::list).post(queues::create))
+        .route("/v1/queues/{queue}", get(queues::describe).delete(queues::delete))
+        .route("/v1/queues/{queue}/records", get(queue_records::peek))
+        .route("/v1/queues/{queue}/purge", post(queues::purge))
+        .route("/v1/queues/{queue}/rewind", post(queues::rewind))
+        .route("/v1/queues/{queue}/moves", post(queues::start_move))
+        .route("/v1/queues/{queue}/moves/{task}", delete(queues::cancel_move))
         .route("/v1/groups", get(groups::list))
         .route("/v1/groups/{group}", get(groups::describe).delete(groups::delete))
         .route("/v1/groups/{group}/lag", get(groups::lag))

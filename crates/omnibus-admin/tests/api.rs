@@ -305,6 +305,48 @@ async fn node_tells_about_itself() {
 }
 
 #[tokio::test]
+async fn queues_are_made_looked_into_and_emptied() {
+    let broker = Broker::open();
+    let config = json!({ "lease": "10s", "deliveries_max": "3", "dead_letters_to": "dead", "history": "kept" });
+    let body = json!({ "name": "work", "config": config });
+    let (status, made) = broker.json("POST", "/v1/queues", Some(body.clone())).await;
+    assert_eq!((status, made["config"]["lease"].as_str(), made["ordered"].as_bool()), (201, Some("10s"), Some(false)));
+    assert_eq!(broker.problem("POST", "/v1/queues", Some(body)).await, (409, "topic_exists".into()));
+    let wrong = json!({ "name": "b", "config": { "leese": "10s" } });
+    assert_eq!(broker.problem("POST", "/v1/queues", Some(wrong)).await, (400, "invalid".into()));
+    broker.create("plain", 1).await;
+    assert_eq!(broker.problem("GET", "/v1/queues/plain", None).await, (400, "invalid".into()));
+
+    broker.append("work", 0, &[b"a", b"b", b"c"]).await;
+    let peeked = broker.get("/v1/queues/work/records?from=1&count=1").await;
+    assert_eq!((&peeked["records"][0]["state"], &peeked["records"][0]["offset"]), (&json!("ready"), &json!(1)));
+    assert_eq!(peeked["records"][0]["value"], json!({ "text": "b" }));
+    assert_eq!(broker.get("/v1/queues").await["queues"][0]["counts"]["ready"], 3);
+    let (_, metrics) = broker.ask("GET", "/metrics", None).await;
+    assert!(metrics.contains("omnibus_queue_records{queue=\"work\",state=\"ready\"} 3\n"));
+    assert!(metrics.contains("omnibus_queue_records_total{queue=\"work\",event=\"enqueued\"} 3\n"));
+    assert!(metrics.contains("# TYPE omnibus_queue_oldest_age_seconds gauge\nomnibus_queue_oldest_age_seconds{"));
+    assert_eq!(broker.json("POST", "/v1/queues/work/purge", Some(json!(null))).await.1["records"], 3);
+    let to = json!({ "offset": 1 });
+    assert_eq!(broker.json("POST", "/v1/queues/work/rewind", Some(to)).await.1["records"], 2);
+    let neither = broker.problem("POST", "/v1/queues/work/rewind", Some(json!({}))).await;
+    assert_eq!(neither, (400, "invalid".into()));
+
+    let other = json!({ "name": "dead" });
+    assert_eq!(broker.json("POST", "/v1/queues", Some(other)).await.0, 201);
+    let wanted = json!({ "target": "dead", "rate_max": 1 });
+    let (status, started) = broker.json("POST", "/v1/queues/work/moves", Some(wanted.clone())).await;
+    assert_eq!(status, 201, "{started}");
+    let described = broker.get("/v1/queues/work").await;
+    assert_eq!((&described["moves"][0]["target"], &described["moves"][0]["planned"]), (&json!("dead"), &json!(2)));
+    let task = format!("/v1/queues/work/moves/{}", started["task"]);
+    assert_eq!(broker.json("DELETE", &task, None).await.0, 200);
+    assert_eq!(broker.ask("DELETE", "/v1/queues/work", None).await.0, 204);
+    assert_eq!(broker.problem("GET", "/v1/queues/work", None).await, (404, "unknown_topic".into()));
+    broker.close().await;
+}
+
+#[tokio::test]
 async fn metrics_are_bounded_and_documented() {
     let broker = Broker::open();
     broker.create("orders", 30).await;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::{self, Format};
 use crate::serve::{ConfigArgs, ServeArgs};
-use crate::{bench, config, docs, group, publish, serve, subscribe, topic, verify};
+use crate::{bench, config, dlq, docs, group, publish, queue, serve, subscribe, topic, verify};
 
 /// A durable message broker: one log with several doors.
 ///
@@ -31,6 +31,16 @@ enum Verb {
     Topic {
         #[command(subcommand)]
         verb: topic::TopicVerb,
+    },
+    /// Creates, lists, empties, rewinds and looks into queues.
+    Queue {
+        #[command(subcommand)]
+        verb: queue::QueueVerb,
+    },
+    /// Lists queues of dead letters, shows why records died, and sends them back.
+    Dlq {
+        #[command(subcommand)]
+        verb: dlq::DlqVerb,
     },
     /// Lists consumer groups, tells their lag and moves them.
     Group {
@@ -66,6 +76,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Pub(args) => publish::run(args, format)?,
         Verb::Sub(args) => subscribe::run(args, format)?,
         Verb::Topic { verb } => topic::run(verb, format)?,
+        Verb::Queue { verb } => queue::run(verb, format)?,
+        Verb::Dlq { verb } => dlq::run(verb, format)?,
         Verb::Group { verb } => group::run(verb, format)?,
         Verb::Bench(args) => bench::run(args, format)?,
         Verb::Config { verb: ConfigVerb::Show(args) } => show_config(&args.effective()?, format)?,

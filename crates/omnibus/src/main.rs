@@ -9,6 +9,8 @@ mod cli;
 mod docs;
 mod serve;
 mod verify;
+mod dlq;
+mod queue;
 mod topic;
 mod group;
 mod publish;

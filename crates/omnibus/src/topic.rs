@@ -230,7 +230,7 @@ fn record_row(record: &RecordView) -> Vec<String> {
 }
 
 /// Bytes in a cell: text on one line, base64 marked as such.
-fn cell(data: Option<&Data>) -> String {
+pub(crate) fn cell(data: Option<&Data>) -> String {
     match data {
         None => "-".to_owned(),
         Some(Data::Text(text)) => text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"),
@@ -238,7 +238,7 @@ fn cell(data: Option<&Data>) -> String {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String)> {
+pub(crate) fn pair(text: &str) -> Result<(String, String)> {
     match text.split_once('=') {
         Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
         None => bail!(Misuse(format!("--set {text}: write KEY=VALUE, as in retention_time=1d"))),

@@ -5,6 +5,7 @@
 mod broker;
 mod groups;
 mod node;
+mod queues;
 mod text;
 mod topics;
 
@@ -27,5 +28,6 @@ async fn exposition(node: &Node) -> Result<String, Failure> {
     broker::write(node, &mut exposition);
     topics::write(node, &mut exposition);
     groups::write(node, &mut exposition).await?;
+    queues::write(node, &mut exposition).await?;
     Ok(exposition.finish())
 }

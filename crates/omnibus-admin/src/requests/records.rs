@@ -144,14 +144,14 @@ fn from(text: Option<&str>) -> Result<From, Failure> {
     }
 }
 
-fn count(count: Option<u32>) -> Result<u32, Failure> {
+pub(crate) fn count(count: Option<u32>) -> Result<u32, Failure> {
     match count.unwrap_or(COUNT_DEFAULT) {
         count @ 1..=COUNT_MAX => Ok(count),
         count => Err(Problem::new(Code::Invalid, format!("count={count}: must be 1 to {COUNT_MAX}")).into()),
     }
 }
 
-fn view(partition: u32, record: &Record) -> RecordView {
+pub(crate) fn view(partition: u32, record: &Record) -> RecordView {
     let data = |part: &Option<Bytes>| part.as_ref().map(|bytes| Data::new(bytes));
     let headers = record.headers.iter().map(|header| HeaderView {
         key: String::from_utf8_lossy(&header.key).into_owned(),

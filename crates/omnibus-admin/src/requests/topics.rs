@@ -9,6 +9,7 @@ use omnibus_admin_api::{Code, Problem};
 use omnibus_engine::Engine;
 use omnibus_model::command::CreateTopic;
 use omnibus_model::config::ConfigChange;
+use omnibus_model::queue::{History, Queue};
 use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{TopicId, TopicName};
 
@@ -65,6 +66,7 @@ pub(crate) async fn alter(
     let Json(alter) = body?;
     let engine = &node.engine;
     let mut topic = find(engine, &name)?;
+    check_configurable(&topic)?;
     let mut config = topic.config.clone();
     for (key, value) in &alter.config {
         topic_config::choose(&mut config, key, value.as_deref())?;
@@ -77,6 +79,16 @@ pub(crate) async fn alter(
         topic = engine.add_partitions(topic.name.clone(), total).await?;
     }
     Ok(Json(view(engine, &topic)))
+}
+
+/// Refuses settings that would do nothing: only the past of a queue is kept as a topic's records are.
+fn check_configurable(topic: &Topic) -> Result<(), Failure> {
+    let is_trimmed = |queue: &Queue| queue.config.cursor.history == History::Trimmed;
+    if topic.queue.as_ref().is_some_and(|queue| is_trimmed(queue)) {
+        let message = format!("{} is a queue that keeps no history, which has none of a topic's settings", topic.name);
+        return Err(Problem::new(Code::Invalid, message).next("`omnibus queue describe` shows its own").into());
+    }
+    Ok(())
 }
 
 pub(crate) async fn delete(State(node): State<SharedNode>, Path(name): Path<String>) -> Result<StatusCode, Failure> {
@@ -142,7 +154,7 @@ fn totals(engine: &Engine, topic: &Topic) -> (u64, u64) {
 }
 
 /// The name of a new topic; only what every Kafka client takes.
-fn checked_name(name: &str) -> Result<TopicName, Failure> {
+pub(crate) fn checked_name(name: &str) -> Result<TopicName, Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let is_valid = !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.chars().all(is_plain);
     if !is_valid || name == "." || name == ".." {
@@ -152,6 +164,6 @@ fn checked_name(name: &str) -> Result<TopicName, Failure> {
     Ok(TopicName::new(name)?)
 }
 
-fn id(id: TopicId) -> String {
+pub(crate) fn id(id: TopicId) -> String {
     format!("{:032x}", id.0)
 }

@@ -29,6 +29,14 @@ pub fn kafka_batch(message: &Bytes) -> Result<Bytes, InvalidBatch> {
     Ok(builder.finish(Stamp { base_offset: decoded.offset, leader_epoch, producer: None }))
 }
 
+impl Message {
+    /// Turns the message into a record of Kafka's.
+    #[must_use]
+    pub fn to_record(&self) -> Record {
+        record(self)
+    }
+}
+
 /// Turns a message into a record.
 pub(crate) fn record(message: &Message) -> Record {
     let Message { offset, timestamp, .. } = *message;
