@@ -326,3 +326,24 @@ fn take(
     }
     Ok(!acquired.leases.is_empty())
 }
+
+/// How much a queue remembers says how much there is to look through.
+#[test]
+fn backlog_beyond_the_index_takes_no_memory() {
+    let remembered = |order, backlog: u64| {
+        let config = CursorConfig { order, grouped_max: 500, ..CursorConfig::default() };
+        let mut broker = Broker::new(BrokerLimits::default());
+        broker.apply(Timestamp(0), &Command::ConfigureCursor { stream: STREAM, config }).expect("a new stream");
+        for offset in 0..backlog {
+            let group = (order == DeliveryOrder::Ordered).then_some(GroupHash(offset % 100));
+            let envelope = Envelope { group, ..Envelope::default() };
+            let enqueue = Enqueue { append: append(), envelope, origin: None };
+            broker.apply(Timestamp(0), &Command::Enqueue(enqueue)).expect("room");
+        }
+        broker.encode().len()
+    };
+    for order in [DeliveryOrder::Standard, DeliveryOrder::Ordered] {
+        let (small, large) = (remembered(order, 1_000), remembered(order, 50_000));
+        assert!(large <= small + 8, "{order:?}: {small} bytes, then {large}");
+    }
+}
