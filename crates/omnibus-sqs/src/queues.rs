@@ -255,25 +255,25 @@ impl Door {
     }
 }
 
-/// Move tasks: the engine has none yet, so none is ever there.
+/// Move tasks.
 impl Door {
-    #[expect(clippy::unused_async, reason = "it will ask the engine")]
+    /// Starts to move all that is in a queue to another, or each message back to where it came from.
     pub(crate) async fn start_move(
         &self,
-        _source: &Queue,
-        _target: Option<&Queue>,
-        _rate_max: Option<u32>,
+        source: &Queue,
+        target: Option<&Queue>,
+        rate_max: Option<u32>,
     ) -> Result<MoveId, ApiError> {
-        Err(ApiError::UnsupportedOperation("Message move tasks are not supported yet.".to_owned()))
+        Ok(self.engine.start_move(source.place, target.map(Queue::stream), rate_max).await?)
     }
 
-    #[expect(clippy::unused_async, reason = "it will ask the engine")]
-    pub(crate) async fn cancel_move(&self, _source: &Queue, _task: MoveId) -> Result<Option<u64>, ApiError> {
-        Ok(None)
+    /// Ends a move; returns how many messages have arrived.
+    pub(crate) async fn cancel_move(&self, source: &Queue, task: MoveId) -> Result<u64, ApiError> {
+        Ok(self.engine.cancel_move(source.place, task).await?)
     }
 
-    #[expect(clippy::unused_async, reason = "it will ask the engine")]
-    pub(crate) async fn moves(&self, _source: &Queue) -> Result<Vec<Move>, ApiError> {
-        Ok(Vec::new())
+    /// The moves of a queue, those that are over among them.
+    pub(crate) async fn moves(&self, source: &Queue) -> Result<Vec<Move>, ApiError> {
+        Ok(self.engine.moves(source.place).await?)
     }
 }

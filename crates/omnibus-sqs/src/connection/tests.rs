@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
 use crate::door::Door;
-use crate::settings::{Credential, Settings};
+use crate::settings::{Credential, Pace, Settings};
 
 /// An engine with an open door.
 struct Node {
@@ -317,4 +317,104 @@ async fn lists_come_in_pages() {
     let second = client.ok("ListQueues", next).await;
     assert_eq!(second, json!({"QueueUrls": ["http://localhost:9324/000000000000/a3"]}));
     assert_eq!(client.ok("ListQueues", json!({"QueueNamePrefix": "c"})).await, json!({}));
+}
+
+#[tokio::test]
+async fn fifo_queue_keeps_order_and_takes_each_id_once() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let url = client.queue("q.fifo", json!({"FifoQueue": "true"})).await;
+    let send = |body: &str, dedup: &str| json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": "g", "MessageDeduplicationId": dedup});
+    let first = client.ok("SendMessage", send("1", "a")).await;
+    let again = client.ok("SendMessage", send("other", "a")).await;
+    assert_eq!((&first["MessageId"], &first["SequenceNumber"]), (&again["MessageId"], &again["SequenceNumber"]));
+    client.ok("SendMessage", send("2", "b")).await;
+    let received = client.receive(&url).await;
+    let bodies: Vec<&str> = received.iter().map(|message| message["Body"].as_str().unwrap()).collect();
+    assert_eq!(bodies, ["1", "2"]);
+    assert_eq!(received[0]["Attributes"]["SequenceNumber"], first["SequenceNumber"]);
+    assert_eq!(first["SequenceNumber"].as_str().unwrap().len(), 20);
+    client.ok("SendMessage", send("3", "c")).await;
+    assert!(client.receive(&url).await.is_empty(), "the group is held");
+    let (code, _) = client.refused("SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await;
+    assert_eq!(code, "missingparameter;sender");
+}
+
+#[tokio::test]
+async fn strict_pace_lets_queues_rest() {
+    let node = Node::with(Settings { pace: Pace::Strict, ..Settings::default() });
+    let mut client = node.connect();
+    let url = client.queue("q", json!({})).await;
+    client.ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await;
+    client.ok("PurgeQueue", json!({"QueueUrl": url})).await;
+    assert!(client.receive(&url).await.is_empty());
+    let (code, text) = client.refused("PurgeQueue", json!({"QueueUrl": url})).await;
+    assert_eq!(code, "aws.simplequeueservice.purgequeueinprogress;sender");
+    assert_eq!(text, "Only one PurgeQueue operation on q is allowed every 60 seconds.");
+    client.ok("DeleteQueue", json!({"QueueUrl": url})).await;
+    let (code, _) = client.refused("CreateQueue", json!({"QueueName": "q"})).await;
+    assert_eq!(code, "aws.simplequeueservice.queuedeletedrecently;sender");
+}
+
+#[tokio::test]
+async fn dead_letters_go_only_where_they_may() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let target = client.queue("dlq", json!({})).await;
+    let policy = |name: &str| json!({"deadLetterTargetArn": format!("arn:aws:sqs:us-east-1:000000000000:{name}"), "maxReceiveCount": 1});
+    let with = |name: &str| json!({"RedrivePolicy": policy(name).to_string()});
+    let source = client.queue("q", with("dlq")).await;
+    let sources = client.ok("ListDeadLetterSourceQueues", json!({"QueueUrl": target})).await;
+    assert_eq!(sources, json!({"queueUrls": [source]}));
+    let none = client.ok("ListDeadLetterSourceQueues", json!({"QueueUrl": source})).await;
+    assert_eq!(none, json!({"queueUrls": []}));
+    let missing = json!({"QueueName": "q2", "Attributes": with("none")});
+    let (code, _) = client.refused("CreateQueue", missing).await;
+    assert_eq!(code, "invalidparametervalue;sender");
+    let deny = json!({"RedriveAllowPolicy": "{\"redrivePermission\":\"denyAll\"}"});
+    client.ok("SetQueueAttributes", json!({"QueueUrl": target, "Attributes": deny})).await;
+    let (code, _) = client.refused("CreateQueue", json!({"QueueName": "q2", "Attributes": with("dlq")})).await;
+    assert_eq!(code, "invalidparametervalue;sender");
+}
+
+#[tokio::test]
+async fn dead_letters_are_moved_and_moved_back() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let target = client.queue("dlq", json!({})).await;
+    let arn = "arn:aws:sqs:us-east-1:000000000000:dlq";
+    let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
+    let source = client.queue("q", json!({"VisibilityTimeout": "0", "RedrivePolicy": policy})).await;
+    let sent = client.ok("SendMessage", json!({"QueueUrl": source, "MessageBody": "poison"})).await;
+    assert_eq!(client.receive(&source).await.len(), 1);
+    assert!(client.receive(&source).await.is_empty());
+    let wait = json!({"QueueUrl": target, "WaitTimeSeconds": 20, "AttributeNames": ["All"], "VisibilityTimeout": 0});
+    let dead = client.ok("ReceiveMessage", wait).await["Messages"][0].clone();
+    assert_eq!(dead["MessageId"], sent["MessageId"]);
+    assert_eq!(dead["Attributes"]["DeadLetterQueueSourceArn"], "arn:aws:sqs:us-east-1:000000000000:q");
+    let started = client.ok("StartMessageMoveTask", json!({"SourceArn": arn})).await;
+    assert!(started["TaskHandle"].is_string());
+    let back = json!({"QueueUrl": source, "WaitTimeSeconds": 20});
+    let back = client.ok("ReceiveMessage", back).await;
+    assert_eq!(back["Messages"][0]["MessageId"], sent["MessageId"]);
+    let tasks = client.ok("ListMessageMoveTasks", json!({"SourceArn": arn})).await;
+    assert_eq!(tasks["Results"][0]["ApproximateNumberOfMessagesToMove"], 1);
+    let unknown = json!({"TaskHandle": crate::wire::base64::write(
+        json!({"taskId": "00ff", "sourceArn": arn}).to_string().as_bytes())});
+    let (code, text) = client.refused("CancelMessageMoveTask", unknown).await;
+    assert_eq!((code.as_str(), text.as_str()), ("resourcenotfoundexception;sender", "Task does not exist."));
+    let no_target = json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:q"});
+    let (_, text) = client.refused("StartMessageMoveTask", no_target).await;
+    assert_eq!(text, "Source queue must be configured as a Dead Letter Queue.");
+}
+
+#[tokio::test]
+async fn delayed_message_comes_when_its_time_is_there() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let url = client.queue("q", json!({})).await;
+    client.ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "later", "DelaySeconds": 1})).await;
+    assert!(client.receive(&url).await.is_empty());
+    let wait = json!({"QueueUrl": url, "WaitTimeSeconds": 20});
+    assert_eq!(client.ok("ReceiveMessage", wait).await["Messages"][0]["Body"], "later");
 }

@@ -53,8 +53,8 @@ pub(crate) async fn cancel(call: &Call) -> Result<Answer, ApiError> {
     let (task, arn) = read_handle(handle)
         .ok_or_else(|| ApiError::InvalidParameterValue("Value for parameter TaskHandle is invalid.".to_owned()))?;
     let source = queue(call, "SourceArn", Some(&arn))?;
-    let unknown = || ApiError::ResourceNotFound("Task does not exist.".to_owned());
-    let moved = call.door.cancel_move(&source, task.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+    let task = task.ok_or_else(|| ApiError::ResourceNotFound("Task does not exist.".to_owned()))?;
+    let moved = call.door.cancel_move(&source, task).await?;
     let moved = i64::try_from(moved).unwrap_or(i64::MAX);
     call.answer(&CancelMessageMoveTaskResult { approximate_number_of_messages_moved: Some(moved) })
 }

@@ -12,9 +12,6 @@ use crate::queues::Queue;
 use crate::session::Call;
 use crate::wire::messages::{GetQueueAttributesRequest, GetQueueAttributesResult, SetQueueAttributesRequest};
 
-/// Whether the engine carries dead letters to their queue; until it does, they would be lost.
-const DEAD_LETTERS_MOVE: bool = false;
-
 pub(crate) async fn get(call: &Call) -> Result<Answer, ApiError> {
     let request: GetQueueAttributesRequest = call.read()?;
     let queue = call.queue(request.queue_url.as_deref())?;
@@ -72,9 +69,6 @@ pub(super) fn resolve_redrive(call: &Call, source: &QueueName, config: &mut Queu
         config.dead_letters_to = None;
         return Ok(());
     };
-    if !DEAD_LETTERS_MOVE {
-        return Err(ApiError::UnsupportedOperation("Dead-letter queues are not supported yet.".to_owned()));
-    }
     let refused = |reason: &str| {
         let policy = config.attributes.get(attributes::REDRIVE).cloned().unwrap_or_default();
         let text = format!("Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}");
