@@ -73,7 +73,7 @@ fn folder(name: &str) -> PathBuf {
     root().join("conformance").join(name)
 }
 
-/// A language that is not installed and cannot be.
+/// A program that is not installed and cannot be.
 #[derive(Debug)]
 pub(crate) struct Missing {
     program: String,
@@ -88,7 +88,7 @@ impl std::fmt::Display for Missing {
 impl std::error::Error for Missing {}
 
 /// Makes sure that a program is there, with the system's package manager if it must be.
-fn need(program: &str, package: &str) -> Result<()> {
+pub(crate) fn need(program: &str, package: &str) -> Result<()> {
     if shell::has(program) {
         return Ok(());
     }

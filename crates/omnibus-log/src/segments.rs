@@ -75,7 +75,7 @@ impl Shared {
             allocated => allocated,
         };
         if let Err(error) = allocated.and_then(|()| file.sync()) {
-            remove_leftover(self.disk.as_ref(), path);
+            remove_leftover(self.disk.as_ref(), path)?;
             return Err(error);
         }
         self.disk.sync_dir(FileKind::Segment.directory())?;
@@ -137,6 +137,6 @@ pub(crate) fn probe_direct(disk: &dyn Disk) -> io::Result<()> {
         file.write_at(AlignedBuffer::zeroed(4096).as_ref(), 0, Durability::Deferred)?;
         file.read_at(AlignedBuffer::zeroed(4096).as_mut_slice(), 0)
     });
-    remove_leftover(disk, path);
+    remove_leftover(disk, path)?;
     probed.map(drop)
 }

@@ -31,7 +31,7 @@ impl Shared {
             Ok(finished) => Ok(finished),
             Err(source) => {
                 zeroing.unfinished = None;
-                remove_leftover(self.disk.as_ref(), &path);
+                let source = remove_leftover(self.disk.as_ref(), &path).err().unwrap_or(source);
                 Err(LogError::Io { action: Action::Name, path, source })
             }
         }
@@ -81,9 +81,8 @@ pub(crate) fn write_zeros(file: &dyn DiskFile, position: u64, bytes: u64) -> io:
     Ok(())
 }
 
-/// Removes what a failed attempt left; if that fails too, the next opening does it.
-pub(crate) fn remove_leftover(disk: &dyn Disk, path: &str) {
-    if let Err(error) = disk.remove(path) {
-        tracing::debug!(path, %error, "nothing to remove");
-    }
+/// Removes what a failed attempt left. A disk that fails at that is told of like one that fails at
+/// a write, even if the attempt itself came to nothing for want of room only.
+pub(crate) fn remove_leftover(disk: &dyn Disk, path: &str) -> io::Result<()> {
+    disk.remove(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }

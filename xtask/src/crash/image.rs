@@ -1,5 +1,5 @@
 //! File systems in files, mounted as long as somebody needs them. Needs root, loop devices, and
-//! the programs that make file systems.
+//! the programs that make file systems, which are installed if they are missing.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::shell::{finish, has, must, say};
+use crate::clients::need;
+use crate::shell::{finish, must, say};
 
 /// A mounted file system; it goes with its image.
 #[derive(Debug)]
@@ -20,9 +21,10 @@ pub(super) struct Mounted {
 /// machine does not let us.
 pub(super) fn make(image: &Path, kind: &str, bytes: u64, at: &Path) -> Result<Result<Mounted, String>> {
     let program = format!("mkfs.{kind}");
-    let found = has(&program) || ["/sbin", "/usr/sbin"].iter().any(|place| Path::new(place).join(&program).is_file());
-    if !found {
-        return Ok(Err(format!("{program} is not installed")));
+    let package = if kind == "ext4" { "e2fsprogs" } else { "xfsprogs" };
+    let found = ["/sbin", "/usr/sbin"].iter().any(|place| Path::new(place).join(&program).is_file());
+    if !found && let Err(missing) = need(&program, package) {
+        return Ok(Err(format!("{missing:#}")));
     }
     File::create(image)?.set_len(bytes)?;
     let force = if kind == "ext4" { "-F" } else { "-f" };
