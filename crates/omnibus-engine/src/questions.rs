@@ -2,7 +2,8 @@
 
 use omnibus_model::group::{CommittedOffset, ConsumerSubscription, GroupListing, GroupView, TopicPartition};
 use omnibus_model::{
-    GroupName, LeaderEpoch, MemberId, Offset, ProducerEpoch, ProducerId, Refusal, ShardId, StreamId, Timestamp,
+    GroupName, LeaderEpoch, LogIndex, MemberId, Offset, ProducerEpoch, ProducerId, Refusal, ShardId, StreamId,
+    Timestamp,
 };
 
 use crate::engine::Engine;
@@ -128,6 +129,22 @@ impl Engine {
         epoch: LeaderEpoch,
     ) -> Result<Option<(LeaderEpoch, Offset)>, SubmitError> {
         self.ask(shard, move |broker| broker.stream(stream).map(|stream| stream.epoch_end(epoch))).await
+    }
+
+    /// The newest entry of a shard's log that is committed, or was when this was asked.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn committed(&self, shard: ShardId) -> Result<LogIndex, SubmitError> {
+        let newest = self.inner.replicated.newest(shard);
+        // Whatever is answered rests on all that was proposed before.
+        self.ask(shard, |_| ()).await.map(|()| newest)
+    }
+
+    /// The bytes that the disk has in all, if it says so.
+    #[must_use]
+    pub fn disk_bytes(&self) -> Option<u64> {
+        self.inner.log.disk_bytes()
     }
 
     /// The bytes that a stream takes on disk.

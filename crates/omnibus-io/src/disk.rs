@@ -47,11 +47,26 @@ pub trait Disk: Debug + Send + Sync {
     /// Whatever the disk says.
     fn sync_dir(&self, directory: &str) -> io::Result<()>;
 
+    /// Returns how large the disk is, and what of it is free.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    fn space(&self) -> io::Result<DiskSpace>;
+
     /// Returns how many more bytes the disk has room for.
     ///
     /// # Errors
     /// Whatever the disk says.
-    fn free_bytes(&self) -> io::Result<u64>;
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.space().map(|space| space.free_bytes)
+    }
+}
+
+/// How large a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
 }
 
 /// An open file. Every operation names its position, so one handle serves many threads.

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+use crate::disk::{Access, Caching, Disk, DiskFile, DiskSpace, Durability, OpenMode};
 use crate::inode::{Chance, Change, Inode};
 
 const DIRECT_ALIGNMENT: u64 = 4096;
@@ -379,10 +379,10 @@ impl Disk for FaultDisk {
         Ok(())
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
+    fn space(&self) -> io::Result<DiskSpace> {
         let state = self.lock();
         state.check_power(state.life)?;
-        Ok(state.capacity.saturating_sub(state.used()))
+        Ok(DiskSpace { free_bytes: state.capacity.saturating_sub(state.used()), total_bytes: state.capacity })
     }
 }
 

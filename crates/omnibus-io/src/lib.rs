@@ -14,7 +14,7 @@ pub mod system_disk;
 pub mod disk;
 
 pub use clock::{Clock, SystemClock};
-pub use disk::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+pub use disk::{Access, Caching, Disk, DiskFile, DiskSpace, Durability, OpenMode};
 pub use entropy::{Entropy, SystemEntropy};
 pub use fault::FaultDisk;
 pub use planted::{Bug, planted};

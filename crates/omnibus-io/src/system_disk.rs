@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, statvfs};
 
-use crate::disk::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+use crate::disk::{Access, Caching, Disk, DiskFile, DiskSpace, Durability, OpenMode};
 
 /// A directory of the machine, locked against other processes as long as this lives.
 #[derive(Debug)]
@@ -99,9 +99,10 @@ impl Disk for SystemDisk {
         sync_directory(&self.path(directory))
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
+    fn space(&self) -> io::Result<DiskSpace> {
         let status = statvfs(&self.root)?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(status.f_frsize);
+        Ok(DiskSpace { free_bytes: bytes(status.f_bavail), total_bytes: bytes(status.f_blocks) })
     }
 }
 
@@ -209,5 +210,6 @@ mod tests {
         assert_eq!(disk.list("a/b").unwrap(), ["d"]);
         assert!(disk.list("nowhere").unwrap().is_empty());
         assert!(disk.free_bytes().unwrap() > 0);
+        assert!(disk.space().unwrap().total_bytes >= disk.space().unwrap().free_bytes);
     }
 }

@@ -170,6 +170,12 @@ impl Log {
         self.shared.index.streams()
     }
 
+    /// What the disk has room for in all, if it says so.
+    #[must_use]
+    pub fn disk_bytes(&self) -> Option<u64> {
+        self.shared.disk.space().ok().map(|space| space.total_bytes)
+    }
+
     /// Returns numbers for whoever watches.
     #[must_use]
     pub fn stats(&self) -> LogStats {

@@ -20,7 +20,7 @@ pub enum NameError {
 }
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $bytes:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -30,9 +30,9 @@ macro_rules! names {
             /// Checks length only; each protocol checks its own alphabet.
             ///
             /// # Errors
-            /// [`NameError`] if the name is empty or longer than [`NAME_BYTES_MAX`].
+            /// [`NameError`] if the name is too short or longer than [`NAME_BYTES_MAX`].
             pub fn new(name: &str) -> Result<Self, NameError> {
-                check(name).map(|()| Self(name.into()))
+                check(name, $bytes).map(|()| Self(name.into()))
             }
 
             #[must_use]
@@ -77,18 +77,19 @@ macro_rules! names {
 
 names! {
     /// A topic's name.
-    TopicName;
-    /// A consumer group's name.
-    GroupName;
+    TopicName: 1;
+    /// A consumer group's name. The empty one is that of those who never chose one: nobody can
+    /// join it, but it keeps offsets.
+    GroupName: 0;
     /// One member of a consumer group, for one life of the client.
-    MemberId;
+    MemberId: 1;
     /// A static member: the same id after a restart of the client.
-    InstanceId;
+    InstanceId: 1;
 }
 
-fn check(name: &str) -> Result<(), NameError> {
+fn check(name: &str, bytes_min: usize) -> Result<(), NameError> {
     match name.len() {
-        0 => Err(NameError::Empty),
+        bytes if bytes < bytes_min => Err(NameError::Empty),
         bytes if bytes > NAME_BYTES_MAX => Err(NameError::TooLong { bytes }),
         _ => Ok(()),
     }
@@ -97,6 +98,13 @@ fn check(name: &str) -> Result<(), NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_group_may_have_no_name() {
+        assert!(GroupName::new("").is_ok());
+        assert_eq!(MemberId::new(""), Err(NameError::Empty));
+        assert_eq!(InstanceId::new(""), Err(NameError::Empty));
+    }
 
     #[test]
     fn name_has_one_to_512_bytes() {

@@ -12,7 +12,7 @@ pub enum Refusal {
     UnknownTopic { topic: TopicName },
     #[error("topic {topic} has no partition {partition}")]
     UnknownPartition { topic: TopicName, partition: PartitionIndex },
-    #[error("topic {topic} exists already")]
+    #[error("topic {topic} already exists")]
     TopicExists { topic: TopicName },
     #[error("a topic has 1 to {max} partitions, not {partitions}")]
     PartitionCountInvalid { partitions: u32, max: u32 },

@@ -91,6 +91,10 @@ impl ReplicatedLog for LocalLog {
         Ok(index)
     }
 
+    fn newest(&self, shard: ShardId) -> LogIndex {
+        LogIndex(self.last[usize::from(shard.0)].load(Ordering::Relaxed))
+    }
+
     fn room(&self) -> Room {
         self.log.room()
     }

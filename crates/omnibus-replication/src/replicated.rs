@@ -19,6 +19,9 @@ pub trait ReplicatedLog: Debug + Send + Sync {
     /// [`ProposeError`]; the entry will then never be committed.
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError>;
 
+    /// Returns the newest index that this node has given a place or been told of.
+    fn newest(&self, shard: ShardId) -> LogIndex;
+
     /// Says how much more can be taken, so that the engine can refuse before it decides.
     fn room(&self) -> Room;
 }

@@ -46,6 +46,10 @@ impl ReplicatedLog for Witness {
         Ok(index)
     }
 
+    fn newest(&self, shard: ShardId) -> LogIndex {
+        self.replicated.newest(shard)
+    }
+
     fn room(&self) -> Room {
         self.replicated.room()
     }

@@ -22,6 +22,7 @@ impl Scalar {
             "bool" => Self::Fixed("bool", 1),
             "int8" => Self::Fixed("i8", 1),
             "int16" => Self::Fixed("i16", 2),
+            "uint16" => Self::Fixed("u16", 2),
             "int32" => Self::Fixed("i32", 4),
             "int64" => Self::Fixed("i64", 8),
             "uuid" => Self::Uuid,

@@ -22,7 +22,7 @@ fn partitions_are_spread_over_the_data_shards_in_turn() {
 fn stream_is_never_reused() {
     check(&expect![[r#"
         0s create orders 2                                         -> s0@1 s1@2
-        0s create orders 1                                         -> no: topic orders exists already
+        0s create orders 1                                         -> no: topic orders already exists
         0s delete orders                                           -> s0@1 s1@2
         0s delete orders                                           -> no: there is no topic orders
         0s create orders 2                                         -> s2@3 s3@4

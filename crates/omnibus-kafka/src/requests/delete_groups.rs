@@ -4,7 +4,7 @@ use omnibus_model::Command;
 
 use super::Context;
 use super::distinct::distinct;
-use super::group::group_name;
+use super::group::any_group_name;
 use crate::errors::coordinator_error;
 use crate::wire::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::wire::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
@@ -20,7 +20,7 @@ pub(super) async fn handle(context: &Context, request: DeleteGroupsRequest, _ver
 }
 
 async fn delete(context: &Context, group_id: &WireString) -> Result<(), ErrorCode> {
-    let group = group_name(group_id).map_err(|_| ErrorCode::GroupIdNotFound)?;
+    let group = any_group_name(group_id).map_err(|_| ErrorCode::GroupIdNotFound)?;
     let shard = context.engine.group_shard(&group);
     let deleted = context.engine.submit(shard, Command::DeleteGroup { group }).await;
     deleted.map(|_| ()).map_err(|error| coordinator_error(&error))

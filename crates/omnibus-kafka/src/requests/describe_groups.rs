@@ -4,7 +4,7 @@ use bytes::Bytes;
 use omnibus_model::group::{GroupKind, GroupState, GroupView, MemberView};
 
 use super::Context;
-use super::group::{GROUP_OPERATIONS, OPERATIONS_UNKNOWN, group_name, state_name};
+use super::group::{GROUP_OPERATIONS, OPERATIONS_UNKNOWN, any_group_name, state_name};
 use crate::errors::coordinator_error;
 use crate::wire::messages::describe_groups_request::DescribeGroupsRequest;
 use crate::wire::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
@@ -24,7 +24,7 @@ pub(super) async fn handle(context: &Context, request: DescribeGroupsRequest, ve
 }
 
 async fn describe(context: &Context, group_id: WireString, version: i16) -> DescribedGroup {
-    let Ok(group) = group_name(&group_id) else { return dead(group_id, "not found", version) };
+    let Ok(group) = any_group_name(&group_id) else { return dead(group_id, "not found", version) };
     match context.engine.group(group).await {
         Ok(Some(view)) if view.kind == GroupKind::Classic => found(group_id, view),
         Ok(Some(_)) => dead(group_id, "not a classic group", version),

@@ -25,9 +25,16 @@ pub(super) async fn handle(
         error_code: ErrorCode::None.number(),
         log_dir: WireString::from_static(LOG_DIR),
         topics,
+        total_bytes: wire_bytes(context.engine.disk_bytes()),
+        usable_bytes: wire_bytes(Some(context.engine.log_stats().free_bytes)),
         ..DescribeLogDirsResult::default()
     };
     DescribeLogDirsResponse { results: vec![result], ..DescribeLogDirsResponse::default() }
+}
+
+/// Unknown is -1.
+fn wire_bytes(bytes: Option<u64>) -> i64 {
+    bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 fn every_partition(context: &Context, topic: &SharedTopic) -> DescribeLogDirsTopic {

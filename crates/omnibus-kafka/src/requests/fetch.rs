@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use omnibus_engine::ReadError;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::topic::Compression;
 use omnibus_model::{LeaderEpoch, RecordFormat, StreamId, TopicId};
@@ -124,12 +125,15 @@ async fn collect(context: &Context, request: &FetchRequest, version: i16, respon
             let partition_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
             let left = response_max.saturating_sub(collected.bytes);
             let allowance = Allowance { bytes: left.min(partition_max), first: collected.bytes == 0 };
-            let mut data = match find_readable(context, topic, wanted, version) {
+            let found = find_readable(context, topic, wanted, version);
+            // What is not there has a list all the same, as in Kafka.
+            let lists_aborted = request.isolation_level != 0 || found.is_err();
+            let mut data = match found {
                 Ok(place) => fetch(context, &place, wanted, allowance).await,
                 Err(error) => failed(error),
             };
             data.partition_index = wanted.partition;
-            data.aborted_transactions = (request.isolation_level != 0).then(Vec::new);
+            data.aborted_transactions = lists_aborted.then(Vec::new);
             collected.bytes += data.records.as_ref().map_or(0, Records::len);
             collected.urgent |=
                 data.error_code != ErrorCode::None.number() || data.diverging_epoch != EpochEndOffset::default();
@@ -177,6 +181,7 @@ async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowa
             let fits = allowance.first || bytes <= allowance.bytes;
             filled(fetched.bounds, if fits { fetched.pieces } else { Vec::new() })
         }
+        Err(error @ ReadError::OutOfRange { .. }) => failed(read_error(&error)),
         Err(error) => {
             let bounds = context.engine.bounds(place.stream);
             PartitionData { error_code: read_error(&error).number(), ..filled(bounds, Vec::new()) }

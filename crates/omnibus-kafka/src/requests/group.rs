@@ -18,8 +18,14 @@ pub(super) const METADATA_BYTES_MAX: usize = 4096;
 /// From this version on requests for offsets name topics by their ids.
 pub(super) const TOPIC_ID_FROM: i16 = 10;
 
-/// Reads a group's name. Unlike Kafka, which keeps an old habit alive, none is empty.
+/// Reads the name of a group that can have members.
 pub(super) fn group_name(name: &str) -> Result<GroupName, ErrorCode> {
+    if name.is_empty() { Err(ErrorCode::InvalidGroupId) } else { any_group_name(name) }
+}
+
+/// Reads the name of a group that may only keep offsets: old clients that chose no name share
+/// the empty one.
+pub(super) fn any_group_name(name: &str) -> Result<GroupName, ErrorCode> {
     GroupName::new(name).map_err(|_| ErrorCode::InvalidGroupId)
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn handle(context: &Context, request: MetadataRequest, version:
         }
     }
     if request.include_topic_authorized_operations {
-        for topic in topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None.number()) {
+        for topic in topics.iter_mut().filter(|topic| topic.name.is_some()) {
             topic.topic_authorized_operations = TOPIC_OPERATIONS;
         }
     }

@@ -13,6 +13,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
 mod fetch;
@@ -103,6 +104,7 @@ const ANSWERED: &[ApiKey] = &[
     ApiKey::IncrementalAlterConfigs,
     ApiKey::ListPartitionReassignments,
     ApiKey::OffsetDelete,
+    ApiKey::DescribeQuorum,
     ApiKey::DescribeCluster,
     ApiKey::DescribeProducers,
     ApiKey::ConsumerGroupHeartbeat,
@@ -187,6 +189,7 @@ fn dispatch(call: Call) -> Result<ReplyLater, DecodeError> {
         ApiKey::DescribeGroups => handle(call, describe_groups::handle),
         ApiKey::DescribeLogDirs => handle(call, describe_log_dirs::handle),
         ApiKey::DescribeProducers => handle(call, describe_producers::handle),
+        ApiKey::DescribeQuorum => handle(call, describe_quorum::handle),
         ApiKey::DescribeTopicPartitions => handle(call, describe_topic_partitions::handle),
         ApiKey::ElectLeaders => handle(call, elect_leaders::handle),
         ApiKey::Fetch => handle(call, fetch::handle),

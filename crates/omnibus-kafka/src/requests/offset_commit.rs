@@ -6,7 +6,7 @@ use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::{Command, GroupName, LeaderEpoch, Millis};
 
 use super::Context;
-use super::group::{METADATA_BYTES_MAX, TOPIC_ID_FROM, group_name, instance_id, member_id};
+use super::group::{METADATA_BYTES_MAX, TOPIC_ID_FROM, any_group_name, instance_id, member_id};
 use super::partition::{self, read_offset};
 use crate::errors::coordinator_error;
 use crate::wire::ErrorCode;
@@ -89,7 +89,7 @@ async fn commit(
     offsets: Vec<(TopicPartition, CommittedOffset)>,
     version: i16,
 ) -> Result<(), ErrorCode> {
-    let group: GroupName = group_name(&request.group_id)?;
+    let group: GroupName = any_group_name(&request.group_id)?;
     let shard = context.engine.group_shard(&group);
     let command = CommitOffsets {
         group,

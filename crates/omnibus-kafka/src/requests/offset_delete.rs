@@ -24,7 +24,7 @@ pub(super) async fn handle(context: &Context, request: OffsetDeleteRequest, _ver
         request.topics.iter().map(|topic| check(context, topic, &mut partitions)).collect();
     let deleted = match group_name(&request.group_id) {
         Ok(group) => delete(context, group, partitions).await,
-        Err(_) => Err(ErrorCode::GroupIdNotFound),
+        Err(error) => Err(error),
     };
     match deleted {
         Ok(errors) => OffsetDeleteResponse {

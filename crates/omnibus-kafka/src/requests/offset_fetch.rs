@@ -7,7 +7,7 @@ use omnibus_model::group::{CommittedOffset, TopicPartition};
 use omnibus_model::{PartitionIndex, TopicId, TopicName};
 
 use super::Context;
-use super::group::{TOPIC_ID_FROM, group_name, member_id};
+use super::group::{TOPIC_ID_FROM, any_group_name, member_id};
 use super::partition::wire_offset;
 use crate::errors::coordinator_error;
 use crate::wire::messages::offset_fetch_request::{
@@ -92,7 +92,7 @@ async fn committed(
     version: i16,
 ) -> Result<Committed, ErrorCode> {
     // A name that no group can have is that of a group which has committed nothing.
-    let Ok(group) = group_name(group_id) else { return Ok(Committed::new()) };
+    let Ok(group) = any_group_name(group_id) else { return Ok(Committed::new()) };
     let member = request.member_id.as_deref().and_then(member_id).map(|member| (member, request.member_epoch));
     let partitions = request
         .topics

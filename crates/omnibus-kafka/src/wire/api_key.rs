@@ -32,6 +32,7 @@ api_keys! {
     IncrementalAlterConfigs = 44, served 0..=1, advertised 0..=1, flexible 1;
     ListPartitionReassignments = 46, served 0..=0, advertised 0..=0, flexible 0;
     OffsetDelete = 47, served 0..=0, advertised 0..=0, flexible i16::MAX;
+    DescribeQuorum = 55, served 0..=2, advertised 0..=2, flexible 0;
     DescribeCluster = 60, served 0..=2, advertised 0..=2, flexible 0;
     DescribeProducers = 61, served 0..=0, advertised 0..=0, flexible 0;
     ConsumerGroupHeartbeat = 68, served 0..=1, advertised 0..=1, flexible 0;

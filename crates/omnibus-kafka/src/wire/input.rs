@@ -85,6 +85,10 @@ impl Input {
         self.fixed(1, |bytes| bytes.try_get_i8().ok())
     }
 
+    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.fixed(2, |bytes| bytes.try_get_u16().ok())
+    }
+
     pub(super) fn i16(&mut self) -> Result<i16, DecodeError> {
         self.fixed(2, |bytes| bytes.try_get_i16().ok())
     }

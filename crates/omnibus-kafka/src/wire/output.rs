@@ -153,6 +153,10 @@ impl Output {
         self.copied.put_i8(value);
     }
 
+    pub(super) fn put_u16(&mut self, value: u16) {
+        self.copied.put_u16(value);
+    }
+
     pub(super) fn put_i16(&mut self, value: i16) {
         self.copied.put_i16(value);
     }

@@ -135,7 +135,7 @@ impl Schema {
         match kind {
             "bool" => out.push(number[0] & 1),
             "int8" => out.push(number[0]),
-            "int16" => out.extend(&number[..2]),
+            "int16" | "uint16" => out.extend(&number[..2]),
             "int32" => out.extend(&number[..4]),
             "int64" => out.extend(number),
             "uuid" => out.extend([number, number].concat()),

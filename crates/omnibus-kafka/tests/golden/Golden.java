@@ -71,6 +71,7 @@ public class Golden {
             case "BOOLEAN" -> true;
             case "INT8" -> (byte) counter;
             case "INT16" -> (short) (1000 + counter);
+            case "UINT16" -> 60_000 + counter;
             case "INT32" -> 1_000_000 + counter;
             case "INT64" -> 1_000_000_000_000L + counter;
             default -> throw new IllegalStateException(type.getClass() + " " + name);

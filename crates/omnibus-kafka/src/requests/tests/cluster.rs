@@ -3,6 +3,7 @@ use crate::wire::messages::api_versions_request::ApiVersionsRequest;
 use crate::wire::messages::describe_cluster_request::DescribeClusterRequest;
 use crate::wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use crate::wire::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
+use crate::wire::messages::describe_quorum_request::{DescribeQuorumRequest, PartitionData, TopicData};
 use crate::wire::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use crate::wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::wire::messages::init_producer_id_request::InitProducerIdRequest;
@@ -18,6 +19,7 @@ async fn empty_requests_are_answered_in_every_version() {
     node.answers_every_version::<DescribeClusterRequest>().await;
     node.answers_every_version::<DescribeLogDirsRequest>().await;
     node.answers_every_version::<DescribeProducersRequest>().await;
+    node.answers_every_version::<DescribeQuorumRequest>().await;
     node.answers_every_version::<ElectLeadersRequest>().await;
     node.answers_every_version::<FindCoordinatorRequest>().await;
     node.answers_every_version::<InitProducerIdRequest>().await;
@@ -134,6 +136,7 @@ async fn log_dirs_tell_of_topics_that_are_there() {
     node.create("a", 2).await;
     let all = node.ask(4, DescribeLogDirsRequest { topics: None }).await.results.remove(0);
     assert_eq!((all.topics.len(), all.topics[0].partitions.len()), (1, 2));
+    assert!(all.total_bytes >= all.usable_bytes && all.usable_bytes > 0, "{all:?}");
     let topic = |name: &str, partitions| DescribableLogDirTopic { topic: name.into(), partitions };
     let request = DescribeLogDirsRequest { topics: Some(vec![topic("a", vec![1, 7]), topic("none", vec![0])]) };
     let some = node.ask(1, request).await.results.remove(0);
@@ -182,6 +185,31 @@ async fn only_clients_that_understand_it_are_told_of_a_feature_that_may_be_off()
         let response = node.ask(version, request).await;
         assert_eq!(response.error_code, 0);
         assert_eq!(!response.supported_features.is_empty(), version >= 4, "version {version}");
+    }
+    node.stop().await;
+}
+
+fn quorum_of(topic: &str, partition_index: i32) -> DescribeQuorumRequest {
+    let topic = TopicData { topic_name: topic.into(), partitions: vec![PartitionData { partition_index }] };
+    DescribeQuorumRequest { topics: vec![topic] }
+}
+
+#[tokio::test]
+async fn one_voter_decides_about_topics_and_has_all_that_is_committed() {
+    let node = Node::start();
+    for version in 0..=2 {
+        let before = node.ask(version, quorum_of("__cluster_metadata", 0)).await.topics[0].partitions[0].clone();
+        assert_eq!((before.error_code, before.leader_id, before.current_voters.len()), (0, 1, 1));
+        assert_eq!(before.current_voters[0].log_end_offset, before.high_watermark);
+        node.create(&format!("orders-{version}"), 1).await;
+        let after = node.ask(version, quorum_of("__cluster_metadata", 0)).await;
+        assert_eq!(after.topics[0].partitions[0].high_watermark, before.high_watermark + 1);
+        assert_eq!(after.nodes.len(), usize::from(version >= 2));
+    }
+    for (topic, partition) in [("__cluster_metadata", 1), ("orders-0", 0)] {
+        let told = node.ask(2, quorum_of(topic, partition)).await;
+        assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicOrPartition.number());
+        assert_eq!(told.nodes.len(), 0);
     }
     node.stop().await;
 }

@@ -1,6 +1,9 @@
 use omnibus_model::TopicId;
 
 use super::Node;
+use crate::wire::messages::delete_groups_request::DeleteGroupsRequest;
+use crate::wire::messages::describe_groups_request::DescribeGroupsRequest;
+use crate::wire::messages::list_groups_request::ListGroupsRequest;
 use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -175,5 +178,27 @@ async fn special_times_need_their_version() {
             assert_eq!(answer.topics[0].partitions[0].error_code, expected.number(), "{timestamp} in {version}");
         }
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn group_without_a_name_keeps_offsets_and_has_no_members() {
+    let node = Node::start();
+    node.create("orders", 1).await;
+    let nameless = || OffsetCommitRequest { group_id: "".into(), ..commit("orders", vec![partition(0, 7, "m")]) };
+    for version in 2..=9 {
+        assert_eq!(errors(&node, version, nameless()).await, [0]);
+    }
+    let all = OffsetFetchRequestGroup { topics: None, ..OffsetFetchRequestGroup::default() };
+    let request = OffsetFetchRequest { groups: vec![all], ..OffsetFetchRequest::default() };
+    let fetched = node.ask(8, request).await.groups.remove(0);
+    assert_eq!((fetched.error_code, told(&fetched.topics[0].partitions)), (0, vec![(7, "m", 0)]));
+    let listed = node.ask(5, ListGroupsRequest::default()).await.groups;
+    assert_eq!(listed.iter().map(|group| &*group.group_id).collect::<Vec<_>>(), [""]);
+    let described = DescribeGroupsRequest { groups: vec!["".into()], ..DescribeGroupsRequest::default() };
+    assert_eq!(&*node.ask(6, described).await.groups[0].group_state, "Empty");
+    let delete = || DeleteGroupsRequest { groups_names: vec!["".into()] };
+    assert_eq!(node.ask(2, delete()).await.results[0].error_code, 0);
+    assert_eq!(node.ask(2, delete()).await.results[0].error_code, ErrorCode::GroupIdNotFound.number());
     node.stop().await;
 }

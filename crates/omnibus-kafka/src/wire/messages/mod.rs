@@ -30,6 +30,8 @@ pub mod describe_log_dirs_request;
 pub mod describe_log_dirs_response;
 pub mod describe_producers_request;
 pub mod describe_producers_response;
+pub mod describe_quorum_request;
+pub mod describe_quorum_response;
 pub mod describe_topic_partitions_request;
 pub mod describe_topic_partitions_response;
 pub mod elect_leaders_request;
@@ -104,6 +106,7 @@ exchanges! {
     IncrementalAlterConfigs: incremental_alter_configs_request::IncrementalAlterConfigsRequest => incremental_alter_configs_response::IncrementalAlterConfigsResponse,
     ListPartitionReassignments: list_partition_reassignments_request::ListPartitionReassignmentsRequest => list_partition_reassignments_response::ListPartitionReassignmentsResponse,
     OffsetDelete: offset_delete_request::OffsetDeleteRequest => offset_delete_response::OffsetDeleteResponse,
+    DescribeQuorum: describe_quorum_request::DescribeQuorumRequest => describe_quorum_response::DescribeQuorumResponse,
     DescribeCluster: describe_cluster_request::DescribeClusterRequest => describe_cluster_response::DescribeClusterResponse,
     DescribeProducers: describe_producers_request::DescribeProducersRequest => describe_producers_response::DescribeProducersResponse,
     ConsumerGroupHeartbeat: consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest => consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse,
@@ -143,6 +146,8 @@ codecs! {
     describe_log_dirs_response::DescribeLogDirsResponse,
     describe_producers_request::DescribeProducersRequest,
     describe_producers_response::DescribeProducersResponse,
+    describe_quorum_request::DescribeQuorumRequest,
+    describe_quorum_response::DescribeQuorumResponse,
     describe_topic_partitions_request::DescribeTopicPartitionsRequest,
     describe_topic_partitions_response::DescribeTopicPartitionsResponse,
     elect_leaders_request::ElectLeadersRequest,
