@@ -14,10 +14,11 @@ use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams};
 use omnibus_io::{FaultDisk, SystemClock, SystemEntropy};
 use omnibus_model::command::{CommitOffsets, JoinGroup};
 use omnibus_model::group::{ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition};
+use omnibus_model::queue::Envelope;
 use omnibus_model::{
     BatchInfo, Command, GroupName, MemberId, Millis, Offset, PartitionIndex, RecordFormat, Timestamp, TopicName,
 };
-use omnibus_record::{BatchBuilder, Codec, Header, Stamp};
+use omnibus_record::{BatchBuilder, Codec, Header, Message, Native, SqsNative, Stamp};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -343,6 +344,34 @@ async fn queues_are_made_looked_into_and_emptied() {
     assert_eq!(broker.json("DELETE", &task, None).await.0, 200);
     assert_eq!(broker.ask("DELETE", "/v1/queues/work", None).await.0, 204);
     assert_eq!(broker.problem("GET", "/v1/queues/work", None).await, (404, "unknown_topic".into()));
+    broker.close().await;
+}
+
+#[tokio::test]
+async fn message_of_a_queue_is_looked_at_like_a_record() {
+    let broker = Broker::open();
+    assert_eq!(broker.json("POST", "/v1/queues", Some(json!({ "name": "work" }))).await.0, 201);
+    let native = SqsNative { id: 7, group: Some("g".into()), ..SqsNative::default() };
+    let message = Message {
+        offset: Offset::ZERO,
+        timestamp: Timestamp(1_000),
+        envelope: Envelope::default(),
+        native: Native::Sqs(native),
+        history: None,
+        body: "hello".into(),
+    };
+    let queue = broker.engine.catalog().topic("work").unwrap().partitions[0];
+    let sent = broker.engine.enqueue(queue, vec![(message.encode().unwrap(), None)]).await.unwrap();
+    assert!(sent[0].is_ok());
+    for path in ["/v1/topics/work/records?from=earliest", "/v1/queues/work/records"] {
+        let record = broker.get(path).await["records"][0].clone();
+        assert_eq!((&record["offset"], &record["timestamp"]), (&json!(0), &json!(1_000)), "{path}");
+        assert_eq!(
+            (&record["key"], &record["value"]),
+            (&json!({ "text": "g" }), &json!({ "text": "hello" })),
+            "{path}"
+        );
+    }
     broker.close().await;
 }
 

@@ -9,7 +9,7 @@ use omnibus_admin_api::{Code, Data, Problem};
 use omnibus_engine::Engine;
 use omnibus_model::topic::Partition;
 use omnibus_model::{Offset, StreamId};
-use omnibus_record::{BatchHeader, InvalidBatch, Record, Records};
+use omnibus_record::{AnyHeader, BatchHeader, InvalidBatch, Record, Records};
 
 use super::topics;
 use crate::errors::{Answer, Failure};
@@ -99,7 +99,7 @@ async fn read_partition(
         let fetched = engine.read(stream, next, READ_BYTES).await?;
         let read_from = next;
         for batch in fetched.pieces.into_iter().flat_map(omnibus_record::batches) {
-            let header = BatchHeader::read(&batch).map_err(unreadable)?;
+            let header = AnyHeader::read(&batch).map_err(unreadable)?.header;
             for record in records(&batch, &header)? {
                 let record = record.map_err(unreadable)?;
                 if record.offset >= start && !take(&record) {
