@@ -42,6 +42,8 @@ pub(crate) struct Created {
 pub(crate) struct Received {
     pub(crate) lease: Lease,
     pub(crate) message: SqsMessage,
+    /// How often it was received in all, in the queue that it was a dead letter of, too.
+    pub(crate) receive_count: u64,
     /// The queue that it was a dead letter of.
     pub(crate) dead_letter_source: Option<String>,
 }
@@ -197,6 +199,7 @@ impl Door {
         let deliveries = self.engine.deliveries(queue.stream(), &acquired.leases).await?;
         let received = deliveries.into_iter().map(|delivery| Received {
             lease: delivery.lease,
+            receive_count: receive_count(&delivery.lease, &delivery.message),
             message: SqsMessage::of(&delivery.message, queue.stream()),
             dead_letter_source: self.dead_letter_source(&delivery.message),
         });
@@ -253,6 +256,15 @@ impl Door {
         let view = self.engine.queue_view(queue.place).await?;
         Ok(view.map(|view| view.counts).unwrap_or_default())
     }
+}
+
+/// AWS goes on counting when a message becomes a dead letter.
+fn receive_count(lease: &Lease, message: &Message) -> u64 {
+    let before = message.history.as_ref().map_or(0, |history| match history.last.cause {
+        DeadLetterCause::Moved(_) => 0,
+        DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Expired => history.last.deliveries,
+    });
+    u64::from(lease.delivery_count) + u64::from(before)
 }
 
 /// Move tasks.

@@ -391,6 +391,7 @@ async fn dead_letters_are_moved_and_moved_back() {
     let wait = json!({"QueueUrl": target, "WaitTimeSeconds": 20, "AttributeNames": ["All"], "VisibilityTimeout": 0});
     let dead = client.ok("ReceiveMessage", wait).await["Messages"][0].clone();
     assert_eq!(dead["MessageId"], sent["MessageId"]);
+    assert_eq!(dead["Attributes"]["ApproximateReceiveCount"], "2");
     assert_eq!(dead["Attributes"]["DeadLetterQueueSourceArn"], "arn:aws:sqs:us-east-1:000000000000:q");
     let started = client.ok("StartMessageMoveTask", json!({"SourceArn": arn})).await;
     assert!(started["TaskHandle"].is_string());

@@ -3,6 +3,7 @@
 use omnibus_model::MoveId;
 use omnibus_model::queue::{Move, MoveState};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::errors::ApiError;
@@ -108,7 +109,7 @@ fn queue(call: &Call, parameter: &'static str, arn: Option<&str>) -> Result<Queu
 
 /// Writes a task's handle as AWS does: JSON in base64.
 fn handle(source: &Queue, task: MoveId) -> String {
-    let task = json!({"taskId": format!("{:08x}", task.0), "sourceArn": source.name.arn()});
+    let task = json!({"taskId": Uuid::from_u128(u128::from(task.0)).to_string(), "sourceArn": source.name.arn()});
     base64::write(task.to_string().as_bytes())
 }
 
@@ -116,7 +117,8 @@ fn handle(source: &Queue, task: MoveId) -> String {
 fn read_handle(handle: &str) -> Option<(Option<MoveId>, String)> {
     let value: Value = serde_json::from_slice(&base64::read(handle)?).ok()?;
     let (task, arn) = (value.get("taskId")?.as_str()?, value.get("sourceArn")?.as_str()?);
-    Some((u64::from_str_radix(task, 16).ok().map(MoveId), arn.to_owned()))
+    let task = Uuid::parse_str(task).ok().and_then(|id| u64::try_from(id.as_u128()).ok());
+    Some((task.map(MoveId), arn.to_owned()))
 }
 
 fn invalid<T>(text: &str) -> Result<T, ApiError> {

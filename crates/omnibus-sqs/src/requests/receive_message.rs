@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use omnibus_model::Millis;
 use omnibus_model::command::Acquire;
-use omnibus_model::queue::Lease;
 use omnibus_record::{SqsAttribute, SqsMessage, SqsValue};
 use uuid::Uuid;
 
@@ -131,9 +130,8 @@ impl Wanted {
 }
 
 fn shown(call: &Call, queue: &Queue, received: Received, wanted: &Wanted) -> Message {
-    let Received { lease, message, dead_letter_source } = received;
-    let system = system(queue, &lease, &message, dead_letter_source.as_deref());
-    let SqsMessage { native, body } = message;
+    let system = system(queue, &received);
+    let Received { lease, message: SqsMessage { native, body }, .. } = received;
     let user: BTreeMap<String, MessageAttributeValue> =
         native.attributes.into_iter().filter(|attribute| wanted.wants(&attribute.name)).map(attribute).collect();
     Message {
@@ -147,8 +145,8 @@ fn shown(call: &Call, queue: &Queue, received: Received, wanted: &Wanted) -> Mes
     }
 }
 
-fn system(queue: &Queue, lease: &Lease, message: &SqsMessage, source: Option<&str>) -> BTreeMap<String, String> {
-    let native = &message.native;
+fn system(queue: &Queue, received: &Received) -> BTreeMap<String, String> {
+    let Received { lease, message: SqsMessage { native, .. }, receive_count, dead_letter_source } = received;
     let is_fifo = attributes::is_fifo(queue.config());
     let trace = native.system_attributes.iter().find(|attribute| &*attribute.name == "AWSTraceHeader");
     let trace = trace.and_then(|attribute| match &attribute.value {
@@ -158,13 +156,13 @@ fn system(queue: &Queue, lease: &Lease, message: &SqsMessage, source: Option<&st
     let all = [
         ("SenderId", Some(native.sender.to_string()).filter(|sender| !sender.is_empty())),
         ("SentTimestamp", Some(native.sent_at.0.to_string())),
-        ("ApproximateReceiveCount", Some(lease.delivery_count.to_string())),
+        ("ApproximateReceiveCount", Some(receive_count.to_string())),
         ("ApproximateFirstReceiveTimestamp", Some(lease.first_delivered_at.0.to_string())),
         ("SequenceNumber", is_fifo.then(|| sequence(lease.key.offset))),
         ("MessageDeduplicationId", native.dedup.as_ref().map(ToString::to_string)),
         ("MessageGroupId", native.group.as_ref().map(ToString::to_string)),
         ("AWSTraceHeader", trace),
-        ("DeadLetterQueueSourceArn", source.map(str::to_owned)),
+        ("DeadLetterQueueSourceArn", dead_letter_source.clone()),
     ];
     all.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
 }

@@ -21,8 +21,9 @@ use crate::wire::messages::{
 
 use super::batch;
 
-/// Sequence numbers have twenty digits; so do these, from the first offset on.
-const SEQUENCE_FIRST: u128 = 10_000_000_000_000_000_000;
+/// Sequence numbers have twenty digits; so do these, from the first offset on. Like AWS's they have no
+/// run of zeros that could be taken for something else.
+const SEQUENCE_FIRST: u128 = 18_765_432_198_765_432_198;
 
 pub(crate) async fn send(call: &Call) -> Result<Answer, ApiError> {
     let request: SendMessageRequest = call.read()?;
