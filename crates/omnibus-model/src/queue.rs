@@ -41,7 +41,7 @@ pub struct QueueConfig {
 }
 
 /// Changes are whole new configurations that name the version they started from, as
-/// [`crate::topic::ConfigChange`] does.
+/// [`crate::config::ConfigChange`] does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueChange {
     pub before: QueueConfig,
