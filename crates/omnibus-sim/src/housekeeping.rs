@@ -2,7 +2,7 @@
 
 use omnibus_engine::shard::{Request, Snapshot};
 use omnibus_log::Replacement;
-use omnibus_model::ShardId;
+use omnibus_model::{Offset, ShardId, StreamId};
 use omnibus_record::{DECOMPRESSED_BYTES_MAX, Filtered, Record, filter};
 use tokio::sync::oneshot;
 
@@ -109,11 +109,19 @@ fn compact(stage: &mut Stage) -> Result<(), Violation> {
     stage
         .trace
         .line(format_args!("compact stream {stream}, {from} to {to}, without {taken:?}: {}", outcome(&replaced)));
-    if replaced.is_ok() {
-        expected.compacted.extend(taken);
-        stage.tally.compactions += 1;
+    if replaced.is_err() {
+        return Ok(());
     }
-    Ok(())
+    expected.compacted.extend(taken);
+    stage.tally.compactions += 1;
+    // The first batch may begin before what a trim has left.
+    look_behind(stage, stream, from.max(reading.bounds.start))
+}
+
+/// Reads where batches may be gone now: who asks for the least finds the next one all the same.
+fn look_behind(stage: &mut Stage, stream: StreamId, from: Offset) -> Result<(), Violation> {
+    let reading = stage.read((stream, from), 0)?;
+    stage.seen(&Fact::Read(&reading), &reading)
 }
 
 /// A batch as compaction may leave it: whole, without some records, or not at all.
