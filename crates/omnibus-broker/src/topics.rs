@@ -6,7 +6,7 @@ use std::sync::Arc;
 use omnibus_model::command::{CreateQueue, CreateTopic};
 use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Applied;
-use omnibus_model::queue::{Queue, QueueChange};
+use omnibus_model::queue::{Queue, QueueConfig};
 use omnibus_model::refusal::Limited;
 use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, Timestamp, TopicId, TopicName};
@@ -93,7 +93,7 @@ impl Topics {
         &mut self,
         at: Moment<'_>,
         name: &TopicName,
-        change: &QueueChange,
+        change: &ConfigChange<QueueConfig>,
     ) -> Result<Applied, Refusal> {
         let topic = self.known(name)?;
         let queue = topic.queue.as_ref().ok_or_else(|| Refusal::NotAQueue { topic: name.clone() })?;

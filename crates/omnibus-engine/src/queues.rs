@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_model::command::{Acquire, CreateQueue};
+use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::{Acquired, Appended};
 use omnibus_model::queue::{
-    Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueChange, QueueCounts, RecordState, Settlement,
+    Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueConfig, QueueCounts, RecordState, Settlement,
 };
 use omnibus_model::topic::{Partition, SharedTopic};
 use omnibus_model::{Command, HolderId, Millis, MoveId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
@@ -63,7 +64,11 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn alter_queue(&self, name: TopicName, change: QueueChange) -> Result<SharedTopic, SubmitError> {
+    pub async fn alter_queue(
+        &self,
+        name: TopicName,
+        change: ConfigChange<QueueConfig>,
+    ) -> Result<SharedTopic, SubmitError> {
         let command = Command::AlterQueue { topic: name, change: Box::new(change) };
         let topic = self.change_topic(command).await?;
         self.configure_cursor(topic).await

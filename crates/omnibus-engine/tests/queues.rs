@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateQueue;
-use omnibus_model::queue::{Delivery, LeaseRefusal, QueueChange, QueueConfig, RecordState, Settlement};
+use omnibus_model::config::ConfigChange;
+use omnibus_model::queue::{Delivery, LeaseRefusal, QueueConfig, RecordState, Settlement};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{Command, Millis, Offset, Refusal, ShardId, TopicId, TopicName};
 use support::{Node, acquire, bodies, message, queue_config};
@@ -131,7 +132,7 @@ async fn change_that_was_cut_short_is_finished_at_the_next_start() {
     let queue = node.queue("orders", queue_config()).await;
     let mut after = queue_config();
     after.cursor.leases_max = 1;
-    let change = QueueChange { before: queue_config(), after };
+    let change = ConfigChange { before: queue_config(), after };
     let topic = TopicName::new("orders").unwrap();
     node.engine.submit(ShardId::METADATA, Command::AlterQueue { topic, change: Box::new(change) }).await.unwrap();
     node.send(queue, &["a", "b"]).await;

@@ -10,7 +10,7 @@ use crate::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
-use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueChange, QueueConfig, Settlement};
+use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, Settlement};
 use crate::topic::TopicConfig;
 use crate::{
     AttemptHash, BatchInfo, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId, Offset, StreamId,
@@ -85,7 +85,7 @@ pub enum Command {
     CreateQueue(Box<CreateQueue>),
     AlterQueue {
         topic: TopicName,
-        change: Box<QueueChange>,
+        change: Box<ConfigChange<QueueConfig>>,
     },
 
     // Of a data shard: the lease cursors of queues.

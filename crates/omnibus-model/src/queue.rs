@@ -40,14 +40,6 @@ pub struct QueueConfig {
     pub tags: BTreeMap<String, String>,
 }
 
-/// Changes are whole new configurations that name the version they started from, as
-/// [`crate::config::ConfigChange`] does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueChange {
-    pub before: QueueConfig,
-    pub after: QueueConfig,
-}
-
 /// What a lease cursor acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CursorConfig {

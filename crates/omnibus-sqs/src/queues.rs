@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use omnibus_engine::SubmitError;
 use omnibus_model::command::{Acquire, CreateQueue};
+use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{
-    DeadLetterCause, Lease, LeaseKey, LeaseRefusal, Move, QueueChange, QueueConfig, QueueCounts, Settlement,
+    DeadLetterCause, Lease, LeaseKey, LeaseRefusal, Move, QueueConfig, QueueCounts, Settlement,
 };
 use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
 use omnibus_model::{Millis, MoveId, Offset, Refusal, StreamId, Timestamp, TopicId};
@@ -148,7 +149,7 @@ impl Door {
             if before == after {
                 return Ok(());
             }
-            match self.engine.alter_queue(now.topic.name.clone(), QueueChange { before, after }).await {
+            match self.engine.alter_queue(now.topic.name.clone(), ConfigChange { before, after }).await {
                 Err(SubmitError::Refused(Refusal::ConfigChangedMeanwhile { .. })) => {}
                 other => return Ok(other.map(drop)?),
             }

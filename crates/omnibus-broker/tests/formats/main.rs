@@ -16,7 +16,7 @@ use omnibus_model::group::{
 };
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetters, Delivery, DeliveryOrder, Envelope, History, LateHolders, LeaseKey, Origin,
-    QueueChange, QueueConfig, Settlement,
+    QueueConfig, Settlement,
 };
 use omnibus_model::topic::{Cleanup, Compression, Limit, TimestampSource, TopicConfig};
 use omnibus_model::{
@@ -608,7 +608,7 @@ fn commands_of_queues_keep_their_bytes() {
         72 64 65 72 73 01 01 61 01 62 01 01 63 01 64
     "#]],
     );
-    let change = QueueChange { before: QueueConfig::default(), after: queue_config() };
+    let change = ConfigChange { before: QueueConfig::default(), after: queue_config() };
     check(
         &Command::AlterQueue { topic: topic(), change: Box::new(change) },
         &expect![[r#"

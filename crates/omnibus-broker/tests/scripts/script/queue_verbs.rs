@@ -3,10 +3,11 @@
 //! A lease is told as `offset/epoch`, with `xN` if it is not the first delivery.
 
 use omnibus_model::command::{Acquire, Admit, Append, CreateQueue, Enqueue};
+use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::{Acquired, Appended, MoveAdvanced};
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetterCause, DeadLetters, Delivery, DeliveryOrder, Dying, Envelope, History,
-    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueChange, QueueConfig, RecordState, Settlement,
+    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueConfig, RecordState, Settlement,
 };
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
@@ -57,7 +58,7 @@ impl Script {
             })),
             "alter-queue" => Command::AlterQueue {
                 topic: topic(line.word(0)),
-                change: Box::new(QueueChange { before: queue_config(line, "from"), after: queue_config(line, "to") }),
+                change: Box::new(ConfigChange { before: queue_config(line, "from"), after: queue_config(line, "to") }),
             },
             "queue" => Command::ConfigureCursor { stream: stream(), config: cursor_config(line) },
             "enqueue" => Command::Enqueue(enqueue(line)),
