@@ -221,18 +221,18 @@ async fn what_is_settled_goes_unless_history_is_kept() {
     // Queues are cleaned in the order of their names.
     let kept = node.queue("a", QueueConfig { cursor, ..queue_config() }).await;
     let trimmed = node.queue("b", queue_config()).await;
+    // Its messages will say that they are of 2023, which is too long ago for a topic.
+    let topic = node.engine.catalog().topic("a").unwrap();
+    let mut after = topic.config.clone();
+    after.cleanup = Some(omnibus_model::topic::Cleanup::Keep);
+    let change = omnibus_model::config::ConfigChange { before: topic.config.clone(), after };
+    node.engine.alter_topic(topic.name.clone(), change).await.unwrap();
     for queue in [kept, trimmed] {
         node.send(queue, &["a", "b", "c"]).await;
         let taken = node.receive(queue, 2).await;
         let accepted = taken.iter().map(|delivery| (delivery.lease.key, Settlement::Accept)).collect();
         node.engine.settle(queue, accepted).await.unwrap();
     }
-    // Its messages say that they are of 2023, which is too long ago for a topic.
-    let topic = node.engine.catalog().topic("a").unwrap();
-    let mut after = topic.config.clone();
-    after.cleanup = Some(omnibus_model::topic::Cleanup::Keep);
-    let change = omnibus_model::config::ConfigChange { before: topic.config.clone(), after };
-    node.engine.alter_topic(topic.name.clone(), change).await.unwrap();
     housekeeping_until(async || node.engine.bounds(trimmed.stream).start == Offset(2)).await;
     assert_eq!(node.engine.bounds(kept.stream).start, Offset::ZERO);
     assert_eq!(node.engine.rewind(kept, Offset::ZERO).await.unwrap(), 2);

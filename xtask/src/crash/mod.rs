@@ -20,6 +20,7 @@ use crate::clients;
 use crate::shell::{self, finish, root, say, workshop};
 use crate::suite::{Suite, Tally};
 use figures::{Figures, Findings};
+use wal::Wal;
 
 /// What CI affords.
 pub(crate) const SUITE: Suite =
@@ -122,19 +123,18 @@ fn kill(args: &CrashArgs) -> Result<Tally> {
 fn survive(broker: Broker, load: &Load, damage: Damage, figures: &mut Figures) -> Result<Broker> {
     let (data, addresses) = broker.kill()?;
     load.await_notes()?;
-    let blocks = wal::blocks(&data)?;
-    // Behind a segment that has ended, nothing can be a torn write.
-    let is_damaged = match blocks.last() {
-        Some(newest) if wal::is_begun_last(newest, &data)? => {
+    let log = Wal::read(&data)?;
+    let is_damaged = match log.newest() {
+        Some(newest) => {
             let acknowledged = acknowledged(&load.notes)?;
-            let tail = wal::unacknowledged_tail(&blocks, &acknowledged);
+            let tail = log.unacknowledged_tail(&acknowledged);
             match damage {
                 Damage::Nothing => false,
                 Damage::TailTruncated => wal::truncate(tail, newest)?,
                 Damage::TailBitFlipped => wal::spoil(tail, newest)?,
             }
         }
-        _ => false,
+        None => false,
     };
     let verified = verify(&data)?;
     ensure!(verified.sound, "omnibus verify calls it unsound: {:?}", verified.damage);
@@ -147,7 +147,7 @@ fn survive(broker: Broker, load: &Load, damage: Damage, figures: &mut Figures) -
 /// Flips a bit of an acknowledged record: it must be reported, and never served.
 fn rot(python: &Path, broker: Broker, notes: &Path) -> Result<Tally> {
     let (data, addresses) = broker.kill()?;
-    let number = wal::rot(&wal::blocks(&data)?, &acknowledged(notes)?)?;
+    let number = Wal::read(&data)?.rot(&acknowledged(notes)?)?;
     let verified = verify(&data)?;
     ensure!(!verified.sound, "omnibus verify finds nothing wrong with record {number}");
     ensure!(verified.damage.len() == 1, "omnibus verify reports more than one place: {:?}", verified.damage);

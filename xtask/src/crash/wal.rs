@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 const PAGE: usize = 4096;
-/// An edit of the manifest, and the kind of one.
+/// An edit of the manifest, and the kinds that the search needs.
 const SLOT: usize = 1024;
+const SEGMENT_GIVEN_UP: u32 = 2;
 const SEGMENT_BEGINS: u32 = 7;
+const SEGMENT_COMPLETE: u32 = 8;
+const ROOT_PAGES: [&str; 2] = ["SUPER.a", "SUPER.b"];
 const MAGIC: &[u8; 4] = b"OmBk";
 /// A record of the load: `#`, twelve digits, `#`.
 const NUMBER_DIGITS: usize = 12;
@@ -27,28 +30,96 @@ pub(super) struct Block {
     /// The newest block that was known to be durable when this one was made.
     durable: u64,
     /// The numbers of the load's records in it, and where in the file each stands.
-    pub(super) numbers: Vec<(u64, u64)>,
+    numbers: Vec<(u64, u64)>,
 }
 
-/// Returns the blocks of a data directory, oldest first.
-pub(super) fn blocks(data: &Path) -> Result<Vec<Block>> {
-    let mut blocks = Vec::new();
-    for entry in fs::read_dir(data.join("wal")).context("cannot list the log")?.flatten() {
-        if entry.path().extension().is_some_and(|ending| ending == "seg") {
-            blocks.extend(of_file(&entry.path())?);
+/// A dead broker's log.
+#[derive(Debug, Default)]
+pub(super) struct Wal {
+    /// Oldest first.
+    blocks: Vec<Block>,
+    /// The newest block that anything calls durable: a later block, or the root page.
+    durable: u64,
+    /// The segment that was being written; those that wait for their turn have higher numbers.
+    begun_last: Option<u64>,
+}
+
+/// What a manifest says of segments.
+#[derive(Debug, Default, PartialEq)]
+struct Segments {
+    /// Those that have blocks which count.
+    live: BTreeSet<u64>,
+    begun_last: Option<u64>,
+}
+
+impl Wal {
+    pub(super) fn read(data: &Path) -> Result<Self> {
+        let root = newest_root(data)?;
+        let manifest = data.join("manifest").join(u64_at(&root, 32).to_string());
+        let manifest = fs::read(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+        let Segments { live, begun_last } = segments(&manifest);
+        let mut blocks = Vec::new();
+        for &number in &live {
+            let file = of_file(&data.join(format!("wal/{number:010}.seg")))?;
+            // What a recycled segment held before is of an older epoch.
+            blocks.extend(file.into_iter().filter(|block| block.epoch == number));
+        }
+        blocks.sort_by_key(|block| block.sequence);
+        let announced = blocks.iter().map(|block| block.durable).max().unwrap_or(0);
+        Ok(Self { blocks, durable: announced.max(u64_at(&root, 40)), begun_last })
+    }
+
+    /// The newest block, unless its segment has ended: behind that, nothing can be a torn write.
+    pub(super) fn newest(&self) -> Option<&Block> {
+        self.blocks.last().filter(|newest| Some(newest.epoch) == self.begun_last)
+    }
+
+    /// The newest blocks of which no record was acknowledged and that nothing calls durable.
+    pub(super) fn unacknowledged_tail(&self, acknowledged: &BTreeSet<u64>) -> &[Block] {
+        let is_open = |block: &Block| {
+            let is_told = block.numbers.iter().any(|(number, _)| acknowledged.contains(number));
+            !block.numbers.is_empty() && !is_told && block.sequence > self.durable
+        };
+        let length = self.blocks.iter().rev().take_while(|block| is_open(block)).count();
+        &self.blocks[self.blocks.len() - length..]
+    }
+
+    /// Flips a bit in the middle of a record that was acknowledged, old enough that later blocks
+    /// say that it is durable. Returns the record's number.
+    pub(super) fn rot(&self, acknowledged: &BTreeSet<u64>) -> Result<u64> {
+        let all_known = |block: &&Block| {
+            !block.numbers.is_empty() && block.numbers.iter().all(|(number, _)| acknowledged.contains(number))
+        };
+        let older = &self.blocks[..self.blocks.len() / 2];
+        let victim = older.iter().rev().find(all_known).context("no block was acknowledged whole")?;
+        let (number, at) = victim.numbers[victim.numbers.len() / 2];
+        flip(&victim.file, at + 100)?;
+        Ok(number)
+    }
+}
+
+/// The root page of the higher generation. The broker was killed, not the machine: both are whole.
+fn newest_root(data: &Path) -> Result<Vec<u8>> {
+    let pages = ROOT_PAGES.iter().filter_map(|name| fs::read(data.join(name)).ok());
+    let whole = pages.filter(|page| page.len() >= 64);
+    whole.max_by_key(|page| u64_at(page, 8)).context("there is no root page")
+}
+
+fn segments(manifest: &[u8]) -> Segments {
+    let mut segments = Segments::default();
+    for edit in manifest.chunks_exact(SLOT) {
+        let number = u64_at(edit, 24);
+        match u32_at(edit, 4) {
+            SEGMENT_GIVEN_UP => drop(segments.live.remove(&number)),
+            SEGMENT_COMPLETE => drop(segments.live.insert(number)),
+            SEGMENT_BEGINS => {
+                segments.live.insert(number);
+                segments.begun_last = Some(number);
+            }
+            _ => {}
         }
     }
-    blocks.sort_by_key(|block| (block.epoch, block.sequence));
-    // What a recycled segment held before is of an older epoch and comes before all others.
-    let mut chain: Vec<Block> = Vec::new();
-    for block in blocks.into_iter().rev() {
-        if chain.last().is_some_and(|newer| newer.sequence != block.sequence + 1) {
-            break;
-        }
-        chain.push(block);
-    }
-    chain.reverse();
-    Ok(chain)
+    segments
 }
 
 fn of_file(path: &Path) -> Result<Vec<Block>> {
@@ -97,33 +168,6 @@ fn numbers(bytes: &[u8], start: u64) -> Vec<(u64, u64)> {
     found
 }
 
-/// The newest blocks of which no record was acknowledged and that nothing calls durable: no
-/// later block does, nor does a segment after theirs, which begins when they are.
-pub(super) fn unacknowledged_tail<'b>(blocks: &'b [Block], acknowledged: &BTreeSet<u64>) -> &'b [Block] {
-    let durable = blocks.iter().map(|block| block.durable).max().unwrap_or(0);
-    let is_open = |block: &Block| {
-        let is_told = block.numbers.iter().any(|(number, _)| acknowledged.contains(number));
-        !block.numbers.is_empty() && !is_told && block.sequence > durable
-    };
-    let length = blocks.iter().rev().take_while(|block| is_open(block)).count();
-    &blocks[blocks.len() - length..]
-}
-
-/// Whether a block is in the segment that the log was writing; those that wait for their turn
-/// have higher numbers. See `docs/formats/manifest.md`.
-pub(super) fn is_begun_last(block: &Block, data: &Path) -> Result<bool> {
-    let manifests = fs::read_dir(data.join("manifest"))?.flatten().map(|entry| entry.path());
-    let number = |path: &Path| path.file_name()?.to_str()?.parse::<u64>().ok();
-    let newest = manifests.max_by_key(|path| number(path)).context("there is no manifest")?;
-    Ok(begun_last(&fs::read(newest)?).is_some_and(|begun| block.file.ends_with(format!("{begun:010}.seg"))))
-}
-
-/// The segment of the last edit that says that one is written from now on.
-fn begun_last(manifest: &[u8]) -> Option<u64> {
-    let mut edits = manifest.chunks_exact(SLOT);
-    edits.rfind(|edit| u32_at(edit, 4) == SEGMENT_BEGINS).map(|edit| u64_at(edit, 24))
-}
-
 /// Ends a file in the middle of the tail; where there is none, behind the newest block.
 pub(super) fn truncate(tail: &[Block], newest: &Block) -> Result<bool> {
     let length = match tail.first() {
@@ -151,18 +195,6 @@ pub(super) fn spoil(tail: &[Block], newest: &Block) -> Result<bool> {
     Ok(true)
 }
 
-/// Flips a bit in the middle of a record that was acknowledged, old enough that later blocks
-/// say that it is durable. Returns the record's number.
-pub(super) fn rot(blocks: &[Block], acknowledged: &BTreeSet<u64>) -> Result<u64> {
-    let all_known = |block: &&Block| {
-        !block.numbers.is_empty() && block.numbers.iter().all(|(number, _)| acknowledged.contains(number))
-    };
-    let victim = blocks[..blocks.len() / 2].iter().rev().find(all_known).context("no block was acknowledged whole")?;
-    let (number, at) = victim.numbers[victim.numbers.len() / 2];
-    flip(&victim.file, at + 100)?;
-    Ok(number)
-}
-
 fn flip(path: &Path, at: u64) -> Result<()> {
     let file: File = OpenOptions::new().read(true).write(true).open(path)?;
     let mut byte = [0];
@@ -186,22 +218,26 @@ mod tests {
     }
 
     #[test]
-    fn the_segment_that_is_written_is_told_from_those_that_wait() {
+    fn given_up_segments_and_those_that_wait_have_no_blocks_that_count() {
         let edit = |kind: u8, number: u8| {
             let mut slot = vec![0; SLOT];
             (slot[4], slot[24]) = (kind, number);
             slot
         };
-        let manifest = [edit(1, 4), edit(7, 4), edit(1, 5), edit(7, 5), edit(1, 6), vec![0; SLOT]].concat();
-        assert_eq!(begun_last(&manifest), Some(5));
+        let manifest = [edit(8, 3), edit(1, 4), edit(7, 4), edit(2, 3), edit(7, 5), edit(1, 6), vec![0; SLOT]].concat();
+        assert_eq!(segments(&manifest), Segments { live: [4, 5].into(), begun_last: Some(5) });
     }
 
     #[test]
     fn the_tail_ends_at_the_newest_acknowledged_record() {
-        let blocks = [block(1, &[1]), block(2, &[2, 3]), block(3, &[4]), block(4, &[5])];
-        let tail = |acknowledged: &[u64]| unacknowledged_tail(&blocks, &acknowledged.iter().copied().collect()).len();
-        assert_eq!(tail(&[1, 3]), 2);
-        assert_eq!(tail(&[1, 5]), 0);
-        assert_eq!(tail(&[1]), 2, "blocks 1 and 2 are known to be durable");
+        let blocks = vec![block(1, &[1]), block(2, &[2, 3]), block(3, &[4]), block(4, &[5])];
+        let mut wal = Wal { blocks, durable: 2, begun_last: Some(1) };
+        let tail =
+            |wal: &Wal, acknowledged: &[u64]| wal.unacknowledged_tail(&acknowledged.iter().copied().collect()).len();
+        assert_eq!(tail(&wal, &[1, 3]), 2);
+        assert_eq!(tail(&wal, &[1, 5]), 0);
+        assert_eq!(tail(&wal, &[1]), 2, "blocks 1 and 2 are known to be durable");
+        wal.durable = 4;
+        assert_eq!(tail(&wal, &[1]), 0, "the root page says that all are durable");
     }
 }
