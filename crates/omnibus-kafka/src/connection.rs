@@ -27,6 +27,9 @@ const PENDING_BYTES_MAX: usize = 16 << 20;
 /// What is read at a time.
 const READ_BYTES: usize = 64 << 10;
 
+/// How much is received before anybody has said what is coming.
+const FIRST_BYTES: usize = 16 << 10;
+
 /// The most room made at once for a request that has begun to arrive.
 const ROOM_BYTES_MAX: usize = 1 << 20;
 
@@ -189,20 +192,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(Event::Received(received.map_err(|_| ConnectionError::Idle)??))
     }
 
-    /// Makes room to receive; the buffer grows only with what has arrived, and all beyond the
-    /// first part is paid for.
+    /// Makes room to receive: a first part, and once that has arrived the rest of the frame, as
+    /// far as [`ROOM_BYTES_MAX`] goes at a time. All beyond the first part is paid for.
     async fn make_room(&mut self) -> Result<(), ConnectionError> {
         let (arrived, room) = (self.received.len(), self.received.capacity() - self.received.len());
-        if arrived < READ_BYTES {
-            if room < READ_BYTES / 4 {
-                self.received.reserve(READ_BYTES / 4);
+        if arrived < FIRST_BYTES {
+            if room < FIRST_BYTES {
+                self.received.reserve(FIRST_BYTES);
             }
         } else if room == 0 {
-            let more = arrived.min(ROOM_BYTES_MAX);
+            let more = self.missing().clamp(FIRST_BYTES, ROOM_BYTES_MAX);
             self.held.join(self.context.budget.take(more).await.ok_or(ConnectionError::OutOfMemory)?);
             self.received.reserve(more);
         }
         Ok(())
+    }
+
+    /// What has not arrived yet of the first frame.
+    fn missing(&self) -> usize {
+        let Some(prefix) = self.received.first_chunk::<4>() else { return 0 };
+        let wanted = usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0);
+        wanted.saturating_add(prefix.len()).saturating_sub(self.received.len())
     }
 }
 
