@@ -43,14 +43,23 @@ pub const fn group_of(command: &Command) -> Option<&GroupName> {
         | Command::ExpireBefore { .. }
         | Command::AlterBrokers { .. }
         | Command::AlterGroup { .. }
+        | Command::FanOut(_)
         | Command::Tick => None,
     }
 }
 
-/// Returns the one queue that a command speaks to: afterwards, somebody who waits there may be
+/// Returns the queues that a command speaks to: afterwards, somebody who waits there may be
 /// answered. [`Command::Append`] may speak to a stream that is none.
-#[must_use]
-pub fn queue_of(command: &Command) -> Option<StreamId> {
+pub fn queues_of(command: &Command) -> impl Iterator<Item = StreamId> + use<'_> {
+    let targets = match command {
+        Command::FanOut(fan_out) => &fan_out.targets[..],
+        _ => &[],
+    };
+    queue_of(command).into_iter().chain(targets.iter().map(|target| target.stream))
+}
+
+/// Returns the queue of a command that speaks to one.
+fn queue_of(command: &Command) -> Option<StreamId> {
     match command {
         Command::Append(append) => Some(append.stream),
         Command::Enqueue(enqueue) => Some(enqueue.append.stream),
@@ -88,6 +97,7 @@ pub fn queue_of(command: &Command) -> Option<StreamId> {
         | Command::ForgetTopic { .. }
         | Command::AlterBrokers { .. }
         | Command::AlterGroup { .. }
+        | Command::FanOut(_)
         | Command::Tick => None,
     }
 }

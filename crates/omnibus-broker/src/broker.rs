@@ -100,6 +100,7 @@ impl Broker {
 
             Command::ConfigureCursor { stream, config } => queues.configure(agenda, streams, (*stream, *config)),
             Command::Enqueue(enqueue) => queues.enqueue(at, (agenda, streams), enqueue),
+            Command::FanOut(fan_out) => Ok(queues.fan_out(at, (agenda, streams), fan_out)),
             Command::Acquire(Acquire { stream, .. })
             | Command::Settle { stream, .. }
             | Command::Extend { stream, .. }

@@ -27,7 +27,7 @@ mod agenda;
 mod moment;
 mod limits;
 
-pub use addressee::{group_of, queue_of};
+pub use addressee::{group_of, queues_of};
 pub use broker::Broker;
 pub use checkpoint::DecodeError;
 pub use limits::BrokerLimits;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::command::{Append, Enqueue};
+use omnibus_model::command::{Append, Enqueue, FanOut};
 use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::queue::{CursorConfig, Origin};
 use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId};
@@ -95,6 +95,29 @@ impl Queues {
             cursor.keep_appointment(agenda, stream);
         }
         Ok(Applied { outcome: Outcome::Enqueued(appended), changed: applied.changed })
+    }
+
+    /// Appends one record to many queues, each as if it came alone.
+    pub(crate) fn fan_out(
+        &mut self,
+        at: Moment<'_>,
+        (agenda, streams): (&mut Agenda, &mut Streams),
+        fan_out: &FanOut,
+    ) -> Applied {
+        let FanOut { batch, leader_epoch, targets } = fan_out;
+        let mut changed = false;
+        let results = targets.iter().map(|target| {
+            let append = Append { stream: target.stream, batch: *batch, leader_epoch: *leader_epoch };
+            let enqueue = Enqueue { append, envelope: target.envelope, origin: None };
+            let applied = self.enqueue(at, (&mut *agenda, &mut *streams), &enqueue)?;
+            changed |= applied.changed;
+            match applied.outcome {
+                Outcome::Enqueued(appended) => Ok(appended),
+                other => unreachable!("an enqueue ended in {other:?}"),
+            }
+        });
+        let results = results.collect();
+        Applied { outcome: Outcome::FannedOut { results }, changed }
     }
 
     /// Applies a command that speaks to one queue and no record's bytes.

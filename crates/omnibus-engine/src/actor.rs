@@ -133,6 +133,7 @@ fn payload_bytes(request: &Request) -> usize {
     match request {
         Request::Append(appending) => appending.payload.len(),
         Request::Enqueue(enqueueing) => enqueueing.bytes(),
+        Request::FanOut(fanning_out) => fanning_out.bytes(),
         _ => 0,
     }
 }

@@ -16,6 +16,7 @@ mod retention;
 mod mover;
 mod admitter;
 pub mod queues;
+pub mod fan_out;
 mod topics;
 pub mod questions;
 mod reading;

@@ -15,6 +15,7 @@ pub(crate) type Answer = Box<dyn FnOnce(Result<(), SubmitError>) + Send>;
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
     Grown { stream: StreamId },
+    ManyGrown { streams: Vec<StreamId> },
     Trimmed { stream: StreamId, before: Offset },
     StreamDropped { stream: StreamId },
     TopicChanged { topic: SharedTopic },
@@ -29,6 +30,9 @@ impl Effect {
         match (command, outcome) {
             (Command::Append(append), Outcome::Appended(_)) => Some(Self::Grown { stream: append.stream }),
             (Command::Enqueue(enqueue), Outcome::Enqueued(_)) => Some(Self::Grown { stream: enqueue.append.stream }),
+            (Command::FanOut(fan_out), _) => {
+                Some(Self::ManyGrown { streams: fan_out.targets.iter().map(|target| target.stream).collect() })
+            }
             (Command::Trim { stream, .. }, Outcome::Trimmed { start }) => {
                 Some(Self::Trimmed { stream: *stream, before: *start })
             }

@@ -5,6 +5,7 @@
 
 mod groups;
 mod queues;
+mod fan_out;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::sessions::Sessions;
 use crate::waiting::{JoinReply, SyncReply, Waiting};
 use crate::watch::Watches;
 
+pub use fan_out::FanningOut;
 pub use groups::Heartbeat;
 pub use queues::{EnqueueReply, Enqueueing};
 
@@ -66,6 +68,7 @@ pub enum Request {
     },
     Heartbeat(Heartbeat),
     Enqueue(Enqueueing),
+    FanOut(FanningOut),
     Receive(Receive),
     /// A question to the broker; its answer waits for all that came before it.
     Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
@@ -202,6 +205,7 @@ impl Shard {
             Request::Sync { command, reply } => self.sync(*command, reply),
             Request::Heartbeat(heartbeat) => self.heartbeat(heartbeat),
             Request::Enqueue(enqueueing) => self.enqueue(enqueueing),
+            Request::FanOut(fanning_out) => self.fan_out(fanning_out),
             Request::Receive(receive) => self.receive(receive),
             Request::Ask(question) => {
                 let answer = question(&self.broker);
@@ -433,6 +437,7 @@ impl Shard {
     fn take_effect(&self, effect: Effect) {
         match effect {
             Effect::Grown { stream } => self.shared.watches.wake(stream),
+            Effect::ManyGrown { streams } => streams.into_iter().for_each(|stream| self.shared.watches.wake(stream)),
             Effect::Trimmed { stream, before } => self.shared.log.trim(stream, before),
             Effect::StreamDropped { stream } => {
                 self.shared.log.drop_stream(stream);
@@ -472,6 +477,7 @@ impl std::fmt::Debug for Request {
             Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
             Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
             Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.stream).finish(),
+            Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.targets.len()).finish(),
             Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
             Self::Ask(_) => f.write_str("Ask"),
             Self::Checkpoint { .. } => f.write_str("Checkpoint"),

@@ -166,6 +166,9 @@ pub enum Command {
         group: GroupName,
         change: ConfigChange<GroupConfig>,
     },
+
+    // Of a data shard.
+    FanOut(Box<FanOut>),
 }
 
 /// Creates a queue.
@@ -185,6 +188,23 @@ pub struct Enqueue {
     pub envelope: Envelope,
     /// Where it was moved from.
     pub origin: Option<Origin>,
+}
+
+/// Appends one record to many queues; what they share of its payload travels once beside the
+/// command. A queue that refuses it does not keep the others from getting it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// A batch of one record, as long as with a plain envelope.
+    pub batch: BatchInfo,
+    pub leader_epoch: LeaderEpoch,
+    pub targets: Vec<Target>,
+}
+
+/// A queue that a record goes to, and what the queue acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub stream: StreamId,
+    pub envelope: Envelope,
 }
 
 /// Takes leases of the next records.

@@ -107,6 +107,11 @@ pub enum Outcome {
         group: GroupName,
         config: GroupConfig,
     },
+
+    /// For each target, in order; a duplicate is one of a deduplication id.
+    FannedOut {
+        results: Vec<Result<Appended, Refusal>>,
+    },
 }
 
 /// What a receive got.

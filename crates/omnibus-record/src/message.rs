@@ -4,6 +4,7 @@
 //! whatever places, finds and keeps batches takes it for a batch of one record. The layout is in
 //! `docs/formats/message.md`.
 
+mod shared;
 mod envelope;
 mod history;
 mod native;
@@ -20,6 +21,7 @@ use input::Input;
 
 pub use history::{Departure, History};
 pub use native::{KafkaNative, Native, SqsAttribute, SqsNative, SqsValue};
+pub use shared::SharedMessage;
 
 /// The layout behind the header; raised when it changes.
 const VERSION: u8 = 1;
@@ -57,7 +59,7 @@ impl Message {
     /// [`InvalidBatch::MessageTooLong`].
     pub fn encode(&self) -> Result<Encoded, InvalidBatch> {
         let mut head = Vec::with_capacity(256);
-        self.header(0).write(&mut head);
+        header(self.offset, self.timestamp).write(&mut head);
         head.push(VERSION);
         head.push(self.native.kind());
         head.push(envelope::flags(&self.envelope) | if self.history.is_some() { envelope::HISTORY } else { 0 });
@@ -93,24 +95,6 @@ impl Message {
         let offset = Offset(header.base_offset.cast_unsigned());
         let timestamp = Timestamp(header.max_timestamp);
         Ok(Self { offset, timestamp, envelope, native, history, body: input.rest() })
-    }
-
-    const fn header(&self, length: i32) -> BatchHeader {
-        BatchHeader {
-            base_offset: self.offset.0.cast_signed(),
-            length,
-            leader_epoch: -1,
-            magic: MESSAGE_MAGIC,
-            crc: 0,
-            attributes: 0,
-            last_offset_delta: 0,
-            base_timestamp: self.timestamp.0,
-            max_timestamp: self.timestamp.0,
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-            count: 1,
-        }
     }
 }
 
@@ -172,6 +156,25 @@ pub fn check_message(bytes: &Bytes) -> Result<(), InvalidBatch> {
     let declared = whole(bytes)?.crc;
     let computed = crc32c::crc32c(bytes.get(CHECKED_FROM..).unwrap_or_default());
     if declared == computed { Ok(()) } else { Err(InvalidBatch::ChecksumMismatch { declared, computed }) }
+}
+
+/// A header whose length and checksum are still to be filled in.
+const fn header(offset: Offset, timestamp: Timestamp) -> BatchHeader {
+    BatchHeader {
+        base_offset: offset.0.cast_signed(),
+        length: 0,
+        leader_epoch: -1,
+        magic: MESSAGE_MAGIC,
+        crc: 0,
+        attributes: 0,
+        last_offset_delta: 0,
+        base_timestamp: timestamp.0,
+        max_timestamp: timestamp.0,
+        producer_id: -1,
+        producer_epoch: -1,
+        base_sequence: -1,
+        count: 1,
+    }
 }
 
 fn whole(bytes: &Bytes) -> Result<BatchHeader, InvalidBatch> {

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use omnibus_model::queue::{DeadLetterCause, Envelope, Origin};
-use omnibus_model::{DedupHash, GroupHash, MoveId, Offset, StreamId, Timestamp};
+use omnibus_model::{DedupHash, GroupHash, LeaderEpoch, MoveId, Offset, StreamId, Timestamp};
 use omnibus_record::{
     BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native, Record, Records, Rules,
     SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message, envelope_of, filter, find_newest,
-    find_timestamp, kafka_batch, validate,
+    find_timestamp, kafka_batch, stamp_message, validate,
 };
 use proptest::prelude::*;
 
@@ -122,6 +122,16 @@ proptest! {
         prop_assert_eq!(check_message(&bytes), Ok(()));
         prop_assert_eq!(envelope_of(&bytes), Ok(message.envelope));
         prop_assert_eq!(Message::decode(&bytes), Ok(message));
+    }
+
+    #[test]
+    fn a_shared_message_is_written_as_if_it_were_alone(message in message(), epoch in any::<u32>()) {
+        let (offset, epoch) = (message.offset, LeaderEpoch(epoch));
+        let (head, rest) = stamp_message(&message.encode().expect("short"), offset, epoch);
+        let shared = message.encode_shared().expect("short");
+        let own = shared.head(&message.envelope, offset, epoch);
+        prop_assert!(own.len() <= shared.head_bytes_max());
+        prop_assert_eq!([own, shared.rest().clone()].concat(), [head, rest].concat());
     }
 
     #[test]

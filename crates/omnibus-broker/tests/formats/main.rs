@@ -7,8 +7,8 @@ use bytes::Bytes;
 use expect_test::{Expect, expect};
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_model::command::{
-    Acquire, Admit, Append, CommitOffsets, ConsumerHeartbeat, CreateQueue, CreateTopic, Enqueue, JoinGroup, Leaver,
-    SyncGroup,
+    Acquire, Admit, Append, CommitOffsets, ConsumerHeartbeat, CreateQueue, CreateTopic, Enqueue, FanOut, JoinGroup,
+    Leaver, SyncGroup, Target,
 };
 use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use omnibus_model::group::{
@@ -309,6 +309,21 @@ fn brokers_altered() -> Command {
 fn group_altered() -> Command {
     let after = GroupConfig { session_timeout: Some(Millis(50_000)), heartbeat_interval: Some(Millis(6_000)) };
     Command::AlterGroup { group: group(), change: ConfigChange { before: GroupConfig::default(), after } }
+}
+
+#[test]
+fn fan_out_keeps_its_bytes() {
+    let batch = BatchInfo { format: RecordFormat::Message, producer: None, ..append().batch };
+    let plain = Target { stream: StreamId(7), envelope: Envelope::default() };
+    let full = Target { stream: StreamId(300), envelope: enqueue().envelope };
+    let fan_out = FanOut { batch, leader_epoch: LeaderEpoch(3), targets: vec![plain, full] };
+    check(
+        &Command::FanOut(Box::new(fan_out)),
+        &expect![[r#"
+        25 01 02 ac 02 01 00 03 02 07 00 00 00 00 00 ac 02 01 02 01 04 01 ff ff
+        ff ff ff ff ff ff ff 01 01 ac 02 04
+    "#]],
+    );
 }
 
 #[test]

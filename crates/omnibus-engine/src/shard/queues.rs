@@ -101,7 +101,7 @@ impl Shard {
             Command::Tick => self.receivers.queues().into_iter().for_each(|stream| self.settle_receivers(stream)),
             Command::DropStream { stream } => self.dismiss_receivers(*stream),
             command => {
-                if let Some(stream) = omnibus_broker::queue_of(command) {
+                for stream in omnibus_broker::queues_of(command) {
                     self.settle_receivers(stream);
                 }
             }
@@ -147,7 +147,7 @@ impl Shard {
             // Those who do chores ask again themselves.
             Command::Bury { .. } | Command::Admit(_) | Command::AdvanceMove { .. } => {}
             command => {
-                if let Some(stream) = omnibus_broker::queue_of(command) {
+                for stream in omnibus_broker::queues_of(command) {
                     self.note_chores_of(stream);
                 }
             }

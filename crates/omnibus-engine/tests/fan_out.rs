@@ -1,0 +1,109 @@
+//! One message to many queues, through the whole engine on a disk in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_engine::fan_out::Target;
+use omnibus_model::queue::{Envelope, RecordState};
+use omnibus_model::topic::Partition;
+use omnibus_model::{DedupHash, Offset, Refusal, StreamId, Timestamp};
+use omnibus_record::{Message, Native, SharedMessage, SqsNative};
+use support::{Node, acquire, bodies, queue_config};
+
+fn shared(body: &str) -> SharedMessage {
+    let timestamp = Timestamp(1_700_000_000_000);
+    let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
+    let message = Message {
+        offset: Offset::ZERO,
+        timestamp,
+        envelope: Envelope::default(),
+        native: Native::Sqs(native),
+        history: None,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    };
+    message.encode_shared().unwrap()
+}
+
+fn plain(queue: Partition) -> Target {
+    Target { queue, envelope: Envelope::default() }
+}
+
+async fn queues(node: &Node, count: usize) -> Vec<Partition> {
+    let mut queues = Vec::with_capacity(count);
+    for number in 0..count {
+        queues.push(node.queue(&format!("queue-{number}"), queue_config()).await);
+    }
+    queues
+}
+
+#[tokio::test]
+async fn every_queue_gets_the_message_and_those_who_wait_are_woken() {
+    let node = Node::start();
+    let queues = queues(&node, 20).await;
+    let shards: BTreeSet<_> = queues.iter().map(|queue| queue.shard).collect();
+    assert!(shards.len() > 1, "several shards take part");
+    node.send(queues[3], &["before"]).await;
+    let engine = node.engine.clone();
+    let waits = queues[0];
+    let waiting =
+        tokio::spawn(async move { engine.receive(waits, acquire(waits, 1), Duration::from_secs(3600)).await });
+    node.settled().await;
+    let targets: Vec<Target> = queues.iter().copied().map(plain).collect();
+    let answers = node.engine.fan_out(&shared("news"), &targets).await.unwrap();
+    let offsets: Vec<u64> = answers.into_iter().map(|answer| answer.unwrap().base.0).collect();
+    assert_eq!((offsets.len(), offsets[3], offsets.iter().sum::<u64>()), (20, 1, 1));
+    assert_eq!(waiting.await.unwrap().unwrap().leases.len(), 1);
+    assert_eq!(bodies(&node.receive(queues[3], 10).await), ["before", "news"]);
+    for queue in &queues[4..] {
+        assert_eq!(bodies(&node.receive(*queue, 10).await), ["news"]);
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn each_target_has_its_own_envelope_and_its_own_answer() {
+    let node = Node::start();
+    let queue = node.queue("orders", queue_config()).await;
+    let gone = Partition { stream: StreamId(u64::MAX), shard: queue.shard };
+    let dedup = Envelope { dedup: Some(DedupHash(5)), ..Envelope::default() };
+    let later = Envelope { deliver_at: Some(Timestamp(i64::MAX)), ..Envelope::default() };
+    let targets = [
+        Target { queue, envelope: dedup },
+        Target { queue: gone, envelope: Envelope::default() },
+        Target { queue, envelope: later },
+        Target { queue, envelope: dedup },
+    ];
+    let answers = node.engine.fan_out(&shared("news"), &targets).await.unwrap();
+    assert_eq!(answers[1], Err(Refusal::UnknownQueue { stream: gone.stream }));
+    let place = |answer: usize| answers[answer].as_ref().map(|appended| (appended.base.0, appended.duplicate));
+    assert_eq!([place(0), place(2), place(3)], [Ok((0, false)), Ok((1, false)), Ok((0, true))]);
+    assert_eq!(
+        node.engine.record_states(queue, vec![Offset(0)]).await.unwrap(),
+        [RecordState::Ready { delivery_count: 0 }]
+    );
+    let delivered = node.receive(queue, 10).await;
+    assert_eq!((bodies(&delivered), delivered[0].message.envelope), (vec!["news".to_owned()], dedup));
+    let held_back = node.engine.messages(queue.stream, vec![Offset(1)]).await.unwrap();
+    assert_eq!(held_back[&Offset(1)].envelope, later);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_fanned_out_survives_a_power_cut() {
+    let node = Node::start();
+    let queues = queues(&node, 5).await;
+    let targets: Vec<Target> = queues.iter().copied().map(plain).collect();
+    node.engine.fan_out(&shared("news"), &targets).await.unwrap();
+    let node = node.restarted_after_a_power_cut();
+    for queue in queues {
+        let delivered = node.receive(queue, 10).await;
+        assert_eq!((bodies(&delivered), delivered[0].message.offset), (vec!["news".to_owned()], Offset(0)));
+    }
+    node.stop().await;
+}

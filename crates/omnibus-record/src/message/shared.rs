@@ -1,0 +1,91 @@
+//! A message that many queues get: each has a beginning of its own, and all share the rest.
+
+use bytes::Bytes;
+use omnibus_model::queue::Envelope;
+use omnibus_model::{BatchInfo, LeaderEpoch, Offset, RecordFormat, Timestamp};
+
+use super::{CRC, Message, VERSION, envelope, header, output, put};
+use crate::batch::{CHECKED_FROM, HEADER_BYTES, LENGTH_EXCLUDES};
+use crate::error::InvalidBatch;
+
+/// The longest beginning: the header, three bytes that say what follows, and a full envelope.
+const HEAD_BYTES_MAX: usize = HEADER_BYTES + 3 + 8 + 8 + 8 + 16 + 1;
+
+/// A message without its envelope and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedMessage {
+    /// The native section, the history and the body.
+    rest: Bytes,
+    rest_crc: u32,
+    timestamp: Timestamp,
+    /// The native section's kind.
+    kind: u8,
+    /// Those that are not the envelope's.
+    flags: u8,
+}
+
+impl Message {
+    /// Writes down what all queues share of the message; its envelope is left out.
+    ///
+    /// # Errors
+    /// [`InvalidBatch::MessageTooLong`].
+    pub fn encode_shared(&self) -> Result<SharedMessage, InvalidBatch> {
+        let mut rest = Vec::with_capacity(self.body.len().saturating_add(256));
+        output::section(&mut rest, |out| self.native.write(out));
+        if let Some(history) = &self.history {
+            output::section(&mut rest, |out| history.write(out));
+        }
+        rest.extend_from_slice(&self.body);
+        let bytes = rest.len().saturating_add(HEAD_BYTES_MAX);
+        i32::try_from(bytes).map_err(|_| InvalidBatch::MessageTooLong { bytes })?;
+        let flags = if self.history.is_some() { envelope::HISTORY } else { 0 };
+        let (timestamp, kind, rest_crc) = (self.timestamp, self.native.kind(), crc32c::crc32c(&rest));
+        Ok(SharedMessage { rest: rest.into(), rest_crc, timestamp, kind, flags })
+    }
+}
+
+impl SharedMessage {
+    /// What all queues share.
+    #[must_use]
+    pub const fn rest(&self) -> &Bytes {
+        &self.rest
+    }
+
+    /// The most bytes that one queue's own beginning takes.
+    #[must_use]
+    pub const fn head_bytes_max(&self) -> usize {
+        HEAD_BYTES_MAX
+    }
+
+    /// What the broker must know of it; the bytes are those with a plain envelope.
+    #[must_use]
+    pub fn batch(&self) -> BatchInfo {
+        let bytes = self.rest.len().saturating_add(HEADER_BYTES).saturating_add(3);
+        BatchInfo {
+            format: RecordFormat::Message,
+            count: 1,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            timestamp_max: self.timestamp,
+            producer: None,
+        }
+    }
+
+    /// Writes the beginning of one queue's record: its place and envelope, and a checksum that
+    /// covers the rest, too.
+    #[must_use]
+    pub fn head(&self, envelope: &Envelope, base: Offset, epoch: LeaderEpoch) -> Bytes {
+        let mut head = Vec::with_capacity(HEAD_BYTES_MAX);
+        header(base, self.timestamp).write(&mut head);
+        head.push(VERSION);
+        head.push(self.kind);
+        head.push(envelope::flags(envelope) | self.flags);
+        envelope::write(envelope, &mut head);
+        let length = head.len().saturating_add(self.rest.len()).saturating_sub(LENGTH_EXCLUDES);
+        put(&mut head, 8, &i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
+        let own_crc = crc32c::crc32c(head.get(CHECKED_FROM..).unwrap_or_default());
+        let crc = crc32c::crc32c_combine(own_crc, self.rest_crc, self.rest.len());
+        put(&mut head, CRC.start, &crc.to_be_bytes());
+        put(&mut head, 12, &epoch.0.to_be_bytes());
+        head.into()
+    }
+}
