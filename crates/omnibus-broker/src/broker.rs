@@ -16,7 +16,7 @@ use omnibus_model::{
 };
 
 use crate::agenda::{Agenda, Due};
-use crate::checkpoint::{self, DecodeError, Version};
+use crate::checkpoint::{self, DecodeError};
 use crate::classic::ClassicGroup;
 use crate::configs::Configs;
 use crate::consumer::ConsumerGroup;
@@ -25,9 +25,9 @@ use crate::group::Membership;
 use crate::groups::Groups;
 use crate::limits::BrokerLimits;
 use crate::moment::Moment;
-use crate::queues::{Queues, QueuesThree};
+use crate::queues::Queues;
 use crate::streams::{Stream, Streams};
-use crate::topics::{Topics, TopicsOne};
+use crate::topics::Topics;
 
 /// The memory of one shard. Equal histories give equal brokers.
 ///
@@ -136,22 +136,7 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda, queues, configs) = match checkpoint::open(bytes)? {
-            (Version::Four, state) => checkpoint::decode(state)?,
-            (Version::Three, state) => {
-                let (topics, streams, groups, agenda, queues, configs) =
-                    checkpoint::decode::<(_, _, _, _, QueuesThree, _)>(state)?;
-                (topics, streams, groups, agenda, Queues::from(queues), configs)
-            }
-            (Version::Two, state) => {
-                let (topics, streams, groups, agenda, queues) = checkpoint::decode::<(_, _, _, _, QueuesThree)>(state)?;
-                (topics, streams, groups, agenda, Queues::from(queues), Configs::default())
-            }
-            (Version::One, state) => {
-                let (topics, streams, groups, agenda) = checkpoint::decode::<(TopicsOne, _, _, _)>(state)?;
-                (Topics::from(topics), streams, groups, agenda, Queues::default(), Configs::default())
-            }
-        };
+        let (topics, streams, groups, agenda, queues, configs) = checkpoint::decode(checkpoint::open(bytes)?)?;
         Ok(Self { limits, topics, streams, groups, queues, agenda, configs })
     }
 

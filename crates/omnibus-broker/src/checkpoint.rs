@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// The first bytes of every checkpoint.
 const MAGIC: [u8; 4] = *b"OMBR";
-/// Raise it with every change of the layout, and keep reading the versions before.
+/// Raise it with every change of the layout. From the first release on, the versions before are read too.
 const VERSION: u16 = 4;
 const HEADER_BYTES: usize = MAGIC.len() + size_of::<u16>();
 
@@ -14,7 +14,7 @@ const HEADER_BYTES: usize = MAGIC.len() + size_of::<u16>();
 pub enum DecodeError {
     #[error("these bytes are not a broker's checkpoint")]
     NotACheckpoint,
-    #[error("checkpoint version {found} is unknown, {VERSION} is the newest this broker reads")]
+    #[error("checkpoint version {found} is unknown, this broker reads {VERSION}")]
     UnknownVersion { found: u16 },
     #[error("the checkpoint is damaged: {reason}")]
     Damaged { reason: String },
@@ -28,29 +28,14 @@ pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(state, bytes).expect("plain memory always serialises")
 }
 
-/// The layouts that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// Before there were queues.
-    One,
-    /// Before there was what administrators set.
-    Two,
-    /// When queues knew plain records only.
-    Three,
-    Four,
-}
-
-/// Tells which layout the bytes have, and where the state begins.
-pub(crate) fn open(bytes: &[u8]) -> Result<(Version, &[u8]), DecodeError> {
+/// Tells where the state begins.
+pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (header, state) = bytes.split_at_checked(HEADER_BYTES).ok_or(DecodeError::NotACheckpoint)?;
     let Some([low, high]) = header.strip_prefix(&MAGIC) else {
         return Err(DecodeError::NotACheckpoint);
     };
     match u16::from_le_bytes([*low, *high]) {
-        1 => Ok((Version::One, state)),
-        2 => Ok((Version::Two, state)),
-        3 => Ok((Version::Three, state)),
-        VERSION => Ok((Version::Four, state)),
+        VERSION => Ok(state),
         found => Err(DecodeError::UnknownVersion { found }),
     }
 }

@@ -31,13 +31,11 @@ mod place;
 mod delays;
 mod repeats;
 mod index;
-mod old;
 
 use crate::agenda::{Agenda, Due};
 use crate::runs::Runs;
 use delays::{Delays, Expiries};
 use index::GroupIndex;
-pub(crate) use old::CursorThree;
 use repeats::Repeats;
 
 /// The end of time: a lease until then never runs out.

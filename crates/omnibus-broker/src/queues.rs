@@ -11,7 +11,7 @@ use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Agenda, Due};
-use crate::cursor::{Cursor, CursorThree};
+use crate::cursor::Cursor;
 use crate::moment::Moment;
 use crate::streams::{Stream, Streams};
 
@@ -191,19 +191,6 @@ impl Queues {
     fn known(&mut self, stream: StreamId) -> Result<&mut Cursor, Refusal> {
         let cursor = self.by_stream.get_mut(&stream);
         cursor.map(|cursor| &mut **cursor).ok_or(Refusal::UnknownQueue { stream })
-    }
-}
-
-/// Every queue as versions 2 and 3 of the checkpoint have them.
-#[derive(Debug, Deserialize)]
-pub(crate) struct QueuesThree {
-    by_stream: BTreeMap<StreamId, CursorThree>,
-}
-
-impl From<QueuesThree> for Queues {
-    fn from(old: QueuesThree) -> Self {
-        let cursors = old.by_stream.into_iter();
-        Self { by_stream: cursors.map(|(stream, cursor)| (stream, Box::new(cursor.into()))).collect() }
     }
 }
 

@@ -9,7 +9,7 @@ use omnibus_model::outcome::Applied;
 use omnibus_model::queue::{Queue, QueueConfig};
 use omnibus_model::refusal::Limited;
 use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
-use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, Timestamp, TopicId, TopicName};
+use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::BrokerLimits;
@@ -175,37 +175,4 @@ impl Topics {
 
 fn unknown(name: &TopicName) -> Refusal {
     Refusal::UnknownTopic { topic: name.clone() }
-}
-
-/// Every topic as version 1 of the checkpoint has them.
-#[derive(Debug, Deserialize)]
-pub(crate) struct TopicsOne {
-    by_name: BTreeMap<TopicName, TopicOne>,
-    partitions: u64,
-    stream_next: u64,
-    producer_next: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct TopicOne {
-    name: TopicName,
-    id: TopicId,
-    partitions: Vec<Partition>,
-    config: TopicConfig,
-    created_at: Timestamp,
-}
-
-impl From<TopicsOne> for Topics {
-    fn from(old: TopicsOne) -> Self {
-        let topic = |(name, old): (TopicName, TopicOne)| {
-            let TopicOne { name: own, id, partitions, config, created_at } = old;
-            (name, Arc::new(Topic { name: own, id, partitions, config, created_at, queue: None }))
-        };
-        Self {
-            by_name: old.by_name.into_iter().map(topic).collect(),
-            partitions: old.partitions,
-            stream_next: old.stream_next,
-            producer_next: old.producer_next,
-        }
-    }
 }
