@@ -35,7 +35,7 @@ mod index;
 use crate::agenda::{Agenda, Due};
 use crate::runs::Runs;
 use delays::{Delays, Expiries};
-use index::GroupIndex;
+use index::{GroupIndex, Standing};
 use repeats::Repeats;
 
 /// The end of time: a lease until then never runs out.
@@ -60,8 +60,8 @@ pub(crate) struct Cursor {
 
     /// What is known of single records.
     records: BTreeMap<Offset, Record>,
-    /// Plain records that are ready again, by their rank.
-    ready: BTreeSet<(Offset, Offset)>,
+    /// Plain records that are ready again, by where they stand.
+    ready: BTreeSet<(Standing, Offset)>,
     /// When leases end, and delays of records that came back.
     timers: BTreeSet<(Timestamp, Offset)>,
     /// Records that were never ready yet.
@@ -107,7 +107,8 @@ enum Place {
         until: Timestamp,
         holder: Option<HolderId>,
     },
-    /// Ready again. Its rank is its offset, or that of the record before which it stands.
+    /// Ready again. Its rank is its offset, or that of the record before which it stands, alone or
+    /// with its group.
     Ready {
         rank: Offset,
     },

@@ -49,7 +49,8 @@ pub struct CursorConfig {
     pub leases_max: u32,
     /// A record that comes back after so many deliveries is a dead letter.
     pub deliveries_max: Option<u32>,
-    /// A record that comes back after so many deliveries goes behind all that are there then.
+    /// A record that comes back after so many deliveries goes behind all that are there then; in an
+    /// ordered queue its group goes with it.
     pub back_after: Option<u32>,
     /// What becomes of dead letters.
     pub dead_letters: DeadLetters,

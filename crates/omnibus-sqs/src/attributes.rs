@@ -13,6 +13,9 @@ use crate::names::QueueName;
 /// A record that comes back after so many deliveries goes behind all others, as on AWS.
 const BACK_AFTER: u32 = 3;
 
+/// A group of a FIFO queue goes there with the first record that comes back, as on AWS.
+const GROUP_BACK_AFTER: u32 = 1;
+
 /// What messages a standard queue may have out on lease, and a FIFO queue looks at.
 pub(crate) const IN_FLIGHT_MAX: u32 = 120_000;
 
@@ -91,7 +94,7 @@ fn standard() -> QueueConfig {
 fn fifo() -> QueueConfig {
     let mut config = standard();
     config.cursor.order = DeliveryOrder::Ordered;
-    config.cursor.back_after = None;
+    config.cursor.back_after = Some(GROUP_BACK_AFTER);
     config.cursor.late = LateHolders::Refused;
     config
 }

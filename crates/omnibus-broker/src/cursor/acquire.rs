@@ -63,15 +63,15 @@ impl Cursor {
     pub(super) fn next_turn(&mut self) -> Option<Turn> {
         self.groups.refresh(self.leased);
         let fresh = (self.next < self.horizon).then_some(self.next);
-        let again = self.ready.first().filter(|(rank, _)| fresh.is_none_or(|fresh| *rank <= fresh));
+        let again = self.ready.first().filter(|(at, _)| fresh.is_none_or(|fresh| at.before <= fresh));
         let plain = match again {
-            Some((rank, offset)) => Some((*rank, Turn::Again(*offset))),
+            Some((at, offset)) => Some((at.before, Turn::Again(*offset))),
             None => fresh.map(|offset| (offset, Turn::Fresh(offset))),
         };
-        let group = self.groups.first_ready().map(|(offset, group)| (offset, Turn::Group(group, offset)));
+        let group = self.groups.first_ready().map(|(at, offset, group)| (at.before, Turn::Group(group, offset)));
         let noisy = || self.groups.first_noisy().map(|(offset, group)| Turn::Group(group, offset));
         match (plain, group) {
-            (Some((rank, _)), Some((offset, turn))) if offset < rank => Some(turn),
+            (Some((rank, _)), Some((other, turn))) if other < rank => Some(turn),
             (Some((_, turn)), _) | (None, Some((_, turn))) => Some(turn),
             (None, None) => noisy(),
         }

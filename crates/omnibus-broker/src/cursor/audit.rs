@@ -37,10 +37,17 @@ impl Cursor {
                     timers += 1;
                     assert!(self.timers.contains(&(until, *offset)), "the delay of {offset} ends");
                 }
-                Place::Ready { rank } if record.group.is_none() || rank != *offset => {
-                    assert!(self.ready.contains(&(rank, *offset)), "{offset} can be taken");
-                }
-                Place::Ready { .. } => assert!(self.groups.find(*offset) == record.group, "{offset} waits"),
+                Place::Ready { rank } => match self.group_of(*offset, record.group, rank) {
+                    None => {
+                        let standing = record.standing(*offset, rank);
+                        assert!(self.ready.contains(&(standing, *offset)), "{offset} can be taken");
+                    }
+                    Some(group) => {
+                        assert_eq!(self.groups.find(*offset), Some(group), "{offset} waits");
+                        let standing = record.standing(*offset, rank);
+                        assert_eq!(self.groups.standing(*offset), standing, "{offset} stands where it came back");
+                    }
+                },
                 Place::Dying { .. } => assert!(self.dying.contains(offset), "{offset} dies"),
             }
         }

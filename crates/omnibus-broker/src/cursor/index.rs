@@ -1,12 +1,14 @@
 //! Records that belong to groups: whose turn it is.
 //!
 //! In an ordered queue a group's records go in order: its first one only while no earlier one is
-//! away. In a standard queue groups are tenants: those that keep much of the queue busy go last.
+//! away. If that one came back undone, the group may stand behind others, so that a record that
+//! nobody can work on does not hold up the rest. In a standard queue groups are tenants: those that
+//! keep much of the queue busy go last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use omnibus_model::queue::DeliveryOrder;
-use omnibus_model::{GroupHash, Offset};
+use omnibus_model::{GroupHash, LeaseEpoch, Offset};
 use serde::{Deserialize, Serialize};
 
 /// A tenant with fewer records out on lease is never noisy.
@@ -21,10 +23,29 @@ pub(super) struct GroupIndex {
     groups: BTreeMap<GroupHash, Group>,
     /// Groups whose first record can be taken, by that record.
     ready: BTreeSet<(Offset, GroupHash)>,
+    /// Groups whose first record can be taken and stands elsewhere than where it lies.
+    again: BTreeSet<(Standing, GroupHash)>,
+    /// Where the records stand that came back and went behind others.
+    back: BTreeMap<Offset, Standing>,
     /// Those that must wait until no other is ready, by their records out on lease.
     noisy: BTreeSet<(u32, Offset, GroupHash)>,
     /// Records in groups that are neither leased nor delayed.
     waiting: u64,
+}
+
+/// Where a ready record stands in its queue: before another one, and there among those that came
+/// back by the age of their leases, so that they take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Standing {
+    pub(super) before: Offset,
+    pub(super) leased: LeaseEpoch,
+}
+
+impl Standing {
+    /// A record's own place, behind those that stand before it.
+    pub(super) const fn own(offset: Offset) -> Self {
+        Self { before: offset, leased: LeaseEpoch(u64::MAX) }
+    }
 }
 
 /// One group.
@@ -44,12 +65,21 @@ enum Listed {
     #[default]
     Not,
     Ready(Offset),
+    Again(Standing),
     Noisy(u32, Offset),
 }
 
 impl GroupIndex {
     pub(super) const fn new(order: DeliveryOrder) -> Self {
-        Self { order, groups: BTreeMap::new(), ready: BTreeSet::new(), noisy: BTreeSet::new(), waiting: 0 }
+        Self {
+            order,
+            groups: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            again: BTreeSet::new(),
+            back: BTreeMap::new(),
+            noisy: BTreeSet::new(),
+            waiting: 0,
+        }
     }
 
     pub(super) const fn waiting(&self) -> u64 {
@@ -57,7 +87,7 @@ impl GroupIndex {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty() || !self.noisy.is_empty()
+        !self.ready.is_empty() || !self.again.is_empty() || !self.noisy.is_empty()
     }
 
     /// How many records a group has here, waiting or out on lease.
@@ -65,9 +95,16 @@ impl GroupIndex {
         self.groups.get(&group).map_or(0, |group| group.waiting.len() + group.leased as usize)
     }
 
-    /// The group that is next, and its first record.
-    pub(super) fn first_ready(&self) -> Option<(Offset, GroupHash)> {
-        self.ready.first().copied()
+    /// The group that is next: where it stands, and its first record.
+    pub(super) fn first_ready(&self) -> Option<(Standing, Offset, GroupHash)> {
+        let fresh = self.ready.first().map(|(first, hash)| (Standing::own(*first), *first, *hash));
+        let again = self.again.first().filter(|(at, _)| fresh.is_none_or(|(own, ..)| *at < own));
+        again.map_or(fresh, |(at, hash)| Some((*at, self.groups[hash].first_free()?, *hash)))
+    }
+
+    /// Where a waiting record stands.
+    pub(super) fn standing(&self, offset: Offset) -> Standing {
+        self.back.get(&offset).copied().unwrap_or(Standing::own(offset))
     }
 
     /// The least busy of the noisy groups, and its first record.
@@ -90,6 +127,12 @@ impl GroupIndex {
         self.list(group, leased);
     }
 
+    /// Adds a record that came back, and stands elsewhere with its group.
+    pub(super) fn push_back(&mut self, group: GroupHash, (offset, standing): (Offset, Standing), leased: u64) {
+        self.back.insert(offset, standing);
+        self.push(group, offset, leased);
+    }
+
     /// Takes the group's first record if it lies before `barrier`. The group has to be listed
     /// anew afterwards.
     pub(super) fn pop(&mut self, group: GroupHash, barrier: Offset) -> Option<Offset> {
@@ -97,6 +140,7 @@ impl GroupIndex {
         let offset = *waiting.front().filter(|first| **first < barrier)?;
         waiting.pop_front();
         self.waiting -= 1;
+        self.back.remove(&offset);
         Some(offset)
     }
 
@@ -106,6 +150,7 @@ impl GroupIndex {
         let place = waiting.binary_search(&offset).expect("the record waits in its group");
         waiting.remove(place);
         self.waiting -= 1;
+        self.back.remove(&offset);
         self.list(group, leased);
     }
 
@@ -150,16 +195,21 @@ impl GroupIndex {
     /// Puts a group into the list it belongs to, where `leased` of all records are out on lease.
     pub(super) fn list(&mut self, hash: GroupHash, leased: u64) {
         let Some(group) = self.groups.get_mut(&hash) else { return };
-        let listed = group.place(self.order, leased);
+        let listed = match group.place(self.order, leased) {
+            Listed::Ready(first) => self.back.get(&first).map_or(Listed::Ready(first), |at| Listed::Again(*at)),
+            listed => listed,
+        };
         if listed != group.listed {
             match std::mem::replace(&mut group.listed, listed) {
                 Listed::Not => {}
                 Listed::Ready(first) => drop(self.ready.remove(&(first, hash))),
+                Listed::Again(standing) => drop(self.again.remove(&(standing, hash))),
                 Listed::Noisy(busy, first) => drop(self.noisy.remove(&(busy, first, hash))),
             }
             match listed {
                 Listed::Not => {}
                 Listed::Ready(first) => drop(self.ready.insert((first, hash))),
+                Listed::Again(standing) => drop(self.again.insert((standing, hash))),
                 Listed::Noisy(busy, first) => drop(self.noisy.insert((busy, first, hash))),
             }
         }
@@ -177,7 +227,7 @@ impl GroupIndex {
         while let Some((_, hash)) = self.first_noisy().filter(|(_, hash)| !self.groups[hash].is_noisy(leased)) {
             self.list(hash, leased);
         }
-        while let Some((_, hash)) = self.first_ready().filter(|(_, hash)| self.groups[hash].is_noisy(leased)) {
+        while let Some((.., hash)) = self.first_ready().filter(|(.., hash)| self.groups[hash].is_noisy(leased)) {
             self.list(hash, leased);
         }
     }
@@ -219,7 +269,8 @@ impl GroupIndex {
         self.groups.iter().flat_map(|(hash, group)| group.waiting.iter().map(|offset| (*hash, *offset)))
     }
 
-    /// The first record of a group that could be taken, or is held up by none.
+    /// The first record of a group that is held up by none. Those that came back are known by
+    /// themselves.
     pub(super) fn first_waiting(&self) -> Option<Offset> {
         let noisy = self.noisy.iter().map(|(_, offset, _)| *offset).min();
         self.ready.first().map(|(offset, _)| *offset).into_iter().chain(noisy).min()
@@ -234,20 +285,26 @@ impl GroupIndex {
             assert!(!group.waiting.is_empty() || group.leased > 0 || !group.away.is_empty(), "no group is empty");
             let listed = match group.listed {
                 Listed::Not => true,
-                Listed::Ready(first) => self.ready.contains(&(first, *hash)),
+                Listed::Ready(first) => self.ready.contains(&(first, *hash)) && !self.back.contains_key(&first),
+                Listed::Again(standing) => self.again.contains(&(standing, *hash)),
                 Listed::Noisy(busy, first) => self.noisy.contains(&(busy, first, *hash)),
             };
             assert!(listed, "a group stands where it says");
-            let (Listed::Ready(first) | Listed::Noisy(_, first)) = group.listed else {
-                let free = group.first_free();
-                assert!(free.is_none(), "{free:?} could be taken");
-                continue;
-            };
-            assert_eq!(Some(first), group.first_free(), "a group is listed by its first record");
+            let free = group.first_free();
+            match group.listed {
+                Listed::Not => assert!(free.is_none(), "{free:?} could be taken"),
+                Listed::Ready(first) | Listed::Noisy(_, first) => {
+                    assert_eq!(Some(first), free, "a group is listed by its first record");
+                }
+                Listed::Again(standing) => {
+                    assert_eq!(Some(standing), free.map(|first| self.standing(first)), "a group stands with its first");
+                }
+            }
         }
         assert_eq!(waiting, self.waiting, "records that wait are counted");
         let listed = self.groups.values().filter(|group| group.listed != Listed::Not).count();
-        assert_eq!(listed, self.ready.len() + self.noisy.len(), "nothing is listed twice");
+        assert_eq!(listed, self.ready.len() + self.again.len() + self.noisy.len(), "nothing is listed twice");
+        assert!(self.back.keys().all(|offset| self.find(*offset).is_some()), "who came back waits");
     }
 }
 

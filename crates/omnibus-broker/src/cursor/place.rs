@@ -3,7 +3,7 @@
 use omnibus_model::queue::{DeadLetterCause, DeadLetters};
 use omnibus_model::{GroupHash, LeaseEpoch, Offset, Timestamp};
 
-use super::index::Away;
+use super::index::{Away, Standing};
 use super::{Cursor, NEVER, Place, Record};
 
 impl Record {
@@ -11,6 +11,11 @@ impl Record {
     pub(super) const fn fresh(offset: Offset, group: Option<GroupHash>) -> Self {
         let place = Place::Ready { rank: offset };
         Self { delivery_count: 0, first_delivered_at: Timestamp(0), epoch: LeaseEpoch(0), group, place }
+    }
+
+    /// Where a record with a rank stands.
+    pub(super) const fn standing(&self, offset: Offset, rank: Offset) -> Standing {
+        if rank.0 == offset.0 { Standing::own(offset) } else { Standing { before: rank, leased: self.epoch } }
     }
 }
 
@@ -36,9 +41,9 @@ impl Cursor {
                 self.timers.remove(&(until, offset));
                 self.come_back(offset, record.group, Away::Delayed);
             }
-            Place::Ready { rank } => match record.group {
-                Some(group) if rank == offset => self.groups.remove(group, offset, self.leased),
-                _ => drop(self.ready.remove(&(rank, offset))),
+            Place::Ready { rank } => match self.group_of(offset, record.group, rank) {
+                Some(group) => self.groups.remove(group, offset, self.leased),
+                None => drop(self.ready.remove(&(record.standing(offset, rank), offset))),
             },
             Place::Dying { .. } => drop(self.dying.remove(&offset)),
         }
@@ -63,15 +68,23 @@ impl Cursor {
         self.records.insert(offset, record);
     }
 
-    /// Makes a record that was taken ready: at its place, or behind all others.
+    /// Makes a record that was taken ready: at its place, or behind all others. In an ordered queue
+    /// its group goes there with it.
     pub(super) fn put_ready(&mut self, offset: Offset, record: Record) {
         let tired = self.config.back_after.is_some_and(|after| record.delivery_count >= after);
-        let rank = if tired && !self.is_ordered() { self.end } else { offset };
-        match record.group {
+        let rank = if tired { self.end } else { offset };
+        let standing = record.standing(offset, rank);
+        match self.group_of(offset, record.group, rank) {
             Some(group) if rank == offset => self.groups.push(group, offset, self.leased),
-            _ => drop(self.ready.insert((rank, offset))),
+            Some(group) => self.groups.push_back(group, (offset, standing), self.leased),
+            None => drop(self.ready.insert((standing, offset))),
         }
         self.records.insert(offset, Record { place: Place::Ready { rank }, ..record });
+    }
+
+    /// The group in whose list a ready record waits. A tenant's waits by itself once it is tired.
+    pub(super) fn group_of(&self, offset: Offset, group: Option<GroupHash>, rank: Offset) -> Option<GroupHash> {
+        group.filter(|_| rank == offset || self.is_ordered())
     }
 
     /// Holds back a record that was taken.

@@ -278,7 +278,7 @@ impl Model {
             return self.die(now, offset, DeadLetterCause::Expired);
         }
         let end = self.records.len() as u64;
-        let tired = !self.ordered() && self.config.back_after.is_some_and(|after| self.records[offset].count >= after);
+        let tired = self.config.back_after.is_some_and(|after| self.records[offset].count >= after);
         let record = &mut self.records[offset];
         record.state = State::Ready;
         record.rank = if tired { end } else { offset as u64 };
@@ -313,7 +313,7 @@ impl Model {
         let mut turns: Vec<usize> = (0..self.records.len()).filter(ready).filter(first).collect();
         turns.sort_by_key(|offset| {
             let record = &self.records[*offset];
-            (record.rank, record.envelope.group.is_some() && record.rank == *offset as u64, *offset)
+            (record.rank, record.rank == *offset as u64, record.epoch)
         });
         turns
     }

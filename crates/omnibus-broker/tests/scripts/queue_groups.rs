@@ -70,6 +70,59 @@ fn returned_record_goes_first_up_to_the_one_still_held() {
 }
 
 #[test]
+fn group_that_comes_back_goes_behind_the_others() {
+    check(&expect![[r#"
+        0s queue s1 ordered back-after=1                           -> done
+        0s enqueue s1 group=a                                      -> offset 0
+        0s enqueue s1 group=a                                      -> offset 1
+        0s enqueue s1 group=b                                      -> offset 2
+        0s enqueue s1 group=c                                      -> offset 3
+        0s acquire s1 2 for=1s                                     -> 0/1, 1/2
+        0s acquire s1 1 for=1s                                     -> 2/3
+        1s tick                                                    -> done
+        # Whoever was never delivered is first; the others take turns.
+        1s acquire s1 10 for=1s                                    -> 3/4, 0/5 x2, 1/6 x2, 2/7 x2
+    "#]]);
+}
+
+#[test]
+fn failing_groups_take_turns() {
+    check(&expect![[r#"
+        0s queue s1 ordered back-after=1                           -> done
+        0s enqueue s1 group=a                                      -> offset 0
+        0s enqueue s1 group=b                                      -> offset 1
+        0s acquire s1 for=30s                                      -> 0/1
+        0s release s1 0/1                                          -> ok
+        0s acquire s1 for=30s                                      -> 1/2
+        0s release s1 1/2                                          -> ok
+        0s acquire s1 for=30s                                      -> 0/3 x2
+        0s release s1 0/3                                          -> ok
+        0s acquire s1 for=30s                                      -> 1/4 x2
+        # Who comes later stands behind those that came back before.
+        0s enqueue s1 group=c                                      -> offset 2
+        0s release s1 1/4                                          -> ok
+        0s acquire s1 for=30s                                      -> 0/5 x3
+        # A record that is settled takes nothing along: the next one stands where it lies.
+        0s enqueue s1 group=a                                      -> offset 3
+        0s accept s1 0/5                                           -> ok
+        0s acquire s1 3 for=30s                                    -> 2/6, 1/7 x3, 3/8
+    "#]]);
+}
+
+#[test]
+fn group_comes_back_up_to_the_one_still_held() {
+    check(&expect![[r#"
+        0s queue s1 ordered back-after=1                           -> done
+        0s enqueue s1 group=a                                      -> offset 0
+        0s enqueue s1 group=a                                      -> offset 1
+        0s enqueue s1 group=b                                      -> offset 2
+        0s acquire s1 2 for=30s                                    -> 0/1, 1/2
+        0s extend s1 0/1 for=0s                                    -> until 0s
+        0s acquire s1 3 for=30s                                    -> 2/3, 0/4 x2
+    "#]]);
+}
+
+#[test]
 fn delayed_release_holds_up_the_group() {
     check(&expect![[r#"
         0s queue s1 ordered                                        -> done

@@ -92,6 +92,22 @@ fn tired_record_goes_to_the_back() {
 }
 
 #[test]
+fn tired_records_take_turns() {
+    check(&expect![[r#"
+        0s queue s1 back-after=1                                   -> done
+        0s enqueue s1                                              -> offset 0
+        0s enqueue s1                                              -> offset 1
+        0s acquire s1 for=30s                                      -> 0/1
+        0s release s1 0/1                                          -> ok
+        0s acquire s1 for=30s                                      -> 1/2
+        0s release s1 1/2                                          -> ok
+        0s acquire s1 for=30s                                      -> 0/3 x2
+        0s release s1 0/3                                          -> ok
+        0s acquire s1 for=30s                                      -> 1/4 x2
+    "#]]);
+}
+
+#[test]
 fn release_with_a_delay_holds_the_record_back() {
     check(&expect![[r#"
         0s queue s1                                                -> done
