@@ -145,6 +145,10 @@ fn code(refusal: &Refusal) -> Code {
         | Refusal::QueueOrderFixed
         | Refusal::HistoryNotKept
         | Refusal::UnknownMove { .. }
+        | Refusal::UnknownExchange { .. }
+        | Refusal::ExchangeExists { .. }
+        | Refusal::UnknownBinding { .. }
+        | Refusal::BindingExists { .. }
         | Refusal::RequestInvalid { .. } => Code::Invalid,
     }
 }

@@ -44,6 +44,12 @@ pub const fn group_of(command: &Command) -> Option<&GroupName> {
         | Command::AlterBrokers { .. }
         | Command::AlterGroup { .. }
         | Command::FanOut(_)
+        | Command::CreateExchange(_)
+        | Command::DeleteExchange { .. }
+        | Command::AlterExchange { .. }
+        | Command::Bind(_)
+        | Command::AlterBinding { .. }
+        | Command::Unbind { .. }
         | Command::Tick => None,
     }
 }
@@ -98,6 +104,12 @@ fn queue_of(command: &Command) -> Option<StreamId> {
         | Command::AlterBrokers { .. }
         | Command::AlterGroup { .. }
         | Command::FanOut(_)
+        | Command::CreateExchange(_)
+        | Command::DeleteExchange { .. }
+        | Command::AlterExchange { .. }
+        | Command::Bind(_)
+        | Command::AlterBinding { .. }
+        | Command::Unbind { .. }
         | Command::Tick => None,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::Acquire;
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
+use omnibus_model::exchange::SharedExchange;
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
@@ -21,6 +22,7 @@ use crate::classic::ClassicGroup;
 use crate::configs::Configs;
 use crate::consumer::ConsumerGroup;
 use crate::cursor::Cursor;
+use crate::exchanges::Exchanges;
 use crate::group::Membership;
 use crate::groups::Groups;
 use crate::limits::BrokerLimits;
@@ -41,6 +43,7 @@ pub struct Broker {
     queues: Queues,
     agenda: Agenda,
     configs: Configs,
+    exchanges: Exchanges,
 }
 
 impl Broker {
@@ -55,6 +58,7 @@ impl Broker {
             queues: Queues::default(),
             agenda: Agenda::default(),
             configs: Configs::default(),
+            exchanges: Exchanges::default(),
         }
     }
 
@@ -87,6 +91,12 @@ impl Broker {
             Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
             Command::AlterBrokers { scope, change } => self.configs.alter_brokers(*scope, change),
             Command::AlterGroup { group, change } => self.configs.alter_group(at, group, change),
+            Command::CreateExchange(_)
+            | Command::DeleteExchange { .. }
+            | Command::AlterExchange { .. }
+            | Command::Bind(_)
+            | Command::AlterBinding { .. }
+            | Command::Unbind { .. } => self.exchanges.apply(at, command),
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
@@ -128,7 +138,8 @@ impl Broker {
     /// Writes the broker down, to be read by [`Broker::decode`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        checkpoint::encode(&(&self.topics, &self.streams, &self.groups, &self.agenda, &self.queues, &self.configs))
+        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges } = self;
+        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges))
     }
 
     /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
@@ -136,8 +147,9 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda, queues, configs) = checkpoint::decode(checkpoint::open(bytes)?)?;
-        Ok(Self { limits, topics, streams, groups, queues, agenda, configs })
+        let (topics, streams, groups, agenda, queues, configs, exchanges) =
+            checkpoint::decode(checkpoint::open(bytes)?)?;
+        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.
@@ -163,6 +175,7 @@ impl Broker {
         self.groups.audit(&self.agenda);
         self.queues.audit(&self.agenda, &self.streams);
         self.configs.audit();
+        self.exchanges.audit();
     }
 
     fn tick(&mut self, now: Timestamp) -> Applied {
@@ -212,6 +225,14 @@ impl Broker {
     /// Returns what is set for groups, in the order of names.
     pub fn group_configs(&self) -> impl Iterator<Item = (&GroupName, GroupConfig)> {
         self.configs.groups()
+    }
+}
+
+/// Questions about exchanges, of the metadata shard.
+impl Broker {
+    /// Returns every exchange in the order of kinds and names.
+    pub fn exchanges(&self) -> impl Iterator<Item = &SharedExchange> {
+        self.exchanges.iter()
     }
 }
 

@@ -16,6 +16,7 @@ mod classic;
 mod consumer;
 mod offsets;
 mod topics;
+mod exchanges;
 mod configs;
 mod queues;
 mod cursor;

@@ -40,6 +40,10 @@ pub struct BrokerLimits {
     pub tombstone_retention: Millis,
     /// Shards 1 to this number hold the streams.
     pub data_shards: u16,
+    pub exchanges_max: u64,
+    /// The most bindings of all exchanges together, and of one.
+    pub bindings_max: u64,
+    pub exchange_bindings_max: u64,
     /// The most that one tick does; the rest stays due.
     pub tick_items_max: u32,
     /// What a topic's configuration inherits.
@@ -66,6 +70,9 @@ impl Default for BrokerLimits {
             producers_max: 1_000_000,
             tombstone_retention: Millis(HOUR),
             data_shards: 16,
+            exchanges_max: 100_000,
+            bindings_max: 200_000,
+            exchange_bindings_max: 10_000,
             tick_items_max: 10_000,
             defaults: EffectiveConfig::default(),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use omnibus_model::exchange::{ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{StreamId, TopicId, TopicName};
 use parking_lot::RwLock;
@@ -10,6 +11,7 @@ use parking_lot::RwLock;
 #[derive(Debug, Default)]
 pub struct Catalog {
     topics: RwLock<Topics>,
+    exchanges: RwLock<BTreeMap<ExchangeKey, SharedExchange>>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,26 @@ impl Catalog {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.topics.read().version
+    }
+
+    /// An exchange as it is now, with all that is bound to it.
+    #[must_use]
+    pub fn exchange(&self, key: &ExchangeKey) -> Option<SharedExchange> {
+        self.exchanges.read().get(key).cloned()
+    }
+
+    /// All exchanges of a kind, by name.
+    #[must_use]
+    pub fn exchanges(&self, kind: ExchangeKind) -> Vec<SharedExchange> {
+        self.exchanges.read().values().filter(|exchange| exchange.key.kind == kind).cloned().collect()
+    }
+
+    pub(crate) fn put_exchange(&self, exchange: SharedExchange) {
+        self.exchanges.write().insert(exchange.key.clone(), exchange);
+    }
+
+    pub(crate) fn remove_exchange(&self, key: &ExchangeKey) {
+        self.exchanges.write().remove(key);
     }
 
     pub(crate) fn put(&self, topic: SharedTopic) {

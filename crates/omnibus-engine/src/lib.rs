@@ -18,6 +18,7 @@ mod admitter;
 pub mod queues;
 pub mod fan_out;
 mod topics;
+mod exchanges;
 pub mod questions;
 mod reading;
 pub mod engine;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
+use omnibus_model::exchange::SharedExchange;
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{Command, GroupName, LogIndex, Offset, Outcome, StreamId};
 
@@ -22,6 +23,8 @@ pub(crate) enum Effect {
     TopicDeleted { topic: SharedTopic },
     BrokersAltered { scope: ConfigScope, config: Box<BrokerConfig> },
     GroupAltered { group: GroupName, config: GroupConfig },
+    ExchangeChanged { exchange: SharedExchange },
+    ExchangeDeleted { exchange: SharedExchange },
 }
 
 impl Effect {
@@ -47,6 +50,8 @@ impl Effect {
             (_, Outcome::GroupAltered { group, config }) => {
                 Some(Self::GroupAltered { group: group.clone(), config: *config })
             }
+            (_, Outcome::ExchangeChanged { exchange }) => Some(Self::ExchangeChanged { exchange: exchange.clone() }),
+            (_, Outcome::ExchangeDeleted { exchange }) => Some(Self::ExchangeDeleted { exchange: exchange.clone() }),
             _ => None,
         }
     }

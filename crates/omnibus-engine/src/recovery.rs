@@ -134,6 +134,9 @@ pub fn catalog(recovered: &[Recovered]) -> Catalog {
     for topic in metadata.topics() {
         catalog.put(topic.clone());
     }
+    for exchange in metadata.exchanges() {
+        catalog.put_exchange(exchange.clone());
+    }
     catalog
 }
 

@@ -446,6 +446,8 @@ impl Shard {
             Effect::TopicChanged { topic } => self.shared.catalog.put(topic),
             Effect::TopicDeleted { topic } => self.shared.catalog.remove(&topic),
             Effect::BrokersAltered { scope, config } => self.shared.configs.put_brokers(scope, *config),
+            Effect::ExchangeChanged { exchange } => self.shared.catalog.put_exchange(exchange),
+            Effect::ExchangeDeleted { exchange } => self.shared.catalog.remove_exchange(&exchange.key),
             Effect::GroupAltered { group, config } => self.shared.configs.put_group(group, config),
         }
     }

@@ -68,7 +68,11 @@ pub(crate) fn refused(refusal: &Refusal) -> ErrorCode {
         | Refusal::UnknownQueue { .. }
         | Refusal::HistoryNotKept
         | Refusal::MoveRunning { .. }
-        | Refusal::UnknownMove { .. } => ErrorCode::InvalidRequest,
+        | Refusal::UnknownMove { .. }
+        | Refusal::UnknownExchange { .. }
+        | Refusal::ExchangeExists { .. }
+        | Refusal::UnknownBinding { .. }
+        | Refusal::BindingExists { .. } => ErrorCode::InvalidRequest,
         Refusal::TopicExists { .. } => ErrorCode::TopicAlreadyExists,
         Refusal::PartitionCountInvalid { .. } | Refusal::PartitionsOnlyGrow { .. } | Refusal::TopicIsQueue { .. } => {
             ErrorCode::InvalidPartitions

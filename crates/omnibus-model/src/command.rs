@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
+use crate::exchange::{BindingConfig, BindingId, BindingTarget, ExchangeConfig, ExchangeKey};
 use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
@@ -169,6 +170,45 @@ pub enum Command {
 
     // Of a data shard.
     FanOut(Box<FanOut>),
+
+    // Of the metadata shard: exchanges.
+    CreateExchange(Box<CreateExchange>),
+    /// Deletes an exchange with all that is bound to it.
+    DeleteExchange {
+        exchange: ExchangeKey,
+    },
+    AlterExchange {
+        exchange: ExchangeKey,
+        change: Box<ConfigChange<ExchangeConfig>>,
+    },
+    Bind(Box<Bind>),
+    AlterBinding {
+        exchange: ExchangeKey,
+        binding: BindingId,
+        change: Box<ConfigChange<BindingConfig>>,
+    },
+    Unbind {
+        exchange: ExchangeKey,
+        binding: BindingId,
+    },
+}
+
+/// Creates an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateExchange {
+    pub key: ExchangeKey,
+    pub config: ExchangeConfig,
+}
+
+/// Binds something to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    pub exchange: ExchangeKey,
+    /// Fresh and random.
+    pub id: BindingId,
+    pub label: String,
+    pub target: BindingTarget,
+    pub config: BindingConfig,
 }
 
 /// Creates a queue.

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod refusal;
 pub mod group;
 pub mod config;
+pub mod exchange;
 pub mod topic;
 pub mod queue;
 pub mod batch;
@@ -19,7 +20,7 @@ pub mod number;
 
 pub use batch::{BatchInfo, ProducerStamp, RecordFormat};
 pub use command::Command;
-pub use name::{GroupName, InstanceId, MemberId, NameError, TopicName};
+pub use name::{ExchangeName, GroupName, InstanceId, MemberId, NameError, TopicName};
 pub use number::{
     AttemptHash, DedupHash, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, LogIndex, MoveId, NodeId, Offset,
     PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,

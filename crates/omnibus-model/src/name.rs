@@ -85,6 +85,8 @@ names! {
     MemberId: 1;
     /// A static member: the same id after a restart of the client.
     InstanceId: 1;
+    /// An exchange's name. Some protocols have one that is called nothing.
+    ExchangeName: 0;
 }
 
 fn check(name: &str, bytes_min: usize) -> Result<(), NameError> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{BrokerConfig, ConfigScope, GroupConfig};
+use crate::exchange::SharedExchange;
 use crate::group::TopicPartitions;
 use crate::queue::{Lease, LeaseRefusal};
 use crate::topic::SharedTopic;
@@ -111,6 +112,14 @@ pub enum Outcome {
     /// For each target, in order; a duplicate is one of a deduplication id.
     FannedOut {
         results: Vec<Result<Appended, Refusal>>,
+    },
+
+    /// There is one now, or it has changed; what is bound to it belongs to it.
+    ExchangeChanged {
+        exchange: SharedExchange,
+    },
+    ExchangeDeleted {
+        exchange: SharedExchange,
     },
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::exchange::{BindingId, ExchangeKey};
 use crate::{GroupName, MemberId, MoveId, Offset, PartitionIndex, ProducerEpoch, ProducerId, StreamId, TopicName};
 
 /// Why a command was not carried out. Nothing has changed.
@@ -89,6 +90,15 @@ pub enum Refusal {
     MoveRunning { task: MoveId },
     #[error("the queue has no move task {task} that runs")]
     UnknownMove { task: MoveId },
+
+    #[error("there is no exchange {exchange}")]
+    UnknownExchange { exchange: ExchangeKey },
+    #[error("exchange {exchange} already exists")]
+    ExchangeExists { exchange: ExchangeKey },
+    #[error("the exchange has no such binding")]
+    UnknownBinding { binding: BindingId },
+    #[error("the exchange has this binding already")]
+    BindingExists { binding: BindingId },
 }
 
 /// What there is only so much of.
@@ -100,6 +110,9 @@ pub enum Limited {
     DeduplicationIds,
     Origins,
     GroupConfigs,
+    Exchanges,
+    Bindings,
+    BindingsOfExchange,
 }
 
 impl std::fmt::Display for Limited {
@@ -111,6 +124,9 @@ impl std::fmt::Display for Limited {
             Self::DeduplicationIds => "deduplication ids",
             Self::Origins => "moved records",
             Self::GroupConfigs => "configurations of groups",
+            Self::Exchanges => "exchanges",
+            Self::Bindings => "bindings",
+            Self::BindingsOfExchange => "bindings of one exchange",
         })
     }
 }

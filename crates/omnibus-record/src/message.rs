@@ -8,6 +8,7 @@ mod shared;
 mod envelope;
 mod history;
 mod native;
+mod sns;
 mod output;
 mod input;
 
@@ -22,6 +23,7 @@ use input::Input;
 pub use history::{Departure, History};
 pub use native::{KafkaNative, Native, SqsAttribute, SqsNative, SqsValue};
 pub use shared::SharedMessage;
+pub use sns::{Signing, SnsForm, SnsNative, SnsTarget};
 
 /// The layout behind the header; raised when it changes.
 const VERSION: u8 = 1;

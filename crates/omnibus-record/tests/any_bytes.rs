@@ -1,12 +1,13 @@
 //! Batches of any records, damaged batches, and any bytes.
 
 use bytes::Bytes;
+use omnibus_model::exchange::BindingId;
 use omnibus_model::queue::{DeadLetterCause, Envelope, Origin};
 use omnibus_model::{DedupHash, GroupHash, LeaderEpoch, MoveId, Offset, StreamId, Timestamp};
 use omnibus_record::{
     BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native, Record, Records, Rules,
-    SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message, envelope_of, filter, find_newest,
-    find_timestamp, kafka_batch, stamp_message, validate,
+    Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message,
+    envelope_of, filter, find_newest, find_timestamp, kafka_batch, stamp_message, validate,
 };
 use proptest::prelude::*;
 
@@ -77,10 +78,39 @@ fn native() -> impl Strategy<Value = Native> {
             let (sent_at, sender) = (Timestamp(sent_at), sender.into());
             Native::Sqs(SqsNative { id, sent_at, sender, group, dedup, attributes, system_attributes })
         }),
+        sns().prop_map(Native::Sns),
         (record(), any::<bool>()).prop_map(|(record, is_tombstone)| {
             Native::Kafka(KafkaNative { key: record.key, headers: record.headers, is_tombstone })
         }),
     ]
+}
+
+fn sns() -> impl Strategy<Value = SnsNative> {
+    let attributes = || proptest::collection::vec(attribute(), 0..4);
+    let text = || proptest::option::of(".{0,12}").prop_map(|text| text.map(Into::into));
+    let target = (any::<u64>(), any::<u128>(), prop_oneof![Just(SnsForm::Envelope), Just(SnsForm::Raw)])
+        .prop_map(|(stream, binding, form)| SnsTarget { stream: StreamId(stream), binding: BindingId(binding), form });
+    let signing = prop_oneof![Just(Signing::None), Just(Signing::Sha1), Just(Signing::Sha256)];
+    let numbers = (any::<u128>(), any::<i64>(), proptest::option::of(1..u64::MAX), signing);
+    let texts = (".{0,12}", text(), text(), text());
+    (numbers, texts, attributes(), attributes(), proptest::collection::vec(target, 0..4)).prop_map(
+        |((id, at, sequence, signing), (topic, subject, group, dedup), attributes, system_attributes, targets)| {
+            let (published_at, topic) = (Timestamp(at), topic.into());
+            SnsNative {
+                id,
+                published_at,
+                topic,
+                subject,
+                group,
+                dedup,
+                sequence,
+                signing,
+                attributes,
+                system_attributes,
+                targets,
+            }
+        },
+    )
 }
 
 fn history() -> impl Strategy<Value = History> {

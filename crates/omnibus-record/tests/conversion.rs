@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use expect_test::expect_file;
+use omnibus_model::exchange::BindingId;
 use omnibus_model::queue::{DeadLetterCause, Envelope, Origin};
 use omnibus_model::{DedupHash, GroupHash, LeaderEpoch, Offset, StreamId, Timestamp};
 use omnibus_record::{
     BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native, Record, Records, Rules,
-    SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message, envelope_of, find_newest, find_timestamp,
-    kafka_batch, stamp_message, validate,
+    Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message,
+    envelope_of, find_newest, find_timestamp, kafka_batch, stamp_message, validate,
 };
 
 const STREAM: StreamId = StreamId(7);
@@ -165,6 +166,31 @@ fn sqs_message_with_everything() {
     let (bytes, views) = check(&message);
     expect_file!["golden/full_sqs.hex"].assert_eq(&bytes);
     expect_file!["golden/full_sqs.txt"].assert_eq(&views);
+}
+
+#[test]
+fn sns_message_with_everything() {
+    let target = |stream, form| SnsTarget { stream: StreamId(stream), binding: BindingId(u128::from(stream)), form };
+    let native = SnsNative {
+        id: 0x0123_4567_89ab_4def_8123_4567_89ab_cdef,
+        published_at: Timestamp(1_700_000_000_000),
+        topic: "arn:aws:sns:us-east-1:000000000000:news.fifo".into(),
+        subject: Some("spring".into()),
+        group: Some("customer-7".into()),
+        dedup: Some("order-1".into()),
+        sequence: Some(10_000_000_000_000_003_000),
+        signing: Signing::Sha256,
+        attributes: vec![text("colour", "String", "grün"), text("weight", "Number", "4.5")],
+        system_attributes: vec![text("AWSTraceHeader", "String", "Root=1-5759e988-bd862e3fe1be46a994272793")],
+        targets: vec![target(3, SnsForm::Envelope), target(7, SnsForm::Raw)],
+    };
+    assert_eq!(native.target(StreamId(7)), Some(target(7, SnsForm::Raw)));
+    assert_eq!(native.target(StreamId(4)), None);
+    let message =
+        Message { native: Native::Sns(native), history: Some(history()), ..sqs(SqsNative::default(), "{\"order\":1}") };
+    let (bytes, views) = check(&message);
+    expect_file!["golden/full_sns.hex"].assert_eq(&bytes);
+    expect_file!["golden/full_sns.txt"].assert_eq(&views);
 }
 
 #[test]

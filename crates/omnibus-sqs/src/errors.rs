@@ -246,6 +246,10 @@ impl From<Refusal> for ApiError {
             | Refusal::SessionTimeoutInvalid { .. }
             | Refusal::GroupNotEmpty { .. }
             | Refusal::GroupSubscribed { .. }
+            | Refusal::UnknownExchange { .. }
+            | Refusal::ExchangeExists { .. }
+            | Refusal::UnknownBinding { .. }
+            | Refusal::BindingExists { .. }
             | Refusal::GroupKindMismatch
             | Refusal::GroupFull { .. }
             | Refusal::MemberEpochFenced { .. }

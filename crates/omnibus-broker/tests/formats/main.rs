@@ -7,10 +7,11 @@ use bytes::Bytes;
 use expect_test::{Expect, expect};
 use omnibus_broker::{Broker, BrokerLimits, DecodeError};
 use omnibus_model::command::{
-    Acquire, Admit, Append, CommitOffsets, ConsumerHeartbeat, CreateQueue, CreateTopic, Enqueue, FanOut, JoinGroup,
-    Leaver, SyncGroup, Target,
+    Acquire, Admit, Append, Bind, CommitOffsets, ConsumerHeartbeat, CreateExchange, CreateQueue, CreateTopic, Enqueue,
+    FanOut, JoinGroup, Leaver, SyncGroup, Target,
 };
 use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
+use omnibus_model::exchange::{BindingConfig, BindingId, BindingTarget, ExchangeConfig, ExchangeKey, ExchangeKind};
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
@@ -20,9 +21,9 @@ use omnibus_model::queue::{
 };
 use omnibus_model::topic::{Cleanup, Compression, Limit, TimestampSource, TopicConfig};
 use omnibus_model::{
-    AttemptHash, BatchInfo, Command, DedupHash, GroupHash, GroupName, HolderId, InstanceId, LeaderEpoch, LeaseEpoch,
-    MemberId, Millis, MoveId, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat,
-    StreamId, Timestamp, TopicId, TopicName,
+    AttemptHash, BatchInfo, Command, DedupHash, ExchangeName, GroupHash, GroupName, HolderId, InstanceId, LeaderEpoch,
+    LeaseEpoch, MemberId, Millis, MoveId, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ProducerStamp,
+    RecordFormat, StreamId, Timestamp, TopicId, TopicName,
 };
 
 fn check(command: &Command, expected: &Expect) {
@@ -353,6 +354,91 @@ fn commands_of_configurations_keep_their_bytes() {
     );
 }
 
+fn exchange() -> ExchangeKey {
+    ExchangeKey { kind: ExchangeKind::Sns, name: ExchangeName::new("news").expect("a name") }
+}
+
+fn texts() -> BTreeMap<String, String> {
+    BTreeMap::from([("k".to_owned(), "v".to_owned())])
+}
+
+fn exchange_commands() -> [Command; 4] {
+    let config = ExchangeConfig { attributes: texts(), tags: texts() };
+    let bind = Bind {
+        exchange: exchange(),
+        id: BindingId(1 << 127),
+        label: "sqs q".to_owned(),
+        target: BindingTarget::Queue(topic()),
+        config: BindingConfig::default(),
+    };
+    let push = Bind {
+        id: BindingId(2),
+        label: "http".to_owned(),
+        target: BindingTarget::Push { url: "http://h/".to_owned() },
+        ..bind.clone()
+    };
+    let change = ConfigChange { before: BindingConfig::default(), after: BindingConfig { attributes: texts() } };
+    [
+        Command::CreateExchange(Box::new(CreateExchange { key: exchange(), config })),
+        Command::Bind(Box::new(bind)),
+        Command::Bind(Box::new(push)),
+        Command::AlterBinding { exchange: exchange(), binding: BindingId(2), change: Box::new(change) },
+    ]
+}
+
+#[test]
+fn commands_of_exchanges_keep_their_bytes() {
+    let [create, bind, push, alter] = exchange_commands();
+    check(
+        &create,
+        &expect![[r#"
+            26 00 04 6e 65 77 73 01 01 6b 01 76 01 01 6b 01 76
+        "#]],
+    );
+    check(
+        &bind,
+        &expect![[r#"
+            29 00 04 6e 65 77 73 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
+            80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00
+        "#]],
+    );
+    check(
+        &push,
+        &expect![[r#"
+            29 00 04 6e 65 77 73 02 04 68 74 74 70 01 09 68 74 74 70 3a 2f 2f 68 2f
+            00
+        "#]],
+    );
+    check(
+        &alter,
+        &expect![[r#"
+            2a 00 04 6e 65 77 73 02 00 01 01 6b 01 76
+        "#]],
+    );
+    let change = ConfigChange {
+        before: ExchangeConfig::default(),
+        after: ExchangeConfig { attributes: texts(), tags: texts() },
+    };
+    check(
+        &Command::AlterExchange { exchange: exchange(), change: Box::new(change) },
+        &expect![[r#"
+            28 00 04 6e 65 77 73 00 00 01 01 6b 01 76 01 01 6b 01 76
+        "#]],
+    );
+    check(
+        &Command::Unbind { exchange: exchange(), binding: BindingId(2) },
+        &expect![[r#"
+            2b 00 04 6e 65 77 73 02
+        "#]],
+    );
+    check(
+        &Command::DeleteExchange { exchange: exchange() },
+        &expect![[r#"
+            27 00 04 6e 65 77 73
+        "#]],
+    );
+}
+
 fn history() -> Broker {
     let mut broker = Broker::new(BrokerLimits::default());
     let commands = [
@@ -421,12 +507,12 @@ fn checkpoint_keeps_its_bytes() {
         Command::StartMove { stream, target: None, rate_max: Some(5) },
         Command::AdvanceMove { stream, task: MoveId(1), count_max: 1 },
     ];
-    for (now, command) in (4_000..).zip(&commands) {
+    for (now, command) in (4_000..).zip(commands.iter().chain(&exchange_commands())) {
         broker.apply(Timestamp(now), command).expect("a history without refusals");
     }
     let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
     expect![[r#"
-        4f 4d 42 52 05 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        4f 4d 42 52 06 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
         10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
@@ -460,7 +546,11 @@ fn checkpoint_keeps_its_bytes() {
         04 01 8a 8e 25 04 01 01 00 01 05 00 cc 3e 04 02 01 00 01 01 f0 da 01 01
         01 01 01 02 01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01
         01 04 01 05 01 06 01 07 01 08 01 05 01 01 01 12 01 01 6b 02 31 30 01 ac
-        02 01 01 67 01 d0 86 03 01 f0 2e
+        02 01 01 67 01 d0 86 03 01 f0 2e 01 00 04 6e 65 77 73 00 04 6e 65 77 73
+        01 01 6b 01 76 01 01 6b 01 76 d0 3e 02 02 02 04 68 74 74 70 01 09 68 74
+        74 70 3a 2f 2f 68 2f 01 01 6b 01 76 d4 3e 80 80 80 80 80 80 80 80 80 80
+        80 80 80 80 80 80 80 80 02 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
+        80 80 80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00 d2 3e 02
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
 }

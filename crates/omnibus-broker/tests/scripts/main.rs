@@ -2,6 +2,7 @@
 //! `UPDATE_EXPECT=1 cargo test` writes the answers down; read them before you commit them.
 
 mod configs;
+mod exchanges;
 mod topics;
 mod streams;
 mod offsets;

@@ -10,7 +10,7 @@ use crate::batch::AnyHeader;
 use crate::build::{BatchBuilder, Stamp};
 use crate::codec::Codec;
 use crate::error::InvalidBatch;
-use crate::message::{History, Message, Native, SqsAttribute, SqsNative, SqsValue};
+use crate::message::{History, Message, Native, SnsNative, SqsAttribute, SqsNative, SqsValue};
 use crate::record::{Header, Record};
 
 const STRING: &str = "String";
@@ -50,6 +50,10 @@ pub(crate) fn record(message: &Message) -> Record {
             let key = native.group.as_ref().map(|group| group.as_bytes().clone());
             (key, Some(body), sqs_headers(native))
         }
+        Native::Sns(native) => {
+            let key = native.group.as_ref().map(|group| group.as_bytes().clone());
+            (key, Some(body), sns_headers(native))
+        }
     };
     headers.extend(envelope_headers(&message.envelope));
     headers.extend(message.history.iter().flat_map(history_headers));
@@ -57,18 +61,7 @@ pub(crate) fn record(message: &Message) -> Record {
 }
 
 fn sqs_headers(native: &SqsNative) -> Vec<Header> {
-    let mut headers = Vec::with_capacity(native.attributes.len().saturating_add(2));
-    for attribute in &native.attributes {
-        headers.push(header(&attribute.name, value(attribute)));
-        if attribute.data_type != STRING {
-            let name = [SQS_TYPE, &attribute.name].concat();
-            headers.push(header(&name, attribute.data_type.as_bytes().clone()));
-        }
-    }
-    for attribute in &native.system_attributes {
-        let name = [SQS_SYSTEM, &attribute.name].concat();
-        headers.push(header(&name, value(attribute)));
-    }
+    let mut headers = attribute_headers(&native.attributes, &native.system_attributes);
     headers.push(header("omnibus.sqs.message-id", uuid(native.id)));
     headers.push(header("omnibus.sqs.sent-at", native.sent_at.0.to_string()));
     if !native.sender.is_empty() {
@@ -76,6 +69,39 @@ fn sqs_headers(native: &SqsNative) -> Vec<Header> {
     }
     if let Some(dedup) = &native.dedup {
         headers.push(header("omnibus.sqs.deduplication-id", dedup.as_bytes().clone()));
+    }
+    headers
+}
+
+fn sns_headers(native: &SnsNative) -> Vec<Header> {
+    let mut headers = attribute_headers(&native.attributes, &native.system_attributes);
+    headers.push(header("omnibus.sns.topic-arn", native.topic.as_bytes().clone()));
+    headers.push(header("omnibus.sns.message-id", uuid(native.id)));
+    headers.push(header("omnibus.sns.published-at", native.published_at.0.to_string()));
+    if let Some(subject) = &native.subject {
+        headers.push(header("omnibus.sns.subject", subject.as_bytes().clone()));
+    }
+    if let Some(dedup) = &native.dedup {
+        headers.push(header("omnibus.sns.deduplication-id", dedup.as_bytes().clone()));
+    }
+    if let Some(sequence) = native.sequence {
+        headers.push(header("omnibus.sns.sequence-number", sequence.to_string()));
+    }
+    headers
+}
+
+fn attribute_headers(attributes: &[SqsAttribute], system_attributes: &[SqsAttribute]) -> Vec<Header> {
+    let mut headers = Vec::with_capacity(attributes.len().saturating_add(4));
+    for attribute in attributes {
+        headers.push(header(&attribute.name, value(attribute)));
+        if attribute.data_type != STRING {
+            let name = [SQS_TYPE, &attribute.name].concat();
+            headers.push(header(&name, attribute.data_type.as_bytes().clone()));
+        }
+    }
+    for attribute in system_attributes {
+        let name = [SQS_SYSTEM, &attribute.name].concat();
+        headers.push(header(&name, value(attribute)));
     }
     headers
 }

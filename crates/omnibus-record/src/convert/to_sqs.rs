@@ -9,7 +9,7 @@ use omnibus_model::queue::Origin;
 
 use super::text::{base64, sqs_text};
 use super::{SQS_SYSTEM, SQS_TYPE};
-use crate::message::{KafkaNative, Message, Native, SqsAttribute, SqsNative, SqsValue};
+use crate::message::{KafkaNative, Message, Native, SnsNative, SqsAttribute, SqsNative, SqsValue};
 use crate::record::Header;
 
 const STRING: &str = "String";
@@ -36,8 +36,24 @@ impl SqsMessage {
         match &message.native {
             Native::Sqs(native) => Self { native: native.clone(), body: body(&message.body).0 },
             Native::Kafka(native) => of_kafka(message, native, stream),
+            Native::Sns(native) => of_sns(message, native, stream),
         }
     }
+}
+
+/// The message alone, as a subscriber gets it who wants no envelope around it.
+fn of_sns(message: &Message, native: &SnsNative, stream: StreamId) -> SqsMessage {
+    let first = message.history.as_ref().map_or(stream, |history| history.first.stream);
+    let native = SqsNative {
+        id: native.delivery_id(first),
+        sent_at: native.published_at,
+        sender: native.sender(),
+        group: native.group.clone(),
+        dedup: native.dedup.clone(),
+        attributes: native.attributes.clone(),
+        system_attributes: native.system_attributes.clone(),
+    };
+    SqsMessage { native, body: body(&message.body).0 }
 }
 
 fn of_kafka(message: &Message, native: &KafkaNative, stream: StreamId) -> SqsMessage {

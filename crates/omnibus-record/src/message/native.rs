@@ -6,12 +6,15 @@ use omnibus_model::Timestamp;
 
 use super::input::Input;
 use super::output;
+use super::sns::SnsNative;
 use crate::error::InvalidBatch;
 use crate::record::Header;
 use crate::varint;
 
 const SQS: u8 = 1;
 const KAFKA: u8 = 2;
+/// 3 and 4 are kept for AMQP and Redis.
+const SNS: u8 = 5;
 
 const WHAT_SQS: &str = "SQS section";
 const WHAT_KAFKA: &str = "Kafka section";
@@ -25,6 +28,7 @@ pub enum Native {
     Sqs(SqsNative),
     /// A record that was once part of a batch of Kafka's and has been moved alone.
     Kafka(KafkaNative),
+    Sns(SnsNative),
 }
 
 /// A message as SQS knows it, without its body.
@@ -69,6 +73,7 @@ impl Native {
         match self {
             Self::Sqs(_) => SQS,
             Self::Kafka(_) => KAFKA,
+            Self::Sns(_) => SNS,
         }
     }
 
@@ -76,6 +81,7 @@ impl Native {
         match self {
             Self::Sqs(native) => native.write(out),
             Self::Kafka(native) => native.write(out),
+            Self::Sns(native) => native.write(out),
         }
     }
 
@@ -83,6 +89,7 @@ impl Native {
         match kind {
             SQS => SqsNative::read(section).map(Self::Sqs),
             KAFKA => KafkaNative::read(section).map(Self::Kafka),
+            SNS => SnsNative::read(section).map(Self::Sns),
             kind => Err(InvalidBatch::NativeUnknown { kind }),
         }
     }
@@ -116,7 +123,7 @@ impl SqsNative {
 }
 
 impl SqsAttribute {
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         output::text(out, &self.name);
         output::text(out, &self.data_type);
         match &self.value {
@@ -131,7 +138,7 @@ impl SqsAttribute {
         }
     }
 
-    fn read(input: &mut Input) -> Result<Self, InvalidBatch> {
+    pub(super) fn read(input: &mut Input) -> Result<Self, InvalidBatch> {
         let (name, data_type) = (input.text(WHAT_SQS)?, input.text(WHAT_SQS)?);
         let value = match input.u8(WHAT_SQS)? {
             TEXT => SqsValue::Text(input.text(WHAT_SQS)?),

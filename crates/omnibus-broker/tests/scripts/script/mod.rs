@@ -12,6 +12,7 @@
 mod line;
 mod verbs;
 mod queue_verbs;
+mod exchange_verbs;
 
 use std::collections::BTreeMap;
 

@@ -15,6 +15,7 @@ use omnibus_model::{
 };
 
 use super::Script;
+use super::exchange_verbs::exchange_command;
 use super::line::{Line, bytes, member, parse, partition, topic};
 use super::queue_verbs::describe_queue;
 
@@ -61,6 +62,7 @@ impl Script {
                 answer(Some(may), |()| "ok".to_owned())
             }
             "configs" => self.describe_configs(),
+            "exchanges" => self.describe_exchanges(),
             "group" => self.describe_group(line),
             "groups" => {
                 let groups = self.broker.groups();
@@ -113,6 +115,9 @@ impl Script {
             },
             "forget" => Command::ForgetTopic { topic: topic(line.word(0)), id: self.topic_id(line.word(0)) },
             "consume" => Command::ConsumerHeartbeat(Box::new(self.consume(line))),
+            "exchange" | "delete-exchange" | "alter-exchange" | "bind" | "alter-binding" | "unbind" => {
+                exchange_command(line)
+            }
             verb => self.queue_command(line).unwrap_or_else(|| panic!("{verb} is no verb")),
         }
     }
@@ -155,6 +160,8 @@ impl Script {
             | Outcome::Ticked
             | Outcome::TopicForgotten
             | Outcome::BrokersAltered { .. }
+            | Outcome::ExchangeChanged { .. }
+            | Outcome::ExchangeDeleted { .. }
             | Outcome::GroupAltered { .. } => "done".to_owned(),
             outcome => describe_queue(outcome),
         }

@@ -1,0 +1,90 @@
+//! Exchanges: names to which records are sent so that they reach the queues bound to them.
+//!
+//! The metadata shard keeps them. Which bindings a record goes along is decided by the front end
+//! before anything is written; only it knows the rules of its protocol, which it keeps here as texts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ExchangeName, Timestamp, TopicName};
+
+/// Whose rules an exchange follows; names of two kinds do not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ExchangeKind {
+    /// A topic of SNS.
+    Sns,
+}
+
+/// What tells an exchange from all others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ExchangeKey {
+    pub kind: ExchangeKind,
+    pub name: ExchangeName,
+}
+
+/// A binding's identity; drawn at random, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BindingId(pub u128);
+
+/// An exchange that others hold on to while it changes.
+pub type SharedExchange = Arc<Exchange>;
+
+/// An exchange with all that is bound to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    pub key: ExchangeKey,
+    pub config: ExchangeConfig,
+    pub created_at: Timestamp,
+    pub bindings: BTreeMap<BindingId, Arc<Binding>>,
+}
+
+/// What an exchange's creator chose, under the names of its protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeConfig {
+    pub attributes: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A way from an exchange to where its records go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    pub id: BindingId,
+    /// An exchange has no two bindings of one label.
+    pub label: String,
+    pub target: BindingTarget,
+    pub config: BindingConfig,
+    pub created_at: Timestamp,
+}
+
+/// Where the records of a binding go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BindingTarget {
+    /// To a queue, which need not be there yet, or any more.
+    Queue(TopicName),
+    /// To somebody who is told of each.
+    Push { url: String },
+}
+
+/// What a binding's creator chose, under the names of its protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingConfig {
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for BindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BindingId({:032x})", self.0)
+    }
+}
+
+impl fmt::Display for ExchangeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ExchangeKind::Sns => write!(f, "sns {}", self.name),
+        }
+    }
+}
