@@ -17,6 +17,7 @@ mod rest;
 mod handles;
 mod attributes;
 mod policy;
+pub mod sns;
 mod content;
 mod sigv4;
 mod names;

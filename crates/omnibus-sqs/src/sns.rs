@@ -1,0 +1,3 @@
+//! SNS: topics, and who gets what is published to them.
+
+pub mod filter;
