@@ -149,9 +149,8 @@ impl Engine {
         let mut left = &wanted[..];
         while let Some(first) = left.first() {
             let neighbours = (0..).zip(left).take_while(|(place, offset)| first.plus(*place) == **offset).count();
-            let bytes_max = if neighbours == 1 { 1 } else { READ_BYTES };
-            let fetched = match self.read(stream, *first, bytes_max).await {
-                Ok(fetched) => fetched,
+            let pieces = match self.read_range(stream, *first..left[neighbours - 1].plus(1), READ_BYTES).await {
+                Ok(pieces) => pieces,
                 Err(ReadError::OutOfRange { start, .. }) if *first < start => {
                     left = &left[left.partition_point(|offset| *offset < start)..];
                     continue;
@@ -159,7 +158,7 @@ impl Engine {
                 Err(ReadError::OutOfRange { .. }) => break,
                 Err(error) => return Err(error),
             };
-            let end = take_messages(fetched.pieces, left, &mut found)?.max(first.plus(1));
+            let end = take_messages(pieces, left, &mut found)?.max(first.plus(1));
             left = &left[left.partition_point(|offset| *offset < end)..];
         }
         Ok(found)

@@ -1,5 +1,6 @@
 //! Reading records: from memory if they are there, or else from the disk, and then ahead.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,6 +41,27 @@ impl Engine {
         let bytes: usize = pieces.iter().map(Bytes::len).sum();
         self.inner.counters.bytes_read.add(bytes as u64);
         Ok(Fetched { bounds, pieces })
+    }
+
+    /// Reads whole batches up to the end of `range`, else as [`Engine::read`] does; nothing is
+    /// readied behind them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn read_range(
+        &self,
+        stream: StreamId,
+        range: Range<Offset>,
+        bytes_max: usize,
+    ) -> Result<Vec<Bytes>, ReadError> {
+        let plan = Arc::new(self.inner.log.plan_range(stream, range, bytes_max)?);
+        let pieces = match plan.cached() {
+            Some(pieces) => pieces,
+            None => self.load(&plan).await?,
+        };
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        self.inner.counters.bytes_read.add(bytes as u64);
+        Ok(pieces)
     }
 
     async fn read_now(&self, stream: StreamId, plan: ReadPlan, is_in_order: bool) -> Result<Vec<Bytes>, ReadError> {

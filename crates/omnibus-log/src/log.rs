@@ -1,5 +1,6 @@
 //! The log: what its owner may ask of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -115,7 +116,16 @@ impl Log {
     /// # Errors
     /// If `from` lies outside of the stream.
     pub fn plan(&self, stream: StreamId, from: Offset, bytes_max: usize) -> Result<ReadPlan, ReadError> {
-        plan(&self.shared, stream, from, bytes_max)
+        self.plan_range(stream, from..Offset(u64::MAX), bytes_max)
+    }
+
+    /// Plans to read whole batches as [`Log::plan`] does, but none that begins behind `range`,
+    /// except the first.
+    ///
+    /// # Errors
+    /// If the begin of `range` lies outside of the stream.
+    pub fn plan_range(&self, stream: StreamId, range: Range<Offset>, bytes_max: usize) -> Result<ReadPlan, ReadError> {
+        plan(&self.shared, stream, range, bytes_max)
     }
 
     /// Reads what was planned, from the disk where the cache does not have it; blocks.

@@ -1,6 +1,7 @@
 //! Reading: a plan says which batches, the cache or the disk gives them, checksums decide.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ pub struct ReadPlan {
     pub bounds: StreamBounds,
     shared: Arc<Shared>,
     stream: StreamId,
-    from: Offset,
+    range: Range<Offset>,
     bytes_max: usize,
     runs: Vec<Run>,
 }
@@ -46,54 +47,54 @@ enum Fetched {
 impl fmt::Debug for ReadPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut plan = f.debug_struct("ReadPlan");
-        plan.field("stream", &self.stream).field("from", &self.from).field("bounds", &self.bounds);
+        plan.field("stream", &self.stream).field("range", &self.range).field("bounds", &self.bounds);
         plan.finish_non_exhaustive()
     }
 }
 
-/// Plans to read whole batches from the one that contains `from`, up to `bytes_max` but at
-/// least one.
+/// Plans to read whole batches from the one that contains the begin of `range`, up to its end or
+/// `bytes_max` but at least one.
 pub(crate) fn plan(
     shared: &Arc<Shared>,
     stream: StreamId,
-    from: Offset,
+    range: Range<Offset>,
     bytes_max: usize,
 ) -> Result<ReadPlan, ReadError> {
     shared.index.with(stream, |known| {
         let bounds = known.map(Stream::bounds).unwrap_or_default();
-        if from < bounds.start || bounds.end < from {
+        if range.start < bounds.start || bounds.end < range.start {
             return Err(ReadError::OffsetOutOfRange { bounds });
         }
-        let runs = known.map(|known| runs_from(known, from, bytes_max)).unwrap_or_default();
-        Ok(ReadPlan { bounds, shared: Arc::clone(shared), stream, from, bytes_max, runs })
+        let runs = known.map(|known| runs_of(known, &range, bytes_max)).unwrap_or_default();
+        Ok(ReadPlan { bounds, shared: Arc::clone(shared), stream, range, bytes_max, runs })
     })
 }
 
 /// Copies the runs that a reader needs; of rows in memory only those that it needs.
-fn runs_from(stream: &Stream, from: Offset, bytes_max: usize) -> Vec<Run> {
+fn runs_of(stream: &Stream, range: &Range<Offset>, bytes_max: usize) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut bytes = 0;
-    for run in &stream.runs[stream.run_at(from)..] {
-        if !runs.is_empty() && bytes >= bytes_max {
+    for run in &stream.runs[stream.run_at(range.start)..] {
+        if !runs.is_empty() && (bytes >= bytes_max || run.base >= range.end) {
             break;
         }
-        let (run, run_bytes) = part_from(run, from, bytes_max.saturating_sub(bytes));
+        let (run, run_bytes) = part_of(run, range, bytes_max.saturating_sub(bytes));
         bytes += run_bytes;
         runs.push(run);
     }
     runs
 }
 
-fn part_from(run: &Run, from: Offset, bytes_max: usize) -> (Run, usize) {
+fn part_of(run: &Run, range: &Range<Offset>, bytes_max: usize) -> (Run, usize) {
     let Rows::Memory(rows) = &run.rows else {
-        let wanted = run.end.0 - from.max(run.base).0;
+        let wanted = run.end.0 - range.start.max(run.base).0;
         let bytes = u128::from(run.bytes) * u128::from(wanted) / u128::from(run.end.0 - run.base.0);
         return (run.clone(), usize::try_from(bytes).unwrap_or(usize::MAX));
     };
-    let first = rows.partition_point(|row| row.end() <= from);
+    let first = rows.partition_point(|row| row.end() <= range.start);
     let mut bytes = 0;
     let wanted = rows[first..].iter().take_while(|row| {
-        let fits = bytes == 0 || bytes + row.bytes as usize <= bytes_max;
+        let fits = bytes == 0 || (bytes + row.bytes as usize <= bytes_max && row.base < range.end);
         bytes += row.bytes as usize;
         fits
     });
@@ -163,10 +164,10 @@ impl ReadPlan {
     /// lies behind it.
     fn behind(&self) -> Option<Self> {
         let end = self.runs.last()?.end;
-        if end >= self.bounds.end {
+        if end >= self.bounds.end.min(self.range.end) {
             return None;
         }
-        plan(&self.shared, self.stream, end, self.bytes_max).ok()
+        plan(&self.shared, self.stream, end..self.range.end, self.bytes_max).ok()
     }
 
     fn pieces(&self, reader: &Reader<'_>) -> Result<Vec<Piece>, Miss> {
@@ -174,8 +175,9 @@ impl ReadPlan {
         let mut bytes = 0;
         let mut full = false;
         for run in &self.runs {
-            let rows = reader.rows_from(self.stream, run, self.from, |row| {
-                full = bytes > 0 && bytes + row.bytes as usize > self.bytes_max;
+            let rows = reader.rows_from(self.stream, run, self.range.start, |row| {
+                let fits = bytes + row.bytes as usize <= self.bytes_max && row.base < self.range.end;
+                full = bytes > 0 && !fits;
                 if !full {
                     bytes += row.bytes as usize;
                     add(&mut pieces, &run.file, row);

@@ -1,5 +1,6 @@
-//! `omnibus bench`: loads any broker that speaks Kafka, and measures it.
+//! `omnibus bench`: loads any broker that speaks Kafka or SQS, and measures it.
 
+mod queue;
 mod produce;
 mod consume;
 mod latency;
@@ -20,7 +21,7 @@ use omnibus_io::SystemClock;
 use crate::cluster::{Acks, Cluster, CodecName, KafkaArgs, TopicAt};
 use crate::output::Format;
 
-/// Measures a broker: any that speaks Kafka.
+/// Measures a broker: any that speaks Kafka, or SQS for queues.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -66,6 +67,8 @@ enum What {
     },
     /// Very many topics: creates them, writes to them at random, or checks what was written.
     Topics(topics::TopicsArgs),
+    /// How fast messages go through a queue, over SQS.
+    Queue(queue::QueueBenchArgs),
 }
 
 /// What every measurement needs.
@@ -156,6 +159,7 @@ pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
             What::Latency { common, write, read, rate } => {
                 latency::measure(&common, &write, &read, rate, clock).await?.print(format)
             }
+            What::Queue(queue) => queue::measure(&queue, clock).await?.print(format),
             What::Topics(topics) => topics::run(&topics, &clock).await?.print(format),
         }
     })

@@ -8,11 +8,11 @@ use super::{CommonArgs, WriteArgs};
 use crate::cluster::{Acks, CodecName, TopicAt};
 use crate::output::{self, Column, Format};
 
-/// One measurement.
+/// One measurement, under some load `L`.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct Report<L = Load> {
     pub(super) what: &'static str,
-    pub(super) load: Load,
+    pub(super) load: L,
     pub(super) records: u64,
     /// Of values when writing, of batches when reading.
     pub(super) bytes: u64,
@@ -26,6 +26,12 @@ pub(super) struct Report {
     /// From when a record was due to its arrival at a consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end_to_end: Option<Percentiles>,
+    /// From asking for messages of a queue to having some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) received: Option<Percentiles>,
+    /// From asking to delete messages of a queue to the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deleted: Option<Percentiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<Process>,
     /// What the load took of the same machine, if the server is on it.
@@ -78,9 +84,9 @@ pub(super) struct Process {
     pub(super) memory_bytes_max: u64,
 }
 
-impl Report {
+impl<L: Serialize + std::fmt::Display> Report<L> {
     #[expect(clippy::cast_precision_loss, reason = "reported to a few digits")]
-    pub(super) fn new(what: &'static str, load: Load, measured: Measured) -> Self {
+    pub(super) fn new(what: &'static str, load: L, measured: Measured) -> Self {
         let Measured { records, bytes, seconds, server, generator } = measured;
         let per_second = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
         let process = |used: ProcessUsage| Process {
@@ -99,6 +105,8 @@ impl Report {
             megabytes_per_second: per_second(bytes) / 1e6,
             acknowledged: None,
             end_to_end: None,
+            received: None,
+            deleted: None,
             server: server.map(process),
             generator: generator.map(process),
         }
@@ -109,14 +117,7 @@ impl Report {
         if format == Format::Json {
             return output::json(self);
         }
-        let Load { address, topic, partitions, connections, write } = &self.load;
-        output::line(format_args!(
-            "{} {address}: topic {topic}, {partitions} partitions, {connections} connections",
-            self.what
-        ))?;
-        if let Some(write) = write {
-            output::line(write)?;
-        }
+        output::line(format_args!("{} {}", self.what, self.load))?;
         output::line(format_args!(
             "\n{} records in {:.2} s: {:.0} msg/s, {:.1} MB/s",
             self.records, self.seconds, self.records_per_second, self.megabytes_per_second
@@ -129,7 +130,12 @@ impl Report {
     }
 
     fn print_latencies(&self) -> Result<()> {
-        let rows = [("acknowledged", &self.acknowledged), ("end to end", &self.end_to_end)];
+        let rows = [
+            ("acknowledged", &self.acknowledged),
+            ("end to end", &self.end_to_end),
+            ("received", &self.received),
+            ("deleted", &self.deleted),
+        ];
         let rows: Vec<Vec<String>> =
             rows.into_iter().filter_map(|(name, latency)| Some(latency.as_ref()?.row(name))).collect();
         if rows.is_empty() {
@@ -164,6 +170,14 @@ impl Load {
             rate,
         });
         self
+    }
+}
+
+impl std::fmt::Display for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, topic, partitions, connections, write } = self;
+        write!(f, "{address}: topic {topic}, {partitions} partitions, {connections} connections")?;
+        write.as_ref().map_or(Ok(()), |write| write!(f, "\n{write}"))
     }
 }
 
