@@ -104,3 +104,18 @@ fn nobody_reads_before_the_entry_is_published() {
     assert!(bench.log.plan(StreamId(1), Offset(3), 1).unwrap().cached().unwrap().is_empty());
     assert!(matches!(bench.log.plan(StreamId(1), Offset(4), 1), Err(ReadError::OffsetOutOfRange { .. })));
 }
+
+#[test]
+fn range_ends_before_the_batch_that_begins_behind_it() {
+    let disk = in_memory();
+    let mut bench = Bench::open(&disk, small()).unwrap();
+    for base in 0..6 {
+        bench.submit(1, vec![batch(1, base, 1, 100)]);
+    }
+    bench.settle();
+    let read = |from, to| {
+        let plan = bench.log.plan_range(StreamId(1), Offset(from)..Offset(to), 10_000).unwrap();
+        batches_of(&plan.cached().unwrap().concat()).len()
+    };
+    assert_eq!((read(1, 4), read(4, 9), read(2, 2)), (3, 2, 1));
+}
