@@ -32,9 +32,9 @@ const CONTENT_DEDUP: &str = "ContentBasedDeduplication";
 const SCOPE: &str = "DeduplicationScope";
 const SCOPE_AT_CREATION: &str = "omnibus.DeduplicationScope";
 const THROUGHPUT: &str = "FifoThroughputLimit";
-const KMS_KEY: &str = "KmsMasterKeyId";
-const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
-const SSE: &str = "SqsManagedSseEnabled";
+pub(crate) const KMS_KEY: &str = "KmsMasterKeyId";
+pub(crate) const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
+pub(crate) const SSE: &str = "SqsManagedSseEnabled";
 
 /// What can be asked for and not set, in the order of the model.
 pub(crate) const COUNTED: [&str; 3] =

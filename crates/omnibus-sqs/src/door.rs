@@ -26,8 +26,11 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
-        if settings.credentials.is_empty() {
-            tracing::info!("SQS clients are let in whatever their signature; sqs.credentials names those who may");
+        if settings.is_open() {
+            tracing::info!(
+                "SQS clients are let in whatever their signature, so policies and encryption attributes of queues are \
+                 kept and protect nothing; sqs.credentials_file names those who may"
+            );
         }
         let memory = Arc::new(Semaphore::new(settings.memory_bytes_max / PIECE));
         Self { engine, seal: Seal::new(&settings.handle_key), rest: Rest::default(), memory, settings }

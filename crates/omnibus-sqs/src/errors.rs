@@ -72,6 +72,11 @@ pub(crate) enum ApiError {
     SignatureDoesNotMatch,
     #[error("{0}")]
     IncompleteSignature(String),
+    #[error(
+        "User: {caller} is not authorized to perform: sqs:{action} on resource: {resource} because no resource-based \
+         policy allows the sqs:{action} action"
+    )]
+    AccessDenied { caller: String, action: &'static str, resource: String },
     #[error("Signature expired: the request is more than {minutes} minutes away from now.")]
     RequestExpired { minutes: i64 },
 
@@ -153,6 +158,7 @@ impl ApiError {
             Self::UnrecognizedClient => service("UnrecognizedClientException", "InvalidClientTokenId", 403),
             Self::SignatureDoesNotMatch => service("InvalidSignatureException", "SignatureDoesNotMatch", 403),
             Self::IncompleteSignature(_) => service("IncompleteSignatureException", "IncompleteSignature", 400),
+            Self::AccessDenied { .. } => service("AccessDeniedException", "AccessDenied", 403),
             Self::RequestExpired { .. } => service("InvalidSignatureException", "RequestExpired", 400),
             Self::BodyTooLong { .. } => service("RequestEntityTooLargeException", "RequestEntityTooLarge", 413),
             Self::ServiceUnavailable(_) => service("ServiceUnavailableException", "ServiceUnavailable", 503),

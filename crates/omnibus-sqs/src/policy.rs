@@ -1,4 +1,4 @@
-//! Who else may use a queue: written into its policy, and shown again.
+//! Who else may use a queue: written into its policy.
 
 use serde_json::{Map, Value, json};
 
@@ -88,7 +88,7 @@ fn check(permission: Permission<'_>) -> Result<(), ApiError> {
 }
 
 /// What can be granted to others.
-const GRANTED: [&str; 7] = [
+pub(crate) const GRANTED: [&str; 7] = [
     "ChangeMessageVisibility",
     "DeleteMessage",
     "GetQueueAttributes",

@@ -12,6 +12,7 @@ use crate::door::Door;
 use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::place::region_of_host;
+use crate::protection;
 use crate::queues::Queue;
 use crate::sigv4::{Signed, Signer};
 use crate::wire::messages::Action;
@@ -98,9 +99,16 @@ impl Call {
         QueueName::of_url(url, &self.signer.account, self.region())
     }
 
-    /// Finds the queue that a URL names.
+    /// Finds the queue that a URL names, for somebody who may do there what is asked for.
     pub(crate) fn queue(&self, url: Option<&str>) -> Result<Queue, ApiError> {
-        self.door.find(&self.queue_name(url)?)
+        self.permitted(self.door.find(&self.queue_name(url)?)?)
+    }
+
+    /// Checks that whoever asks may do with a queue what is asked for.
+    pub(crate) fn permitted(&self, queue: Queue) -> Result<Queue, ApiError> {
+        let caller = (&self.signer, self.scheme() == "https");
+        protection::authorize(&self.door.settings, caller, self.action, &queue)?;
+        Ok(queue)
     }
 
     /// Reads a receipt handle of a queue.
@@ -110,13 +118,18 @@ impl Call {
         Ok(handle.ok_or_else(invalid)?.key)
     }
 
+    /// How the client came, as far as whoever ends TLS before us says it.
+    fn scheme(&self) -> &'static str {
+        match self.arrived.header("x-forwarded-proto") {
+            Some("https") => "https",
+            _ => "http",
+        }
+    }
+
     /// The URL by which the client can come back to a queue.
     pub(crate) fn url(&self, queue: &QueueName) -> String {
         let QueueName { account, region, name } = queue;
-        let scheme = match self.arrived.header("x-forwarded-proto") {
-            Some("https") => "https",
-            _ => "http",
-        };
+        let scheme = self.scheme();
         if let Some(domain) = &self.door.settings.domain {
             return format!("{scheme}://sqs.{region}.{domain}/{account}/{name}");
         }

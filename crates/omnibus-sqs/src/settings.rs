@@ -17,6 +17,7 @@ pub struct Settings {
     /// Who may come in. Nobody named: everybody, whatever the signature.
     pub credentials: Vec<Credential>,
     pub pace: Pace,
+    pub encryption: Encryption,
     pub connections_max: usize,
     /// The most bytes of one request's body.
     pub request_bytes_max: usize,
@@ -43,6 +44,16 @@ pub enum Pace {
     Strict,
 }
 
+/// What whoever runs the broker says of the disk below the messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is encrypted, with keys that are not the broker's business.
+    Disk,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -51,6 +62,7 @@ impl Default for Settings {
             domain: None,
             credentials: Vec::new(),
             pace: Pace::Lenient,
+            encryption: Encryption::None,
             connections_max: 20_000,
             // Escapes can make six bytes of one, and a batch has 1 MiB.
             request_bytes_max: 8 << 20,
@@ -61,6 +73,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether everybody is let in, and taken for whom they say they are.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.credentials.is_empty()
+    }
+
     /// Checks what everything else takes for granted.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ pub(crate) struct Signer {
 /// Finds out who asks, and checks it if the settings name those who may.
 pub(crate) fn signer(request: Signed<'_>, settings: &Settings, now_seconds: i64) -> Result<Signer, ApiError> {
     let claim = claim(request);
-    if settings.credentials.is_empty() {
+    if settings.is_open() {
         let claim = claim.ok().flatten().unwrap_or_default();
         return Ok(claim.signer(None, settings));
     }
@@ -62,6 +62,13 @@ pub(crate) fn signer(request: Signed<'_>, settings: &Settings, now_seconds: i64)
     let credential = credential.ok_or(ApiError::UnrecognizedClient)?;
     check(request, &claim, &credential.secret, now_seconds)?;
     Ok(claim.signer(Some(credential), settings))
+}
+
+impl Signer {
+    /// The account's root: access keys here are of accounts, not of users.
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:root", self.account)
+    }
 }
 
 impl Claim {
@@ -136,6 +143,12 @@ fn check(request: Signed<'_>, claim: &Claim, secret: &str, now_seconds: i64) -> 
     if age > age_max || age < -SKEW_MAX {
         return Err(ApiError::RequestExpired { minutes: SKEW_MAX / 60 });
     }
+    let signature = from_hex(&claim.signature).ok_or(ApiError::SignatureDoesNotMatch)?;
+    sign(request, claim, secret)?.verify_slice(&signature).map_err(|_| ApiError::SignatureDoesNotMatch)
+}
+
+/// What a secret makes of a request.
+fn sign(request: Signed<'_>, claim: &Claim, secret: &str) -> Result<Hmac<Sha256>, ApiError> {
     let Claim { date, region, service, time, .. } = claim;
     let digest = hex(&Sha256::digest(canonical(request, claim)?.as_bytes()));
     let to_sign = format!("{ALGORITHM}\n{time}\n{date}/{region}/{service}/aws4_request\n{digest}");
@@ -143,8 +156,22 @@ fn check(request: Signed<'_>, claim: &Claim, secret: &str, now_seconds: i64) -> 
     for part in [date, region, service, "aws4_request"] {
         key = mac(&key, part).finalize().into_bytes().to_vec();
     }
-    let signature = from_hex(&claim.signature).ok_or(ApiError::SignatureDoesNotMatch)?;
-    mac(&key, &to_sign).verify_slice(&signature).map_err(|_| ApiError::SignatureDoesNotMatch)
+    Ok(mac(&key, &to_sign))
+}
+
+/// An address at which a request is signed for a long time.
+#[cfg(test)]
+pub(crate) fn signed_address((host, body): (&str, &[u8]), access_key: &str, secret: &str) -> String {
+    let query = format!(
+        "X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={access_key}%2F20200101%2Fus-east-1%2Fsqs%2Faws4_request\
+         &X-Amz-Date=20200101T000000Z&X-Amz-Expires=99999999999&X-Amz-SignedHeaders=host"
+    );
+    let headers = [("host".to_owned(), host.to_owned())];
+    let unsigned = format!("{query}&X-Amz-Signature=");
+    let request = Signed { method: "POST", path: "/", query: &unsigned, headers: &headers, body };
+    let claim = claim(request).unwrap().unwrap();
+    let signature = sign(request, &claim, secret).unwrap().finalize().into_bytes();
+    format!("/?{unsigned}{}", hex(&signature))
 }
 
 fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {

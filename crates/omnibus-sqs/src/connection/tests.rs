@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
 use crate::door::Door;
-use crate::settings::{Credential, Pace, Settings};
+use crate::settings::{Credential, Encryption, Pace, Settings};
 
 /// An engine with an open door.
 struct Node {
@@ -276,6 +276,102 @@ async fn strangers_stay_outside_once_there_are_credentials() {
     assert_eq!(reply.status, 403);
     assert!(reply.body.contains("MissingAuthenticationTokenException"), "{}", reply.body);
     assert_eq!(client.get("/health").await.status, 200);
+}
+
+/// Two accounts that may come in.
+fn guarded(encryption: Encryption) -> Settings {
+    let credential = |access_key: &str, account: &str| Credential {
+        access_key: access_key.to_owned(),
+        secret: "secret".to_owned(),
+        account: Some(account.to_owned()),
+    };
+    let credentials = vec![credential("OWNER", OWNER), credential("GUEST", GUEST)];
+    Settings { account: OWNER.to_owned(), credentials, encryption, ..Settings::default() }
+}
+
+const OWNER: &str = "111111111111";
+const GUEST: &str = "222222222222";
+
+impl Client {
+    /// Asks with a signature; returns the answer or the code of the refusal.
+    async fn signed(&mut self, access_key: &str, action: &str, body: Value) -> Result<Value, String> {
+        let body = body.to_string();
+        let address = crate::sigv4::signed_address(("localhost:9324", body.as_bytes()), access_key, "secret");
+        let headers = format!("x-amz-target: AmazonSQS.{action}\r\ncontent-type: application/x-amz-json-1.0\r\n");
+        let reply = self.request(&format!("POST {address} HTTP/1.1"), &headers, body.as_bytes()).await;
+        match reply.header("x-amzn-query-error") {
+            Some(code) => Err(code),
+            None => Ok(serde_json::from_str(&reply.body).unwrap_or_default()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn policy_lets_others_do_what_it_says_and_no_more() {
+    let node = Node::with(guarded(Encryption::None));
+    let mut client = node.connect();
+    let made = client.signed("OWNER", "CreateQueue", json!({"QueueName": "q"})).await.unwrap();
+    let url = made["QueueUrl"].clone();
+    let denied = Err("accessdenied;sender".to_owned());
+    let send = || json!({"QueueUrl": url, "MessageBody": "m"});
+    assert!(client.signed("OWNER", "SendMessage", send()).await.is_ok());
+    assert_eq!(client.signed("GUEST", "SendMessage", send()).await, denied);
+    let permission = json!({"QueueUrl": url, "Label": "l", "AWSAccountIds": [GUEST], "Actions": ["SendMessage"]});
+    client.signed("OWNER", "AddPermission", permission).await.unwrap();
+    assert!(client.signed("GUEST", "SendMessage", send()).await.is_ok());
+    let batch = json!({"QueueUrl": url, "Entries": [{"Id": "1", "MessageBody": "m"}]});
+    assert!(client.signed("GUEST", "SendMessageBatch", batch).await.is_ok());
+    assert_eq!(client.signed("GUEST", "ReceiveMessage", json!({"QueueUrl": url})).await, denied);
+    let wanted = json!({"QueueName": "q", "QueueOwnerAWSAccountId": OWNER});
+    assert_eq!(client.signed("GUEST", "GetQueueUrl", wanted).await, denied);
+    let arn = format!("arn:aws:sqs:us-east-1:{OWNER}:q");
+    assert_eq!(client.signed("GUEST", "ListMessageMoveTasks", json!({"SourceArn": arn})).await, denied);
+}
+
+#[tokio::test]
+async fn owner_who_denies_everybody_can_still_change_the_policy() {
+    let node = Node::with(guarded(Encryption::None));
+    let mut client = node.connect();
+    let made = client.signed("OWNER", "CreateQueue", json!({"QueueName": "q"})).await.unwrap();
+    let url = made["QueueUrl"].clone();
+    let deny = |condition: Value| {
+        let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Condition": condition});
+        json!({"QueueUrl": url, "Attributes": {"Policy": json!({"Statement": [statement]}).to_string()}})
+    };
+    let unknown = deny(json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}));
+    let refused = client.signed("OWNER", "SetQueueAttributes", unknown).await;
+    assert_eq!(refused, Err("invalidattributevalue;sender".to_owned()));
+    let insecure = deny(json!({"Bool": {"aws:SecureTransport": "false"}}));
+    client.signed("OWNER", "SetQueueAttributes", insecure).await.unwrap();
+    let receive = json!({"QueueUrl": url});
+    let refused = client.signed("OWNER", "ReceiveMessage", receive.clone()).await;
+    assert_eq!(refused, Err("accessdenied;sender".to_owned()));
+    let none = json!({"QueueUrl": url, "Attributes": {"Policy": ""}});
+    client.signed("OWNER", "SetQueueAttributes", none).await.unwrap();
+    assert!(client.signed("OWNER", "ReceiveMessage", receive).await.is_ok());
+}
+
+#[tokio::test]
+async fn encryption_is_not_promised_unless_somebody_says_so() {
+    for (encryption, attribute, shown) in [
+        (Encryption::None, json!({"SqsManagedSseEnabled": "true"}), None),
+        (Encryption::None, json!({"KmsMasterKeyId": "alias/aws/sqs"}), None),
+        (Encryption::None, json!({"SqsManagedSseEnabled": "false"}), Some("false")),
+        (Encryption::None, json!({}), Some("false")),
+        (Encryption::Disk, json!({}), Some("true")),
+        (Encryption::Disk, json!({"KmsMasterKeyId": "alias/aws/sqs"}), Some("false")),
+    ] {
+        let node = Node::with(guarded(encryption));
+        let mut client = node.connect();
+        let made = client.signed("OWNER", "CreateQueue", json!({"QueueName": "q", "Attributes": attribute})).await;
+        let Some(shown) = shown else {
+            assert_eq!(made, Err("invalidattributevalue;sender".to_owned()), "{attribute}");
+            continue;
+        };
+        let wanted = json!({"QueueUrl": made.unwrap()["QueueUrl"], "AttributeNames": ["All"]});
+        let all = client.signed("OWNER", "GetQueueAttributes", wanted).await.unwrap();
+        assert_eq!(all["Attributes"]["SqsManagedSseEnabled"], shown, "{attribute}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::answer::Answer;
 use crate::attributes;
 use crate::errors::ApiError;
 use crate::names::QueueName;
+use crate::protection;
 use crate::queues::Queue;
 use crate::session::Call;
 use crate::settings::Pace;
@@ -15,6 +16,7 @@ pub(crate) async fn create(call: &Call) -> Result<Answer, ApiError> {
     let request: CreateQueueRequest = call.read()?;
     let name = request.queue_name.as_deref().ok_or(ApiError::MissingParameter("QueueName"))?;
     let mut config = attributes::create(name, &request.attributes)?;
+    protection::check(&call.door.settings, &request.attributes)?;
     let name =
         QueueName { account: call.signer.account.clone(), region: call.region().to_owned(), name: name.to_owned() };
     let door = &call.door;

@@ -32,7 +32,7 @@ pub(crate) fn url(call: &Call) -> Result<Answer, ApiError> {
         None => call.signer.account.clone(),
     };
     let name = QueueName { account, region: call.region().to_owned(), name: name.to_owned() };
-    let queue = call.door.find(&name)?;
+    let queue = call.permitted(call.door.find(&name)?)?;
     call.answer(&GetQueueUrlResult { queue_url: Some(call.url(&queue.name)) })
 }
 

@@ -104,7 +104,7 @@ fn queue(call: &Call, parameter: &'static str, arn: Option<&str>) -> Result<Queu
         ))
     };
     let name = QueueName::of_arn(arn).ok_or_else(missing)?;
-    call.door.find(&name).map_err(|_| missing())
+    call.permitted(call.door.find(&name).map_err(|_| missing())?)
 }
 
 /// Writes a task's handle as AWS does: JSON in base64.

@@ -36,7 +36,7 @@ pub(crate) fn of(arrived: &Arrived, request_id: &str) -> Option<Answer> {
 pub(crate) fn caller_identity(signer: &Signer, request_id: &str) -> Answer {
     let account = &signer.account;
     let identity = json!({
-        "Arn": format!("arn:aws:iam::{account}:root"),
+        "Arn": signer.arn(),
         "UserId": signer.access_key.as_deref().unwrap_or(account),
         "Account": account,
     });

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::attributes::{self, COUNTED};
 use crate::errors::ApiError;
 use crate::names::QueueName;
+use crate::protection;
 use crate::queues::Queue;
 use crate::session::Call;
 use crate::wire::messages::{GetQueueAttributesRequest, GetQueueAttributesResult, SetQueueAttributesRequest};
@@ -26,6 +27,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, ApiError> {
         let counts = call.door.counts(&queue).await?;
         shown.extend(counted(&counts).into_iter().filter(|(name, _)| wants(name)));
     }
+    protection::show(&call.door.settings, &mut shown);
     shown.extend(told(&queue).into_iter().filter(|(name, _)| wants(name)));
     call.answer(&GetQueueAttributesResult { attributes: shown })
 }
@@ -51,6 +53,7 @@ pub(crate) async fn set(call: &Call) -> Result<Answer, ApiError> {
     if request.attributes.is_empty() {
         return Err(ApiError::MissingParameter("Attributes"));
     }
+    protection::check(&call.door.settings, &request.attributes)?;
     call.door
         .alter(&queue, |config| {
             attributes::change(config, &request.attributes)?;

@@ -93,13 +93,21 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "sqs.credentials_file",
         meaning: "A file of access keys in the form of ~/.aws/credentials; account_id in a section names its account. \
-                  Signatures are checked then. Empty: everybody is let in, whatever the signature.",
+                  Signatures are checked then, and policies of queues hold. Empty: everybody is let in, whatever the \
+                  signature; policies are kept and shown.",
         field: |config| &mut config.sqs.credentials_file,
     },
     Key {
         name: "sqs.pace",
         meaning: "Whether a queue rests for 60 seconds after it was purged or deleted: strict, as on AWS, or lenient.",
         field: |config| &mut config.sqs.pace,
+    },
+    Key {
+        name: "sqs.encryption",
+        meaning: "What you say of the disk: none, or disk if it is encrypted. Where credentials are checked, none \
+                  refuses queues that ask for encryption (SqsManagedSseEnabled, KmsMasterKeyId), as messages are \
+                  stored as they are.",
+        field: |config| &mut config.sqs.encryption,
     },
     Key {
         name: "sqs.connections_max",

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::{Choice, LogConfig};
-use omnibus_sqs::Pace;
+use omnibus_sqs::{Encryption, Pace};
 
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use sources::{ConfigError, Effective, Given, Source};
@@ -59,6 +59,7 @@ pub(crate) struct Sqs {
     pub(crate) domain: Option<String>,
     pub(crate) credentials_file: Option<String>,
     pub(crate) pace: Pace,
+    pub(crate) encryption: Encryption,
     pub(crate) connections_max: usize,
     pub(crate) request_bytes_max: Size,
     pub(crate) memory: Size,
@@ -157,6 +158,7 @@ impl Default for Sqs {
             domain: settings.domain,
             credentials_file: None,
             pace: settings.pace,
+            encryption: settings.encryption,
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
             memory: Size(settings.memory_bytes_max as u64),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::Choice;
-use omnibus_sqs::Pace;
+use omnibus_sqs::{Encryption, Pace};
 
 use super::{Advertised, LogFormat};
 
@@ -149,6 +149,21 @@ impl Setting for Pace {
         match self {
             Self::Lenient => "lenient",
             Self::Strict => "strict",
+        }
+        .to_owned()
+    }
+}
+
+impl Setting for Encryption {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        *self = choose(text, &[("none", Self::None), ("disk", Self::Disk)])?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::None => "none",
+            Self::Disk => "disk",
         }
         .to_owned()
     }

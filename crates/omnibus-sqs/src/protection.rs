@@ -1,0 +1,87 @@
+//! What queues' attributes ask of whoever runs the broker: policies, and encryption.
+//!
+//! Both mean something once there are credentials. An open door takes everybody for whom they say
+//! they are, so that it can protect nothing; it keeps these attributes for whoever asks, and says
+//! so when it opens.
+
+use std::collections::BTreeMap;
+
+use crate::access::{self, Question, Verdict};
+use crate::attributes::{KMS_KEY, KMS_REUSE, POLICY, SSE};
+use crate::errors::ApiError;
+use crate::policy::GRANTED;
+use crate::queues::Queue;
+use crate::settings::{Encryption, Settings};
+use crate::sigv4::Signer;
+use crate::wire::messages::Action;
+
+/// Who owns a queue can always see and change who may use it.
+const NEVER_DENIED: [Action; 3] = [Action::GetQueueAttributes, Action::RemovePermission, Action::SetQueueAttributes];
+
+/// Checks that somebody may do something with a queue.
+pub(crate) fn authorize(
+    settings: &Settings,
+    (signer, is_secure): (&Signer, bool),
+    action: Action,
+    queue: &Queue,
+) -> Result<(), ApiError> {
+    if settings.is_open() {
+        return Ok(());
+    }
+    let account = &signer.account;
+    let name = action.name().trim_end_matches("Batch");
+    let arn = &queue.name.arn();
+    let context = [
+        ("aws:PrincipalAccount", account.clone()),
+        ("aws:PrincipalArn", signer.arn()),
+        ("aws:SecureTransport", is_secure.to_string()),
+    ];
+    let names = [account.clone()];
+    let question = Question { caller: ("AWS", &names), action: name, resource: arn, context: &context };
+    let policy = queue.config().attributes.get(POLICY);
+    let verdict = policy.map_or(Verdict::Silent, |policy| access::verdict(policy, question));
+    let owns = *account == queue.name.account;
+    let is_granted = GRANTED.contains(&name) || action == Action::ListDeadLetterSourceQueues;
+    let may = match verdict {
+        Verdict::Denied => owns && NEVER_DENIED.contains(&action),
+        Verdict::Allowed => owns || is_granted,
+        Verdict::Silent => owns,
+    };
+    if may { Ok(()) } else { Err(ApiError::AccessDenied { caller: signer.arn(), action: name, resource: arn.clone() }) }
+}
+
+/// Checks attributes that somebody sets, as far as they promise protection.
+pub(crate) fn check(settings: &Settings, given: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    if settings.is_open() {
+        return Ok(());
+    }
+    let text = |name: &str| given.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    let refused = |name: &str, reason: &str| {
+        let text = format!("Invalid value for the parameter {name}. Reason: {reason}.");
+        Err(ApiError::InvalidAttributeValue(text))
+    };
+    if let Some(Err(reason)) = text(POLICY).map(access::check) {
+        return refused(POLICY, &reason);
+    }
+    let wants_encryption = [(KMS_KEY, true), (SSE, text(SSE).is_some_and(|text| text.eq_ignore_ascii_case("true")))];
+    let wanted = wants_encryption.into_iter().find(|(name, wants)| *wants && text(name).is_some());
+    match wanted {
+        Some((name, _)) if settings.encryption == Encryption::None => refused(
+            name,
+            "messages are stored as they are; sqs.encryption = disk says that the disk below them is encrypted",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Takes promises out of what is shown that nobody keeps.
+pub(crate) fn show(settings: &Settings, shown: &mut BTreeMap<String, String>) {
+    if settings.is_open() || settings.encryption == Encryption::Disk {
+        return;
+    }
+    shown.remove(KMS_KEY);
+    shown.remove(KMS_REUSE);
+    if let Some(text) = shown.get_mut(SSE) {
+        "false".clone_into(text);
+    }
+}
