@@ -128,6 +128,8 @@ pub enum Outcome {
 pub struct Acquired {
     /// In the order in which they shall be processed.
     pub leases: Vec<Lease>,
+    /// When they were granted: earlier than now if the receive is one that is repeated.
+    pub granted_at: Timestamp,
     /// Whether records are on their way out.
     pub dying: bool,
 }

@@ -2,15 +2,15 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use omnibus_model::queue::LeaseKey;
-use omnibus_model::{LeaseEpoch, Offset, StreamId};
+use omnibus_model::{LeaseEpoch, Offset, StreamId, Timestamp};
 use sha2::Sha256;
 
 use crate::wire::base64;
 
 /// Raised when the layout changes; older handles are refused then.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SEAL_BYTES: usize = 12;
-const BYTES: usize = 1 + 3 * 8 + SEAL_BYTES;
+const BYTES: usize = 1 + 4 * 8 + SEAL_BYTES;
 
 /// What a handle stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) struct Handle {
     /// The queue, in this life of it: one that is made anew has another stream.
     pub(crate) stream: StreamId,
     pub(crate) key: LeaseKey,
+    /// When the message was received.
+    pub(crate) received_at: Timestamp,
 }
 
 /// Makes handles and reads them.
@@ -34,12 +36,13 @@ impl Seal {
 
     /// Writes a handle.
     pub(crate) fn write(&self, handle: Handle) -> String {
-        let Handle { stream, key } = handle;
+        let Handle { stream, key, received_at } = handle;
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.push(VERSION);
         for number in [stream.0, key.offset.0, key.epoch.0] {
             bytes.extend(number.to_be_bytes());
         }
+        bytes.extend(received_at.0.to_be_bytes());
         let seal = self.mac.clone().chain_update(&bytes).finalize().into_bytes();
         bytes.extend(seal.iter().take(SEAL_BYTES));
         base64::write_plain(&bytes)
@@ -54,11 +57,13 @@ impl Seal {
         let mut number = || {
             let (number, after) = rest.split_first_chunk::<8>()?;
             rest = after;
-            Some(u64::from_be_bytes(*number))
+            Some(*number)
         };
-        let (stream, offset, epoch) = (number()?, number()?, number()?);
-        let key = LeaseKey { offset: Offset(offset), epoch: LeaseEpoch(epoch) };
-        (*version == VERSION).then_some(Handle { stream: StreamId(stream), key })
+        let stream = StreamId(u64::from_be_bytes(number()?));
+        let offset = Offset(u64::from_be_bytes(number()?));
+        let key = LeaseKey { offset, epoch: LeaseEpoch(u64::from_be_bytes(number()?)) };
+        let received_at = Timestamp(i64::from_be_bytes(number()?));
+        (*version == VERSION).then_some(Handle { stream, key, received_at })
     }
 }
 
@@ -76,7 +81,7 @@ mod tests {
     fn handle_reads_back_and_no_other_does() {
         let seal = Seal::new(&[7; 32]);
         let key = LeaseKey { offset: Offset(u64::MAX), epoch: LeaseEpoch(3) };
-        let handle = Handle { stream: StreamId(5), key };
+        let handle = Handle { stream: StreamId(5), key, received_at: Timestamp(-1) };
         let text = seal.write(handle);
         assert_eq!(seal.read(&text), Some(handle));
         assert_eq!(Seal::new(&[8; 32]).read(&text), None);

@@ -42,6 +42,7 @@ pub(crate) struct Created {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) lease: Lease,
+    pub(crate) received_at: Timestamp,
     pub(crate) message: SqsMessage,
     /// How often it was received in all, in the queue that it was a dead letter of, too.
     pub(crate) receive_count: u64,
@@ -102,8 +103,9 @@ impl Door {
 
     /// The queues whose dead letters go to `target`.
     pub(crate) fn sources_of(&self, target: &Queue) -> Vec<QueueName> {
-        let goes_there =
-            |queue: &Queue| attributes::redrive(queue.config()).is_some_and(|redrive| redrive.target == target.name);
+        let goes_there = |queue: &Queue| {
+            attributes::redrive_in_force(queue.config()).is_some_and(|redrive| redrive.target == target.name)
+        };
         let mut names: Vec<QueueName> = self.all().into_iter().filter(goes_there).map(|queue| queue.name).collect();
         names.sort();
         names
@@ -200,6 +202,7 @@ impl Door {
         let deliveries = self.engine.deliveries(queue.stream(), &acquired.leases).await?;
         let received = deliveries.into_iter().map(|delivery| Received {
             lease: delivery.lease,
+            received_at: acquired.granted_at,
             receive_count: receive_count(&delivery.lease, &delivery.message),
             message: SqsMessage::of(&delivery.message, queue.stream()),
             dead_letter_source: self.dead_letter_source(&delivery.message),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_model::queue::LeaseKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::answer::{Answer, Form};
 use crate::door::Door;
 use crate::errors::ApiError;
+use crate::handles::Handle;
 use crate::names::QueueName;
 use crate::place::region_of_host;
 use crate::protection;
@@ -112,10 +112,10 @@ impl Call {
     }
 
     /// Reads a receipt handle of a queue.
-    pub(crate) fn lease_of(&self, queue: &Queue, text: &str) -> Result<LeaseKey, ApiError> {
+    pub(crate) fn handle_of(&self, queue: &Queue, text: &str) -> Result<Handle, ApiError> {
         let handle = self.door.seal.read(text).filter(|handle| handle.stream == queue.stream());
         let invalid = || ApiError::ReceiptHandleIsInvalid { handle: text.to_owned() };
-        Ok(handle.ok_or_else(invalid)?.key)
+        handle.ok_or_else(invalid)
     }
 
     /// How the client came, as far as whoever ends TLS before us says it.

@@ -35,8 +35,8 @@ impl Grant<'_> {
 
 impl Cursor {
     pub(crate) fn acquire(&mut self, now: Timestamp, wish: &Acquire) -> Result<Applied, Refusal> {
-        if let Some(leases) = self.repeat(now, wish) {
-            return Ok(Applied::changed(Outcome::Acquired(Acquired { leases, dying: false })));
+        if let Some((granted_at, leases)) = self.repeat(now, wish) {
+            return Ok(Applied::changed(Outcome::Acquired(Acquired { leases, granted_at, dying: false })));
         }
         let max = self.config.leases_max;
         let room = u64::from(max).saturating_sub(self.leased);
@@ -56,7 +56,8 @@ impl Cursor {
             self.repeats.note_attempt(now, attempt, leases);
         }
         let changed = died || !leases.is_empty();
-        Ok(Applied { outcome: Outcome::Acquired(Acquired { leases, dying: self.dying.len() > dying }), changed })
+        let acquired = Acquired { leases, granted_at: now, dying: self.dying.len() > dying };
+        Ok(Applied { outcome: Outcome::Acquired(acquired), changed })
     }
 
     /// Which record is next: the lowest rank, but busy tenants after all others.
@@ -136,11 +137,12 @@ impl Cursor {
         grant.leases.push(record.lease(offset, deadline));
     }
 
-    /// The leases of an attempt that is repeated, with fresh deadlines; nothing if anything has
-    /// happened to any of them.
-    fn repeat(&mut self, now: Timestamp, wish: &Acquire) -> Option<Vec<Lease>> {
+    /// The leases of an attempt that is repeated, with fresh deadlines, and when they were granted;
+    /// nothing if anything has happened to any of them.
+    fn repeat(&mut self, now: Timestamp, wish: &Acquire) -> Option<(Timestamp, Vec<Lease>)> {
         let id = wish.attempt?;
-        let keys = self.repeats.attempt(now, id)?.leases.clone();
+        let attempt = self.repeats.attempt(now, id)?;
+        let (granted_at, keys) = (attempt.granted_at(), attempt.leases.clone());
         let untouched = |(key, deadline): &(LeaseKey, Timestamp)| {
             let record = self.records.get(&key.offset);
             let leased = |record: &Record| matches!(record.place, Place::Leased { until, .. } if until == *deadline);
@@ -153,7 +155,7 @@ impl Cursor {
         let renew = |(key, _): &(LeaseKey, Timestamp)| self.renew(key.offset, deadline);
         let leases = keys.iter().map(renew).collect();
         self.repeats.renew_attempt(id, deadline);
-        Some(leases)
+        Some((granted_at, leases))
     }
 
     /// Lets a lease last until another time.

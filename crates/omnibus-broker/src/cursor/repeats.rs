@@ -32,6 +32,13 @@ pub(super) struct Attempt {
     pub(super) leases: Vec<(LeaseKey, Timestamp)>,
 }
 
+impl Attempt {
+    /// When it got its leases.
+    pub(super) fn granted_at(&self) -> Timestamp {
+        self.until.minus(ATTEMPT_WINDOW)
+    }
+}
+
 impl Repeats {
     pub(super) fn sent(&self, now: Timestamp, id: DedupHash) -> Option<Offset> {
         self.sent.get(&id).filter(|(_, until)| now < *until).map(|(offset, _)| *offset)

@@ -327,8 +327,8 @@ impl Model {
     }
 
     fn acquire(&mut self, now: Timestamp, wish: &Acquire) -> Result<Outcome, Refusal> {
-        if let Some(leases) = self.repeat(now, wish) {
-            return Ok(Outcome::Acquired(Acquired { leases, dying: false }));
+        if let Some((granted_at, leases)) = self.repeat(now, wish) {
+            return Ok(Outcome::Acquired(Acquired { leases, granted_at, dying: false }));
         }
         let leased = self.counts().leased;
         let max = self.config.leases_max;
@@ -360,7 +360,7 @@ impl Model {
             let told = leases.iter().map(|lease| (lease.key, lease.deadline)).collect();
             self.attempts.insert(attempt, (now.plus(Millis(300_000)), told));
         }
-        Ok(Outcome::Acquired(Acquired { leases, dying: self.dying() > dying }))
+        Ok(Outcome::Acquired(Acquired { leases, granted_at: now, dying: self.dying() > dying }))
     }
 
     fn deliver(&mut self, now: Timestamp, wish: &Acquire, offset: usize, leases: &mut Vec<Lease>) {
@@ -379,7 +379,7 @@ impl Model {
         leases.push(self.lease(offset, until));
     }
 
-    fn repeat(&mut self, now: Timestamp, wish: &Acquire) -> Option<Vec<Lease>> {
+    fn repeat(&mut self, now: Timestamp, wish: &Acquire) -> Option<(Timestamp, Vec<Lease>)> {
         let (until, leases) = self.attempts.get(&wish.attempt?)?.clone();
         let same = |(key, deadline): &(LeaseKey, Timestamp)| {
             let record = &self.records[key.offset.0 as usize];
@@ -400,7 +400,7 @@ impl Model {
         }
         let leases = leases.iter().map(|(key, _)| (*key, deadline)).collect();
         self.attempts.insert(wish.attempt?, (until, leases));
-        Some(told)
+        Some((Timestamp(until.0 - 300_000), told))
     }
 
     fn lease(&self, offset: usize, deadline: Timestamp) -> Lease {

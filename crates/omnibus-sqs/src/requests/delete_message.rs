@@ -41,7 +41,8 @@ pub(crate) async fn delete_batch(call: &Call) -> Result<Answer, ApiError> {
 
 /// Deletes messages in one command; each handle has an answer of its own.
 async fn delete_all(call: &Call, queue: &Queue, handles: &[&str]) -> Result<Vec<Result<(), ApiError>>, ApiError> {
-    let keys: Vec<Result<LeaseKey, ApiError>> = handles.iter().map(|handle| call.lease_of(queue, handle)).collect();
+    let keys: Vec<Result<LeaseKey, ApiError>> =
+        handles.iter().map(|handle| Ok(call.handle_of(queue, handle)?.key)).collect();
     let known: Vec<LeaseKey> = keys.iter().filter_map(|key| key.as_ref().ok().copied()).collect();
     let mut settled = settle_all(call, queue, known).await?.into_iter();
     let answer = |(handle, key): (&&str, Result<LeaseKey, ApiError>)| {

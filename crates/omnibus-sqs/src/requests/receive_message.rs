@@ -131,7 +131,7 @@ impl Wanted {
 
 fn shown(call: &Call, queue: &Queue, received: Received, wanted: &Wanted) -> Message {
     let system = system(queue, &received);
-    let Received { lease, message: SqsMessage { native, body }, .. } = received;
+    let Received { lease, received_at, message: SqsMessage { native, body }, .. } = received;
     let user: BTreeMap<String, MessageAttributeValue> =
         native.attributes.into_iter().filter(|attribute| wanted.wants(&attribute.name)).map(attribute).collect();
     Message {
@@ -141,12 +141,12 @@ fn shown(call: &Call, queue: &Queue, received: Received, wanted: &Wanted) -> Mes
         md5_of_message_attributes: md5::of_attributes(&user),
         message_attributes: user,
         message_id: Some(Uuid::from_u128(native.id).to_string()),
-        receipt_handle: Some(call.door.seal.write(Handle { stream: queue.stream(), key: lease.key })),
+        receipt_handle: Some(call.door.seal.write(Handle { stream: queue.stream(), key: lease.key, received_at })),
     }
 }
 
 fn system(queue: &Queue, received: &Received) -> BTreeMap<String, String> {
-    let Received { lease, message: SqsMessage { native, .. }, receive_count, dead_letter_source } = received;
+    let Received { lease, message: SqsMessage { native, .. }, receive_count, dead_letter_source, .. } = received;
     let is_fifo = attributes::is_fifo(queue.config());
     let trace = native.system_attributes.iter().find(|attribute| &*attribute.name == "AWSTraceHeader");
     let trace = trace.and_then(|attribute| match &attribute.value {
