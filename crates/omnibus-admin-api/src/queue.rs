@@ -88,6 +88,13 @@ pub struct QueueCreate {
     pub config: BTreeMap<String, String>,
 }
 
+/// `PATCH /v1/queues/{queue}`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueAlter {
+    pub config: BTreeMap<String, String>,
+}
+
 /// `POST /v1/queues/{queue}/rewind`: one of both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

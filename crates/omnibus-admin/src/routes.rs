@@ -26,7 +26,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/topics/{topic}", get(topics::describe).patch(topics::alter).delete(topics::delete))
         .route("/v1/topics/{topic}/records", get(records::peek))
         .route("/v1/queues", get(queues::list).post(queues::create))
-        .route("/v1/queues/{queue}", get(queues::describe).delete(queues::delete))
+        .route("/v1/queues/{queue}", get(queues::describe).patch(queues::alter).delete(queues::delete))
         .route("/v1/queues/{queue}/records", get(queue_records::peek))
         .route("/v1/queues/{queue}/purge", post(queues::purge))
         .route("/v1/queues/{queue}/rewind", post(queues::rewind))

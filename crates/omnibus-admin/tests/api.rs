@@ -318,6 +318,13 @@ async fn queues_are_made_looked_into_and_emptied() {
     broker.create("plain", 1).await;
     assert_eq!(broker.problem("GET", "/v1/queues/plain", None).await, (400, "invalid".into()));
 
+    let changes = json!({ "config": { "lease": "1m", "deliveries_max": "none" } });
+    let (status, altered) = broker.json("PATCH", "/v1/queues/work", Some(changes)).await;
+    assert_eq!((status, altered["config"]["lease"].as_str()), (200, Some("1m")), "{altered}");
+    assert_eq!(altered["config"]["dead_letters_to"], "dead");
+    let order = json!({ "config": { "order": "ordered" } });
+    assert_eq!(broker.problem("PATCH", "/v1/queues/work", Some(order)).await.0, 400);
+
     broker.append("work", 0, &[b"a", b"b", b"c"]).await;
     let peeked = broker.get("/v1/queues/work/records?from=1&count=1").await;
     assert_eq!((&peeked["records"][0]["state"], &peeked["records"][0]["offset"]), (&json!("ready"), &json!(1)));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use omnibus_model::Millis;
 use omnibus_model::queue::{CursorConfig, DeadLetters, DeliveryOrder, LateHolders, QueueConfig};
+use omnibus_model::{Millis, TopicName};
 use serde_json::Value;
 
 use crate::content;
@@ -133,7 +133,9 @@ pub(crate) fn show(config: &QueueConfig, name: &str) -> Option<String> {
         SCOPE => is_fifo(config).then(|| kept().unwrap_or_else(|| "queue".to_owned())),
         THROUGHPUT => is_fifo(config).then(|| kept().unwrap_or_else(|| "perQueue".to_owned())),
         SSE => Some(kept().unwrap_or_else(|| (!config.attributes.contains_key(KMS_KEY)).to_string())),
-        POLICY | REDRIVE | REDRIVE_ALLOW | KMS_KEY | KMS_REUSE => kept(),
+        // Somebody else may have changed what it says.
+        REDRIVE => kept().filter(|_| redrive_in_force(config).is_some()),
+        POLICY | REDRIVE_ALLOW | KMS_KEY | KMS_REUSE => kept(),
         _ => None,
     }
 }
@@ -193,9 +195,18 @@ pub(crate) fn bytes_max(config: &QueueConfig) -> usize {
     config.record_bytes_max.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(content::BYTES_MAX)
 }
 
-/// The redrive policy of a queue.
+/// The redrive policy that somebody gave a queue.
 pub(crate) fn redrive(config: &QueueConfig) -> Option<Redrive> {
     config.attributes.get(REDRIVE).and_then(|text| read_redrive(text).ok())
+}
+
+/// The redrive policy of a queue, if the queue does what it says.
+pub(crate) fn redrive_in_force(config: &QueueConfig) -> Option<Redrive> {
+    redrive(config).filter(|redrive| {
+        let goes_there = |target: &TopicName| target.as_str().ends_with(&redrive.target.name);
+        let counts = config.cursor.deliveries_max == Some(redrive.deliveries_max);
+        counts && config.dead_letters_to.as_ref().is_none_or(goes_there)
+    })
 }
 
 /// Whether the dead letters of `source` may go into the queue with this configuration.

@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use hyper::Method;
 use omnibus_admin_api::queue::{
-    Affected, MoveStarted, QueueCreate, QueueLine, QueueList, QueueMove, QueuePeeked, QueueRewind, QueueView,
-    QueuedRecord,
+    Affected, MoveStarted, QueueAlter, QueueCreate, QueueLine, QueueList, QueueMove, QueuePeeked, QueueRewind,
+    QueueView, QueuedRecord,
 };
 use omnibus_admin_api::{Size, Span};
 
@@ -16,6 +16,7 @@ use crate::topic::{cell, pair};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum QueueVerb {
     Create(CreateArgs),
+    Alter(AlterArgs),
     /// Lists all queues.
     Ls {
         #[command(flatten)]
@@ -55,6 +56,18 @@ pub(crate) struct CreateArgs {
     queue: String,
     /// A setting of the queue, as in lease=30s; `queue describe` lists all of them.
     #[arg(short, long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Changes settings of a queue.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AlterArgs {
+    /// The queue.
+    queue: String,
+    /// A setting of the queue, as in lease=30s; `queue describe` lists all of them.
+    #[arg(short, long, value_name = "KEY=VALUE", required = true)]
     set: Vec<String>,
     #[command(flatten)]
     admin: AdminArgs,
@@ -113,6 +126,7 @@ pub(crate) fn run(verb: QueueVerb, format: Format) -> Result<()> {
     block_on(async {
         match verb {
             QueueVerb::Create(args) => create(args, format).await,
+            QueueVerb::Alter(args) => alter(args, format).await,
             QueueVerb::Ls { admin } => list(&admin.client()?, format).await,
             QueueVerb::Describe { queue, admin } => describe(&admin.client()?, &queue, format).await,
             QueueVerb::Peek(args) => peek(args, format).await,
@@ -202,6 +216,15 @@ async fn create(args: CreateArgs, format: Format) -> Result<()> {
     match format {
         Format::Json => output::json(&queue),
         Format::Table => output::line(format_args!("created {}", queue.line.name)),
+    }
+}
+
+async fn alter(args: AlterArgs, format: Format) -> Result<()> {
+    let config = args.set.iter().map(|text| pair(text)).collect::<Result<_>>()?;
+    let queue: QueueView = args.admin.client()?.send(Method::PATCH, &path(&args.queue), &QueueAlter { config }).await?;
+    match format {
+        Format::Json => output::json(&queue),
+        Format::Table => output::line(format_args!("altered {}", queue.line.name)),
     }
 }
 

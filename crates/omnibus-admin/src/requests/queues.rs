@@ -5,11 +5,13 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use omnibus_admin_api::queue::{
-    Affected, MoveStarted, MoveView, QueueCounts, QueueCreate, QueueLine, QueueList, QueueMove, QueueRewind, QueueView,
+    Affected, MoveStarted, MoveView, QueueAlter, QueueCounts, QueueCreate, QueueLine, QueueList, QueueMove,
+    QueueRewind, QueueView,
 };
 use omnibus_admin_api::{Code, Problem};
 use omnibus_engine::Engine;
 use omnibus_model::command::CreateQueue;
+use omnibus_model::config::ConfigChange;
 use omnibus_model::queue::{DeliveryOrder, Move, MoveState};
 use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
 use omnibus_model::{MoveId, Offset, Timestamp, TopicId, TopicName};
@@ -46,6 +48,25 @@ pub(crate) async fn create(
     let command = CreateQueue { name, id, config: TopicConfig::default(), queue };
     let topic = node.engine.create_queue(command).await?;
     Ok((StatusCode::CREATED, Json(view(&node.engine, &topic).await?)))
+}
+
+pub(crate) async fn alter(
+    State(node): State<SharedNode>,
+    Path(name): Path<String>,
+    body: Result<Json<QueueAlter>, JsonRejection>,
+) -> Answer<QueueView> {
+    let Json(alter) = body?;
+    let (topic, _) = find(&node.engine, &name)?;
+    let before = topic.queue.as_ref().map(|queue| queue.config.clone()).unwrap_or_default();
+    let mut after = before.clone();
+    for (key, value) in &alter.config {
+        queue_config::choose(&mut after, key, value)?;
+    }
+    let topic = match before == after {
+        true => topic,
+        false => node.engine.alter_queue(topic.name.clone(), ConfigChange { before, after }).await?,
+    };
+    Ok(Json(view(&node.engine, &topic).await?))
 }
 
 pub(crate) async fn delete(State(node): State<SharedNode>, Path(name): Path<String>) -> Result<StatusCode, Failure> {

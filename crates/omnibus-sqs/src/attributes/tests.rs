@@ -83,6 +83,14 @@ fn redrive_policy_names_a_queue_and_a_count() {
         assert_eq!(config.cursor.deliveries_max, Some(3));
         assert_eq!(config.cursor.dead_letters, DeadLetters::Moved);
     }
+    let mut changed = create(
+        "q",
+        &given(&[("RedrivePolicy", &format!("{{\"deadLetterTargetArn\":\"{arn}\",\"maxReceiveCount\":3}}"))]),
+    )
+    .unwrap();
+    assert!(show(&changed, "RedrivePolicy").is_some());
+    changed.cursor.deliveries_max = Some(4);
+    assert_eq!(show(&changed, "RedrivePolicy"), None, "it says something else than the queue does");
     for policy in [
         "x".to_owned(),
         format!("{{\"deadLetterTargetArn\":\"{arn}\"}}"),
