@@ -19,62 +19,71 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// A listener for SQS clients.
+/// The listeners for SQS clients; they share one door.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     door: Arc<Door>,
 }
 
 impl Server {
-    /// Listens on `address`; port 0 picks a free one.
+    /// Prepares a door that nobody comes to yet.
+    #[must_use]
+    pub fn new(engine: Engine, settings: Settings) -> Self {
+        Self { listeners: Vec::new(), door: Arc::new(Door::new(engine, settings)) }
+    }
+
+    /// Listens on `address`, too; port 0 picks a free one. Returns where clients can connect.
     ///
     /// # Errors
     /// If the address cannot be had.
-    pub async fn bind(address: SocketAddr, engine: Engine, settings: Settings) -> io::Result<Self> {
+    pub async fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, door: Arc::new(Door::new(engine, settings)) })
-    }
-
-    /// The address that clients can connect to.
-    ///
-    /// # Errors
-    /// If the socket has none.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        let address = listener.local_addr()?;
+        self.listeners.push(listener);
+        Ok(address)
     }
 
     /// Serves until `shutdown` says true, then lets requests finish for a short while.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.door.settings.connections_max));
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                        Ok(place) => {
-                            let served = serve(socket, peer, Arc::clone(&self.door), shutdown.clone());
-                            connections.spawn(async move {
-                                served.await;
-                                drop(place);
-                            });
-                        }
-                        Err(_) => tracing::warn!(%peer, "too many connections: one more was closed"),
-                    },
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        // Out of file descriptors: let some go before trying again.
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+        let mut entrances = JoinSet::new();
+        for listener in self.listeners {
+            entrances.spawn(admit(listener, Arc::clone(&self.door), Arc::clone(&places), shutdown.clone()));
+        }
+        while entrances.join_next().await.is_some() {}
+    }
+}
+
+/// Serves whoever comes to one listener.
+async fn admit(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, mut shutdown: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok(place) => {
+                        let served = serve(socket, peer, Arc::clone(&door), shutdown.clone());
+                        connections.spawn(async move {
+                            served.await;
+                            drop(place);
+                        });
                     }
+                    Err(_) => tracing::warn!(%peer, "too many connections: one more was closed"),
                 },
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                () = connection::told_to_stop(&mut shutdown) => break,
-            }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Out of file descriptors: let some go before trying again.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = connection::told_to_stop(&mut shutdown) => break,
         }
-        let farewell = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-            connections.shutdown().await;
-        }
+    }
+    let farewell = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        connections.shutdown().await;
     }
 }
 

@@ -69,8 +69,8 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "sqs.listen",
-        meaning: "Where SQS clients connect. Port 0 picks a free one, off keeps the door shut. If nothing is chosen and \
-                  9324 is taken, the door stays shut, too.",
+        meaning: "Where SQS clients connect: addresses with commas between them, or off. Port 0 picks a free one. By \
+                  default these are the ports of other local servers; one that is taken is left out.",
         field: |config| &mut config.sqs.listen,
     },
     Key {

@@ -52,8 +52,8 @@ pub(crate) struct Advertised {
 /// The SQS door.
 #[derive(Clone, Debug)]
 pub(crate) struct Sqs {
-    /// `None` keeps the door shut.
-    pub(crate) listen: Option<SocketAddr>,
+    /// None keeps the door shut.
+    pub(crate) listen: Vec<SocketAddr>,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) domain: Option<String>,
@@ -152,7 +152,7 @@ impl Default for Sqs {
     fn default() -> Self {
         let settings = omnibus_sqs::Settings::default();
         Self {
-            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9324))),
+            listen: [9324, 4566].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).to_vec(),
             account: settings.account,
             region: settings.region,
             domain: settings.domain,

@@ -33,21 +33,26 @@ impl Setting for SocketAddr {
     }
 }
 
-/// `off` means none.
-impl Setting for Option<SocketAddr> {
+/// Any number of addresses with commas between them; `off` means none.
+impl Setting for Vec<SocketAddr> {
     fn take(&mut self, text: &str) -> Result<(), String> {
         if text == "off" {
-            *self = None;
+            self.clear();
             return Ok(());
         }
-        let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
-        address.take(text).map_err(|wrong| format!("{wrong}, or off"))?;
-        *self = Some(address);
+        let address = |text: &str| {
+            let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
+            address.take(text.trim()).map(|()| address)
+        };
+        *self = text.split(',').map(address).collect::<Result<_, _>>().map_err(|wrong| format!("{wrong}, or off"))?;
         Ok(())
     }
 
     fn show(&self) -> String {
-        self.map_or_else(|| "off".to_owned(), |address| address.to_string())
+        match &self[..] {
+            [] => "off".to_owned(),
+            addresses => addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        }
     }
 }
 

@@ -94,3 +94,18 @@ fn advertised_address_has_an_optional_port() {
         assert_eq!(advertised.show(&config), text);
     }
 }
+
+#[test]
+fn door_may_have_several_addresses_or_none() {
+    let listen = |text: &str| {
+        let flags = vec![variable("sqs.listen", text)];
+        Effective::new(&Given { flags, ..Given::default() }).unwrap().config.sqs.listen
+    };
+    let ports = |text: &str| listen(text).iter().map(std::net::SocketAddr::port).collect::<Vec<_>>();
+    assert_eq!(ports("127.0.0.1:1, localhost:2"), [1, 2]);
+    assert_eq!(ports("[::1]:3"), [3]);
+    assert_eq!(ports("off"), [] as [u16; 0]);
+    assert_eq!(key("sqs.listen").show(&Config::default()), "127.0.0.1:9324,127.0.0.1:4566");
+    let flags = vec![variable("sqs.listen", "127.0.0.1:1,")];
+    assert!(error(&Given { flags, ..Given::default() }).ends_with(", or off"));
+}

@@ -16,6 +16,8 @@ pub(crate) struct Addresses {
     pub(crate) kafka: SocketAddr,
     /// `None` if the door is shut.
     pub(crate) sqs: Option<SocketAddr>,
+    /// Where it is, too.
+    pub(crate) sqs_too: Vec<SocketAddr>,
     pub(crate) admin: SocketAddr,
     pub(crate) pid: u32,
     pub(crate) cluster_id: String,
@@ -28,11 +30,12 @@ impl Addresses {
             output::line(serde_json::to_string(self)?)?;
             return output::flush();
         }
-        let Self { kafka, sqs, admin, .. } = self;
+        let Self { kafka, sqs, sqs_too, admin, .. } = self;
         output::line(format_args!("kafka  {kafka}"))?;
         output::line(format_args!("admin  {admin}"))?;
         if let Some(sqs) = sqs {
-            output::line(format_args!("sqs    {sqs}"))?;
+            let all: Vec<String> = [sqs].into_iter().chain(sqs_too).map(ToString::to_string).collect();
+            output::line(format_args!("sqs    {}", all.join(", ")))?;
         }
         output::line(format_args!("data   {}", data_dir.display()))?;
         let (kafka_flag, admin_flag) = (flag("--kafka", *kafka, 9092), flag("--admin", *admin, 9644));

@@ -52,7 +52,7 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "ADDR")]
     kafka: Option<String>,
     /// Where SQS clients connect; port 0 picks a free one, off keeps the door shut [sqs.listen].
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR[,ADDR]")]
     sqs: Option<String>,
     /// Where the admin API is served; port 0 picks a free one [admin.listen].
     #[arg(long, value_name = "ADDR")]
@@ -161,12 +161,13 @@ impl Doors {
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
-        let sqs = open_sqs(effective, engine, identity).await?;
+        let (sqs, sqs_addresses) = open_sqs(effective, engine, identity).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
             kafka: kafka.local_addr()?,
-            sqs: sqs.as_ref().map(omnibus_sqs::Server::local_addr).transpose()?,
+            sqs: sqs_addresses.first().copied(),
+            sqs_too: sqs_addresses.into_iter().skip(1).collect(),
             admin: admin.local_addr()?,
             pid: std::process::id(),
             cluster_id: identity.cluster_id.clone(),
@@ -185,29 +186,32 @@ impl Doors {
         };
         let (shutdown, stop) = watch::channel(false);
         let mut tasks = vec![tokio::spawn(kafka.run(stop.clone()))];
-        tasks.extend(sqs.map(|sqs| tokio::spawn(sqs.run(stop.clone()))));
+        tasks.push(tokio::spawn(sqs.run(stop.clone())));
         tasks.push(tokio::spawn(admin.run(Arc::new(node), stop)));
         Ok(Self { addresses, shutdown, tasks })
     }
 }
 
-/// Opens the SQS door. Its usual port is that of other programs, too: if nobody chose it, it is no
-/// reason not to serve others.
+/// Opens the SQS door, and says where. Its usual ports are those of other programs, too: if nobody
+/// chose them, they are no reason not to serve others.
 async fn open_sqs(
     effective: &Effective,
     engine: &Engine,
     identity: &identity::Identity,
-) -> Result<Option<omnibus_sqs::Server>> {
-    let Some(address) = effective.config.sqs.listen else { return Ok(None) };
+) -> Result<(omnibus_sqs::Server, Vec<SocketAddr>)> {
     let settings = engine::sqs_settings(&effective.config, identity)?;
-    match omnibus_sqs::Server::bind(address, engine.clone(), settings).await {
-        Ok(server) => Ok(Some(server)),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && !effective.is_chosen("sqs.listen") => {
-            tracing::warn!(%address, "SQS is not served: the address is taken; `--sqs ADDR` chooses another");
-            Ok(None)
+    let mut server = omnibus_sqs::Server::new(engine.clone(), settings);
+    let mut addresses = Vec::new();
+    for address in &effective.config.sqs.listen {
+        match server.listen(*address).await {
+            Ok(address) => addresses.push(address),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !effective.is_chosen("sqs.listen") => {
+                tracing::warn!(%address, "SQS is not served here: the address is taken; `--sqs ADDR` chooses another");
+            }
+            Err(error) => return Err(cannot_listen("sqs", *address, error)),
         }
-        Err(error) => Err(cannot_listen("sqs", address, error)),
     }
+    Ok((server, addresses))
 }
 
 async fn close(doors: Doors, running: Running) {
