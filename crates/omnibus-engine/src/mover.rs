@@ -119,9 +119,22 @@ async fn step(engine: &Engine, queue: Partition) -> Result<Next, MoveError> {
         carry::carry(engine, queue, (&dying, &moves)).await?;
         return Ok(Next::Soon);
     }
+    let is_there = |target: StreamId| engine.catalog().queue(target).is_some();
     match moves.iter().find(|task| task.state == MoveState::Running) {
-        Some(task) => advance(engine, queue, task).await,
+        Some(task) if task.target.is_none_or(is_there) => advance(engine, queue, task).await,
+        Some(task) => give_up(engine, queue, task).await,
         None => Ok(Next::Never),
+    }
+}
+
+/// Ends a task whose target was deleted. What it has taken stays in the source.
+async fn give_up(engine: &Engine, queue: Partition, task: &Move) -> Result<Next, MoveError> {
+    tracing::warn!(stream = %queue.stream, task = %task.id, "a move ends, as the queue that it goes to was deleted");
+    let cancel = Command::CancelMove { stream: queue.stream, task: task.id };
+    match engine.submit(queue.shard, cancel).await {
+        // Somebody was faster.
+        Ok(_) | Err(SubmitError::Refused(Refusal::UnknownMove { .. })) => Ok(Next::Soon),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -506,6 +506,31 @@ async fn dead_letters_are_moved_and_moved_back() {
 }
 
 #[tokio::test]
+async fn move_fails_once_its_target_is_gone() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let source = client.queue("dlq", json!({})).await;
+    let target = client.queue("target", json!({})).await;
+    let arn = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+    let policy = json!({"deadLetterTargetArn": arn("dlq"), "maxReceiveCount": 1}).to_string();
+    client.queue("q", json!({"RedrivePolicy": policy})).await;
+    for body in ["a", "b", "c"] {
+        client.ok("SendMessage", json!({"QueueUrl": source, "MessageBody": body})).await;
+    }
+    let slowly = json!({"SourceArn": arn("dlq"), "DestinationArn": arn("target"), "MaxNumberOfMessagesPerSecond": 1});
+    client.ok("StartMessageMoveTask", slowly).await;
+    client.ok("DeleteQueue", json!({"QueueUrl": target})).await;
+    let task = loop {
+        let tasks = client.ok("ListMessageMoveTasks", json!({"SourceArn": arn("dlq")})).await;
+        if tasks["Results"][0]["Status"] != "RUNNING" {
+            break tasks["Results"][0].clone();
+        }
+    };
+    assert_eq!(task["Status"], "FAILED");
+    assert_eq!(task["FailureReason"], "AWS.SimpleQueueService.NonExistentQueue");
+}
+
+#[tokio::test]
 async fn delayed_message_comes_when_its_time_is_there() {
     let node = Node::new();
     let mut client = node.connect();

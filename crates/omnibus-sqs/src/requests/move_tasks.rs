@@ -78,20 +78,23 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, ApiError> {
 
 fn shown(call: &Call, source: &Queue, task: &Move) -> ListMessageMoveTasksResultEntry {
     let number = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
+    let target = task.target.map(|stream| call.door.name_of(stream));
+    let has_failed = task.state == MoveState::Cancelled && target == Some(None);
     let status = match task.state {
         MoveState::Running | MoveState::Finishing => "RUNNING",
         MoveState::Completed => "COMPLETED",
+        MoveState::Cancelled if has_failed => "FAILED",
         MoveState::Cancelled => "CANCELLED",
     };
     ListMessageMoveTasksResultEntry {
         task_handle: (status == "RUNNING").then(|| handle(source, task.id)),
         status: Some(status.to_owned()),
         source_arn: Some(source.name.arn()),
-        destination_arn: task.target.and_then(|stream| call.door.name_of(stream)).map(|name| name.arn()),
+        destination_arn: target.flatten().map(|name| name.arn()),
         max_number_of_messages_per_second: task.rate_max.map(i64::from),
         approximate_number_of_messages_moved: number(task.moved),
         approximate_number_of_messages_to_move: number(task.planned),
-        failure_reason: None,
+        failure_reason: has_failed.then(|| ApiError::QueueDoesNotExist.kind().code()),
         started_timestamp: Some(task.started_at.0),
     }
 }
