@@ -23,6 +23,7 @@ pub(crate) struct Client {
 pub(crate) enum Door {
     Kafka,
     Sqs,
+    Sns,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,21 @@ pub(crate) const RDKAFKA: Client = kafka("rdkafka", Language::Rust, "conformance
 pub(crate) const BOTO3: Client =
     Client { key: "boto3", door: Door::Sqs, language: Language::Python, program: "boto.py" };
 
-pub(crate) const ALL: [Client; 9] =
-    [KAFKA_CLIENTS, CONSOLE_TOOLS, CONFLUENT_PYTHON, KAFKA_PYTHON, AIOKAFKA, FRANZ_GO, KAFKAJS, RDKAFKA, BOTO3];
+pub(crate) const BOTO3_SNS: Client =
+    Client { key: "boto3-sns", door: Door::Sns, language: Language::Python, program: "boto_sns.py" };
+
+pub(crate) const ALL: [Client; 10] = [
+    KAFKA_CLIENTS,
+    CONSOLE_TOOLS,
+    CONFLUENT_PYTHON,
+    KAFKA_PYTHON,
+    AIOKAFKA,
+    FRANZ_GO,
+    KAFKAJS,
+    RDKAFKA,
+    BOTO3,
+    BOTO3_SNS,
+];
 
 const fn kafka(key: &'static str, language: Language, program: &'static str) -> Client {
     Client { key, door: Door::Kafka, language, program }

@@ -18,11 +18,14 @@ const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
 
 /// The list of checks for each door, and what its table is headed with.
-const LISTS: [(Door, &str, &str); 2] =
-    [(Door::Kafka, "conformance/checks.json", "Kafka"), (Door::Sqs, "conformance/sqs-checks.json", "SQS")];
+const LISTS: [(Door, &str, &str); 3] = [
+    (Door::Kafka, "conformance/checks.json", "Kafka"),
+    (Door::Sqs, "conformance/sqs-checks.json", "SQS"),
+    (Door::Sns, "conformance/sns-checks.json", "SNS"),
+];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 10] = [
+pub(crate) const SUITES: [Suite; 11] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -32,6 +35,7 @@ pub(crate) const SUITES: [Suite; 10] = [
     Suite { name: "conformance KafkaJS (JavaScript)", run: || run(clients::KAFKAJS) },
     Suite { name: "conformance rdkafka (Rust)", run: || run(clients::RDKAFKA) },
     Suite { name: "conformance boto3 (Python)", run: || run(clients::BOTO3) },
+    Suite { name: "conformance boto3 for SNS (Python)", run: || run(clients::BOTO3_SNS) },
     Suite { name: "compatibility table", run: table_is_fresh },
 ];
 
@@ -83,7 +87,7 @@ fn run(client: Client) -> Result<Tally> {
     let broker = Broker::start(client.key)?;
     let address = match client.door {
         Door::Kafka => &broker.addresses.kafka,
-        Door::Sqs => &broker.addresses.sqs,
+        Door::Sqs | Door::Sns => &broker.addresses.sqs,
     };
     command.arg(address).arg(root().join(list_of(client.door)));
     let ended = finish_within(CLIENT_TIME_MAX, client.key, &mut command)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::errors::ApiError;
 use crate::wire::messages::NAMESPACE;
 use crate::wire::shape::Structure;
+use crate::wire::sns;
 use crate::wire::xml;
 
 const JSON: &str = "application/x-amz-json-1.0";
@@ -20,6 +21,30 @@ pub(crate) enum Form {
     Xml,
     /// A Query client that would rather have JSON.
     WrappedJson,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Sqs,
+    Sns,
+}
+
+impl Service {
+    const fn namespace(self) -> &'static str {
+        match self {
+            Self::Sqs => NAMESPACE,
+            Self::Sns => sns::NAMESPACE,
+        }
+    }
+
+    /// What an error's XML has besides.
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::Sqs => "<Detail/>",
+            Self::Sns => "",
+        }
+    }
 }
 
 /// What goes back.
@@ -37,7 +62,7 @@ impl Answer {
     /// Writes what an action answers.
     pub(crate) fn of<T: Serialize + Structure>(
         form: Form,
-        action: &str,
+        (service, action): (Service, &str),
         request_id: &str,
         value: Option<&T>,
     ) -> Result<Self, ApiError> {
@@ -47,7 +72,7 @@ impl Answer {
             Form::Xml => {
                 let value = value.map(serde_json::to_value).transpose().map_err(failed)?;
                 let result = value.as_ref().map(|value| (value, T::MEMBERS));
-                (XML, xml::answer(action, NAMESPACE, request_id, result).into_bytes())
+                (XML, xml::answer(action, service.namespace(), request_id, result).into_bytes())
             }
             Form::WrappedJson => {
                 let mut inner = json!({"ResponseMetadata": {"RequestId": request_id}});
@@ -75,14 +100,15 @@ impl Answer {
     }
 
     /// Writes an error.
-    pub(crate) fn error(form: Form, request_id: &str, error: &ApiError) -> Self {
+    pub(crate) fn error(form: Form, service: Service, request_id: &str, error: &ApiError) -> Self {
         let kind = error.kind();
         let (content_type, body) = match form {
             Form::Json => (JSON, json!({"__type": kind.shape(), "message": error.to_string()}).to_string()),
             Form::Xml if *error == ApiError::UnknownOperation => (XML, "<UnknownOperationException/>\n".to_owned()),
             Form::Xml => {
                 let message = error.query_message();
-                (XML, xml::error(NAMESPACE, request_id, error.fault(), &kind.code(), &message))
+                let (code, detail) = (kind.code(), service.detail());
+                (XML, xml::error(service.namespace(), request_id, (error.fault(), &code, &message), detail))
             }
             Form::WrappedJson => {
                 let error = json!({"Type": error.fault(), "Code": kind.code(), "Message": error.query_message()});

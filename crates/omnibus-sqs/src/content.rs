@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use crate::errors::ApiError;
 use crate::wire::base64;
+use crate::wire::md5::hex;
 use crate::wire::messages::{MessageAttributeValue, MessageSystemAttributeValue};
 
 /// The most bytes of a message, and of all messages of a batch together.
@@ -43,7 +46,8 @@ pub(crate) fn check_body(body: Option<&str>) -> Result<&str, ApiError> {
     }
 }
 
-fn is_allowed(letter: char) -> bool {
+/// Whether XML can carry a letter.
+pub(crate) fn is_allowed(letter: char) -> bool {
     matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
@@ -174,6 +178,11 @@ pub(crate) fn add_trace(attributes: &SystemAttributes, header: Option<&str>) -> 
         });
     }
     all
+}
+
+/// The deduplication id that a message's content gives it.
+pub(crate) fn digest(body: &str) -> String {
+    hex(&Sha256::digest(body.as_bytes()))
 }
 
 /// Checks the id of a group, a deduplication or an attempt.

@@ -10,6 +10,8 @@ use crate::errors::ApiError;
 use crate::handles::Seal;
 use crate::rest::Rest;
 use crate::settings::Settings;
+use crate::sns::routing::Routing;
+use crate::sns::sequences::Sequences;
 
 /// Memory is paid for in pieces of so many bytes.
 const PIECE: usize = 1 << 10;
@@ -21,6 +23,8 @@ pub(crate) struct Door {
     pub(crate) settings: Settings,
     pub(crate) seal: Seal,
     pub(crate) rest: Rest,
+    pub(crate) routing: Routing,
+    pub(crate) sequences: Sequences,
     memory: Arc<Semaphore>,
 }
 
@@ -33,7 +37,15 @@ impl Door {
             );
         }
         let memory = Arc::new(Semaphore::new(settings.memory_bytes_max / PIECE));
-        Self { engine, seal: Seal::new(&settings.handle_key), rest: Rest::default(), memory, settings }
+        Self {
+            engine,
+            seal: Seal::new(&settings.handle_key),
+            rest: Rest::default(),
+            routing: Routing::default(),
+            sequences: Sequences::default(),
+            memory,
+            settings,
+        }
     }
 
     /// Pays for the memory of a body; small ones are free, as their connection is counted.

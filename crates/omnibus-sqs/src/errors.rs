@@ -6,6 +6,7 @@ use omnibus_engine::{ReadError, SubmitError};
 use omnibus_model::Refusal;
 use thiserror::Error;
 
+use crate::sns_error::SnsError;
 use crate::wire::DecodeError;
 
 /// Why a request was not carried out; the texts are AWS's, which clients and their tests read.
@@ -55,6 +56,9 @@ pub(crate) enum ApiError {
     #[error("The address {0} is not valid for this endpoint.")]
     InvalidAddress(String),
 
+    #[error(transparent)]
+    Sns(#[from] SnsError),
+
     #[error("The action {0} is not valid for this endpoint.")]
     InvalidAction(String),
     #[error("Unknown operation.")]
@@ -99,6 +103,7 @@ pub(crate) struct Kind {
 }
 
 const SQS: &str = "com.amazonaws.sqs";
+const SNS: &str = "com.amazonaws.sns";
 const SERVICE: &str = "com.amazon.coral.service";
 
 /// An error that older clients know as `AWS.SimpleQueueService.` and its name.
@@ -149,6 +154,10 @@ impl ApiError {
             Self::ResourceNotFound(_) => sqs("ResourceNotFoundException", "ResourceNotFoundException", 404),
             Self::UnsupportedOperation(_) => simple("UnsupportedOperation", 400),
             Self::InvalidAddress(_) => sqs("InvalidAddress", "InvalidAddress", 404),
+            Self::Sns(error) => {
+                let (code, status) = error.code();
+                Kind { namespace: SNS, shape: code, code: Some(code), status }
+            }
             Self::InvalidAction(_) => service("InvalidAction", "InvalidAction", 400),
             Self::UnknownOperation => service("UnknownOperationException", "UnknownOperationException", 404),
             Self::Serialization(_) => service("SerializationException", "MalformedQueryString", 400),

@@ -1,13 +1,15 @@
-//! The SQS door: unmodified SQS clients on the engine.
+//! The SQS door: unmodified SQS and SNS clients on the engine.
 //!
 //! A request comes in at [`server`] and `connection`, `requests` carries it out, `wire` is its bytes.
-//! SNS will be here, too: it speaks the same protocols to the same callers.
+//! SNS is here, too: it speaks the same protocols to the same callers. `topics` is what it does,
+//! [`sns`] what can be said of it without an engine.
 //!
 //! **Never:** another protocol, the log, the broker; they are behind the engine.
 
 pub mod server;
 mod connection;
 mod requests;
+mod topics;
 mod outgoing;
 mod session;
 mod answer;
@@ -24,6 +26,7 @@ mod content;
 mod sigv4;
 mod names;
 mod errors;
+mod sns_error;
 pub mod settings;
 mod place;
 pub mod wire;

@@ -4,7 +4,7 @@
 use omnibus_model::TopicName;
 
 use crate::errors::ApiError;
-use crate::place::{is_account, is_region, region_of_host};
+use crate::place::{is_account, is_region, partition_of, region_of_host};
 use crate::settings::Settings;
 
 const NAME_CHARACTERS_MAX: usize = 80;
@@ -78,11 +78,7 @@ impl QueueName {
     }
 
     pub(crate) fn arn(&self) -> String {
-        let partition = match &self.region {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
+        let partition = partition_of(&self.region);
         format!("arn:{partition}:sqs:{}:{}:{}", self.region, self.account, self.name)
     }
 }

@@ -13,7 +13,6 @@ use crate::content;
 use crate::errors::ApiError;
 use crate::session::Call;
 use crate::wire::base64;
-use crate::wire::md5::hex;
 use crate::wire::messages::{MessageAttributeValue, MessageSystemAttributeValue, SendMessageBatchRequestEntry};
 
 const DELAY_SECONDS_MAX: i64 = 900;
@@ -74,7 +73,7 @@ pub(crate) fn message(
     let now = call.door.engine.now();
     let body = entry.message_body.unwrap_or_default();
     let is_fifo = attributes::is_fifo(config);
-    let dedup = entry.message_deduplication_id.or_else(|| is_fifo.then(|| hex(&Sha256::digest(body.as_bytes()))));
+    let dedup = entry.message_deduplication_id.or_else(|| is_fifo.then(|| content::digest(&body)));
     let delay = match entry.delay_seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
         // A FIFO queue delays all of its messages alike.
         _ if is_fifo => Millis(0),
@@ -137,11 +136,13 @@ fn named(name: String, data_type: Option<String>, text: Option<String>, binary: 
     SqsAttribute { name: name.into(), data_type: data_type.into(), value }
 }
 
-fn group_hash(group: &str) -> GroupHash {
+/// The hash of a group.
+pub(crate) fn group_hash(group: &str) -> GroupHash {
     GroupHash(u64::from_be_bytes(first_bytes(&Sha256::digest(group.as_bytes()))))
 }
 
-fn dedup_hash(scope: &str, id: &str) -> DedupHash {
+/// The hash of a deduplication id within a scope.
+pub(crate) fn dedup_hash(scope: &str, id: &str) -> DedupHash {
     // Neither a group nor an id has a control character in it.
     let digest = Sha256::new().chain_update(scope).chain_update([0]).chain_update(id).finalize();
     DedupHash(u128::from_be_bytes(first_bytes(&digest)))

@@ -11,11 +11,20 @@ pub(crate) fn is_region(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(allowed)
 }
 
+/// The partition of AWS that a region's ARNs begin with.
+pub(crate) fn partition_of(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 /// The region that a host names, as in `sqs.eu-west-1.example.org` and `eu-west-1.queue.example.org`.
 pub(crate) fn region_of_host(host: &str) -> Option<&str> {
     let mut parts = host.split('.');
     let region = match (parts.next()?, parts.next()?, parts.next()) {
-        ("sqs", region, Some(_)) => region,
+        ("sqs" | "sns", region, Some(_)) => region,
         (region, "queue", Some(_)) => region,
         _ => return None,
     };

@@ -9,27 +9,27 @@ use std::collections::BTreeMap;
 use crate::access::{self, Question, Verdict};
 use crate::attributes::{KMS_KEY, KMS_REUSE, POLICY, SSE};
 use crate::errors::ApiError;
+use crate::names::QueueName;
 use crate::policy::GRANTED;
 use crate::queues::Queue;
 use crate::settings::{Encryption, Settings};
 use crate::sigv4::Signer;
-use crate::wire::messages::Action;
 
 /// Who owns a queue can always see and change who may use it.
-const NEVER_DENIED: [Action; 3] = [Action::GetQueueAttributes, Action::RemovePermission, Action::SetQueueAttributes];
+const NEVER_DENIED: [&str; 3] = ["GetQueueAttributes", "RemovePermission", "SetQueueAttributes"];
 
 /// Checks that somebody may do something with a queue.
 pub(crate) fn authorize(
     settings: &Settings,
     (signer, is_secure): (&Signer, bool),
-    action: Action,
+    action: &'static str,
     queue: &Queue,
 ) -> Result<(), ApiError> {
     if settings.is_open() {
         return Ok(());
     }
     let account = &signer.account;
-    let name = action.name().trim_end_matches("Batch");
+    let name = action.trim_end_matches("Batch");
     let arn = &queue.name.arn();
     let context = [
         ("aws:PrincipalAccount", account.clone()),
@@ -41,13 +41,45 @@ pub(crate) fn authorize(
     let policy = queue.config().attributes.get(POLICY);
     let verdict = policy.map_or(Verdict::Silent, |policy| access::verdict(policy, question));
     let owns = *account == queue.name.account;
-    let is_granted = GRANTED.contains(&name) || action == Action::ListDeadLetterSourceQueues;
+    let is_granted = GRANTED.contains(&name) || action == "ListDeadLetterSourceQueues";
     let may = match verdict {
         Verdict::Denied => owns && NEVER_DENIED.contains(&action),
         Verdict::Allowed => owns || is_granted,
         Verdict::Silent => owns,
     };
     if may { Ok(()) } else { Err(ApiError::AccessDenied { caller: signer.arn(), action: name, resource: arn.clone() }) }
+}
+
+/// A topic that has something for a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Feeding<'a> {
+    pub(crate) topic_arn: &'a str,
+    pub(crate) topic_account: &'a str,
+    pub(crate) queue: &'a QueueName,
+    pub(crate) queue_policy: Option<&'a str>,
+}
+
+/// Whether a topic may send to a queue: to one of its own account unless the queue's policy denies it, to
+/// another's if that policy allows it.
+pub(crate) fn may_feed(settings: &Settings, feeding: Feeding<'_>) -> bool {
+    let Feeding { topic_arn, topic_account, queue, queue_policy } = feeding;
+    if settings.is_open() {
+        return true;
+    }
+    let context = [
+        ("aws:SourceArn", topic_arn.to_owned()),
+        ("aws:SourceAccount", topic_account.to_owned()),
+        ("aws:SourceOwner", topic_account.to_owned()),
+        ("aws:SecureTransport", true.to_string()),
+    ];
+    let names = ["sns.amazonaws.com".to_owned()];
+    let question =
+        Question { caller: ("Service", &names), action: "SendMessage", resource: &queue.arn(), context: &context };
+    match queue_policy.map_or(Verdict::Silent, |policy| access::verdict(policy, question)) {
+        Verdict::Denied => false,
+        Verdict::Allowed => true,
+        Verdict::Silent => queue.account == topic_account,
+    }
 }
 
 /// Checks attributes that somebody sets, as far as they promise protection.

@@ -5,13 +5,14 @@ use std::time::Duration;
 use omnibus_engine::SubmitError;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::config::ConfigChange;
+use omnibus_model::exchange::BindingId;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{
     DeadLetterCause, Lease, LeaseKey, LeaseRefusal, Move, QueueConfig, QueueCounts, Settlement,
 };
 use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
 use omnibus_model::{Millis, MoveId, Offset, Refusal, StreamId, Timestamp, TopicId};
-use omnibus_record::{Message, SqsMessage};
+use omnibus_record::{Message, Native, SnsForm, SnsNative, SqsMessage};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -48,6 +49,25 @@ pub(crate) struct Received {
     pub(crate) receive_count: u64,
     /// The queue that it was a dead letter of.
     pub(crate) dead_letter_source: Option<String>,
+    /// There if its receiver sees it in an envelope of SNS.
+    pub(crate) wrapped: Option<Wrapped>,
+}
+
+/// A message that its receiver sees in an envelope of SNS.
+#[derive(Debug)]
+pub(crate) struct Wrapped {
+    pub(crate) native: SnsNative,
+    /// The subscription by which it came.
+    pub(crate) binding: BindingId,
+}
+
+impl Wrapped {
+    fn of(message: &Message, stream: StreamId) -> Option<Self> {
+        let Native::Sns(native) = &message.native else { return None };
+        let stream = message.history.as_ref().map_or(stream, |history| history.first.stream);
+        let target = native.target(stream)?;
+        (target.form == SnsForm::Envelope).then(|| Self { native: native.clone(), binding: target.binding })
+    }
 }
 
 impl Queue {
@@ -204,8 +224,9 @@ impl Door {
             lease: delivery.lease,
             received_at: acquired.granted_at,
             receive_count: receive_count(&delivery.lease, &delivery.message),
-            message: SqsMessage::of(&delivery.message, queue.stream()),
+            message: seen(queue, &delivery.message),
             dead_letter_source: self.dead_letter_source(&delivery.message),
+            wrapped: Wrapped::of(&delivery.message, queue.stream()),
         });
         Ok(received.collect())
     }
@@ -260,6 +281,16 @@ impl Door {
         let view = self.engine.queue_view(queue.place).await?;
         Ok(view.map(|view| view.counts).unwrap_or_default())
     }
+}
+
+/// A message as a queue's receivers see it: the group of a FIFO topic says nothing in a standard queue.
+fn seen(queue: &Queue, message: &Message) -> SqsMessage {
+    let mut seen = SqsMessage::of(message, queue.stream());
+    let is_of_fifo = matches!(&message.native, Native::Sns(native) if native.sequence.is_some());
+    if is_of_fifo && !attributes::is_fifo(queue.config()) {
+        seen.native.group = None;
+    }
+    seen
 }
 
 /// AWS goes on counting when a message becomes a dead letter.

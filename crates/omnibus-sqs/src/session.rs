@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::answer::{Answer, Form};
+use crate::answer::{Answer, Form, Service};
 use crate::door::Door;
 use crate::errors::ApiError;
 use crate::handles::Handle;
@@ -15,7 +15,6 @@ use crate::place::region_of_host;
 use crate::protection;
 use crate::queues::Queue;
 use crate::sigv4::{Signed, Signer};
-use crate::wire::messages::Action;
 use crate::wire::shape::Structure;
 use crate::wire::{query, read_json};
 
@@ -52,7 +51,9 @@ pub(crate) enum Protocol {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) door: Arc<Door>,
-    pub(crate) action: Action,
+    /// What is asked for, and of which service.
+    pub(crate) action: &'static str,
+    pub(crate) service: Service,
     pub(crate) arrived: Arrived,
     pub(crate) protocol: Protocol,
     pub(crate) form: Form,
@@ -79,12 +80,12 @@ impl Call {
 
     /// Writes the answer.
     pub(crate) fn answer<T: Serialize + Structure>(&self, value: &T) -> Result<Answer, ApiError> {
-        Answer::of(self.form, self.action.name(), &self.request_id, Some(value))
+        Answer::of(self.form, (self.service, self.action), &self.request_id, Some(value))
     }
 
     /// Writes the answer of an action that has none.
     pub(crate) fn done(&self) -> Result<Answer, ApiError> {
-        Answer::of::<Nothing>(self.form, self.action.name(), &self.request_id, None)
+        Answer::of::<Nothing>(self.form, (self.service, self.action), &self.request_id, None)
     }
 
     /// The region that queues without one are in.
@@ -123,6 +124,14 @@ impl Call {
         match self.arrived.header("x-forwarded-proto") {
             Some("https") => "https",
             _ => "http",
+        }
+    }
+
+    /// The URL of a service in a region, as the client sees it, without a slash at its end.
+    pub(crate) fn base_url(&self, service: &str, region: &str) -> String {
+        match &self.door.settings.domain {
+            Some(domain) => format!("{}://{service}.{region}.{domain}", self.scheme()),
+            None => format!("{}://{}", self.scheme(), self.arrived.header("host").unwrap_or("localhost")),
         }
     }
 

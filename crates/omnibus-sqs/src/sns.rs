@@ -1,3 +1,6 @@
 //! SNS: topics, and who gets what is published to them.
 
+pub(crate) mod routing;
 pub mod filter;
+pub(crate) mod names;
+pub(crate) mod sequences;

@@ -14,8 +14,21 @@ struct Service {
     service: String,
     version: String,
     namespace: String,
+    #[serde(default)]
+    lists: Lists,
     operations: BTreeMap<String, Operation>,
     structures: BTreeMap<String, Structure>,
+}
+
+/// Where Query puts the elements of a list.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Lists {
+    /// Under the element's name.
+    #[default]
+    Flat,
+    /// Under the list's name, and then the element's.
+    Wrapped,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,7 +59,7 @@ pub(super) fn messages(path: &Path) -> Result<String> {
     actions(&mut out, &service)?;
     for (name, structure) in &service.structures {
         definition(&mut out, name, structure)?;
-        shape(&mut out, name, structure)?;
+        shape(&mut out, name, structure, service.lists)?;
     }
     Ok(out)
 }
@@ -115,10 +128,10 @@ fn definition(out: &mut String, name: &str, structure: &Structure) -> Result<()>
     Ok(())
 }
 
-fn shape(out: &mut String, name: &str, structure: &Structure) -> Result<()> {
+fn shape(out: &mut String, name: &str, structure: &Structure, lists: Lists) -> Result<()> {
     writeln!(out, "impl Structure for {name} {{\nconst MEMBERS: &'static [Member] = &[")?;
     for (member, kind) in &structure.members {
-        writeln!(out, "Member {{ name: {member:?}, shape: {} }},", shape_of(kind)?)?;
+        writeln!(out, "Member {{ name: {member:?}, shape: {} }},", shape_of(kind, lists)?)?;
     }
     writeln!(out, "];\n}}\n")?;
     Ok(())
@@ -144,15 +157,19 @@ fn scalar(kind: &Value) -> Result<&str> {
     })
 }
 
-fn shape_of(kind: &Value) -> Result<String> {
+fn shape_of(kind: &Value, lists: Lists) -> Result<String> {
+    let (list, map) = match lists {
+        Lists::Flat => ("List", "Map"),
+        Lists::Wrapped => ("WrappedList", "WrappedMap"),
+    };
     let text = |key: &str| kind.get(key).and_then(Value::as_str).with_context(|| format!("{kind} has no {key}"));
     if let Some(item) = kind.get("list") {
-        return Ok(format!("Shape::List {{ item: {:?}, of: &{} }}", text("item")?, shape_of(item)?));
+        return Ok(format!("Shape::{list} {{ item: {:?}, of: &{} }}", text("item")?, shape_of(item, lists)?));
     }
     if let Some(value) = kind.get("map") {
         let (item, key, value_name) = (text("item")?, text("key")?, text("value")?);
-        let of = shape_of(value)?;
-        return Ok(format!("Shape::Map {{ item: {item:?}, key: {key:?}, value: {value_name:?}, of: &{of} }}"));
+        let of = shape_of(value, lists)?;
+        return Ok(format!("Shape::{map} {{ item: {item:?}, key: {key:?}, value: {value_name:?}, of: &{of} }}"));
     }
     Ok(match kind.as_str() {
         Some("string") => "Shape::Text".to_owned(),

@@ -48,6 +48,7 @@ pub(crate) fn run(check: Check) -> Result<()> {
     }
     let sqs = workspace().join("crates/omnibus-sqs");
     stale.extend(refresh(check, sqs.join("src/wire/messages.rs"), &aws::messages(&sqs.join("schemas/sqs.json"))?)?);
+    stale.extend(refresh(check, sqs.join("src/wire/sns.rs"), &aws::messages(&sqs.join("schemas/sns.json"))?)?);
     stale.extend(pages::refresh(check)?);
     ensure!(stale.is_empty(), "stale, run `cargo xtask codegen` (and delete what has no schema): {stale:?}");
     Ok(())

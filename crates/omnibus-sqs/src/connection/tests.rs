@@ -1,5 +1,7 @@
 //! Requests over a connection in memory, to an engine on a disk in memory.
 
+mod sns;
+
 use std::sync::Arc;
 
 use omnibus_engine::{Engine, EngineConfig, Running, Seams};

@@ -11,18 +11,20 @@ mod pages;
 mod queue_attributes;
 mod receive_message;
 mod send_message;
+mod sns;
 mod tags;
 mod visibility;
 
 use std::sync::Arc;
 
-use crate::answer::{Answer, Form};
+use crate::answer::{Answer, Form, Service};
 use crate::door::Door;
 use crate::errors::ApiError;
 use crate::session::{Arrived, Call, Protocol};
 use crate::sigv4;
 use crate::wire::form;
-use crate::wire::messages::{Action, TARGET};
+use crate::wire::messages::{Action, TARGET, VERSION};
+use crate::wire::sns::{Action as SnsAction, VERSION as SNS_VERSION};
 
 /// Carries out a request.
 pub(crate) async fn answer(door: Arc<Door>, arrived: Arrived) -> Answer {
@@ -33,20 +35,20 @@ pub(crate) async fn answer(door: Arc<Door>, arrived: Arrived) -> Answer {
     let form = form_of(&arrived);
     match carry_out(door, arrived, form, &request_id).await {
         Ok(answer) => answer,
-        Err(error) => told(form, &request_id, &error),
+        Err((service, error)) => told(form, service, &request_id, &error),
     }
 }
 
 /// Refuses a request that did not even arrive.
 pub(crate) fn refuse(door: &Door, arrived: &Arrived, error: &ApiError) -> Answer {
-    told(form_of(arrived), &door.uuid().to_string(), error)
+    told(form_of(arrived), Service::Sqs, &door.uuid().to_string(), error)
 }
 
-fn told(form: Form, request_id: &str, error: &ApiError) -> Answer {
+fn told(form: Form, service: Service, request_id: &str, error: &ApiError) -> Answer {
     if error.kind().status >= 500 {
-        tracing::warn!(request_id, %error, "an SQS request failed");
+        tracing::warn!(request_id, %error, "a request failed");
     }
-    Answer::error(form, request_id, error)
+    Answer::error(form, service, request_id, error)
 }
 
 fn form_of(arrived: &Arrived) -> Form {
@@ -60,20 +62,51 @@ fn form_of(arrived: &Arrived) -> Form {
     }
 }
 
-async fn carry_out(door: Arc<Door>, arrived: Arrived, form: Form, request_id: &str) -> Result<Answer, ApiError> {
-    let (name, protocol) = what(&arrived)?;
-    let now_seconds = door.engine.now().0 / 1_000;
-    let signer = sigv4::signer(arrived.signed(), &door.settings, now_seconds)?;
-    if name == "GetCallerIdentity" {
-        return Ok(pages::caller_identity(&signer, request_id));
+async fn carry_out(
+    door: Arc<Door>,
+    arrived: Arrived,
+    form: Form,
+    request_id: &str,
+) -> Result<Answer, (Service, ApiError)> {
+    let (name, protocol) = what(&arrived).map_err(|error| (Service::Sqs, error))?;
+    let service = service_of(&arrived, &protocol, &name);
+    let done = async {
+        if service == Service::Sns {
+            return sns::answer(door, arrived, protocol, &name, (form, request_id)).await;
+        }
+        let now_seconds = door.engine.now().0 / 1_000;
+        let signer = sigv4::signer(arrived.signed(), &door.settings, now_seconds)?;
+        if name == "GetCallerIdentity" {
+            return Ok(pages::caller_identity(&signer, request_id));
+        }
+        let action = Action::ALL.into_iter().find(|action| action.name() == name);
+        let action = action.ok_or_else(|| ApiError::InvalidAction(name.clone()))?;
+        let is_at_queue = matches!(protocol, Protocol::Query { .. }) && arrived.path.len() > 1;
+        if is_at_queue && matches!(action, Action::CreateQueue | Action::ListQueues) {
+            return Err(ApiError::InvalidAction(name));
+        }
+        let (request_id, name) = (request_id.to_owned(), action.name());
+        let call = Call { door, action: name, service, arrived, protocol, form, signer, request_id };
+        dispatch(action, &call).await
+    };
+    done.await.map_err(|error| (service, error))
+}
+
+/// Whose action it is: the version says so, the host or the signature, and in the end the action's name.
+fn service_of(arrived: &Arrived, protocol: &Protocol, name: &str) -> Service {
+    let Protocol::Query { parameters } = protocol else { return Service::Sqs };
+    let version = parameters.iter().find(|(name, _)| name == "Version").map(|(_, version)| version.as_str());
+    match version {
+        Some(SNS_VERSION) => return Service::Sns,
+        Some(VERSION) => return Service::Sqs,
+        _ => {}
     }
-    let action = Action::ALL.into_iter().find(|action| action.name() == name);
-    let action = action.ok_or_else(|| ApiError::InvalidAction(name.clone()))?;
-    let is_at_queue = matches!(protocol, Protocol::Query { .. }) && arrived.path.len() > 1;
-    if is_at_queue && matches!(action, Action::CreateQueue | Action::ListQueues) {
-        return Err(ApiError::InvalidAction(name));
-    }
-    dispatch(&Call { door, action, arrived, protocol, form, signer, request_id: request_id.to_owned() }).await
+    let host = arrived.header("host").unwrap_or_default();
+    let authorization = arrived.header("authorization").unwrap_or_default();
+    let is_of_sns = host.starts_with("sns.") || authorization.contains("/sns/aws4_request");
+    let only_sns = SnsAction::ALL.iter().any(|action| action.name() == name)
+        && !Action::ALL.iter().any(|action| action.name() == name);
+    if is_of_sns || only_sns { Service::Sns } else { Service::Sqs }
 }
 
 /// Which action is asked for, and in which protocol.
@@ -93,8 +126,8 @@ fn what(arrived: &Arrived) -> Result<(String, Protocol), ApiError> {
     Ok((action.ok_or(ApiError::UnknownOperation)?, Protocol::Query { parameters }))
 }
 
-async fn dispatch(call: &Call) -> Result<Answer, ApiError> {
-    match call.action {
+async fn dispatch(action: Action, call: &Call) -> Result<Answer, ApiError> {
+    match action {
         Action::AddPermission => permissions::add(call).await,
         Action::CancelMessageMoveTask => move_tasks::cancel(call).await,
         Action::ChangeMessageVisibility => visibility::change(call).await,

@@ -25,7 +25,7 @@ pub(crate) fn of(arrived: &Arrived, request_id: &str) -> Option<Answer> {
     match arrived.path.as_str() {
         "/health" => Some(Answer::page(request_id, &json!({"status": "ok", "version": version}))),
         "/_localstack/health" => {
-            let services = json!({"sqs": "running", "sts": "running"});
+            let services = json!({"sqs": "running", "sns": "running", "sts": "running"});
             Some(Answer::page(request_id, &json!({"services": services, "edition": "omnibus", "version": version})))
         }
         _ => None,

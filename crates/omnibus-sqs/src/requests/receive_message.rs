@@ -16,6 +16,7 @@ use crate::handles::Handle;
 use crate::outgoing;
 use crate::queues::{Queue, Received};
 use crate::session::Call;
+use crate::topics::envelope;
 use crate::wire::messages::{Message, MessageAttributeValue, ReceiveMessageRequest, ReceiveMessageResult};
 use crate::wire::{base64, md5};
 
@@ -131,7 +132,11 @@ impl Wanted {
 
 fn shown(call: &Call, queue: &Queue, received: Received, wanted: &Wanted) -> Message {
     let system = system(queue, &received);
-    let Received { lease, received_at, message: SqsMessage { native, body }, .. } = received;
+    let Received { lease, received_at, message, wrapped, .. } = received;
+    let SqsMessage { native, body } = match &wrapped {
+        Some(wrapped) => envelope::wrap(call, wrapped, message),
+        None => message,
+    };
     let user: BTreeMap<String, MessageAttributeValue> =
         native.attributes.into_iter().filter(|attribute| wanted.wants(&attribute.name)).map(attribute).collect();
     Message {
@@ -159,7 +164,7 @@ fn system(queue: &Queue, received: &Received) -> BTreeMap<String, String> {
         ("ApproximateReceiveCount", Some(receive_count.to_string())),
         ("ApproximateFirstReceiveTimestamp", Some(lease.first_delivered_at.0.to_string())),
         ("SequenceNumber", is_fifo.then(|| sequence(lease.key.offset))),
-        ("MessageDeduplicationId", native.dedup.as_ref().map(ToString::to_string)),
+        ("MessageDeduplicationId", native.dedup.as_ref().filter(|_| is_fifo).map(ToString::to_string)),
         ("MessageGroupId", native.group.as_ref().map(ToString::to_string)),
         ("AWSTraceHeader", trace),
         ("DeadLetterQueueSourceArn", dead_letter_source.clone()),

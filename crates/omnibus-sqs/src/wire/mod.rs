@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod messages;
+pub mod sns;
 pub mod query;
 pub mod xml;
 pub mod form;

@@ -61,6 +61,10 @@ fn value(name: &str, tree: &mut Tree, shape: &Shape) -> Result<Option<Value>, De
         Shape::Structure(members) => structure(tree, members),
         Shape::List { item, of } => list(item, tree, of),
         Shape::Map { key, value: value_name, of, .. } => map((*key, *value_name), tree, of),
+        Shape::WrappedList { item, of } => list(item, &mut tree.children.remove(*item).unwrap_or_default(), of),
+        Shape::WrappedMap { item, key, value: value_name, of } => {
+            map((*key, *value_name), &mut tree.children.remove(*item).unwrap_or_default(), of)
+        }
     }
 }
 
@@ -115,6 +119,8 @@ mod tests {
     use super::*;
     use crate::wire::form;
     use crate::wire::messages::Action;
+    use crate::wire::shape::Structure;
+    use crate::wire::sns;
 
     fn read_as(action: Action, text: &str) -> Result<Value, DecodeError> {
         read(form::read(text.as_bytes()).unwrap(), action.request())
@@ -145,6 +151,20 @@ mod tests {
         let read =
             read_as(Action::CreateQueue, "Attribute.1.Name=DelaySeconds&Attribute.1.Value=3&Tag.1.Key=k&Tag.1.Value=");
         assert_eq!(read, Ok(json!({"Attributes": {"DelaySeconds": "3"}, "tags": {"k": ""}})));
+    }
+
+    #[test]
+    fn wrapped_lists_and_maps_have_a_name_of_their_own() {
+        let text = "Name=n&Attributes.entry.2.key=b&Attributes.entry.2.value=2&Attributes.entry.1.key=a\
+            &Attributes.entry.1.value=1&Tags.member.1.Key=k&Tags.member.1.Value=v&Tags.member=x&Attributes=y";
+        let read = read(form::read(text.as_bytes()).unwrap(), sns::CreateTopicInput::MEMBERS);
+        let expected = json!({"Name": "n", "Attributes": {"a": "1", "b": "2"}, "Tags": [{"Key": "k", "Value": "v"}]});
+        assert_eq!(read, Ok(expected));
+        let text = "MessageAttributes.entry.1.Name=n&MessageAttributes.entry.1.Value.DataType=String\
+            &MessageAttributes.entry.1.Value.StringValue=v";
+        let read = super::read(form::read(text.as_bytes()).unwrap(), sns::PublishInput::MEMBERS);
+        let expected = json!({"MessageAttributes": {"n": {"DataType": "String", "StringValue": "v"}}});
+        assert_eq!(read, Ok(expected));
     }
 
     #[test]

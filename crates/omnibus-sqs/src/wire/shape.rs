@@ -19,6 +19,18 @@ pub enum Shape {
         value: &'static str,
         of: &'static Self,
     },
+    /// A list whose elements Query puts under the list's own name: `Tags.member.1`.
+    WrappedList {
+        item: &'static str,
+        of: &'static Self,
+    },
+    /// A map whose entries Query puts under the map's own name: `Attributes.entry.1.key`.
+    WrappedMap {
+        item: &'static str,
+        key: &'static str,
+        value: &'static str,
+        of: &'static Self,
+    },
 }
 
 /// One member of a structure.

@@ -22,14 +22,15 @@ pub fn answer(action: &str, namespace: &str, request_id: &str, result: Option<(&
     out
 }
 
-/// Writes an error.
+/// Writes an error; `detail` is an element that some services have and never fill.
 #[must_use]
-pub fn error(namespace: &str, request_id: &str, sender: &str, code: &str, message: &str) -> String {
+pub fn error(namespace: &str, request_id: &str, (sender, code, message): (&str, &str, &str), detail: &str) -> String {
     let mut out = format!("<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>");
     element(&mut out, "Type", sender);
     element(&mut out, "Code", code);
     element(&mut out, "Message", message);
-    out.push_str("<Detail/></Error>");
+    out.push_str(detail);
+    out.push_str("</Error>");
     element(&mut out, "RequestId", request_id);
     out.push_str("</ErrorResponse>");
     out
@@ -62,6 +63,23 @@ fn named(out: &mut String, name: &str, value: &Value, shape: &Shape) {
                 named(out, value_name, value, of);
                 close(out, item);
             }
+        }
+        (Shape::WrappedList { item, of }, Value::Array(values)) => {
+            open(out, name);
+            for value in values {
+                named(out, item, value, of);
+            }
+            close(out, name);
+        }
+        (Shape::WrappedMap { item, key, value: value_name, of }, Value::Object(values)) => {
+            open(out, name);
+            for (entry, value) in values {
+                open(out, item);
+                element(out, key, entry);
+                named(out, value_name, value, of);
+                close(out, item);
+            }
+            close(out, name);
         }
         (_, Value::String(text)) => element(out, name, text),
         (_, Value::Null) => {}

@@ -1,0 +1,190 @@
+//! Requests of SNS.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+use super::{Client, Node, Reply};
+use crate::settings::{Credential, Settings};
+use crate::wire::shape::{Member, Shape};
+use crate::wire::sns::Action;
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:news";
+
+impl Client {
+    async fn sns(&mut self, action: &str, parameters: &[(&str, &str)]) -> Reply {
+        let mut form = format!("Action={action}&Version=2010-03-31");
+        for (name, value) in parameters {
+            form.push_str(&format!("&{}={}", escaped(name), escaped(value)));
+        }
+        self.query("/", &form).await
+    }
+
+    async fn sns_ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let reply = self.sns(action, parameters).await;
+        assert_eq!(reply.status, 200, "{action} {parameters:?}: {}", reply.body);
+        reply.body
+    }
+
+    async fn subscribe(&mut self, queue: &str, attributes: &[(&str, &str)]) -> String {
+        let endpoint = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+        let mut parameters = vec![("TopicArn", TOPIC), ("Protocol", "sqs"), ("Endpoint", &endpoint)];
+        parameters.extend(attributes);
+        let reply = self.sns_ok("Subscribe", &parameters).await;
+        between(&reply, "<SubscriptionArn>", "</SubscriptionArn>").to_owned()
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).unwrap_or_else(|| panic!("{start}: {text}")).0
+}
+
+#[tokio::test]
+async fn what_is_published_reaches_every_queue_in_the_form_it_wants() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let (first, second) = (client.queue("first", json!({})).await, client.queue("second", json!({})).await);
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let subscription = client.subscribe("first", &[]).await;
+    let raw = [("Attributes.entry.1.key", "RawMessageDelivery"), ("Attributes.entry.1.value", "true")];
+    client.subscribe("second", &raw).await;
+    let published = client.sns_ok(
+        "Publish",
+        &[
+            ("TopicArn", TOPIC),
+            ("Message", "a\r\"<ä"),
+            ("Subject", "spring"),
+            ("MessageAttributes.entry.1.Name", "n"),
+            ("MessageAttributes.entry.1.Value.DataType", "Number"),
+            ("MessageAttributes.entry.1.Value.StringValue", "7"),
+        ],
+    );
+    let id = between(&published.await, "<MessageId>", "</MessageId>").to_owned();
+    let enveloped = client.receive(&first).await.remove(0);
+    let body: Value = serde_json::from_str(enveloped["Body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["Type"], "Notification");
+    assert_eq!(body["MessageId"], *id);
+    assert_eq!(body["TopicArn"], TOPIC);
+    assert_eq!(body["Subject"], "spring");
+    assert_eq!(body["Message"], "a\r\"<ä");
+    assert_eq!(body["MessageAttributes"], json!({"n": {"Type": "Number", "Value": "7"}}));
+    let unsubscribe = format!("http://localhost:9324/?Action=Unsubscribe&SubscriptionArn={subscription}");
+    assert_eq!(body["UnsubscribeURL"], *unsubscribe);
+    assert!(enveloped.get("MessageAttributes").is_none());
+    let raw = client.receive(&second).await.remove(0);
+    assert_eq!(raw["Body"], "a\r\"<ä");
+    assert_eq!(raw["MessageAttributes"], json!({"n": {"DataType": "Number", "StringValue": "7"}}));
+    assert_ne!(raw["MessageId"], enveloped["MessageId"]);
+    let address = unsubscribe.strip_prefix("http://localhost:9324").unwrap();
+    assert_eq!(client.get(address).await.status, 200);
+    client.sns_ok("Publish", &[("TopicArn", TOPIC), ("Message", "x")]).await;
+    assert!(client.receive(&first).await.is_empty());
+}
+
+#[tokio::test]
+async fn dead_letter_keeps_its_envelope_wherever_it_goes() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let dead = client.queue("dead", json!({})).await;
+    let target = "arn:aws:sqs:us-east-1:000000000000:dead";
+    let redrive = json!({"deadLetterTargetArn": target, "maxReceiveCount": 1}).to_string();
+    let source = client.queue("source", json!({"VisibilityTimeout": "0", "RedrivePolicy": redrive})).await;
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    client.subscribe("source", &[]).await;
+    client.sns_ok("Publish", &[("TopicArn", TOPIC), ("Message", "x")]).await;
+    let first = client.receive(&source).await.remove(0);
+    assert!(client.receive(&source).await.is_empty());
+    let wait = json!({"QueueUrl": dead, "WaitTimeSeconds": 20});
+    let moved = client.ok("ReceiveMessage", wait).await["Messages"][0].clone();
+    assert_eq!((&moved["Body"], &moved["MessageId"]), (&first["Body"], &first["MessageId"]));
+}
+
+#[tokio::test]
+async fn version_host_signature_or_name_says_whose_an_action_is() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let reply = client.query("/", "Action=AddPermission&Version=2010-03-31").await;
+    assert!(reply.body.contains("http://sns.amazonaws.com/doc/2010-03-31/"), "{}", reply.body);
+    let reply = client.query("/", "Action=AddPermission&Version=2012-11-05").await;
+    assert!(reply.body.contains("http://queue.amazonaws.com/doc/2012-11-05/"), "{}", reply.body);
+    assert_eq!(client.get("/?Action=ListTopics").await.status, 200);
+    let signed = "authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request, SignedHeaders=host, \
+        Signature=0\r\n";
+    let reply = client.request("GET /?Action=AddPermission HTTP/1.1", signed, b"").await;
+    assert!(reply.body.contains("http://sns.amazonaws.com/doc/2010-03-31/"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn without_a_key_nobody_comes_in_but_who_confirms() {
+    let credential = Credential { access_key: "a".to_owned(), secret: "s".to_owned(), account: None };
+    let node = Node::with(Settings { credentials: vec![credential], ..Settings::default() });
+    let mut client = node.connect();
+    assert_eq!(client.sns("ListTopics", &[]).await.status, 403);
+    assert_eq!(client.sns("Unsubscribe", &[("SubscriptionArn", &format!("{TOPIC}:0"))]).await.status, 403);
+    let reply = client.sns("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", "x")]).await;
+    assert_eq!((reply.status, reply.body.contains("Invalid token")), (400, true), "{}", reply.body);
+}
+
+/// What a parameter may say, right and wrong.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(TOPIC.to_owned()),
+        Just("arn:aws:sqs:us-east-1:000000000000:q".to_owned()),
+        Just(format!("{TOPIC}:01234567-89ab-4def-8123-456789abcdef")),
+        Just("sqs".to_owned()),
+        Just("true".to_owned()),
+        Just("json".to_owned()),
+        Just("{\"default\": \"x\"}".to_owned()),
+        Just("FilterPolicy".to_owned()),
+        Just("{\"a\": [{\"numeric\": [\"<\", 5]}]}".to_owned()),
+        Just("RedrivePolicy".to_owned()),
+        Just("Policy".to_owned()),
+        Just("{\"Statement\": 7}".to_owned()),
+        Just("String".to_owned()),
+        Just(String::new()),
+        ".{0,20}",
+        "[a-z]{1,3}",
+    ]
+}
+
+/// The names under which a member's values stand in a form.
+fn names(prefix: &str, member: &str, shape: &Shape, out: &mut Vec<String>) {
+    let name = if prefix.is_empty() { member.to_owned() } else { format!("{prefix}.{member}") };
+    match shape {
+        Shape::Text | Shape::Integer | Shape::Boolean => out.push(name),
+        Shape::Structure(members) => {
+            members.iter().for_each(|inner: &Member| names(&name, inner.name, &inner.shape, out))
+        }
+        Shape::List { item, of } | Shape::WrappedList { item, of } => names(&format!("{name}.{item}"), "1", of, out),
+        Shape::Map { item, key, value, of } | Shape::WrappedMap { item, key, value, of } => {
+            out.push(format!("{name}.{item}.1.{key}"));
+            names(&format!("{name}.{item}.1"), value, of, out);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_request_however_odd_is_the_brokers_fault() {
+    let node = Node::new();
+    let mut client = node.connect();
+    client.queue("q", json!({})).await;
+    let mut runner = TestRunner::deterministic();
+    for action in Action::ALL {
+        let mut known = Vec::new();
+        action.request().iter().for_each(|member| names("", member.name, &member.shape, &mut known));
+        for _ in 0..40 {
+            client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+            let chosen = proptest::collection::vec(proptest::option::of(value()), known.len());
+            let values = chosen.new_tree(&mut runner).unwrap().current();
+            let said = known.iter().zip(&values).filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)));
+            let parameters: Vec<(&str, &str)> = said.collect();
+            let reply = client.sns(action.name(), &parameters).await;
+            assert!(reply.status < 500, "{} {parameters:?}: {}", action.name(), reply.body);
+        }
+    }
+}
