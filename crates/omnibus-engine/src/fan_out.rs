@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
-use crate::group_commit::GROUP_BYTES_MAX;
+use crate::group_commit::part_bytes_max;
 use crate::shard::{FanningOut, Request};
 
-/// The most queues that one entry serves; more take several.
+/// The most queues that one entry serves; more take several. It bounds how long a shard is busy.
 const TARGETS_MAX: usize = 10_000;
 
 /// A queue that a message goes to.
@@ -26,8 +26,8 @@ pub struct Target {
 
 impl Engine {
     /// Appends one message to many queues and waits until all are committed. The queues of one
-    /// shard get it in one entry, all or none after a crash; of several shards some may have it
-    /// and others not. Each target has an answer of its own, in order; a duplicate's tells the
+    /// shard get it in one entry, all or none after a crash, and share one body on the disk; of
+    /// several shards, or of more than 10,000 queues, some may have it and others not. Each target has an answer of its own, in order; a duplicate's tells the
     /// place of the first.
     ///
     /// # Errors
@@ -39,8 +39,7 @@ impl Engine {
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
         let mut waiting = Vec::new();
         for (shard, places) in by_shard(targets) {
-            let targets_max = (GROUP_BYTES_MAX / message.rest().len().max(1)).clamp(1, TARGETS_MAX);
-            for places in places.chunks(targets_max) {
+            for places in places.chunks(self.targets_max(message)) {
                 let target = |place: &usize| targets[*place];
                 let wanted = places
                     .iter()
@@ -59,6 +58,13 @@ impl Engine {
         }
         results.sort_unstable_by_key(|(place, _)| *place);
         Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// For how many queues there is room in one entry, beside what they share.
+    fn targets_max(&self, message: &SharedMessage) -> usize {
+        let bytes_max = part_bytes_max(self.inner.log.entry_bytes_max());
+        let bytes = bytes_max.saturating_sub(message.rest().len());
+        (bytes / FanningOut::TARGET_BYTES).clamp(1, TARGETS_MAX)
     }
 }
 

@@ -4,7 +4,7 @@
 //! command the time it happened at and the command itself.
 
 use bytes::Bytes;
-use omnibus_log::{ENTRY_BESIDE_BYTES, ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch};
+use omnibus_log::{ENTRY_BESIDE_BYTES, ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch, Rest};
 use omnibus_model::{BatchInfo, Command, LeaderEpoch, Offset, StreamId, Timestamp};
 use omnibus_record::Encoded;
 
@@ -46,8 +46,19 @@ pub(crate) struct Mark {
 #[derive(Debug, Default)]
 pub(crate) struct GroupCommit {
     head: Vec<u8>,
+    bodies: Vec<Bytes>,
     batches: Vec<EntryBatch>,
     payload_bytes: usize,
+}
+
+/// A group that is ready to be proposed.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    pub(crate) head: Bytes,
+    /// What batches share.
+    pub(crate) bodies: Vec<Bytes>,
+    /// Sorted by stream, so that a stream's batches lie side by side on disk.
+    pub(crate) batches: Vec<EntryBatch>,
 }
 
 impl GroupCommit {
@@ -86,17 +97,23 @@ impl GroupCommit {
     }
 
     pub(crate) fn push_batch(&mut self, batch: EntryBatch) {
-        self.payload_bytes += batch.prefix.len() + batch.rest.len();
+        let rest = if let Rest::Own(rest) = &batch.rest { rest.len() } else { 0 };
+        self.payload_bytes += batch.prefix.len() + rest;
         self.batches.push(batch);
     }
 
-    /// Ends the group: its head, and its payloads sorted by stream, so that a stream's
-    /// batches lie side by side on disk.
-    pub(crate) fn close(&mut self) -> (Bytes, Vec<EntryBatch>) {
-        let group = std::mem::take(self);
-        let mut batches = group.batches;
+    /// Adds what the batches that are added next share.
+    pub(crate) fn push_body(&mut self, body: Bytes) -> Rest {
+        self.payload_bytes += body.len();
+        self.bodies.push(body);
+        Rest::Shared(self.bodies.len() - 1)
+    }
+
+    /// Ends the group.
+    pub(crate) fn close(&mut self) -> Closed {
+        let Self { head, bodies, mut batches, .. } = std::mem::take(self);
         batches.sort_by_key(|batch| batch.stream);
-        (group.head.into(), batches)
+        Closed { head: head.into(), bodies, batches }
     }
 }
 
@@ -109,6 +126,7 @@ pub(crate) fn stamped(
     payload: Bytes,
 ) -> EntryBatch {
     let (prefix, rest) = omnibus_record::stamp(batch.format, payload, base, epoch);
+    let rest = Rest::Own(rest);
     EntryBatch { stream, base, count: batch.count, timestamp_max: batch.timestamp_max, prefix, rest }
 }
 
@@ -116,6 +134,7 @@ pub(crate) fn stamped(
 pub(crate) fn stamped_message(stream: StreamId, message: &Encoded, base: Offset, epoch: LeaderEpoch) -> EntryBatch {
     let BatchInfo { count, timestamp_max, .. } = message.batch();
     let (prefix, rest) = omnibus_record::stamp_message(message, base, epoch);
+    let rest = Rest::Own(rest);
     EntryBatch { stream, base, count, timestamp_max, prefix, rest }
 }
 
@@ -150,7 +169,7 @@ mod tests {
         let trim = Command::Trim { stream: StreamId(7), before: Offset(9) };
         group.push(Timestamp(5), &Command::Tick);
         group.push(Timestamp(6), &trim);
-        let (head, _) = group.close();
+        let head = group.close().head;
         let commands = decode_head(&head).unwrap();
         assert_eq!(commands, [(Timestamp(5), Command::Tick), (Timestamp(6), trim)]);
         assert!(group.is_empty());
@@ -166,7 +185,7 @@ mod tests {
         group.push(Timestamp(5), &Command::Tick);
         let mark = group.push(Timestamp(6), &Command::AllocateProducer);
         group.take_back(mark);
-        let (head, _) = group.close();
+        let head = group.close().head;
         assert_eq!(decode_head(&head).unwrap(), [(Timestamp(5), Command::Tick)]);
     }
 

@@ -29,7 +29,7 @@ use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
-use crate::group_commit::{GroupCommit, part_bytes_max, stamped};
+use crate::group_commit::{Closed, GroupCommit, part_bytes_max, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
 use crate::receivers::{Receive, Receivers};
 use crate::sessions::Sessions;
@@ -244,9 +244,9 @@ impl Shard {
             self.propose_closed(proposal, awaiting);
         }
         if self.refused.is_none() && !self.open.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken {
-            let (head, batches) = self.open.close();
+            let Closed { head, bodies, batches } = self.open.close();
             let awaiting = std::mem::take(&mut self.open_awaiting);
-            self.propose_closed(Proposal { shard: self.id, term: self.term, head, batches }, awaiting);
+            self.propose_closed(Proposal { shard: self.id, term: self.term, head, bodies, batches }, awaiting);
         }
         if self.open.is_empty() && self.refused.is_none() {
             self.take_checkpoints();

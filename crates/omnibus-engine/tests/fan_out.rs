@@ -107,3 +107,39 @@ async fn what_was_fanned_out_survives_a_power_cut() {
     }
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_thousand_queues_store_one_body_per_shard() {
+    let node = Node::start();
+    let queues = queues(&node, 1000).await;
+    let shards = queues.iter().map(|queue| queue.shard).collect::<BTreeSet<_>>().len();
+    let targets: Vec<Target> = queues.iter().copied().map(plain).collect();
+    let message = shared(&"x".repeat(100_000));
+    let before = node.engine.log_stats();
+    let answers = node.engine.fan_out(&message, &targets).await.unwrap();
+    assert!(answers.iter().all(Result::is_ok));
+    let after = node.engine.log_stats();
+    // A header, three bytes that say what follows, and where the body is.
+    let own_bytes = 61 + 3 + 8;
+    let stored = after.payload_bytes - before.payload_bytes;
+    assert_eq!(stored, (shards * message.rest().len() + 1000 * own_bytes) as u64);
+    let node = node.restarted_after_a_power_cut();
+    for queue in queues {
+        let delivered = node.receive(queue, 10).await;
+        assert_eq!((delivered.len(), delivered[0].message.body.len()), (1, 100_000));
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn more_targets_than_an_entry_takes_are_answered_in_order() {
+    let node = Node::start();
+    let queue = node.queue("orders", queue_config()).await;
+    let targets = vec![plain(queue); 10_001];
+    let answers = node.engine.fan_out(&shared("news"), &targets).await.unwrap();
+    let offsets: Vec<u64> = answers.into_iter().map(|answer| answer.unwrap().base.0).collect();
+    assert_eq!(offsets, (0..10_001).collect::<Vec<_>>());
+    let last = node.engine.messages(queue.stream, vec![Offset(10_000)]).await.unwrap();
+    assert_eq!(last[&Offset(10_000)].body, "news");
+    node.stop().await;
+}

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use omnibus_io::SystemDisk;
-use omnibus_log::{Choice, Entry, EntryBatch, Log, LogConfig, Opened};
+use omnibus_log::{Choice, Entry, EntryBatch, Log, LogConfig, Opened, Rest};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
 const SHARDS: usize = 16;
@@ -52,7 +52,7 @@ impl Load {
             count: 1,
             timestamp_max: Timestamp(0),
             prefix: self.payload.slice(..61),
-            rest: self.payload.slice(61..),
+            rest: Rest::Own(self.payload.slice(61..)),
         };
         let batches: Vec<EntryBatch> = (0..waiting.len()).map(batch).collect();
         shard.offset += batches.len() as u64;
@@ -62,6 +62,7 @@ impl Load {
             term: Term(1),
             index,
             head: self.payload.slice(..16 * batches.len().min(32)),
+            bodies: Vec::new(),
             batches,
         };
         shard.in_flight.push_back((index, waiting));

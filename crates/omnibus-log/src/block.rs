@@ -1,7 +1,8 @@
 //! A block: the unit of one device write, holding entries of any shards.
 //!
 //! `header | meta | payloads | zeros`. The meta area has each entry's commands and rows;
-//! a row has its payload's checksum, so one pass over every byte covers them all.
+//! a row has its payload's checksum, so one pass over every byte covers them all. Before an
+//! entry's payloads lie the bodies that they share.
 //! See `docs/formats/segment.md`.
 
 use bytes::Bytes;
@@ -9,11 +10,11 @@ use omnibus_model::{LogIndex, ShardId, StreamId, Term};
 
 use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::cursor::Cursor;
-use crate::entry::{Entry, EntryBatch};
-use crate::row::{ROW_BYTES, Row};
+use crate::entry::{Entry, EntryBatch, REFERENCE_BYTES, Rest};
+use crate::row::{ROW_BYTES, Reference, Row, Sharing};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OmBk");
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 pub(crate) const HEADER_BYTES: usize = 64;
 const FRAME_BYTES: usize = 40;
 const BATCH_BYTES: usize = 8 + ROW_BYTES;
@@ -21,8 +22,8 @@ const KIND_ENTRY: u8 = 1;
 
 /// What a block of one entry takes beside head, payloads and batches, at most.
 pub const ENTRY_BESIDE_BYTES: usize = HEADER_BYTES + FRAME_BYTES + PAGE_BYTES;
-/// What it takes for each batch beside its payload.
-pub const ENTRY_BESIDE_BYTES_PER_BATCH: usize = BATCH_BYTES;
+/// What it takes for each batch beside its payload, at most.
+pub const ENTRY_BESIDE_BYTES_PER_BATCH: usize = BATCH_BYTES + REFERENCE_BYTES;
 
 /// What a block says of itself and of the blocks before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,9 @@ impl BlockHeader {
 pub(crate) struct ComposedBlock {
     pub(crate) bytes: Bytes,
     pub(crate) header_crc: u32,
+    pub(crate) payload_bytes: u64,
+    /// What of them are bodies that rows share.
+    pub(crate) bodies_bytes: u64,
     pub(crate) entries: Vec<ComposedEntry>,
 }
 
@@ -120,7 +124,7 @@ impl BlockSize {
     pub(crate) fn of(entry: &Entry) -> Self {
         Self {
             meta: FRAME_BYTES + entry.head.len() + entry.batches.len() * BATCH_BYTES,
-            payload: entry.batches.iter().map(EntryBatch::payload_bytes).sum(),
+            payload: payload_bytes(entry),
             rows: entry.batches.len(),
         }
     }
@@ -141,14 +145,16 @@ pub(crate) fn compose(entries: &[Entry], link: BlockLink, position: u64) -> Comp
     buffer.push(&[0; HEADER_BYTES]);
     let mut payload_position = position + (HEADER_BYTES + size.meta) as u64;
     let mut composed = Vec::with_capacity(entries.len());
+    let mut bodies = Vec::with_capacity(entries.len());
     for entry in entries {
-        let rows = rows_of(entry, &mut payload_position);
+        let of_entry = place_bodies(entry, &mut payload_position);
+        let rows = rows_of(entry, &of_entry, &mut payload_position);
         push_frame(&mut buffer, entry, &rows);
         composed.push(ComposedEntry { shard: entry.shard, index: entry.index, rows });
+        bodies.push(of_entry);
     }
-    for batch in entries.iter().flat_map(|entry| &entry.batches) {
-        buffer.push(&batch.prefix);
-        buffer.push(&batch.rest);
+    for ((entry, composed), bodies) in entries.iter().zip(&composed).zip(&bodies) {
+        push_payloads(&mut buffer, entry, &composed.rows, bodies);
     }
     buffer.pad();
     let header = BlockHeader {
@@ -162,28 +168,90 @@ pub(crate) fn compose(entries: &[Entry], link: BlockLink, position: u64) -> Comp
     let header = header.encode();
     buffer.as_mut_slice()[..HEADER_BYTES].copy_from_slice(&header);
     let header_crc = u32::from_le_bytes([header[60], header[61], header[62], header[63]]);
-    ComposedBlock { bytes: buffer.freeze(), header_crc, entries: composed }
+    let bodies_bytes = bodies.iter().flatten().map(|body| u64::from(body.sharing.body_bytes)).sum();
+    let payload_bytes = size.payload as u64;
+    ComposedBlock { bytes: buffer.freeze(), header_crc, payload_bytes, bodies_bytes, entries: composed }
 }
 
-fn rows_of(entry: &Entry, position: &mut u64) -> Vec<(StreamId, Row)> {
+/// A body in the block that is being built.
+#[derive(Debug)]
+struct PlacedBody {
+    position: u64,
+    crc: u32,
+    sharing: Sharing,
+}
+
+impl PlacedBody {
+    fn reference_at(&self, position: u64) -> Reference {
+        let distance = u32::try_from(position - self.position).expect("a segment is shorter than 4 GiB");
+        Reference { distance, crc: self.crc }
+    }
+}
+
+/// The bodies of an entry lie before its payloads.
+fn place_bodies(entry: &Entry, position: &mut u64) -> Vec<PlacedBody> {
+    let place = |body: &Bytes| {
+        let sharing = Sharing { body_bytes: length(body.len()), sharers: 0 };
+        let placed = PlacedBody { position: *position, crc: crc32c::crc32c(body), sharing };
+        *position += body.len() as u64;
+        placed
+    };
+    let mut bodies: Vec<PlacedBody> = entry.bodies.iter().map(place).collect();
+    if !bodies.is_empty() {
+        for batch in &entry.batches {
+            if let Rest::Shared(body) = batch.rest {
+                bodies[body].sharing.sharers += 1;
+            }
+        }
+    }
+    bodies
+}
+
+fn rows_of(entry: &Entry, bodies: &[PlacedBody], position: &mut u64) -> Vec<(StreamId, Row)> {
     let row = |batch: &EntryBatch| {
-        let row = Row {
-            base: batch.base,
-            timestamp_max: batch.timestamp_max,
-            count: batch.count,
-            position: u32::try_from(*position).expect("a segment is shorter than 4 GiB"),
-            bytes: length(batch.payload_bytes()),
-            crc: crc32c::crc32c_append(crc32c::crc32c(&batch.prefix), &batch.rest),
+        let prefix = &batch.prefix;
+        let row = match &batch.rest {
+            Rest::Own(rest) => {
+                let crc = crc32c::crc32c_append(crc32c::crc32c(prefix), rest);
+                Row::whole(batch.position(), length(prefix.len() + rest.len()), crc)
+            }
+            Rest::Shared(body) => {
+                let body = &bodies[*body];
+                let reference = body.reference_at(*position).encode();
+                let crc = crc32c::crc32c_append(crc32c::crc32c(&reference), prefix);
+                Row::sharing(batch.position(), batch.stored_bytes(), body.sharing, crc)
+            }
         };
-        *position += u64::from(row.bytes);
+        let row = row.at(u32::try_from(*position).expect("a segment is shorter than 4 GiB"));
+        *position += u64::from(row.stored_bytes());
         (batch.stream, row)
     };
     entry.batches.iter().map(row).collect()
 }
 
+fn push_payloads(buffer: &mut AlignedBuffer, entry: &Entry, rows: &[(StreamId, Row)], bodies: &[PlacedBody]) {
+    entry.bodies.iter().for_each(|body| buffer.push(body));
+    for (batch, (_, row)) in entry.batches.iter().zip(rows) {
+        match &batch.rest {
+            Rest::Own(rest) => {
+                buffer.push(&batch.prefix);
+                buffer.push(rest);
+            }
+            Rest::Shared(body) => {
+                buffer.push(&bodies[*body].reference_at(row.position.into()).encode());
+                buffer.push(&batch.prefix);
+            }
+        }
+    }
+}
+
+fn payload_bytes(entry: &Entry) -> usize {
+    let bodies: usize = entry.bodies.iter().map(Bytes::len).sum();
+    bodies + entry.batches.iter().map(EntryBatch::stored_bytes).sum::<usize>()
+}
+
 fn push_frame(buffer: &mut AlignedBuffer, entry: &Entry, rows: &[(StreamId, Row)]) {
     let start = buffer.len();
-    let payload_bytes: usize = entry.batches.iter().map(EntryBatch::payload_bytes).sum();
     let frame_bytes = FRAME_BYTES + entry.head.len() + rows.len() * BATCH_BYTES;
     buffer.push(&[0; 4]);
     buffer.push(&length(frame_bytes).to_le_bytes());
@@ -193,7 +261,7 @@ fn push_frame(buffer: &mut AlignedBuffer, entry: &Entry, rows: &[(StreamId, Row)
     buffer.push(&entry.index.0.to_le_bytes());
     buffer.push(&length(entry.head.len()).to_le_bytes());
     buffer.push(&length(rows.len()).to_le_bytes());
-    buffer.push(&length(payload_bytes).to_le_bytes());
+    buffer.push(&length(payload_bytes(entry)).to_le_bytes());
     buffer.push(&entry.head);
     for (stream, row) in rows {
         buffer.push(&stream.0.to_le_bytes());
@@ -209,7 +277,7 @@ fn frame_crc(frame: &[u8], head: &[u8], rows: &[(StreamId, Row)]) -> u32 {
     let mut crc = crc32c::crc32c_append(crc32c::crc32c(&frame[4..]), head);
     for (stream, row) in rows {
         crc = crc32c::crc32c_append(crc, &stream.0.to_le_bytes());
-        crc = crc32c::crc32c_append(crc, &Row { position: 0, ..*row }.encode());
+        crc = crc32c::crc32c_append(crc, &row.at(0).encode());
     }
     crc
 }
@@ -221,6 +289,8 @@ pub(crate) struct Frame<'meta> {
     pub(crate) term: Term,
     pub(crate) index: LogIndex,
     pub(crate) head: &'meta [u8],
+    /// What lies before the payloads.
+    pub(crate) bodies_bytes: u64,
     pub(crate) rows: Vec<(StreamId, Row)>,
 }
 
@@ -245,9 +315,10 @@ fn decode_frame<'meta>(cursor: &mut Cursor<'meta>) -> Option<Frame<'meta>> {
     let head = body.take(head_bytes as usize)?;
     let rows = (0..row_count).map(|_| Some((StreamId(body.u64()?), Row::decode(&mut body)?)));
     let rows = rows.collect::<Option<Vec<_>>>()?;
-    let payloads: u64 = rows.iter().map(|(_, row)| u64::from(row.bytes)).sum();
-    let sound = kind == KIND_ENTRY && reserved == 0 && payloads == u64::from(payload_bytes);
-    (sound && crc == frame_crc(frame, head, &rows)).then_some(Frame { shard, term, index, head, rows })
+    let stored: u64 = rows.iter().map(|(_, row)| u64::from(row.stored_bytes())).sum();
+    let bodies_bytes = u64::from(payload_bytes).checked_sub(stored)?;
+    let sound = kind == KIND_ENTRY && reserved == 0;
+    (sound && crc == frame_crc(frame, head, &rows)).then_some(Frame { shard, term, index, head, bodies_bytes, rows })
 }
 
 fn length(bytes: usize) -> u32 {
@@ -267,10 +338,11 @@ mod tests {
             count: 10,
             timestamp_max: Timestamp(5),
             prefix: Bytes::from_static(&payload[..1]),
-            rest: Bytes::from_static(&payload[1..]),
+            rest: Rest::Own(Bytes::from_static(&payload[1..])),
         };
         let batches = payloads.iter().enumerate().map(batch).collect();
-        Entry { shard: ShardId(3), term: Term(1), index: LogIndex(index), head: Bytes::from_static(b"head"), batches }
+        let (head, bodies) = (Bytes::from_static(b"head"), Vec::new());
+        Entry { shard: ShardId(3), term: Term(1), index: LogIndex(index), head, bodies, batches }
     }
 
     const LINK: BlockLink = BlockLink { log: 9, epoch: 1, seq: 7, durable_seq: 5, previous_crc: 4 };

@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
+/// What a batch takes in the log in place of a body that it shares.
+pub(crate) const REFERENCE_BYTES: usize = 8;
+
 /// One entry of a shard's replicated log: a commit group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -11,6 +14,8 @@ pub struct Entry {
     pub index: LogIndex,
     /// The commands, opaque to the log.
     pub head: Bytes,
+    /// What several batches share of their payloads; at least one batch names each.
+    pub bodies: Vec<Bytes>,
     /// Payloads, sorted by stream by whoever made the entry.
     pub batches: Vec<EntryBatch>,
 }
@@ -24,13 +29,30 @@ pub struct EntryBatch {
     pub timestamp_max: Timestamp,
     /// The payload's patched beginning.
     pub prefix: Bytes,
-    /// The payload's untouched remainder.
-    pub rest: Bytes,
+    pub rest: Rest,
+}
+
+/// A payload's untouched remainder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    Own(Bytes),
+    /// The body of this number in the entry. The batch is of one record then, and its prefix is
+    /// shorter than 60,000 bytes.
+    Shared(usize),
 }
 
 impl EntryBatch {
-    pub(crate) fn payload_bytes(&self) -> usize {
-        self.prefix.len() + self.rest.len()
+    /// How many bytes it takes in the log, without what it shares.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        let rest = match &self.rest {
+            Rest::Own(rest) => rest.len(),
+            Rest::Shared(_) => REFERENCE_BYTES,
+        };
+        self.prefix.len() + rest
+    }
+
+    pub(crate) fn position(&self) -> BatchPosition {
+        BatchPosition { base: self.base, count: self.count, timestamp_max: self.timestamp_max }
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct LogFile {
 pub(crate) struct FileFacts {
     /// Where its blocks or payloads end.
     pub(crate) data_end: u64,
+    /// What of it are bodies that rows share, dead or alive.
+    pub(crate) bodies_bytes: u64,
     /// No block will be added.
     pub(crate) closed: bool,
     /// Streams that have rows of this file in memory.

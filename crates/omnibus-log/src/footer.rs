@@ -13,7 +13,7 @@ use crate::file::{FileFacts, FileKind, FooterPlace, LogFile, read_pages};
 use crate::row::{ROW_BYTES, Row};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OmFt");
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const PAGE_HEADER_BYTES: usize = 32;
 /// How many rows a page holds.
 pub(crate) const ROWS_PER_PAGE: u32 = 127;
@@ -41,6 +41,7 @@ pub(crate) struct FooterRun {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Footer {
     pub(crate) data_end: u64,
+    pub(crate) bodies_bytes: u64,
     pub(crate) last_block: Option<(u64, u32)>,
     pub(crate) place: FooterPlace,
     /// Sorted by stream and offset.
@@ -103,8 +104,8 @@ pub(crate) fn write_footer(
     let rows_position = pages_of(facts.data_end);
     let row_count = u32::try_from(rows.len()).map_err(io::Error::other)?;
     let place = FooterPlace { rows_position, row_count };
-    let footer =
-        Footer { data_end: facts.data_end, last_block: facts.last_block, place, runs, shards: facts.shards.clone() };
+    let FileFacts { data_end, bodies_bytes, last_block, .. } = *facts;
+    let footer = Footer { data_end, bodies_bytes, last_block, place, runs, shards: facts.shards.clone() };
     let directory = footer.encode_directory();
     let directory_position = rows_position + row_pages(rows.len() as u64) * PAGE_BYTES as u64;
     let end = directory_position + pages_of(directory.len() as u64) + PAGE_BYTES as u64;
@@ -155,6 +156,7 @@ struct Trailer {
     run_count: u32,
     shard_count: u32,
     last_crc: u32,
+    bodies_bytes: u32,
     /// 0 for a file without blocks.
     last_seq: u64,
 }
@@ -169,7 +171,7 @@ impl Trailer {
         let last_seq = cursor.u64()?;
         let (directory_bytes, directory_crc) = (cursor.u32()?, cursor.u32()?);
         let (row_count, run_count, shard_count) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
-        let (last_crc, _reserved, crc) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
+        let (last_crc, bodies_bytes, crc) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
         let named = (magic, version, kind) == (MAGIC, VERSION, of.kind_code()) && (log, number) == (of.log, of.number);
         (named && crc == crc32c::crc32c(&page[..TRAILER_BYTES - 4])).then_some(Self {
             data_end,
@@ -181,6 +183,7 @@ impl Trailer {
             run_count,
             shard_count,
             last_crc,
+            bodies_bytes,
             last_seq,
         })
     }
@@ -205,7 +208,8 @@ impl Trailer {
         };
         let last_block = (self.last_seq > 0).then_some((self.last_seq, self.last_crc));
         let place = FooterPlace { rows_position: self.rows_position, row_count: self.row_count };
-        let footer = Footer { data_end: self.data_end, last_block, place, runs, shards };
+        let bodies_bytes = u64::from(self.bodies_bytes);
+        let footer = Footer { data_end: self.data_end, bodies_bytes, last_block, place, runs, shards };
         (ascending && footer.runs.iter().all(inside)).then_some(footer)
     }
 }
@@ -243,7 +247,8 @@ impl Footer {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         let sizes = [count(directory.len()), crc32c::crc32c(directory), self.place.row_count];
-        let counts = [count(self.runs.len()), count(self.shards.len()), last_crc, 0];
+        let bodies_bytes = u32::try_from(self.bodies_bytes).expect("a file is shorter than 4 GiB");
+        let counts = [count(self.runs.len()), count(self.shards.len()), last_crc, bodies_bytes];
         for field in sizes.into_iter().chain(counts) {
             bytes.extend_from_slice(&field.to_le_bytes());
         }

@@ -40,7 +40,7 @@ pub(crate) struct Run {
     pub(crate) base: Offset,
     pub(crate) end: Offset,
     pub(crate) timestamp_max: Timestamp,
-    /// Payload bytes that are live; an estimate once a part was cut off.
+    /// Payload bytes that are live, of shared bodies its part; an estimate once a part was cut off.
     pub(crate) bytes: u32,
     pub(crate) rows: Rows,
 }
@@ -128,14 +128,14 @@ impl Stream {
         if row.end() <= self.start {
             return false;
         }
-        file.add_live(u64::from(row.bytes));
+        file.add_live(u64::from(row.weight()));
         if let Some(run) = self.runs.last_mut() {
             assert!(run.end <= row.base, "a batch at {} follows one that ends at {}", row.base, run.end);
             if let (true, Rows::Memory(rows)) = (Arc::ptr_eq(&run.file, file), &mut run.rows) {
                 rows.push(row);
                 run.end = row.end();
                 run.timestamp_max = run.timestamp_max.max(row.timestamp_max);
-                run.bytes += row.bytes;
+                run.bytes += row.weight();
                 return false;
             }
         }
@@ -146,7 +146,7 @@ impl Stream {
             base: row.base,
             end: row.end(),
             timestamp_max: row.timestamp_max,
-            bytes: row.bytes,
+            bytes: row.weight(),
             rows: Rows::Memory(vec![row]),
         });
         true
@@ -199,7 +199,7 @@ impl Run {
         let bytes = match &mut self.rows {
             Rows::Memory(rows) => {
                 let gone = rows.partition_point(|row| row.end() <= start);
-                rows.drain(..gone).map(|row| row.bytes).sum()
+                rows.drain(..gone).map(|row| row.weight()).sum()
             }
             Rows::Footer { .. } => self.bytes - share(self.bytes, self.end.0 - start.0, self.end.0 - from.0),
         };
@@ -228,7 +228,7 @@ impl Run {
             rows @ Rows::Footer { .. } => rows.clone(),
         };
         let bytes = match &rows {
-            Rows::Memory(rows) => rows.iter().map(|row| row.bytes).sum(),
+            Rows::Memory(rows) => rows.iter().map(Row::weight).sum(),
             Rows::Footer { .. } => share(self.bytes, end.0 - base.0, self.end.0 - self.base.0),
         };
         self.file.add_live(u64::from(bytes));

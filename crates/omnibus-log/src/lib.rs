@@ -44,7 +44,7 @@ mod config;
 
 pub use block::{ENTRY_BESIDE_BYTES, ENTRY_BESIDE_BYTES_PER_BATCH};
 pub use config::{Choice, LogConfig};
-pub use entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, ReplayEntry, Room};
+pub use entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, ReplayEntry, Rest, Room};
 pub use error::{Action, Affected, Damage, Gravity, LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
 pub use log::{Log, Opened};
 pub use maintain::MaintainReport;

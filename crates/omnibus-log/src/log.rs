@@ -167,7 +167,7 @@ impl Log {
         retention::retained_from(&self.shared, stream, not_before, bytes_max)
     }
 
-    /// Returns how many payload bytes a stream has, about.
+    /// Returns how many payload bytes a stream has, about; of what it shares with others, its part.
     #[must_use]
     pub fn stream_bytes(&self, stream: StreamId) -> u64 {
         let sum = |known: &Stream| known.runs.iter().map(|run| u64::from(run.bytes)).sum();

@@ -10,7 +10,7 @@ use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
 use crate::buffer::pages_of;
 use crate::checkpoint::CheckpointName;
-use crate::entry::Replacement;
+use crate::entry::{BatchPosition, Replacement};
 use crate::error::{Action, LogError};
 use crate::file::{FileKind, LogFile};
 use crate::footer::{FooterFound, FooterOf, FooterRun, load_footer, write_footer};
@@ -234,7 +234,8 @@ fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, 
     let mut runs = Vec::new();
     let (mut bytes, mut files) = (0, 0);
     for file in sparse {
-        bytes += file.live();
+        // A body that many shared may live for the sake of one.
+        bytes += file.live() + file.facts.lock().bodies_bytes;
         if !runs.is_empty() && bytes > shared.config.segment_bytes {
             break;
         }
@@ -333,8 +334,14 @@ fn copy_run(
     });
     read.map_err(Miss::into_error)?;
     for row in rows {
+        if row.shares().is_some() {
+            let own = reader.own_part(stream, &run.file, &row).map_err(Miss::into_error)?;
+            let load = || Ok(reader.body(stream, (&run.file, &row), &own).map_err(Miss::into_error)?);
+            pack.push_sharing(row, ((run.file.key(), own.body), &own), load)?;
+            continue;
+        }
         let (payload, _) =
-            reader.payload(&run.file, row.position.into(), row.bytes.into()).map_err(Miss::into_error)?;
+            reader.payload(&run.file, row.position.into(), row.stored_bytes().into()).map_err(Miss::into_error)?;
         row.check(&payload, stream, &run.file)?;
         pack.push(row, &payload)?;
     }
@@ -447,14 +454,9 @@ fn write_replacement(shared: &Shared, cover: Cover, batches: Vec<Replacement>) -
     let mut pack = PackWriter::create(shared)?;
     pack.begin(cover);
     for batch in batches {
-        let row = Row {
-            base: batch.base,
-            timestamp_max: batch.timestamp_max,
-            count: batch.count,
-            position: 0,
-            bytes: u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX),
-            crc: crc32c::crc32c(&batch.bytes),
-        };
+        let Replacement { base, count, timestamp_max, .. } = batch;
+        let bytes = u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX);
+        let row = Row::whole(BatchPosition { base, count, timestamp_max }, bytes, crc32c::crc32c(&batch.bytes));
         if let Err(error) = pack.push(row, &batch.bytes) {
             pack.abandon();
             return Err(error);

@@ -1,5 +1,6 @@
 //! Packs: immutable files of batches sorted by stream and offset, written by maintenance.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -9,15 +10,15 @@ use omnibus_model::{Offset, ShardId, StreamId, Timestamp};
 
 use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::error::{Action, LogError};
-use crate::file::{FileFacts, FileKind, LogFile};
+use crate::file::{FileFacts, FileKey, FileKind, LogFile};
 use crate::footer::{FooterOf, FooterRun, write_footer};
 use crate::index::{Rows, Run};
 use crate::manifest::Edit;
-use crate::row::Row;
+use crate::row::{OwnPart, Reference, Row};
 use crate::shared::Shared;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OmPk");
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const STAGE_BYTES: usize = 1 << 20;
 
 /// A pack that is being written.
@@ -32,6 +33,19 @@ pub(crate) struct PackWriter<'shared> {
     stage_position: u64,
     runs: Vec<FooterRun>,
     rows: Vec<Row>,
+    /// Bodies that rows share, by where they came from.
+    bodies: BTreeMap<BodyKey, PackedBody>,
+}
+
+/// Where a shared body lay before.
+pub(crate) type BodyKey = (FileKey, u32);
+
+/// A shared body in the pack, and the numbers of the rows that share it.
+#[derive(Debug)]
+struct PackedBody {
+    position: u32,
+    bytes: u32,
+    rows: Vec<usize>,
 }
 
 /// The range of a stream that the batches written next will speak for.
@@ -54,7 +68,17 @@ impl<'shared> PackWriter<'shared> {
         let mut stage = AlignedBuffer::with_capacity(STAGE_BYTES);
         stage.push(&header(shared.identity, number));
         stage.pad();
-        Ok(Self { shared, number, path, handle, stage, stage_position: 0, runs: Vec::new(), rows: Vec::new() })
+        Ok(Self {
+            shared,
+            number,
+            path,
+            handle,
+            stage,
+            stage_position: 0,
+            runs: Vec::new(),
+            rows: Vec::new(),
+            bodies: BTreeMap::new(),
+        })
     }
 
     /// Returns the length so far.
@@ -78,16 +102,64 @@ impl<'shared> PackWriter<'shared> {
 
     /// Adds a batch to the run; `row` says everything but where it lies.
     pub(crate) fn push(&mut self, row: Row, payload: &Bytes) -> Result<(), LogError> {
-        let position = self.bytes();
-        let position = u32::try_from(position).ok().filter(|position| position.checked_add(row.bytes).is_some());
-        let too_long = || LogError::io(Action::Write, &self.path, io::ErrorKind::FileTooLarge.into());
-        let position = position.ok_or_else(too_long)?;
+        let position = self.room_for(row.stored_bytes())?;
+        self.push_row(row.at(position));
+        self.write(payload)
+    }
+
+    /// Adds a batch that shares its body to the run. Within the pack it still does: `load` is
+    /// asked for the body once.
+    pub(crate) fn push_sharing(
+        &mut self,
+        row: Row,
+        (key, own): (BodyKey, &OwnPart),
+        load: impl FnOnce() -> Result<Bytes, LogError>,
+    ) -> Result<(), LogError> {
+        let sharing = row.shares().expect("a row that shares a body");
+        if !self.bodies.contains_key(&key) {
+            let position = self.room_for(sharing.body_bytes)?;
+            self.write(&load()?)?;
+            self.bodies.insert(key, PackedBody { position, bytes: sharing.body_bytes, rows: Vec::new() });
+        }
+        let position = self.room_for(row.stored_bytes())?;
+        let body = self.bodies.get_mut(&key).expect("it was just put there");
+        body.rows.push(self.rows.len());
+        let reference = Reference { distance: position - body.position, crc: own.body_crc }.encode();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&reference), &own.prefix);
+        let stored_bytes = reference.len() + own.prefix.len();
+        self.push_row(Row::sharing(row.batch_position(), stored_bytes, sharing, crc).at(position));
+        self.write(&reference)?;
+        self.write(&own.prefix)
+    }
+
+    /// Returns where the next bytes go, if a pack can be so long.
+    fn room_for(&self, bytes: u32) -> Result<u32, LogError> {
+        let position = u32::try_from(self.bytes()).ok().filter(|position| position.checked_add(bytes).is_some());
+        position.ok_or_else(|| LogError::io(Action::Write, &self.path, io::ErrorKind::FileTooLarge.into()))
+    }
+
+    fn push_row(&mut self, row: Row) {
         let run = self.runs.last_mut().expect("a batch belongs to a run");
         run.timestamp_max = run.timestamp_max.max(row.timestamp_max);
-        run.bytes += row.bytes;
+        run.bytes += row.weight();
         run.count += 1;
-        self.rows.push(Row { position, ..row });
-        self.write(payload)
+        self.rows.push(row);
+    }
+
+    /// Tells the rows that share a body how many they are now.
+    fn count_sharers(&mut self) {
+        for body in self.bodies.values() {
+            let sharers = u32::try_from(body.rows.len()).unwrap_or(u32::MAX);
+            for row in &body.rows {
+                self.rows[*row] = self.rows[*row].shared_by(sharers);
+            }
+        }
+        if !self.bodies.is_empty() {
+            for run in &mut self.runs {
+                let rows = self.rows.iter().skip(run.first as usize).take(run.count as usize);
+                run.bytes = rows.map(Row::weight).sum();
+            }
+        }
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), LogError> {
@@ -113,9 +185,11 @@ impl<'shared> PackWriter<'shared> {
     /// Makes the pack durable, tells the manifest, and lets its runs speak for their ranges.
     pub(crate) fn finish(mut self) -> Result<(), LogError> {
         let data_end = self.bytes();
+        self.count_sharers();
         self.stage.pad();
         self.flush()?;
-        let facts = FileFacts { data_end, closed: true, ..FileFacts::default() };
+        let bodies_bytes = self.bodies.values().map(|body| u64::from(body.bytes)).sum();
+        let facts = FileFacts { data_end, bodies_bytes, closed: true, ..FileFacts::default() };
         let file = LogFile::new(FileKind::Pack, self.number, Arc::clone(&self.handle), facts.clone());
         let of = FooterOf::of(self.shared.identity, &file);
         let footer = write_footer(self.handle.as_ref(), of, &facts, std::mem::take(&mut self.runs), &self.rows);

@@ -28,7 +28,7 @@ pub struct ReadPlan {
     runs: Vec<Run>,
 }
 
-/// Payloads that lie side by side in one file.
+/// Payloads that lie side by side in one file, or one that shares its body.
 #[derive(Debug)]
 struct Piece {
     file: Arc<LogFile>,
@@ -94,8 +94,8 @@ fn part_of(run: &Run, range: &Range<Offset>, bytes_max: usize) -> (Run, usize) {
     let first = rows.partition_point(|row| row.end() <= range.start);
     let mut bytes = 0;
     let wanted = rows[first..].iter().take_while(|row| {
-        let fits = bytes == 0 || (bytes + row.bytes as usize <= bytes_max && row.base < range.end);
-        bytes += row.bytes as usize;
+        let fits = bytes == 0 || (bytes + row.bytes() as usize <= bytes_max && row.base < range.end);
+        bytes += row.bytes() as usize;
         fits
     });
     let rows = Rows::Memory(wanted.copied().collect());
@@ -176,10 +176,10 @@ impl ReadPlan {
         let mut full = false;
         for run in &self.runs {
             let rows = reader.rows_from(self.stream, run, self.range.start, |row| {
-                let fits = bytes + row.bytes as usize <= self.bytes_max && row.base < self.range.end;
+                let fits = bytes + row.bytes() as usize <= self.bytes_max && row.base < self.range.end;
                 full = bytes > 0 && !fits;
                 if !full {
-                    bytes += row.bytes as usize;
+                    bytes += row.bytes() as usize;
                     add(&mut pieces, &run.file, row);
                 }
                 !full
@@ -196,12 +196,17 @@ impl ReadPlan {
     }
 
     fn fetch(&self, reader: &Reader<'_>, piece: &Piece) -> Result<Fetched, Miss> {
+        if let [row] = &piece.rows[..]
+            && row.shares().is_some()
+        {
+            return reader.joined(self.stream, &piece.file, row).map(Fetched::Sound);
+        }
         let (bytes, origin) = reader.payload(&piece.file, piece.position, piece.bytes)?;
         let mut sound_bytes = 0;
         if origin == Origin::Read {
             for row in &piece.rows {
                 let rest = &bytes[sound_bytes..];
-                let payload = &rest[..rest.len().min(row.bytes as usize)];
+                let payload = &rest[..rest.len().min(row.stored_bytes() as usize)];
                 match row.check(payload, self.stream, &piece.file) {
                     Ok(()) => sound_bytes += payload.len(),
                     Err(error) if sound_bytes == 0 => return Err(error.into()),
@@ -213,11 +218,14 @@ impl ReadPlan {
     }
 }
 
+/// Adds a row to those that lie side by side. What shares a body is put together by itself.
 fn add(pieces: &mut Vec<Piece>, file: &Arc<LogFile>, row: Row) {
-    let (position, bytes) = (u64::from(row.position), u64::from(row.bytes));
+    let (position, bytes) = (u64::from(row.position), u64::from(row.stored_bytes()));
     if let Some(last) = pieces.last_mut()
         && Arc::ptr_eq(&last.file, file)
         && last.position + last.bytes == position
+        && row.shares().is_none()
+        && last.rows.last().is_some_and(|row| row.shares().is_none())
     {
         last.bytes += bytes;
         last.rows.push(row);

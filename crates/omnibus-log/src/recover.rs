@@ -242,6 +242,7 @@ impl<'disk> Recovery<'disk> {
             let mut facts = file.facts.lock();
             facts.data_end = block.position + length;
             facts.last_block = Some((block.header.link.seq, block.header_crc));
+            facts.bodies_bytes += block.frames.iter().map(|frame| frame.bodies_bytes).sum::<u64>();
         }
         if new {
             let bytes = block.header.payload_start();
@@ -300,6 +301,7 @@ impl<'disk> Recovery<'disk> {
     fn take_footer(&mut self, file: &Arc<LogFile>, footer: &Footer) {
         *file.facts.lock() = FileFacts {
             data_end: footer.data_end,
+            bodies_bytes: footer.bodies_bytes,
             closed: true,
             shards: footer.shards.clone(),
             last_block: footer.last_block,

@@ -104,6 +104,6 @@ impl Window {
 }
 
 fn entry(shard: ShardId, term: Term, index: LogIndex, frame: &crate::block::Frame<'_>) -> ReplayEntry {
-    let batches = frame.rows.iter().map(|(stream, row)| (*stream, row.base, row.count)).collect();
+    let batches = frame.rows.iter().map(|(stream, row)| (*stream, row.base, row.count())).collect();
     ReplayEntry { shard, term, index, head: Bytes::copy_from_slice(frame.head), batches }
 }

@@ -62,8 +62,8 @@ fn kept_of_run(shared: &Shared, stream: StreamId, run: &Run, bytes_max: u64) -> 
     let reader = Reader { shared, patience: Patience::Disk };
     let read = reader.rows_from(stream, run, run.base, |row| {
         kept = row.base;
-        let goes = excess >= u64::from(row.bytes);
-        excess = excess.saturating_sub(u64::from(row.bytes));
+        let goes = excess >= u64::from(row.weight());
+        excess = excess.saturating_sub(u64::from(row.weight()));
         goes
     });
     // An unreadable index lets more stay.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use omnibus_io::{Bug, planted};
 use omnibus_model::{Offset, StreamId};
 
@@ -12,7 +12,7 @@ use crate::error::ReadError;
 use crate::file::{FooterPlace, LogFile, read_pages};
 use crate::footer::{FooterOf, ROWS_PER_PAGE, decode_row_page};
 use crate::index::{Rows, Run};
-use crate::row::Row;
+use crate::row::{OwnPart, Row};
 use crate::shared::Shared;
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -51,19 +51,20 @@ impl From<ReadError> for Miss {
 }
 
 impl Row {
-    /// Checks a payload that was read for it.
-    pub(crate) fn check(&self, payload: &[u8], stream: StreamId, file: &LogFile) -> Result<(), ReadError> {
-        let sound = crc32c::crc32c(payload) == self.crc || planted(Bug::RotServed);
-        if payload.len() == self.bytes as usize && sound {
-            return Ok(());
-        }
-        Err(ReadError::Corrupt {
+    /// Checks what was read at its position.
+    pub(crate) fn check(&self, stored: &[u8], stream: StreamId, file: &LogFile) -> Result<(), ReadError> {
+        let planted = planted(Bug::RotServed) && stored.len() == self.stored_bytes() as usize;
+        if self.is_sound(stored) || planted { Ok(()) } else { Err(self.corrupt(stream, file)) }
+    }
+
+    fn corrupt(&self, stream: StreamId, file: &LogFile) -> ReadError {
+        ReadError::Corrupt {
             stream,
             from: self.base,
             to: self.end(),
             file: file.path.clone(),
             position: u64::from(self.position),
-        })
+        }
     }
 }
 
@@ -88,6 +89,33 @@ impl Reader<'_> {
     pub(crate) fn payload(&self, file: &LogFile, position: u64, bytes: u64) -> Result<(Bytes, Origin), Miss> {
         let end = file.facts.lock().data_end;
         self.range(file, Range { position, bytes, ahead_bytes: PAYLOAD_AHEAD_BYTES, end })
+    }
+
+    /// Gets what a row that shares a body has of its own.
+    pub(crate) fn own_part(&self, stream: StreamId, file: &LogFile, row: &Row) -> Result<OwnPart, Miss> {
+        let (stored, origin) = self.payload(file, row.position.into(), row.stored_bytes().into())?;
+        if origin == Origin::Read {
+            row.check(&stored, stream, file)?;
+        }
+        OwnPart::of(row, &stored).ok_or_else(|| row.corrupt(stream, file).into())
+    }
+
+    /// Gets the body that a row shares.
+    pub(crate) fn body(&self, stream: StreamId, (file, row): (&LogFile, &Row), own: &OwnPart) -> Result<Bytes, Miss> {
+        let (body, origin) = self.payload(file, own.body.into(), own.body_bytes.into())?;
+        let is_whole = body.len() == own.body_bytes as usize;
+        let is_sound = origin == Origin::Written || crc32c::crc32c(&body) == own.body_crc || planted(Bug::RotServed);
+        if is_whole && is_sound { Ok(body) } else { Err(row.corrupt(stream, file).into()) }
+    }
+
+    /// Gets the payload of a row that shares its body, put together.
+    pub(crate) fn joined(&self, stream: StreamId, file: &LogFile, row: &Row) -> Result<Bytes, Miss> {
+        let own = self.own_part(stream, file, row)?;
+        let body = self.body(stream, (file, row), &own)?;
+        let mut joined = BytesMut::with_capacity(own.prefix.len() + body.len());
+        joined.extend_from_slice(&own.prefix);
+        joined.extend_from_slice(&body);
+        Ok(joined.freeze())
     }
 
     fn range(&self, file: &LogFile, range: Range) -> Result<(Bytes, Origin), Miss> {

@@ -1,5 +1,6 @@
 //! Reads a segment block by block, up to the first that is not sound, and looks beyond it.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use omnibus_io::DiskFile;
 use crate::block::{BlockHeader, Frame, HEADER_BYTES, decode_meta};
 use crate::buffer::{PAGE_BYTES, pages_of};
 use crate::file::read_pages;
+use crate::row::Reference;
 
 const WINDOW_BYTES: u64 = 2 << 20;
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -135,13 +137,9 @@ impl<'file> Scanner<'file> {
 pub(crate) fn sound(bytes: &[u8], position: u64) -> Option<SoundBlock<'_>> {
     let (header, header_crc) = BlockHeader::decode(bytes)?;
     let frames = frames_of(&header, bytes)?;
-    let rows = frames.iter().flat_map(|frame| &frame.rows);
     let mut next = position + header.payload_start();
-    for (_, row) in rows {
-        if u64::from(row.position) != next || !payload_is_sound(bytes, position, row) {
-            return None;
-        }
-        next += u64::from(row.bytes);
+    for frame in &frames {
+        next = payloads_end(bytes, (position, next), frame)?;
     }
     (next == position + header.payload_start() + u64::from(header.payload_bytes)).then_some(SoundBlock {
         position,
@@ -157,9 +155,36 @@ pub(crate) fn frames_of<'block>(header: &BlockHeader, bytes: &'block [u8]) -> Op
     decode_meta(header, bytes.get(HEADER_BYTES..meta_end)?)
 }
 
-/// Checks one payload of the block at `position`.
-pub(crate) fn payload_is_sound(bytes: &[u8], position: u64, row: &crate::row::Row) -> bool {
-    let start = u64::from(row.position).checked_sub(position).and_then(|start| usize::try_from(start).ok());
-    let payload = start.and_then(|start| bytes.get(start..start.checked_add(row.bytes as usize)?));
-    payload.is_some_and(|payload| crc32c::crc32c(payload) == row.crc)
+/// Checks the payloads of a frame, which begin at `start` in the block at `position`; returns
+/// where they end.
+fn payloads_end(bytes: &[u8], (position, start): (u64, u64), frame: &Frame<'_>) -> Option<u64> {
+    let mut next = start + frame.bodies_bytes;
+    let bodies = start..next;
+    // A body is looked at once, however many share it.
+    let mut seen = BTreeSet::new();
+    for (_, row) in &frame.rows {
+        let stored = part(bytes, position, u64::from(row.position), row.stored_bytes())?;
+        if u64::from(row.position) != next || !row.is_sound(stored) {
+            return None;
+        }
+        if let Some(sharing) = row.shares() {
+            let reference = Reference::decode(stored)?;
+            let body = u64::from(reference.body_of(row)?);
+            let is_inside = bodies.contains(&body) && body + u64::from(sharing.body_bytes) <= bodies.end;
+            let is_new = seen.insert((body, sharing.body_bytes, reference.crc));
+            if !is_inside || is_new && crc32c::crc32c(part(bytes, position, body, sharing.body_bytes)?) != reference.crc
+            {
+                return None;
+            }
+        }
+        next += u64::from(row.stored_bytes());
+    }
+    let is_used = frame.bodies_bytes == 0 || !seen.is_empty();
+    is_used.then_some(next)
+}
+
+/// A part of the block at `position`, by its place in the file.
+fn part(bytes: &[u8], position: u64, from: u64, length: u32) -> Option<&[u8]> {
+    let start = usize::try_from(from.checked_sub(position)?).ok()?;
+    bytes.get(start..start.checked_add(length as usize)?)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use omnibus_io::{Access, Caching, Disk, OpenMode};
 use omnibus_model::{Offset, StreamId};
 
@@ -11,12 +12,12 @@ use crate::block::BlockHeader;
 use crate::buffer::PAGE_BYTES;
 use crate::checkpoint::CheckpointName;
 use crate::error::{Action, Affected, Damage, Gravity, LogError};
-use crate::file::{FileFacts, FileKind, LogFile, read_pages};
+use crate::file::{FileFacts, FileKey, FileKind, LogFile, read_pages};
 use crate::footer::{Footer, FooterFound, FooterOf, ROWS_PER_PAGE, decode_row_page, load_footer};
 use crate::manifest::{BegunSegment, FileList, Manifest};
 use crate::pack::header_is_sound;
-use crate::row::Row;
-use crate::scan::{Expected, Scanner, frames_of, payload_is_sound};
+use crate::row::{Reference, Row};
+use crate::scan::{Expected, Scanner, frames_of};
 use crate::superblock::Superblock;
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -72,7 +73,15 @@ pub(crate) fn examine(disk: &dyn Disk) -> Result<VerifyReport, LogError> {
         Err(error) => return Err(error),
     };
     let from_beginning = list.begun().first().is_some_and(|segment| segment.first == 1);
-    let mut examination = Examination { disk, root, report, ends: BTreeMap::new(), from_beginning, gap: None };
+    let mut examination = Examination {
+        disk,
+        root,
+        report,
+        ends: BTreeMap::new(),
+        from_beginning,
+        gap: None,
+        bodies_seen: BTreeMap::new(),
+    };
     examination.checkpoints(&list)?;
     examination.segments(&list)?;
     for &number in &list.packs {
@@ -92,7 +101,12 @@ struct Examination<'disk> {
     /// The damage that what is missing from now on is blamed on, and which streams were
     /// looked at since.
     gap: Option<(usize, BTreeSet<StreamId>)>,
+    /// Shared bodies that were looked at in the file at hand, and whether they are sound.
+    bodies_seen: BTreeMap<BodySeen, bool>,
 }
+
+/// The file of a shared body, and its position, length and checksum there.
+type BodySeen = (FileKey, u32, u32, u32);
 
 /// A stretch of a segment that is not sound.
 #[derive(Debug)]
@@ -199,16 +213,30 @@ impl Examination<'_> {
         Ok(frames.map(|frames| frames.into_iter().flat_map(|frame| frame.rows).collect()))
     }
 
-    fn payload_on_disk_is_sound(&self, file: &LogFile, row: &Row) -> Result<bool, LogError> {
-        let start = u64::from(row.position) / PAGE * PAGE;
-        let bytes = u64::from(row.position) - start + u64::from(row.bytes);
-        let bytes = read_pages(file.handle.as_ref(), start, bytes).map_err(|source| unreadable(file, source))?;
-        Ok(payload_is_sound(&bytes, start, row))
+    fn payload_on_disk_is_sound(&mut self, file: &LogFile, row: &Row) -> Result<bool, LogError> {
+        let stored = read(file, row.position, row.stored_bytes())?;
+        if !row.is_sound(&stored) {
+            return Ok(false);
+        }
+        let Some(sharing) = row.shares() else { return Ok(true) };
+        let reference = Reference::decode(&stored);
+        let Some((reference, body)) = reference.and_then(|reference| Some((reference, reference.body_of(row)?))) else {
+            return Ok(false);
+        };
+        // A body is looked at once, however many share it.
+        let key = (file.key(), body, sharing.body_bytes, reference.crc);
+        if let Some(is_sound) = self.bodies_seen.get(&key) {
+            return Ok(*is_sound);
+        }
+        let is_sound = crc32c::crc32c(&read(file, body, sharing.body_bytes)?) == reference.crc;
+        self.bodies_seen.insert(key, is_sound);
+        Ok(is_sound)
     }
 
     fn pack(&mut self, number: u64) -> Result<(), LogError> {
         let Some(file) = self.open(FileKind::Pack, number)? else { return Ok(()) };
         self.report.packs += 1;
+        self.bodies_seen.clear();
         let first = read_pages(file.handle.as_ref(), 0, PAGE).map_err(|source| unreadable(&file, source))?;
         if !header_is_sound(&first, self.root.log, number) {
             self.report.damage.push(damage(&file.path, 0, "the first page of a pack", Gravity::Redundant));
@@ -288,6 +316,16 @@ impl Examination<'_> {
             Err(source) => Err(LogError::io(Action::Open, &path, source)),
         }
     }
+}
+
+/// Reads a part of a file, less where the file ends.
+fn read(file: &LogFile, position: u32, bytes: u32) -> Result<Bytes, LogError> {
+    let start = u64::from(position) / PAGE * PAGE;
+    let skipped = u64::from(position) - start;
+    let pages = read_pages(file.handle.as_ref(), start, skipped + u64::from(bytes));
+    let pages = pages.map_err(|source| unreadable(file, source))?;
+    let place = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX).min(pages.len());
+    Ok(pages.slice(place(skipped)..place(skipped + u64::from(bytes))))
 }
 
 /// Finds out about the stretch that begins where sound blocks end; `None` if the segment

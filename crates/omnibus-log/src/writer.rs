@@ -272,6 +272,7 @@ impl Writer {
             let mut facts = file.facts.lock();
             facts.data_end = position + block.bytes.len() as u64;
             facts.last_block = Some((flight.seq, block.header_crc));
+            facts.bodies_bytes += block.bodies_bytes;
             for entry in &block.entries {
                 let range = facts.shards.entry(entry.shard).or_insert((entry.index, entry.index));
                 range.1 = range.1.max(entry.index);
@@ -289,8 +290,7 @@ impl Writer {
 
     fn count(&self, block: &ComposedBlock) {
         let counters = &self.shared.counters;
-        let rows = block.entries.iter().flat_map(|entry| &entry.rows);
-        Counters::add(&counters.payload_bytes, rows.map(|(_, row)| u64::from(row.bytes)).sum());
+        Counters::add(&counters.payload_bytes, block.payload_bytes);
         Counters::add(&counters.blocks, 1);
         Counters::add(&counters.entries, block.entries.len() as u64);
         let written_bytes = counters.written_bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);

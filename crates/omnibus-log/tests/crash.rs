@@ -11,13 +11,15 @@ use omnibus_io::fault::Fault;
 use omnibus_io::{Disk, FaultDisk};
 use omnibus_log::{LogConfig, LogError, Replacement, verify};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
-use support::{Bench, batch, batches_of, payload, small};
+use support::{Bench, batch, batches_of, fan_out, payload, shared_payload, small};
 
 /// Rounds of the workload in which the disk fails.
 const ROUNDS: u64 = 8;
 /// How many accidents are tried at each operation: what is left of unsynced writes is chance.
 const ACCIDENTS: u64 = 2;
 const COMPACTED: StreamId = StreamId(9);
+/// They get the same records.
+const SHARING: [u64; 3] = [101, 102, 103];
 
 /// What a user of the log was promised, over all its lives.
 #[derive(Clone, Default)]
@@ -66,6 +68,10 @@ fn live(disk: &Arc<dyn Disk>, promises: &mut Promises, rounds: u64) -> Result<()
                 ends.push((ShardId(shard), index, StreamId(stream), Offset(base)));
             }
         }
+        let base = bench.log.bounds(StreamId(SHARING[0])).end.0;
+        let (bodies, batches) = fan_out(&SHARING, base, 2500);
+        let index = bench.submit_with(2, bodies, batches);
+        ends.extend(SHARING.map(|stream| (ShardId(2), index, StreamId(stream), Offset(base + 1))));
         bench.settle();
         note_answers(&bench, promises, &ends);
         housekeeping(&mut bench, promises, round)?;
@@ -80,7 +86,7 @@ fn note_answers(bench: &Bench, promises: &mut Promises, ends: &[(ShardId, LogInd
     for &(shard, index, good) in answers.iter() {
         assert!(!failed || !good, "an acknowledgement follows a failure");
         failed |= !good;
-        if let Some((.., stream, end)) = ends.iter().find(|end| (end.0, end.1) == (shard, index)).filter(|_| good) {
+        for (.., stream, end) in ends.iter().filter(|end| good && (end.0, end.1) == (shard, index)) {
             promises.acknowledged.insert(*stream, *end);
             promises.entries.insert(shard, index);
         }
@@ -92,6 +98,11 @@ fn housekeeping(bench: &mut Bench, promises: &mut Promises, round: u64) -> Resul
         let before = Offset(bench.log.bounds(StreamId(1)).end.0.saturating_sub(6));
         promises.trimmed.insert(StreamId(1), before);
         bench.log.trim(StreamId(1), before);
+        for stream in SHARING.map(StreamId).into_iter().skip(1) {
+            let before = bench.log.bounds(stream).end;
+            promises.trimmed.insert(stream, before);
+            bench.log.trim(stream, before);
+        }
         promises.dropped.insert(StreamId(1000 + promises.incarnation * 100 + round - 1));
         bench.log.drop_stream(StreamId(1000 + promises.incarnation * 100 + round - 1));
         bench.writer.seal();
@@ -153,7 +164,11 @@ fn check_content(bench: &Bench) {
         let bounds = bench.log.bounds(stream);
         let mut next = bounds.start;
         for (of, base, count, bytes) in batches_of(&bench.read_all(stream).unwrap()) {
-            assert_eq!((of, &bytes), (stream, &payload(stream, base.0, count, bytes.len())));
+            let written = match SHARING.contains(&stream.0) {
+                true => shared_payload(stream, base.0, bytes.len()),
+                false => payload(stream, base.0, count, bytes.len()),
+            };
+            assert_eq!((of, bytes), (stream, written));
             assert!(base <= next || stream == COMPACTED, "stream {stream}: {next} is missing");
             next = base.plus(count.into());
         }

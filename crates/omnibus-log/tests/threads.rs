@@ -114,7 +114,7 @@ fn append(log: &Log, board: &Board, shard: ShardId, first: LogIndex) {
         let length = 200 + (index.0 as usize * 977) % 4000;
         let batches = vec![batch(stream, base, 2, length)];
         let head = Bytes::from_static(b"head");
-        match log.submit(Entry { shard, term: Term(1), index, head, batches }) {
+        match log.submit(Entry { shard, term: Term(1), index, head, bodies: Vec::new(), batches }) {
             Ok(()) => {
                 base += 2;
                 index = index.next();

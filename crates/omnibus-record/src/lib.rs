@@ -35,8 +35,8 @@ pub use convert::{SqsMessage, kafka_batch};
 pub use error::{InvalidBatch, RecordFault, RecordFaultReason};
 pub use filter::{Filtered, filter};
 pub use message::{
-    Departure, Encoded, History, KafkaNative, Message, Native, SharedMessage, Signing, SnsForm, SnsNative, SnsTarget,
-    SqsAttribute, SqsNative, SqsValue, check_message, envelope_of,
+    Departure, Encoded, Heads, History, KafkaNative, Message, Native, SharedMessage, Signing, SnsForm, SnsNative,
+    SnsTarget, SqsAttribute, SqsNative, SqsValue, check_message, envelope_of,
 };
 pub use messages::Messages;
 pub use place::{stamp, stamp_message, stamp_prefix, with_broker_time, with_timestamp_max};

@@ -22,7 +22,7 @@ use input::Input;
 
 pub use history::{Departure, History};
 pub use native::{KafkaNative, Native, SqsAttribute, SqsNative, SqsValue};
-pub use shared::SharedMessage;
+pub use shared::{Heads, SharedMessage};
 pub use sns::{Signing, SnsForm, SnsNative, SnsTarget};
 
 /// The layout behind the header; raised when it changes.

@@ -6,8 +6,8 @@ use omnibus_model::queue::{DeadLetterCause, Envelope, Origin};
 use omnibus_model::{DedupHash, GroupHash, LeaderEpoch, MoveId, Offset, StreamId, Timestamp};
 use omnibus_record::{
     BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native, Record, Records, Rules,
-    Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message,
-    envelope_of, filter, find_newest, find_timestamp, kafka_batch, stamp_message, validate,
+    SharedMessage, Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp,
+    check_message, envelope_of, filter, find_newest, find_timestamp, kafka_batch, stamp_message, validate,
 };
 use proptest::prelude::*;
 
@@ -159,8 +159,12 @@ proptest! {
         let (offset, epoch) = (message.offset, LeaderEpoch(epoch));
         let (head, rest) = stamp_message(&message.encode().expect("short"), offset, epoch);
         let shared = message.encode_shared().expect("short");
-        let own = shared.head(&message.envelope, offset, epoch);
-        prop_assert!(own.len() <= shared.head_bytes_max());
+        let mut heads = shared.heads();
+        prop_assert_eq!(heads.head(&Envelope::default(), Offset(1), LeaderEpoch(2)).len(), 64);
+        let first = heads.head(&message.envelope, Offset(3), LeaderEpoch(4));
+        prop_assert_eq!(first.len(), head.len() + rest.len() - shared.rest().len());
+        let own = heads.head(&message.envelope, offset, epoch);
+        prop_assert!(own.len() <= SharedMessage::HEAD_BYTES_MAX);
         prop_assert_eq!([own, shared.rest().clone()].concat(), [head, rest].concat());
     }
 

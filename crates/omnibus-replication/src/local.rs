@@ -83,10 +83,10 @@ impl ReplicatedLog for LocalLog {
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {
-        let Proposal { shard, term, head, batches } = proposal;
+        let Proposal { shard, term, head, bodies, batches } = proposal;
         let last = &self.last[usize::from(shard.0)];
         let index = LogIndex(last.load(Ordering::Relaxed)).next();
-        self.log.submit(Entry { shard, term, index, head, batches }).map_err(refused)?;
+        self.log.submit(Entry { shard, term, index, head, bodies, batches }).map_err(refused)?;
         last.store(index.0, Ordering::Relaxed);
         Ok(index)
     }

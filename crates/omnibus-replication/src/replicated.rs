@@ -42,6 +42,8 @@ pub struct Proposal {
     pub term: Term,
     /// The commands, opaque here.
     pub head: Bytes,
+    /// What several payloads share.
+    pub bodies: Vec<Bytes>,
     /// The payloads, sorted by stream.
     pub batches: Vec<EntryBatch>,
 }

@@ -1,9 +1,9 @@
-//! One message for many queues of a shard: one command, one entry.
+//! One message for many queues of a shard: one command, one entry, one body.
 
-use omnibus_log::{EntryBatch, Room};
+use omnibus_log::{ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch, Rest, Room};
 use omnibus_model::command::{FanOut, Target};
 use omnibus_model::outcome::Appended;
-use omnibus_model::{Command, LeaderEpoch, Outcome, Refusal};
+use omnibus_model::{Command, Outcome, Refusal};
 use omnibus_record::SharedMessage;
 
 use super::queues::EnqueueReply;
@@ -20,10 +20,13 @@ pub struct FanningOut {
 }
 
 impl FanningOut {
+    /// The most that one target takes in an entry, all told, of which its command has 64.
+    pub const TARGET_BYTES: usize = SharedMessage::HEAD_BYTES_MAX + ENTRY_BESIDE_BYTES_PER_BATCH + 64;
+
     /// How many bytes they bring along.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.targets.len() * (self.message.head_bytes_max() + self.message.rest().len())
+        self.message.rest().len() + self.targets.len() * Self::TARGET_BYTES
     }
 }
 
@@ -51,28 +54,28 @@ impl Shard {
         let (Command::FanOut(fan_out), Outcome::FannedOut { results }) = (&command, outcome) else {
             unreachable!("a fan-out ended otherwise");
         };
-        for (target, result) in fan_out.targets.iter().zip(&results) {
-            if let Ok(appended) = result
-                && !appended.duplicate
-            {
-                self.shared.counters.batches_appended.add(1);
-                self.shared.counters.records_appended.add(1);
-                self.shared.counters.bytes_appended.add(u64::from(batch.bytes));
-                self.open.push_batch(copy_for(target, message, appended, leader_epoch));
-            }
+        let appended = results.iter().map(|result| result.as_ref().ok().filter(|appended| !appended.duplicate));
+        let takers: Vec<(&Target, &Appended)> =
+            fan_out.targets.iter().zip(appended).filter_map(|(target, appended)| Some((target, appended?))).collect();
+        // Who gets it alone shares with nobody.
+        let rest = match takers.len() {
+            0 | 1 => Rest::Own(message.rest().clone()),
+            _ => self.open.push_body(message.rest().clone()),
+        };
+        self.shared.counters.batches_appended.add(takers.len() as u64);
+        self.shared.counters.records_appended.add(takers.len() as u64);
+        self.shared.counters.bytes_appended.add(takers.len() as u64 * u64::from(batch.bytes));
+        let mut heads = message.heads();
+        for (target, appended) in takers {
+            self.open.push_batch(EntryBatch {
+                stream: target.stream,
+                base: appended.base,
+                count: batch.count,
+                timestamp_max: batch.timestamp_max,
+                prefix: heads.head(&target.envelope, appended.base, leader_epoch),
+                rest: rest.clone(),
+            });
         }
         Ok(results)
-    }
-}
-
-fn copy_for(target: &Target, message: &SharedMessage, appended: &Appended, epoch: LeaderEpoch) -> EntryBatch {
-    let batch = message.batch();
-    EntryBatch {
-        stream: target.stream,
-        base: appended.base,
-        count: batch.count,
-        timestamp_max: batch.timestamp_max,
-        prefix: message.head(&target.envelope, appended.base, epoch),
-        rest: message.rest().clone(),
     }
 }

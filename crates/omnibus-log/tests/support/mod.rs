@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use omnibus_io::Disk;
 use omnibus_log::{
-    Entry, EntryBatch, Log, LogConfig, LogError, Opened, ReadError, RecoveryReport, ReplayEntry, Writer,
+    Entry, EntryBatch, Log, LogConfig, LogError, Opened, ReadError, RecoveryReport, ReplayEntry, Rest, Writer,
 };
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
@@ -62,12 +62,17 @@ impl Bench {
 
     /// Submits an entry with one batch per stream and returns its index.
     pub(crate) fn submit(&mut self, shard: u16, batches: Vec<EntryBatch>) -> LogIndex {
+        self.submit_with(shard, Vec::new(), batches)
+    }
+
+    /// Submits an entry whose batches share bodies.
+    pub(crate) fn submit_with(&mut self, shard: u16, bodies: Vec<Bytes>, batches: Vec<EntryBatch>) -> LogIndex {
         let shard = ShardId(shard);
         let next = self.next.entry(shard).or_insert(1);
         let index = LogIndex(*next);
         *next += 1;
         let head = Bytes::from(format!("head of {shard}/{index}"));
-        self.log.submit(Entry { shard, term: Term(1), index, head, batches }).unwrap();
+        self.log.submit(Entry { shard, term: Term(1), index, head, bodies, batches }).unwrap();
         index
     }
 
@@ -133,8 +138,29 @@ pub(crate) fn batch(stream: u64, base: u64, count: u32, length: usize) -> EntryB
         count,
         timestamp_max: Timestamp(base as i64 * 10),
         prefix: bytes.slice(..8),
-        rest: bytes.slice(8..),
+        rest: Rest::Own(bytes.slice(8..)),
     }
+}
+
+/// One record for each of some streams, all from the same offset on; they share a body.
+pub(crate) fn fan_out(streams: &[u64], base: u64, length: usize) -> (Vec<Bytes>, Vec<EntryBatch>) {
+    let body = shared_payload(StreamId(0), base, length).slice(24..);
+    let batch = |stream: &u64| EntryBatch {
+        stream: StreamId(*stream),
+        base: Offset(base),
+        count: 1,
+        timestamp_max: Timestamp(base as i64 * 10),
+        prefix: shared_payload(StreamId(*stream), base, length).slice(..24),
+        rest: Rest::Shared(0),
+    };
+    (vec![body], streams.iter().map(batch).collect())
+}
+
+/// The bytes of such a record.
+pub(crate) fn shared_payload(stream: StreamId, base: u64, length: usize) -> Bytes {
+    let mut bytes = payload(StreamId(77), base, 1, length).to_vec();
+    bytes[4..12].copy_from_slice(&stream.0.to_le_bytes());
+    Bytes::from(bytes)
 }
 
 /// Splits what was read into batches: stream, base, count and bytes.

@@ -8,8 +8,8 @@ use super::{CRC, Message, VERSION, envelope, header, output, put};
 use crate::batch::{CHECKED_FROM, HEADER_BYTES, LENGTH_EXCLUDES};
 use crate::error::InvalidBatch;
 
-/// The longest beginning: the header, three bytes that say what follows, and a full envelope.
-const HEAD_BYTES_MAX: usize = HEADER_BYTES + 3 + 8 + 8 + 8 + 16 + 1;
+/// From this length on two checksums are combined in less time than one more is computed.
+const COMBINED_BYTES_MIN: usize = 256 << 10;
 
 /// A message without its envelope and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Message {
             output::section(&mut rest, |out| history.write(out));
         }
         rest.extend_from_slice(&self.body);
-        let bytes = rest.len().saturating_add(HEAD_BYTES_MAX);
+        let bytes = rest.len().saturating_add(SharedMessage::HEAD_BYTES_MAX);
         i32::try_from(bytes).map_err(|_| InvalidBatch::MessageTooLong { bytes })?;
         let flags = if self.history.is_some() { envelope::HISTORY } else { 0 };
         let (timestamp, kind, rest_crc) = (self.timestamp, self.native.kind(), crc32c::crc32c(&rest));
@@ -45,16 +45,13 @@ impl Message {
 }
 
 impl SharedMessage {
+    /// The longest beginning: the header, three bytes that say what follows, and a full envelope.
+    pub const HEAD_BYTES_MAX: usize = HEADER_BYTES + 3 + 8 + 8 + 8 + 16 + 1;
+
     /// What all queues share.
     #[must_use]
     pub const fn rest(&self) -> &Bytes {
         &self.rest
-    }
-
-    /// The most bytes that one queue's own beginning takes.
-    #[must_use]
-    pub const fn head_bytes_max(&self) -> usize {
-        HEAD_BYTES_MAX
     }
 
     /// What the broker must know of it; the bytes are those with a plain envelope.
@@ -70,12 +67,43 @@ impl SharedMessage {
         }
     }
 
+    /// The one who writes the beginnings of the queues' records.
+    #[must_use]
+    pub const fn heads(&self) -> Heads<'_> {
+        Heads { message: self, written: None }
+    }
+}
+
+/// Writes the beginnings of records of a shared message.
+#[derive(Debug)]
+pub struct Heads<'message> {
+    message: &'message SharedMessage,
+    /// The beginning that was written last, and its envelope: most queues want the same.
+    written: Option<(Envelope, Vec<u8>)>,
+}
+
+impl Heads<'_> {
     /// Writes the beginning of one queue's record: its place and envelope, and a checksum that
     /// covers the rest, too.
     #[must_use]
-    pub fn head(&self, envelope: &Envelope, base: Offset, epoch: LeaderEpoch) -> Bytes {
-        let mut head = Vec::with_capacity(HEAD_BYTES_MAX);
-        header(base, self.timestamp).write(&mut head);
+    pub fn head(&mut self, envelope: &Envelope, base: Offset, epoch: LeaderEpoch) -> Bytes {
+        let mut head = match self.written.take() {
+            Some((of, head)) if of == *envelope => head,
+            _ => self.message.unplaced(envelope),
+        };
+        put(&mut head, 0, &base.0.to_be_bytes());
+        put(&mut head, 12, &epoch.0.to_be_bytes());
+        let written = Bytes::copy_from_slice(&head);
+        self.written = Some((*envelope, head));
+        written
+    }
+}
+
+impl SharedMessage {
+    /// A beginning without its place, which the checksum does not cover.
+    fn unplaced(&self, envelope: &Envelope) -> Vec<u8> {
+        let mut head = Vec::with_capacity(Self::HEAD_BYTES_MAX);
+        header(Offset::ZERO, self.timestamp).write(&mut head);
         head.push(VERSION);
         head.push(self.kind);
         head.push(envelope::flags(envelope) | self.flags);
@@ -83,9 +111,12 @@ impl SharedMessage {
         let length = head.len().saturating_add(self.rest.len()).saturating_sub(LENGTH_EXCLUDES);
         put(&mut head, 8, &i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
         let own_crc = crc32c::crc32c(head.get(CHECKED_FROM..).unwrap_or_default());
-        let crc = crc32c::crc32c_combine(own_crc, self.rest_crc, self.rest.len());
+        let crc = if self.rest.len() < COMBINED_BYTES_MIN {
+            crc32c::crc32c_append(own_crc, &self.rest)
+        } else {
+            crc32c::crc32c_combine(own_crc, self.rest_crc, self.rest.len())
+        };
         put(&mut head, CRC.start, &crc.to_be_bytes());
-        put(&mut head, 12, &epoch.0.to_be_bytes());
-        head.into()
+        head
     }
 }
