@@ -13,7 +13,7 @@ use crate::suite::{Suite, Tally};
 /// What CI affords.
 pub(crate) const SUITE: Suite = Suite { name: "fuzz", run: || run(15, &[]) };
 
-const CRATE: &str = "crates/omnibus-kafka/fuzz";
+const CRATES: [&str; 2] = ["crates/omnibus-kafka/fuzz", "crates/omnibus-sqs/fuzz"];
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -31,19 +31,22 @@ pub(crate) fn run(seconds: u64, words: &[String]) -> Result<Tally> {
 }
 
 fn targets() -> Result<Vec<String>> {
-    let folder = root().join(CRATE).join("fuzz_targets");
-    let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| Some(entry.path().file_stem()?.to_str()?.to_owned())).collect();
+    let mut names: Vec<String> = Vec::new();
+    for folder in CRATES.map(|folder| root().join(folder).join("fuzz_targets")) {
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        names.extend(entries.flatten().filter_map(|entry| Some(entry.path().file_stem()?.to_str()?.to_owned())));
+    }
     names.sort();
     Ok(names)
 }
 
 fn build() -> Result<PathBuf> {
     let place = target().join("fuzz");
-    let mut command = cargo(&["build", "--release", "--bins", "--target", TRIPLE, "--target-dir"]);
-    command.arg(&place).current_dir(root().join(CRATE)).env("RUSTFLAGS", INSTRUMENTED);
-    must("fuzz-build", &mut command)?;
+    for folder in CRATES {
+        let mut command = cargo(&["build", "--release", "--bins", "--target", TRIPLE, "--target-dir"]);
+        command.arg(&place).current_dir(root().join(folder)).env("RUSTFLAGS", INSTRUMENTED);
+        must("fuzz-build", &mut command)?;
+    }
     Ok(place.join(TRIPLE).join("release"))
 }
 

@@ -7,8 +7,7 @@ use serde_json::json;
 use crate::errors::ApiError;
 use crate::wire::messages::NAMESPACE;
 use crate::wire::shape::Structure;
-use crate::wire::sns;
-use crate::wire::xml;
+use crate::wire::{sns, wrapped, xml};
 
 const JSON: &str = "application/x-amz-json-1.0";
 const XML: &str = "text/xml";
@@ -77,7 +76,8 @@ impl Answer {
             Form::WrappedJson => {
                 let mut inner = json!({"ResponseMetadata": {"RequestId": request_id}});
                 if let Some(value) = value {
-                    inner[format!("{action}Result")] = serde_json::to_value(value).map_err(failed)?;
+                    let value = serde_json::to_value(value).map_err(failed)?;
+                    inner[format!("{action}Result")] = wrapped::structure(&value, T::MEMBERS);
                 }
                 (PLAIN_JSON, json!({format!("{action}Response"): inner}).to_string().into_bytes())
             }

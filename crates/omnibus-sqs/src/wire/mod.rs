@@ -9,6 +9,7 @@ pub mod messages;
 pub mod sns;
 pub mod query;
 pub mod xml;
+pub mod wrapped;
 pub mod form;
 pub mod base64;
 pub mod md5;
