@@ -6,12 +6,15 @@ use omnibus_model::exchange::{ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{StreamId, TopicId, TopicName};
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 /// The committed topics, as front ends look them up for each request.
 #[derive(Debug, Default)]
 pub struct Catalog {
     topics: RwLock<Topics>,
     exchanges: RwLock<BTreeMap<ExchangeKey, SharedExchange>>,
+    /// Touched by each change of an exchange.
+    exchange_changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -64,12 +67,24 @@ impl Catalog {
         self.exchanges.read().values().filter(|exchange| exchange.key.kind == kind).cloned().collect()
     }
 
+    /// All exchanges.
+    pub(crate) fn all_exchanges(&self) -> Vec<SharedExchange> {
+        self.exchanges.read().values().cloned().collect()
+    }
+
+    /// Tells when exchanges change.
+    pub(crate) fn watch_exchanges(&self) -> watch::Receiver<()> {
+        self.exchange_changes.subscribe()
+    }
+
     pub(crate) fn put_exchange(&self, exchange: SharedExchange) {
         self.exchanges.write().insert(exchange.key.clone(), exchange);
+        self.exchange_changes.send_replace(());
     }
 
     pub(crate) fn remove_exchange(&self, key: &ExchangeKey) {
         self.exchanges.write().remove(key);
+        self.exchange_changes.send_replace(());
     }
 
     pub(crate) fn put(&self, topic: SharedTopic) {

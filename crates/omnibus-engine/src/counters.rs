@@ -11,6 +11,11 @@ pub struct Counters {
     pub bytes_read: Count,
     pub entries_proposed: Count,
     pub commands_refused: Count,
+    pub pushes_begun: Count,
+    /// Of those that ended: taken, to be tried again, and given up.
+    pub pushes_accepted: Count,
+    pub pushes_failed: Count,
+    pub pushes_refused: Count,
 }
 
 /// One count.

@@ -9,6 +9,7 @@
 //! **Never:** protocol types, sockets, protocol error codes.
 
 pub mod opening;
+pub mod push;
 mod housekeeping;
 mod compaction;
 mod queue_upkeep;

@@ -75,6 +75,24 @@ pub struct BindingConfig {
     pub attributes: BTreeMap<String, String>,
 }
 
+/// How the names of push bindings' own queues begin.
+const PUSH_QUEUES: &str = "__push.";
+
+impl BindingId {
+    /// The queue of a push binding: what waits for whoever is told.
+    #[must_use]
+    pub fn push_queue(self) -> TopicName {
+        TopicName::new(&format!("{PUSH_QUEUES}{:032x}", self.0)).expect("the name is neither empty nor long")
+    }
+
+    /// The binding whose queue has this name.
+    #[must_use]
+    pub fn of_push_queue(name: &TopicName) -> Option<Self> {
+        let digits = name.as_str().strip_prefix(PUSH_QUEUES).filter(|digits| digits.len() == 32)?;
+        u128::from_str_radix(digits, 16).ok().map(Self)
+    }
+}
+
 impl fmt::Debug for BindingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BindingId({:032x})", self.0)
@@ -85,6 +103,20 @@ impl fmt::Display for ExchangeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ExchangeKind::Sns => write!(f, "sns {}", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queue_of_a_push_binding_names_it() {
+        let id = BindingId(0xab);
+        assert_eq!(BindingId::of_push_queue(&id.push_queue()), Some(id));
+        for other in ["__push.ab", "__push.", "orders"] {
+            assert_eq!(BindingId::of_push_queue(&TopicName::new(other).unwrap()), None);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! An engine on a disk in memory, and queues on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_engine::queues::Delivery;
 use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams};
 use omnibus_io::fault::FaultDisk;
-use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_io::{Clock, SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts};
@@ -20,22 +21,52 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     running: Running,
     pub(crate) disk: FaultDisk,
+    clock: Arc<dyn Clock>,
+}
+
+/// A clock that stands until it is moved.
+#[derive(Debug, Default)]
+pub(crate) struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    pub(crate) fn advance(&self, millis: u64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn millis(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall_millis(&self) -> i64 {
+        1_700_000_000_000 + i64::try_from(self.millis()).unwrap()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.millis())
+    }
 }
 
 impl Node {
     pub(crate) fn start() -> Self {
-        Self::on(FaultDisk::new(1))
+        Self::by(Arc::new(SystemClock::default()))
     }
 
-    fn on(disk: FaultDisk) -> Self {
+    /// Starts a node by another clock.
+    pub(crate) fn by(clock: Arc<dyn Clock>) -> Self {
+        Self::on(FaultDisk::new(1), clock)
+    }
+
+    fn on(disk: FaultDisk, clock: Arc<dyn Clock>) -> Self {
         let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
         let seams = Seams {
             disk: Arc::new(disk.clone()),
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::clone(&clock),
             entropy: Arc::new(SystemEntropy::open().unwrap()),
         };
         let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
-        Self { engine, running, disk }
+        Self { engine, running, disk, clock }
     }
 
     /// What is there after the power went away at this moment.
@@ -43,7 +74,7 @@ impl Node {
         let after = self.disk.fork(2);
         after.cut_power();
         after.restart();
-        Self::on(after)
+        Self::on(after, self.clock)
     }
 
     pub(crate) async fn stop(self) {
