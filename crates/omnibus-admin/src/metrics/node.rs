@@ -1,6 +1,7 @@
 //! The node, its process and its log.
 
 use omnibus_engine::Health;
+use omnibus_engine::counters::Counters;
 
 use super::text::{Exposition, Kind, Metric};
 use crate::log_counters::log_counters;
@@ -48,6 +49,21 @@ fn write_engine(node: &Node, exposition: &mut Exposition) {
     ] {
         exposition.one(Metric(name, Counter, meaning), count.get());
     }
+    write_pushes(counters, exposition);
+}
+
+fn write_pushes(counters: &Counters, exposition: &mut Exposition) {
+    let results = [
+        ("accepted", counters.pushes_accepted.get()),
+        ("failed", counters.pushes_failed.get()),
+        ("refused", counters.pushes_refused.get()),
+    ];
+    let ended = Metric("omnibus_pushes_total", Counter, "Pushes that ended, by what became of them.");
+    exposition.many(ended, &results, |exposition, metric, (result, count)| {
+        exposition.sample(metric, &[("result", result)], count);
+    });
+    let begun = Metric("omnibus_pushes_begun_total", Counter, "Pushes that began; what has not ended is under way.");
+    exposition.one(begun, counters.pushes_begun.get());
 }
 
 /// The process, by the names that Prometheus' own clients use.
