@@ -1,6 +1,7 @@
 """boto3, as a client of SNS."""
 
 import json
+import urllib.request
 
 import boto3
 
@@ -79,6 +80,9 @@ def publish_to_queue(endpoint):
     shown = {"text": {"Type": "String", "Value": "a b"}, "bytes": {"Type": "Binary", "Value": "AP8="}}
     equal(notification["MessageAttributes"], shown, "attributes")
     equal(notification["UnsubscribeURL"].endswith(subscription), True, "UnsubscribeURL")
+    equal(notification["SignatureVersion"], "1", "SignatureVersion")
+    certificate = urllib.request.urlopen(notification["SigningCertURL"]).read()
+    equal(certificate.startswith(b"-----BEGIN CERTIFICATE-----"), True, "the certificate")
     equal(len(notification["Timestamp"]), len("2023-11-14T22:13:20.000Z"), "Timestamp")
 
 

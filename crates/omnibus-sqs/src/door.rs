@@ -10,6 +10,7 @@ use crate::errors::ApiError;
 use crate::handles::Seal;
 use crate::rest::Rest;
 use crate::settings::Settings;
+use crate::signing::Signer;
 use crate::sns::routing::Routing;
 use crate::sns::sequences::Sequences;
 
@@ -23,6 +24,7 @@ pub(crate) struct Door {
     pub(crate) settings: Settings,
     pub(crate) seal: Seal,
     pub(crate) rest: Rest,
+    pub(crate) signer: Signer,
     pub(crate) routing: Routing,
     pub(crate) sequences: Sequences,
     memory: Arc<Semaphore>,
@@ -41,6 +43,7 @@ impl Door {
             engine,
             seal: Seal::new(&settings.handle_key),
             rest: Rest::default(),
+            signer: Signer::new(&settings.handle_key),
             routing: Routing::default(),
             sequences: Sequences::default(),
             memory,

@@ -18,6 +18,7 @@ mod queues;
 mod door;
 mod rest;
 mod handles;
+mod signing;
 mod attributes;
 mod policy;
 mod access;
@@ -32,4 +33,4 @@ mod place;
 pub mod wire;
 
 pub use server::Server;
-pub use settings::{Credential, Encryption, Pace, Settings, handle_key, read_credentials};
+pub use settings::{Credential, Encryption, Pace, Settings, Signatures, handle_key, read_credentials};

@@ -18,6 +18,7 @@ pub struct Settings {
     pub credentials: Vec<Credential>,
     pub pace: Pace,
     pub encryption: Encryption,
+    pub signatures: Signatures,
     pub connections_max: usize,
     /// The most bytes of one request's body.
     pub request_bytes_max: usize,
@@ -54,6 +55,15 @@ pub enum Encryption {
     Disk,
 }
 
+/// Whether envelopes of SNS are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signatures {
+    #[default]
+    On,
+    /// For who checks none: a signature takes the processor longer than all else of a message.
+    Off,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -63,6 +73,7 @@ impl Default for Settings {
             credentials: Vec::new(),
             pace: Pace::Lenient,
             encryption: Encryption::None,
+            signatures: Signatures::On,
             connections_max: 20_000,
             // Escapes can make six bytes of one, and a batch has 1 MiB.
             request_bytes_max: 8 << 20,

@@ -22,9 +22,13 @@ use crate::door::Door;
 use crate::errors::ApiError;
 use crate::session::{Arrived, Call, Protocol};
 use crate::sigv4;
+use crate::topics::envelope;
 use crate::wire::form;
 use crate::wire::messages::{Action, TARGET, VERSION};
 use crate::wire::sns::{Action as SnsAction, VERSION as SNS_VERSION};
+
+/// How a certificate is written.
+const CERTIFICATE: &str = "application/x-pem-file";
 
 /// Carries out a request.
 pub(crate) async fn answer(door: Arc<Door>, arrived: Arrived) -> Answer {
@@ -33,6 +37,11 @@ pub(crate) async fn answer(door: Arc<Door>, arrived: Arrived) -> Answer {
         return page;
     }
     let form = form_of(&arrived);
+    match envelope::certificate(&door, &arrived.path).await {
+        Ok(None) => {}
+        Ok(Some(certificate)) => return Answer::ok(CERTIFICATE, &request_id, certificate.into_bytes()),
+        Err(error) => return told(form, Service::Sns, &request_id, &error),
+    }
     match carry_out(door, arrived, form, &request_id).await {
         Ok(answer) => answer,
         Err((service, error)) => told(form, service, &request_id, &error),

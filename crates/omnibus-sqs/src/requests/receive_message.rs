@@ -16,6 +16,7 @@ use crate::handles::Handle;
 use crate::outgoing;
 use crate::queues::{Queue, Received};
 use crate::session::Call;
+use crate::signing::SigningKey;
 use crate::topics::envelope;
 use crate::wire::messages::{Message, MessageAttributeValue, ReceiveMessageRequest, ReceiveMessageResult};
 use crate::wire::{base64, md5};
@@ -46,7 +47,9 @@ pub(crate) async fn receive(call: &Call) -> Result<Answer, ApiError> {
         let keys = received.iter().map(|received| (received.lease.key, Millis(0))).collect();
         drop(call.door.extend(&queue, keys).await?);
     }
-    let messages = received.into_iter().map(|received| shown(call, &queue, received, &wanted)).collect();
+    let key = envelope::key_for(call, received.iter().filter_map(|received| received.wrapped.as_ref())).await?;
+    let show = |received| shown(call, &queue, received, (&wanted, key.as_deref()));
+    let messages = received.into_iter().map(show).collect();
     call.answer(&ReceiveMessageResult { messages })
 }
 
@@ -130,11 +133,11 @@ impl Wanted {
     }
 }
 
-fn shown(call: &Call, queue: &Queue, received: Received, wanted: &Wanted) -> Message {
+fn shown(call: &Call, queue: &Queue, received: Received, (wanted, key): (&Wanted, Option<&SigningKey>)) -> Message {
     let system = system(queue, &received);
     let Received { lease, received_at, message, wrapped, .. } = received;
     let SqsMessage { native, body } = match &wrapped {
-        Some(wrapped) => envelope::wrap(call, wrapped, message),
+        Some(wrapped) => envelope::wrap(call, key, wrapped, message),
         None => message,
     };
     let user: BTreeMap<String, MessageAttributeValue> =

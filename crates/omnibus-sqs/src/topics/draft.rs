@@ -146,16 +146,16 @@ fn attribute(name: String, value: MessageAttributeValue, place: Option<usize>) -
     let base = data_type.split_once('.').map_or(data_type.as_str(), |(base, _)| base);
     let refused = |text: String| Err(SnsError::ParameterValueInvalid(format!("The message attribute '{name}' {text}")));
     let field = match base {
+        _ if data_type.split_once('.').is_some_and(|(_, label)| label.is_empty()) => "",
         "String" | "Number" => "String",
         "Binary" => "Binary",
-        _ => {
-            return refused(
-                "has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and \
-                 String."
-                    .to_owned(),
-            );
-        }
+        _ => "",
     };
+    if field.is_empty() {
+        let text =
+            "has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.";
+        return refused(text.to_owned());
+    }
     let (text, binary) = (value.string_value.unwrap_or_default(), value.binary_value.unwrap_or_default());
     let (wanted, other) = if field == "String" { (&text, &binary) } else { (&binary, &text) };
     if wanted.is_empty() && !other.is_empty() {

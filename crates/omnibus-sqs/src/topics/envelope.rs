@@ -1,16 +1,24 @@
 //! The JSON that SNS puts around a message, written when somebody receives it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use omnibus_model::Timestamp;
-use omnibus_record::{SqsAttribute, SqsMessage, SqsValue};
+use omnibus_record::{Signing, SnsNative, SqsAttribute, SqsMessage, SqsValue};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::door::Door;
+use crate::errors::ApiError;
 use crate::queues::Wrapped;
 use crate::session::Call;
+use crate::settings::Signatures;
+use crate::signing::SigningKey;
 use crate::sns::names::{SubscriptionArn, TopicArn};
 use crate::wire::base64;
+
+/// What the path of a certificate begins with.
+const CERTIFICATE: &str = "/SimpleNotificationService-";
 
 /// A notification, its members in AWS's order.
 #[derive(Debug, Serialize)]
@@ -26,10 +34,22 @@ struct Notification<'a> {
     subject: Option<&'a str>,
     message: &'a str,
     timestamp: String,
+    #[serde(flatten)]
+    signature: Option<Signature>,
     #[serde(rename = "UnsubscribeURL", skip_serializing_if = "Option::is_none")]
     unsubscribe_url: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     message_attributes: BTreeMap<&'a str, ShownAttribute<'a>>,
+}
+
+/// By what a receiver can tell that a notification is ours.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Signature {
+    signature_version: &'static str,
+    signature: String,
+    #[serde(rename = "SigningCertURL")]
+    certificate: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,8 +61,9 @@ struct ShownAttribute<'a> {
 }
 
 /// Puts the envelope around a message; its attributes are in there then.
-pub(crate) fn wrap(call: &Call, wrapped: &Wrapped, message: SqsMessage) -> SqsMessage {
+pub(crate) fn wrap(call: &Call, key: Option<&SigningKey>, wrapped: &Wrapped, message: SqsMessage) -> SqsMessage {
     let Wrapped { native, binding } = wrapped;
+    let signature = key.and_then(|key| sign(call, key, native, &message.body));
     let subscription = TopicArn::read(Some(&native.topic), "TopicArn")
         .map(|topic| SubscriptionArn { topic, id: *binding })
         .map(|arn| {
@@ -56,6 +77,7 @@ pub(crate) fn wrap(call: &Call, wrapped: &Wrapped, message: SqsMessage) -> SqsMe
         subject: native.subject.as_deref(),
         message: &message.body,
         timestamp: iso(native.published_at),
+        signature,
         unsubscribe_url: subscription.ok(),
         message_attributes: native.attributes.iter().map(shown).collect(),
     };
@@ -63,6 +85,44 @@ pub(crate) fn wrap(call: &Call, wrapped: &Wrapped, message: SqsMessage) -> SqsMe
     let mut sqs = message.native;
     sqs.attributes.clear();
     SqsMessage { native: sqs, body: body.into() }
+}
+
+/// The key, if there is anything to sign.
+pub(crate) async fn key_for<'a>(
+    call: &Call,
+    wrapped: impl Iterator<Item = &'a Wrapped>,
+) -> Result<Option<Arc<SigningKey>>, ApiError> {
+    let mut wrapped = wrapped;
+    let wanted = wrapped.any(|wrapped| wrapped.native.signing != Signing::None);
+    if !wanted || call.door.settings.signatures == Signatures::Off {
+        return Ok(None);
+    }
+    call.door.signer.key().await.map(Some)
+}
+
+/// Signs what AWS signs, in its order.
+fn sign(call: &Call, key: &SigningKey, native: &SnsNative, message: &str) -> Option<Signature> {
+    let id = Uuid::from_u128(native.id).to_string();
+    let mut text = format!("Message\n{message}\nMessageId\n{id}\n");
+    if let Some(subject) = &native.subject {
+        text.push_str(&format!("Subject\n{subject}\n"));
+    }
+    let timestamp = iso(native.published_at);
+    text.push_str(&format!("Timestamp\n{timestamp}\nTopicArn\n{}\nType\nNotification\n", native.topic));
+    let region = native.topic.split(':').nth(3).unwrap_or_default();
+    Some(Signature {
+        signature_version: if native.signing == Signing::Sha256 { "2" } else { "1" },
+        signature: key.sign(native.signing, native.id, &text)?,
+        certificate: format!("{}{CERTIFICATE}{}.pem", call.base_url("sns", region), key.name),
+    })
+}
+
+/// The certificate at an address, if there is one there.
+pub(crate) async fn certificate(door: &Door, path: &str) -> Result<Option<String>, ApiError> {
+    let name = path.strip_prefix(CERTIFICATE).and_then(|rest| rest.strip_suffix(".pem"));
+    let Some(name) = name.filter(|name| name.len() == 32) else { return Ok(None) };
+    let key = door.signer.key().await?;
+    Ok((key.name == name).then(|| key.certificate.clone()))
 }
 
 fn shown(attribute: &SqsAttribute) -> (&str, ShownAttribute<'_>) {

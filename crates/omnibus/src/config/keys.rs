@@ -110,6 +110,12 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.sqs.encryption,
     },
     Key {
+        name: "sqs.signatures",
+        meaning: "Whether envelopes of SNS are signed, on or off; a signature takes the processor longer than all else \
+                  of a message.",
+        field: |config| &mut config.sqs.signatures,
+    },
+    Key {
         name: "sqs.connections_max",
         meaning: "SQS connections at a time; one more is closed at once.",
         field: |config| &mut config.sqs.connections_max,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::{Choice, LogConfig};
-use omnibus_sqs::{Encryption, Pace};
+use omnibus_sqs::{Encryption, Pace, Signatures};
 
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use sources::{ConfigError, Effective, Given, Source};
@@ -60,6 +60,7 @@ pub(crate) struct Sqs {
     pub(crate) credentials_file: Option<String>,
     pub(crate) pace: Pace,
     pub(crate) encryption: Encryption,
+    pub(crate) signatures: Signatures,
     pub(crate) connections_max: usize,
     pub(crate) request_bytes_max: Size,
     pub(crate) memory: Size,
@@ -159,6 +160,7 @@ impl Default for Sqs {
             credentials_file: None,
             pace: settings.pace,
             encryption: settings.encryption,
+            signatures: settings.signatures,
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
             memory: Size(settings.memory_bytes_max as u64),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::Choice;
-use omnibus_sqs::{Encryption, Pace};
+use omnibus_sqs::{Encryption, Pace, Signatures};
 
 use super::{Advertised, LogFormat};
 
@@ -154,6 +154,21 @@ impl Setting for Pace {
         match self {
             Self::Lenient => "lenient",
             Self::Strict => "strict",
+        }
+        .to_owned()
+    }
+}
+
+impl Setting for Signatures {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        *self = choose(text, &[("on", Self::On), ("off", Self::Off)])?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
         }
         .to_owned()
     }

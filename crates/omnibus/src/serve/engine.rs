@@ -100,6 +100,7 @@ pub(crate) fn sqs_settings(config: &Config, identity: &Identity) -> Result<omnib
         credentials,
         pace: sqs.pace,
         encryption: sqs.encryption,
+        signatures: sqs.signatures,
         connections_max: sqs.connections_max,
         request_bytes_max: usize::try_from(sqs.request_bytes_max.0).unwrap_or(usize::MAX),
         memory_bytes_max: usize::try_from(sqs.memory.0).unwrap_or(usize::MAX),

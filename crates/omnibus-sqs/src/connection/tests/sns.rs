@@ -75,6 +75,10 @@ async fn what_is_published_reaches_every_queue_in_the_form_it_wants() {
     assert_eq!(body["MessageAttributes"], json!({"n": {"Type": "Number", "Value": "7"}}));
     let unsubscribe = format!("http://localhost:9324/?Action=Unsubscribe&SubscriptionArn={subscription}");
     assert_eq!(body["UnsubscribeURL"], *unsubscribe);
+    let certificate = body["SigningCertURL"].as_str().unwrap().strip_prefix("http://localhost:9324").unwrap();
+    assert!(client.get(certificate).await.body.starts_with("-----BEGIN CERTIFICATE-----\n"));
+    assert_eq!(client.get("/SimpleNotificationService-00000000000000000000000000000000.pem").await.status, 404);
+    assert_eq!((&body["SignatureVersion"], body["Signature"].as_str().unwrap().len()), (&json!("1"), 344));
     assert!(enveloped.get("MessageAttributes").is_none());
     let raw = client.receive(&second).await.remove(0);
     assert_eq!(raw["Body"], "a\r\"<ä");

@@ -70,10 +70,10 @@ pub(super) fn application_attributes(call: &Call) -> Result<Answer, ApiError> {
 
 pub(super) fn set_application_attributes(call: &Call) -> Result<Answer, ApiError> {
     let request: SetPlatformApplicationAttributesInput = call.read()?;
-    if request.attributes.is_empty() {
-        return Err(attributes_missing());
+    match no_application(request.platform_application_arn.as_deref()) {
+        ApiError::Sns(SnsError::NotFound { .. }) if request.attributes.is_empty() => Err(attributes_missing()),
+        other => Err(other),
     }
-    Err(no_application(request.platform_application_arn.as_deref()))
 }
 
 pub(super) fn create_endpoint(call: &Call) -> Result<Answer, ApiError> {
