@@ -134,12 +134,15 @@ fn make_from(files: &[PathBuf], what: &Path, make: impl FnOnce() -> Result<()>) 
 /// Returns a Python that has the client libraries.
 pub(crate) fn python() -> Result<PathBuf> {
     need("python3", "python3-venv")?;
-    let place = workshop("clients")?.join("python");
-    let requirements = folder("python").join("requirements.txt");
+    python_with(&folder("python").join("requirements.txt"), &workshop("clients")?.join("python"))
+}
+
+/// Returns a Python in `place` that has what `requirements` lists.
+fn python_with(requirements: &Path, place: &Path) -> Result<PathBuf> {
     let python = place.join("bin/python");
-    make_from(std::slice::from_ref(&requirements), &place, || {
-        must("python-venv", Command::new("python3").args(["-m", "venv"]).arg(&place))?;
-        must("pip", Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
+    make_from(&[requirements.to_path_buf()], place, || {
+        must("python-venv", Command::new("python3").args(["-m", "venv"]).arg(place))?;
+        must("pip", Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
         Ok(())
     })?;
     Ok(python)
@@ -150,14 +153,54 @@ pub(crate) fn kafka_jars() -> Result<PathBuf> {
     need("java", "default-jdk-headless")?;
     need("mvn", "maven")?;
     let jars = workshop("clients")?.join("jars");
-    let pom = folder("java").join("pom.xml");
-    make_from(std::slice::from_ref(&pom), &jars, || {
+    copy_jars(&folder("java").join("pom.xml"), &jars)?;
+    Ok(jars)
+}
+
+/// Fetches what a `pom.xml` depends on.
+fn copy_jars(pom: &Path, jars: &Path) -> Result<()> {
+    make_from(&[pom.to_path_buf()], jars, || {
         let mut command = Command::new("mvn");
-        command.args(["-q", "-B", "dependency:copy-dependencies"]).arg("-f").arg(&pom);
+        command.args(["-q", "-B", "dependency:copy-dependencies"]).arg("-f").arg(pom);
         must("maven", command.arg(format!("-DoutputDirectory={}", jars.display())))?;
         Ok(())
-    })?;
+    })
+}
+
+/// The version of `ElasticMQ` that queues are compared with.
+pub(crate) const ELASTICMQ: &str = "1.7.1";
+
+/// Returns the directory of `ElasticMQ`'s jars.
+pub(crate) fn elasticmq_jars() -> Result<PathBuf> {
+    need("java", "default-jdk-headless")?;
+    need("mvn", "maven")?;
+    let place = workshop("clients/elasticmq")?;
+    let (pom, jars) = (place.join("pom.xml"), place.join("jars"));
+    fs::write(
+        &pom,
+        format!(
+            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>
+<groupId>org.omnibus</groupId><artifactId>peers</artifactId><version>1</version><dependencies><dependency>
+<groupId>org.elasticmq</groupId><artifactId>elasticmq-server_2.13</artifactId><version>{ELASTICMQ}</version>
+</dependency></dependencies></project>
+"
+        ),
+    )?;
+    copy_jars(&pom, &jars)?;
     Ok(jars)
+}
+
+/// The version of moto that queues are compared with.
+pub(crate) const MOTO: &str = "5.2.5";
+
+/// Returns moto's server.
+pub(crate) fn moto_server() -> Result<PathBuf> {
+    need("python3", "python3-venv")?;
+    let place = workshop("clients/moto")?;
+    let requirements = place.join("requirements.txt");
+    fs::write(&requirements, format!("moto[server]=={MOTO}\n"))?;
+    let python = python_with(&requirements, &place.join("venv"))?;
+    Ok(python.with_file_name("moto_server"))
 }
 
 /// Returns a `java` that starts fast and knows Apache Kafka and the classes in `conformance/java`.

@@ -1,15 +1,33 @@
 //! What was measured: every value of every round, and what is quoted of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
-/// Which broker a value belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which server a value belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum System {
     Omnibus,
     Kafka,
+    ElasticMq,
+    Moto,
 }
 
-pub(super) const BOTH: [System; 2] = [System::Omnibus, System::Kafka];
+impl System {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Omnibus => "Omnibus",
+            Self::Kafka => "Kafka",
+            Self::ElasticMq => "ElasticMQ",
+            Self::Moto => "moto",
+        }
+    }
+
+    /// Of files, logs and JSON.
+    pub(super) fn key(self) -> String {
+        self.name().to_lowercase()
+    }
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,9 +54,21 @@ pub(super) enum Family {
     Start,
     #[serde(rename = "memory")]
     Memory,
+    #[serde(rename = "queue-send")]
+    QueueSend,
+    #[serde(rename = "queue-drain")]
+    QueueDrain,
+    #[serde(rename = "queue-cycle")]
+    QueueCycle,
+    #[serde(rename = "queue-cpu")]
+    QueueCpu,
+    #[serde(rename = "queue-latency")]
+    QueueLatency,
+    #[serde(rename = "queue-wait")]
+    QueueWait,
 }
 
-pub(super) const FAMILIES: [Family; 11] = [
+pub(super) const FAMILIES: [Family; 17] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -49,17 +79,21 @@ pub(super) const FAMILIES: [Family; 11] = [
     Family::GeneratorCpu,
     Family::Latency,
     Family::Start,
+    Family::QueueSend,
+    Family::QueueDrain,
+    Family::QueueCycle,
+    Family::QueueCpu,
+    Family::QueueLatency,
+    Family::QueueWait,
     Family::Memory,
 ];
 
 /// One line of the table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Figure {
     pub(super) family: Family,
     pub(super) name: String,
-    pub(super) unit: &'static str,
-    pub(super) omnibus: Values,
-    pub(super) kafka: Values,
+    pub(super) values: BTreeMap<System, Values>,
 }
 
 /// The values of all rounds.
@@ -68,8 +102,7 @@ pub(super) struct Figure {
 pub(super) struct Values(Vec<f64>);
 
 /// Everything that was measured, in the order in which it was.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Figures(pub(super) Vec<Figure>);
 
 impl Family {
@@ -87,6 +120,12 @@ impl Family {
             Self::Latency => "From when a record is due to its arrival at a consumer",
             Self::Start => "From start to the first answer, and to the first record that is taken",
             Self::Memory => "Resident memory",
+            Self::QueueSend => "Messages sent",
+            Self::QueueDrain => "Messages received and deleted, from a queue that was filled before",
+            Self::QueueCycle => "Messages sent, received and deleted, by the same connections",
+            Self::QueueCpu => "Processor time of the server",
+            Self::QueueLatency => "How long requests take, one message each, while messages go through",
+            Self::QueueWait => "Processor time while receivers wait for messages that do not come",
         }
     }
 
@@ -96,11 +135,15 @@ impl Family {
             Self::ProduceCpu | Self::ConsumeCpu | Self::GeneratorCpu => "CPU s/GB",
             Self::Latency | Self::Start => "ms",
             Self::Memory => "MiB",
+            Self::QueueSend | Self::QueueDrain | Self::QueueCycle => "msg/s",
+            Self::QueueCpu => "CPU µs/msg",
+            Self::QueueLatency => "ms",
+            Self::QueueWait => "% of a core",
         }
     }
 
-    const fn is_better_when_higher(self) -> bool {
-        matches!(self, Self::Produce | Self::Sustained | Self::Consume | Self::Cold | Self::Tail)
+    fn is_better_when_higher(self) -> bool {
+        matches!(self.unit(), "MB/s" | "msg/s")
     }
 
     /// The name of its plot.
@@ -117,6 +160,12 @@ impl Family {
             Self::Latency => "latency",
             Self::Start => "start",
             Self::Memory => "memory",
+            Self::QueueSend => "send",
+            Self::QueueDrain => "drain",
+            Self::QueueCycle => "cycle",
+            Self::QueueCpu => "cpu",
+            Self::QueueLatency => "latency",
+            Self::QueueWait => "wait",
         }
     }
 }
@@ -126,15 +175,15 @@ impl Figures {
     pub(super) fn add(&mut self, family: Family, name: &str, system: System, value: f64) {
         let place = self.0.iter().position(|figure| figure.family == family && figure.name == name);
         let place = place.unwrap_or_else(|| {
-            let (omnibus, kafka) = (Values::default(), Values::default());
-            self.0.push(Figure { family, name: name.to_owned(), unit: family.unit(), omnibus, kafka });
+            self.0.push(Figure { family, name: name.to_owned(), values: BTreeMap::new() });
             self.0.len() - 1
         });
-        let figure = &mut self.0[place];
-        match system {
-            System::Omnibus => figure.omnibus.0.push(value),
-            System::Kafka => figure.kafka.0.push(value),
-        }
+        self.0[place].values.entry(system).or_default().0.push(value);
+    }
+
+    /// The servers that were measured; Omnibus comes first.
+    pub(super) fn systems(&self) -> BTreeSet<System> {
+        self.0.iter().flat_map(|figure| figure.values.keys().copied()).collect()
     }
 
     pub(super) fn of(&self, family: Family) -> impl Iterator<Item = &Figure> {
@@ -143,10 +192,20 @@ impl Figures {
 }
 
 impl Figure {
-    /// How many times better Omnibus is: more where more is better, less where less is.
+    /// The values of one server; none if it was not measured.
+    pub(super) fn of(&self, system: System) -> Values {
+        self.values.get(&system).cloned().unwrap_or_default()
+    }
+
+    /// How many times better Omnibus is than the best of the others: more where more is better,
+    /// less where less is.
     pub(super) fn ratio(&self) -> f64 {
-        let (ours, theirs) = (self.omnibus.median(), self.kafka.median());
-        if self.family.is_better_when_higher() { ours / theirs } else { theirs / ours }
+        let higher = self.family.is_better_when_higher();
+        let ours = self.of(System::Omnibus).median();
+        let others = self.values.iter().filter(|(system, _)| **system != System::Omnibus);
+        let better = if higher { f64::max } else { f64::min };
+        let best = others.map(|(_, values)| values.median()).fold(f64::NAN, better);
+        if higher { ours / best } else { best / ours }
     }
 }
 
@@ -197,7 +256,7 @@ mod tests {
             figures.add(Family::Latency, "p99", system, milliseconds);
         }
         assert!((figures.0[0].ratio() - 2.0).abs() < 1e-9);
-        assert_eq!(digits(figures.0[0].omnibus.median()), "3.00");
+        assert_eq!(digits(figures.0[0].of(System::Omnibus).median()), "3.00");
         assert_eq!(digits(123.456), "123");
     }
 }

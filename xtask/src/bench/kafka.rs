@@ -6,7 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::figures::System;
 use super::server::{Server, free_address};
+use super::wire;
 use crate::clients;
 use crate::shell::must;
 
@@ -30,6 +32,9 @@ const JAVA: [&str; 13] = [
 
 const CLUSTER: &str = "4L6g3nShT-eMCtK--X86sw";
 
+/// The systems of these measurements, in their turns.
+pub(super) const BOTH: [System; 2] = [System::Omnibus, System::Kafka];
+
 /// The jars of an installed Kafka.
 #[derive(Clone, Debug)]
 pub(super) struct Kafka {
@@ -49,8 +54,13 @@ impl Kafka {
         version.max().context("there is no jar of Kafka's broker")
     }
 
+    /// Starts one of [`BOTH`] as its manual says for production.
+    pub(super) fn start_one(&self, system: System, name: &str, data: &Path) -> Result<Server> {
+        if system == System::Kafka { self.start(name, data) } else { Server::omnibus_in_production(name, data) }
+    }
+
     /// Starts it on this data directory, which is formatted if it is new; that is not counted.
-    pub(super) fn start(&self, name: &str, data: &Path) -> Result<Server> {
+    fn start(&self, name: &str, data: &Path) -> Result<Server> {
         let address = free_address()?;
         let properties = data.join("server.properties");
         let is_new = !properties.exists();
@@ -60,7 +70,7 @@ impl Kafka {
             format.args(["format", "--standalone", "-t", CLUSTER, "-c"]).arg(&properties);
             must("kafka-format", &mut format)?;
         }
-        Server::start(name, self.java("kafka.Kafka").arg(&properties), address)
+        Server::start(name, self.java("kafka.Kafka").arg(&properties), address, wire::answers)
     }
 
     fn java(&self, class: &str) -> Command {

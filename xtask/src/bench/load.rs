@@ -11,7 +11,13 @@ use crate::broker;
 /// What one run of the load generator measured.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Measured {
+    pub(super) records: u64,
+    pub(super) records_per_second: f64,
     pub(super) megabytes_per_second: f64,
+    /// From sending to the answer.
+    pub(super) acknowledged: Option<Percentiles>,
+    pub(super) received: Option<Percentiles>,
+    pub(super) deleted: Option<Percentiles>,
     pub(super) end_to_end: Option<Percentiles>,
     pub(super) server: Usage,
     /// What the load generator took beside it.
@@ -27,6 +33,9 @@ pub(super) struct Percentiles {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Usage {
+    pub(super) processor_seconds: f64,
+    /// Of one core.
+    pub(super) cores: f64,
     pub(super) processor_seconds_per_gigabyte: f64,
     pub(super) memory_bytes_max: u64,
 }
@@ -36,10 +45,19 @@ pub(super) struct Usage {
 pub(super) struct Load(Option<Child>);
 
 impl Load {
-    /// Starts one of its measurements.
+    /// Starts one of its measurements over Kafka.
     pub(super) fn start(server: &Server, words: &[String]) -> Result<Self> {
+        Self::start_over(server, words, ["--kafka", &server.address])
+    }
+
+    /// Starts one of its measurements over SQS.
+    pub(super) fn start_queue(server: &Server, words: &[String]) -> Result<Self> {
+        Self::start_over(server, words, ["--sqs", &format!("http://{}", server.address)])
+    }
+
+    fn start_over(server: &Server, words: &[String], address: [&str; 2]) -> Result<Self> {
         let mut command = Command::new(broker::binary());
-        command.arg("bench").args(words).args(["-o", "json", "--kafka", &server.address]);
+        command.arg("bench").args(words).args(["-o", "json"]).args(address);
         command.args(["--server-pid", &server.pid().to_string()]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         Ok(Self(Some(child)))

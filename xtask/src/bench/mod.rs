@@ -1,8 +1,9 @@
-//! `cargo xtask bench kafka`: Omnibus and Apache Kafka side by side, on this machine, in one run.
+//! `cargo xtask bench`: Omnibus side by side with another system, on this machine, in one run.
 //!
-//! Both brokers run at the same time and are loaded in turn, A B A B, by one load generator,
-//! `omnibus bench`, so that a noisy minute of the machine meets both.
+//! The servers run at the same time and are loaded in turn, A B A B, by one load generator,
+//! `omnibus bench`, so that a noisy minute of the machine meets all.
 
+mod queues;
 mod rounds;
 mod restart;
 mod plan;
@@ -12,6 +13,7 @@ mod figures;
 mod load;
 mod server;
 mod kafka;
+mod sqs;
 mod wire;
 mod machine;
 
@@ -51,33 +53,88 @@ enum Peer {
         #[arg(long, value_name = "GB", default_value_t = 20)]
         restart_gigabytes: u64,
     },
+    /// `ElasticMQ` and moto, two servers that speak SQS and keep messages in memory.
+    Sqs {
+        /// A fifth of the time.
+        #[arg(long)]
+        quick: bool,
+        /// A folder for the figures instead of `docs/benchmarks/`, which a quick run leaves alone.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
 }
 
-/// Measures part by part, prints, and keeps the figures.
+/// Measures, prints, and keeps the figures.
 pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
-    let Peer::Kafka { quick, parts, out, restart_gigabytes } = &args.peer;
-    let plan = if *quick { Plan::quick() } else { Plan::full(*restart_gigabytes) };
     broker::build()?;
-    let peer = kafka::install()?;
-    let docs = shell::root().join("docs/benchmarks");
-    let folder = out.as_deref().or_else(|| (!quick).then_some(docs.as_path()));
-    for part in if parts.is_empty() { &Part::ALL } else { parts.as_slice() } {
-        measure(*part, &plan.of(*part), &peer, folder)?;
+    match &args.peer {
+        Peer::Kafka { quick, parts, out, restart_gigabytes } => {
+            let plan = if *quick { Plan::quick() } else { Plan::full(*restart_gigabytes) };
+            let peer = kafka::install()?;
+            let folder = folder(*quick, out.as_deref());
+            for part in if parts.is_empty() { &Part::ALL } else { parts.as_slice() } {
+                measure(*part, &plan.of(*part), &peer, folder.as_deref())?;
+            }
+        }
+        Peer::Sqs { quick, out } => {
+            let plan = if *quick { queues::Plan::quick() } else { queues::Plan::full() };
+            let peers = sqs::install()?;
+            let measured = |figures: &mut Figures| queues::run(&plan, &peers, figures);
+            let method = plan.method(&peers);
+            let told = Told {
+                file: "sqs",
+                title: queues::TITLE.to_owned(),
+                command: "cargo xtask bench sqs".to_owned(),
+                method,
+            };
+            show(told, serde_json::to_value(&plan)?, folder(*quick, out.as_deref()).as_deref(), measured)?;
+        }
     }
     Ok(true)
 }
 
+/// Where pages are kept; nowhere if the run is quick and nobody names a folder.
+fn folder(quick: bool, out: Option<&Path>) -> Option<PathBuf> {
+    out.map(Path::to_path_buf).or_else(|| (!quick).then(|| shell::root().join("docs/benchmarks")))
+}
+
 fn measure(part: Part, plan: &Plan, peer: &kafka::Kafka, folder: Option<&Path>) -> Result<()> {
+    let measured = |figures: &mut Figures| match part {
+        Part::Start => restart::run(plan, peer, figures),
+        Part::Latency => rounds::latencies(plan, peer, figures),
+        Part::OnePartition | Part::ManyPartitions | Part::Sustained => rounds::run(plan, peer, figures),
+    };
+    let told = Told {
+        file: part.file(),
+        title: format!("{}: Omnibus and Apache Kafka", part.title()),
+        command: format!("cargo xtask bench kafka --part {}", part.word()),
+        method: plan.method(),
+    };
+    show(told, serde_json::to_value(plan)?, folder, measured)
+}
+
+/// What a page says beside its figures.
+struct Told {
+    file: &'static str,
+    title: String,
+    command: String,
+    method: String,
+}
+
+/// Measures, prints the page, and keeps it in a folder.
+fn show(
+    told: Told,
+    plan: serde_json::Value,
+    folder: Option<&Path>,
+    measure: impl FnOnce(&mut Figures) -> Result<()>,
+) -> Result<()> {
     let machine = Machine::look(&broker::binary())?;
     let mut figures = Figures::default();
-    let measured = match part {
-        Part::Start => restart::run(plan, peer, &mut figures),
-        Part::Latency => rounds::latencies(plan, peer, &mut figures),
-        Part::OnePartition | Part::ManyPartitions | Part::Sustained => rounds::run(plan, peer, &mut figures),
-    };
+    let measured = measure(&mut figures);
     // What was measured before counts, too, if the rest fails.
     let load_after = machine::load_average();
-    let page = page::Page { part, machine: &machine, plan, figures: &figures, load_after };
+    let Told { file, title, command, method } = told;
+    let page = page::Page { file, title, command, method, plan, machine: &machine, figures: &figures, load_after };
     shell::say(&page.text());
     if let Some(folder) = folder {
         keep(&page, folder)?;
@@ -88,7 +145,7 @@ fn measure(part: Part, plan: &Plan, peer: &kafka::Kafka, folder: Option<&Path>) 
 /// Writes page, figures and plots where readers of the project find them.
 fn keep(page: &page::Page<'_>, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let name = page.part.file();
+    let name = page.file;
     write(&folder.join(format!("{name}.json")), &page.json()?)?;
     write(&folder.join(format!("{name}.md")), &page.markdown())?;
     for (family, svg) in plot::all(page.figures) {

@@ -128,6 +128,29 @@ impl Plan {
         Self { cells: cells.into(), latency_partitions: vec![1], ..short }
     }
 
+    /// How it is measured, for readers.
+    pub(super) fn method(&self) -> String {
+        let Self { rounds, seconds, batch, in_flight, latency_records_per_second, .. } = self;
+        let Self { latency_seconds, latency_warm_seconds, .. } = self;
+        format!(
+            "Both brokers run on loopback and are loaded in turn, {rounds} rounds, by one load generator (`omnibus bench`)
+on the same machine; each value is the median of the rounds.
+Each measurement of throughput lasts {seconds} s after a second of warming up; the other broker runs, too.
+For latency and starts the other one is ended: a broker that stands by syncs its files now and then.
+Records are sent uncompressed in batches of {batch}, {in_flight} batches in flight for each connection;
+one connection for one partition, two for sixteen.
+Latency is measured at {latency_records_per_second} msg/s for {latency_seconds} s, after {latency_warm_seconds} s of the same; each record
+counts from when it was due, whether it could be sent then or not.
+Kafka is one node with the `config/server.properties` that it ships and the Java options that its manual
+names for production (a heap of 6 GB, G1); it acknowledges what is in the page cache.
+Omnibus has its defaults but for `storage.cache`, a quarter of the machine's memory, as its manual names
+for production; it acknowledges what is on the disk. Processor time and memory are those of the broker's
+process alone; what the load generator took is told beside it.
+Before each measurement the page cache is written back, so that neither pays for the other.
+"
+        )
+    }
+
     /// What belongs to one part.
     pub(super) fn of(&self, part: Part) -> Self {
         let mut plan = self.clone();

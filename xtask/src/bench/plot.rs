@@ -1,28 +1,32 @@
 //! Bars, one below the other: a picture of each family of figures.
 
-use super::figures::{FAMILIES, Family, Figure, Figures, Values, digits};
+use std::collections::BTreeSet;
+
+use super::figures::{FAMILIES, Family, Figure, Figures, System, Values, digits};
 
 const WIDTH: f64 = 760.0;
 const LABELS: f64 = 230.0;
 const VALUES: f64 = 70.0;
 const TOP: f64 = 58.0;
 const BAR: f64 = 15.0;
-const GROUP: f64 = 42.0;
+/// Between two groups of bars.
+const GAP: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
 const TICKS: u32 = 5;
-const COLOURS: [(&str, &str); 2] = [("Omnibus", "#1f6feb"), ("Kafka", "#9aa4af")];
 
 /// Every plot with its name.
 pub(super) fn all(figures: &Figures) -> Vec<(&'static str, String)> {
     let measured = FAMILIES.into_iter().map(|family| (family, figures.of(family).collect::<Vec<_>>()));
     let measured = measured.filter(|(_, figures)| !figures.is_empty());
-    measured.map(|(family, figures)| (family.file(), bars(family, &figures))).collect()
+    let systems = figures.systems();
+    measured.map(|(family, figures)| (family.file(), bars(family, &figures, &systems))).collect()
 }
 
-fn bars(family: Family, figures: &[&Figure]) -> String {
-    let rows = u32::try_from(figures.len()).unwrap_or(u32::MAX);
-    let height = TOP + GROUP * f64::from(rows) + BOTTOM;
-    let most = figures.iter().map(|figure| figure.omnibus.max().max(figure.kafka.max())).fold(0.0, f64::max);
+fn bars(family: Family, figures: &[&Figure], systems: &BTreeSet<System>) -> String {
+    let count = |things: usize| f64::from(u32::try_from(things).unwrap_or(u32::MAX));
+    let group = BAR * count(systems.len());
+    let height = TOP + (group + GAP) * count(figures.len()) + BOTTOM;
+    let most = figures.iter().flat_map(|figure| figure.values.values()).map(Values::max).fold(0.0, f64::max);
     let step = tick_step(most);
     let scale = (WIDTH - LABELS - VALUES) / (step * f64::from(TICKS));
     let mut svg = format!(
@@ -32,29 +36,39 @@ fn bars(family: Family, figures: &[&Figure]) -> String {
          <text x=\"12\" y=\"22\" font-size=\"15\" font-weight=\"bold\">{}</text>\n",
         family.title()
     );
-    svg += &legend();
+    svg += &legend(systems);
     svg += &axis(step, scale, height, family.unit());
     let mut y = TOP;
     for figure in figures {
         svg += &format!(
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
             LABELS - 8.0,
-            y + BAR + 4.0,
+            y + group / 2.0 + 4.0,
             figure.name
         );
-        for (values, (_, colour)) in [&figure.omnibus, &figure.kafka].into_iter().zip(COLOURS) {
-            svg += &bar(values, y, scale, colour);
+        for system in systems {
+            if let Some(values) = figure.values.get(system) {
+                svg += &bar(values, y, scale, colour(*system));
+            }
             y += BAR;
         }
-        y += GROUP - 2.0 * BAR;
+        y += GAP;
     }
     svg + "</svg>\n"
 }
 
-fn legend() -> String {
+const fn colour(system: System) -> &'static str {
+    match system {
+        System::Omnibus => "#1f6feb",
+        System::Kafka | System::ElasticMq => "#9aa4af",
+        System::Moto => "#d4a72c",
+    }
+}
+
+fn legend(systems: &BTreeSet<System>) -> String {
     let mut text = String::new();
     let mut x = 12.0;
-    for (name, colour) in COLOURS {
+    for (name, colour) in systems.iter().map(|system| (system.name(), colour(*system))) {
         text += &format!(
             "<rect x=\"{x}\" y=\"32\" width=\"11\" height=\"11\" fill=\"{colour}\"/>\
              <text x=\"{}\" y=\"42\">{name}</text>\n",

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::figures::{BOTH, Family, Figures, System};
-use super::kafka::Kafka;
+use super::figures::{Family, Figures, System};
+use super::kafka::{BOTH, Kafka};
 use super::load::{Measured, measure};
 use super::machine;
 use super::plan::Plan;
-use super::rounds::{name, settle};
+use super::rounds::settle;
 use super::server::{Server, directory_bytes, fresh, remove};
 use crate::shell::{say, workshop};
 
@@ -42,7 +42,7 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
         }
     }
     for system in BOTH {
-        let data = fresh(&format!("restart-{}", name(system)))?;
+        let data = fresh(&format!("restart-{}", system.key()))?;
         restart(gigabytes, (system, kafka), &data, figures)?;
         remove(&data)?;
         settle()?;
@@ -52,12 +52,9 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
 
 /// A broker of its own, on an empty directory: its first answer, and its memory at rest.
 fn start(kafka: &Kafka, system: System, figures: &mut Figures) -> Result<()> {
-    let data = fresh(&format!("start-{}", name(system)))?;
+    let data = fresh(&format!("start-{}", system.key()))?;
     settle()?;
-    let server = match system {
-        System::Omnibus => Server::omnibus_in_production("omnibus-start", &data)?,
-        System::Kafka => kafka.start("kafka-start", &data)?,
-    };
+    let server = kafka.start_one(system, &format!("{}-start", system.key()), &data)?;
     thread::sleep(REST);
     figures.add(Family::Start, "an empty data directory", system, server.first_answer.as_secs_f64() * 1e3);
     figures.add(Family::Memory, "at rest, empty", system, server.memory()?);
@@ -66,19 +63,16 @@ fn start(kafka: &Kafka, system: System, figures: &mut Figures) -> Result<()> {
 }
 
 fn restart(gigabytes: u64, (system, kafka): (System, &Kafka), data: &Path, figures: &mut Figures) -> Result<()> {
-    let start = || match system {
-        System::Omnibus => Server::omnibus_in_production("omnibus-restart", data),
-        System::Kafka => kafka.start("kafka-restart", data),
-    };
+    let start = || kafka.start_one(system, &format!("{}-restart", system.key()), data);
     let mut server = start()?;
-    say(&format!("{}: writing {gigabytes} GB", name(system)));
+    say(&format!("{}: writing {gigabytes} GB", system.name()));
     fill(&server, gigabytes)?;
     let mut note = |how: &str, server: &Server| -> Result<()> {
         let milliseconds = |took: Duration| took.as_secs_f64() * 1e3;
         let (answer, record) = (milliseconds(server.first_answer), milliseconds(first_record(server)?));
         say(&format!(
             "{}, after {how}: answers after {answer:.0} ms, takes a record after {record:.0} ms",
-            name(system)
+            system.key()
         ));
         figures.add(Family::Start, &format!("{gigabytes} GB, {how}: answer"), system, answer);
         figures.add(Family::Start, &format!("{gigabytes} GB, {how}: record"), system, record);
@@ -97,7 +91,7 @@ fn restart(gigabytes: u64, (system, kafka): (System, &Kafka), data: &Path, figur
         note("kill -9", &server)?;
     }
     let size = directory_bytes(data)?;
-    say(&format!("{}: {:.1} GB on disk", name(system), f64::from(u32::try_from(size >> 20)?) / 1e3 * 1.048_576));
+    say(&format!("{}: {:.1} GB on disk", system.key(), f64::from(u32::try_from(size >> 20)?) / 1e3 * 1.048_576));
     figures.add(Family::Memory, &format!("after a restart with {gigabytes} GB"), system, server.memory()?);
     for _ in 0..TRIES {
         server.end()?;
@@ -107,7 +101,7 @@ fn restart(gigabytes: u64, (system, kafka): (System, &Kafka), data: &Path, figur
         }
         server = start()?;
         let told = read_cold(&server)?;
-        say(&format!("{}: {:.0} MB/s from the disk", name(system), told.megabytes_per_second));
+        say(&format!("{}: {:.0} MB/s from the disk", system.key(), told.megabytes_per_second));
         figures.add(Family::Cold, "16 partitions, 1 KiB", system, told.megabytes_per_second);
         figures.add(
             Family::ConsumeCpu,

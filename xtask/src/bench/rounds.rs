@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::figures::{BOTH, Family, Figures, System};
-use super::kafka::Kafka;
+use super::figures::{Family, Figures, System};
+use super::kafka::{BOTH, Kafka};
 use super::load::{Load, Measured, Percentiles, measure};
 use super::plan::{Cell, Plan, RECORD_BYTES};
 use super::server::{Server, fresh, remove};
@@ -20,10 +20,10 @@ const CONSUME_SECONDS_MAX: u64 = 4;
 
 /// Measures throughput, both brokers running at the same time.
 pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<()> {
-    let data = BOTH.map(|system| fresh(name(system)));
+    let data = BOTH.map(|system| fresh(&system.key()));
     let [ours, theirs] = data;
     let data = [ours?, theirs?];
-    let servers = [Server::omnibus_in_production("omnibus", &data[0])?, kafka.start("kafka", &data[1])?];
+    let servers = [kafka.start_one(BOTH[0], "omnibus", &data[0])?, kafka.start_one(BOTH[1], "kafka", &data[1])?];
     say(&format!("Omnibus and Kafka {} run; warming up", kafka.version()?));
     for server in &servers {
         warm_up(plan, server)?;
@@ -33,7 +33,7 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
             for (system, server) in BOTH.into_iter().zip(&servers) {
                 let told = Throughput::measure(plan, *cell, server)?;
                 told.note(&cell.name(), system, figures);
-                say(&format!("round {round}, {}, {}: {told}", cell.name(), name(system)));
+                say(&format!("round {round}, {}, {}: {told}", cell.name(), system.name()));
             }
         }
         for cell in &plan.sustained {
@@ -52,11 +52,8 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
 pub(super) fn latencies(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<()> {
     for _ in 0..plan.rounds {
         for system in BOTH {
-            let data = fresh(name(system))?;
-            let server = match system {
-                System::Omnibus => Server::omnibus_in_production("omnibus", &data)?,
-                System::Kafka => kafka.start("kafka", &data)?,
-            };
+            let data = fresh(&system.key())?;
+            let server = kafka.start_one(system, &system.key(), &data)?;
             latency(&Plan { seconds: plan.latency_warm_seconds, ..plan.clone() }, WARM_PARTITIONS, &server)?;
             let plan = Plan { seconds: plan.latency_seconds, ..plan.clone() };
             for partitions in &plan.latency_partitions {
@@ -67,14 +64,6 @@ pub(super) fn latencies(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Re
         }
     }
     Ok(())
-}
-
-/// What brokers are called in logs.
-pub(super) const fn name(system: System) -> &'static str {
-    match system {
-        System::Omnibus => "omnibus",
-        System::Kafka => "kafka",
-    }
 }
 
 /// Lets what one broker left to the kernel come to rest before the other is measured.
@@ -168,7 +157,7 @@ fn sustained(plan: &Plan, cell: Cell, (system, server): (System, &Server), figur
     let told = measure(server, &produce_words(&plan, cell, topic))?;
     wire::delete_topic(&server.address, topic)?;
     let name_of_cell = format!("{}, {} s", cell.name(), plan.seconds);
-    say(&format!("{name_of_cell}, {}: produce {:.0} MB/s", name(system), told.megabytes_per_second));
+    say(&format!("{name_of_cell}, {}: produce {:.0} MB/s", system.name(), told.megabytes_per_second));
     figures.add(Family::Sustained, &name_of_cell, system, told.megabytes_per_second);
     Ok(())
 }
@@ -191,5 +180,5 @@ fn note_latency(percentiles: Percentiles, partitions: u32, system: System, figur
     for (percentile, milliseconds) in [("p50", p50_ms), ("p99", p99_ms), ("p99.9", p999_ms)] {
         figures.add(Family::Latency, &format!("{cell}, {percentile}"), system, milliseconds);
     }
-    say(&format!("{cell}, {}: p50 {p50_ms:.2}, p99 {p99_ms:.2}, p99.9 {p999_ms:.2} ms", name(system)));
+    say(&format!("{cell}, {}: p50 {p50_ms:.2}, p99 {p99_ms:.2}, p99.9 {p999_ms:.2} ms", system.name()));
 }

@@ -44,14 +44,14 @@ impl Server {
         let address = free_address()?;
         let mut command = shell::command(broker::binary());
         command.args(["serve", "--kafka", &address, "--admin", "127.0.0.1:0", "--data-dir"]).arg(data).args(more);
-        Self::start(name, &mut command, address)
+        Self::start(name, &mut command, address, wire::answers)
     }
 
-    /// Starts a broker and waits for its first answer.
-    pub(crate) fn start(name: &str, command: &mut Command, address: String) -> Result<Self> {
+    /// Starts a server and waits for its first answer.
+    pub(crate) fn start(name: &str, command: &mut Command, address: String, answers: fn(&str) -> bool) -> Result<Self> {
         let started_at = Instant::now();
         let (mut child, log) = shell::start(&format!("bench-{name}"), command)?;
-        while !wire::answers(&address) {
+        while !answers(&address) {
             if let Some(status) = child.try_wait()? {
                 shell::show_tail(&fs::read_to_string(log).unwrap_or_default());
                 bail!("{name} ended with {status} instead of serving");

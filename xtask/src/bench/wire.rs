@@ -1,4 +1,4 @@
-//! The two requests that are sent without a client: is somebody there, and remove this.
+//! The requests that are sent without a client: is somebody there, and remove this.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,6 +15,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whether a broker answers at this address.
 pub(super) fn answers(address: &str) -> bool {
     ask(address, (API_VERSIONS, 0), &[]).is_ok()
+}
+
+/// Whether a server of HTTP answers at this address, whatever it says.
+pub(super) fn answers_http(address: &str) -> bool {
+    let ask = || -> Result<bool> {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        write!(socket, "GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        let mut head = [0; 5];
+        socket.read_exact(&mut head)?;
+        Ok(&head == b"HTTP/")
+    };
+    ask().unwrap_or(false)
 }
 
 /// Removes a topic.
