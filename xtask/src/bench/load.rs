@@ -36,6 +36,8 @@ pub(super) struct Usage {
     pub(super) processor_seconds: f64,
     /// Of one core.
     pub(super) cores: f64,
+    /// Left out where nothing was sent or received.
+    #[serde(default)]
     pub(super) processor_seconds_per_gigabyte: f64,
     pub(super) memory_bytes_max: u64,
 }

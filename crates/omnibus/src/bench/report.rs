@@ -77,8 +77,9 @@ pub(super) struct Percentiles {
 #[derive(Debug, Serialize)]
 pub(super) struct Process {
     pub(super) processor_seconds: f64,
-    /// Of 10^9 bytes of records.
-    pub(super) processor_seconds_per_gigabyte: f64,
+    /// Of 10^9 bytes of records, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) processor_seconds_per_gigabyte: Option<f64>,
     /// The share of one core.
     pub(super) cores: f64,
     pub(super) memory_bytes_max: u64,
@@ -91,7 +92,7 @@ impl<L: Serialize + std::fmt::Display> Report<L> {
         let per_second = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
         let process = |used: ProcessUsage| Process {
             processor_seconds: used.processor_seconds,
-            processor_seconds_per_gigabyte: used.processor_seconds / (bytes.max(1) as f64 / 1e9),
+            processor_seconds_per_gigabyte: (bytes > 0).then(|| used.processor_seconds / (bytes as f64 / 1e9)),
             cores: used.processor_seconds / seconds.max(1e-9),
             memory_bytes_max: used.memory_max,
         };
@@ -200,11 +201,11 @@ impl std::fmt::Display for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { processor_seconds, processor_seconds_per_gigabyte, cores, memory_bytes_max } = self;
         let mebibytes = mebibytes(*memory_bytes_max);
-        write!(
-            f,
-            "{processor_seconds:.2} s of CPU, {processor_seconds_per_gigabyte:.2} s per GB, {cores:.2} cores; \
-             {mebibytes:.1} MiB resident at most"
-        )
+        write!(f, "{processor_seconds:.2} s of CPU, ")?;
+        if let Some(each) = processor_seconds_per_gigabyte {
+            write!(f, "{each:.2} s per GB, ")?;
+        }
+        write!(f, "{cores:.2} cores; {mebibytes:.1} MiB resident at most")
     }
 }
 

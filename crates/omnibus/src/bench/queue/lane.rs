@@ -44,10 +44,17 @@ impl Until {
 }
 
 /// How long the requests of a lane took.
+#[derive(Debug)]
 pub(super) struct Timed {
     pub(super) sent: Latencies,
     pub(super) received: Latencies,
     pub(super) deleted: Latencies,
+}
+
+impl Timed {
+    fn new() -> Result<Self> {
+        Ok(Self { sent: Latencies::new()?, received: Latencies::new()?, deleted: Latencies::new()? })
+    }
 }
 
 pub(super) struct Lane {
@@ -73,34 +80,40 @@ impl Lane {
     }
 
     /// Goes on until the end.
-    pub(super) async fn run(mut self, what: QueueLoad, until: Arc<Until>, meter: Arc<Meter>) -> Result<Timed> {
-        let mut timed = Timed { sent: Latencies::new()?, received: Latencies::new()?, deleted: Latencies::new()? };
+    pub(super) async fn run(mut self, what: QueueLoad, until: Arc<Until>, meter: Arc<Meter>) -> Result<Option<Timed>> {
+        if what == QueueLoad::Wait {
+            return self.wait(&until, &meter).await.map(|()| None);
+        }
+        let mut timed = Timed::new()?;
         loop {
             let count = until.take(self.batch, meter.clock.elapsed());
             if count == 0 {
-                return Ok(timed);
+                return Ok(Some(timed));
             }
             let done = match what {
                 QueueLoad::Send => self.send(count, &meter, &mut timed).await?,
-                QueueLoad::Drain => {
-                    let drained = self.drain(&meter, &mut timed).await?;
-                    until.is_empty.fetch_or(drained.0 == 0, Ordering::Relaxed);
-                    drained
-                }
                 QueueLoad::Cycle => {
                     self.send(count, &meter, &mut timed).await?;
                     self.drain(&meter, &mut timed).await?
                 }
-                QueueLoad::Wait => {
-                    let left = until.end.saturating_sub(meter.clock.elapsed());
-                    // Who asks is gone at the end: the server must notice.
-                    tokio::time::timeout(left, self.receive(WAIT_SECONDS))
-                        .await
-                        .map_or(Ok(()), |told| told.map(drop))?;
-                    (0, 0)
+                QueueLoad::Drain | QueueLoad::Wait => {
+                    let drained = self.drain(&meter, &mut timed).await?;
+                    until.is_empty.fetch_or(drained.0 == 0, Ordering::Relaxed);
+                    drained
                 }
             };
             meter.count(done.0, done.1);
+        }
+    }
+
+    /// Waits for messages again and again; at the end it is gone while the server waits.
+    async fn wait(&mut self, until: &Until, meter: &Meter) -> Result<()> {
+        loop {
+            let left = until.end.saturating_sub(meter.clock.elapsed());
+            match tokio::time::timeout(left, self.receive(WAIT_SECONDS)).await {
+                Ok(received) => ensure!(received?.messages.is_empty(), "the queue is not empty"),
+                Err(_) => return Ok(()),
+            }
         }
     }
 

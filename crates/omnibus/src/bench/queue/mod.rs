@@ -129,7 +129,7 @@ pub(super) async fn measure(args: &QueueBenchArgs, clock: Arc<SystemClock>) -> R
     }
     let [mut sent, mut received, mut deleted] = [Latencies::new()?, Latencies::new()?, Latencies::new()?];
     while let Some(timed) = tasks.join_next().await {
-        let timed = timed??;
+        let Some(timed) = timed?? else { continue };
         sent.add(&timed.sent)?;
         received.add(&timed.received)?;
         deleted.add(&timed.deleted)?;
