@@ -93,11 +93,11 @@ impl Broker {
         Ok((self.data.clone(), self.addresses.clone()))
     }
 
-    /// Asks the broker to end and leaves its data.
-    pub(crate) fn end(mut self) -> Result<PathBuf> {
+    /// Asks the broker to end, and removes its data; those of one that fails stay to be looked at.
+    pub(crate) fn end(mut self) -> Result<()> {
         let status = shell::end(&mut self.child, END_TIME_MAX)?;
         ensure!(status.success(), "broker {} ended with {status}", self.name);
-        Ok(self.data.clone())
+        fs::remove_dir_all(&self.data).with_context(|| format!("cannot remove {}", self.data.display()))
     }
 
     /// Runs a verb of the command line against this broker and returns what it prints.
