@@ -77,5 +77,5 @@ fn come_back(python: &Path, place: &Path, noted: &Path, figures: &mut Figures) -
     let start_millis = begun_at.elapsed().as_millis();
     figures.records = check(python, &broker, noted, "all")?;
     figures.add("power cut", false, start_millis);
-    broker.end().map(drop)
+    broker.end()
 }
