@@ -1,4 +1,4 @@
-// Command conformance runs the checks of franz-go and prints what came of each as JSON.
+// Command conformance runs the checks of one client and prints what came of each as JSON.
 package main
 
 import (
@@ -28,17 +28,28 @@ type result struct {
 	Seconds float64 `json:"seconds"`
 }
 
+// program is what the first argument names.
+type program struct {
+	client, module string
+	checks         map[string]check
+}
+
+var programs = map[string]program{
+	"franz-go":   {"franz-go", "github.com/twmb/franz-go", checks},
+	"aws-sdk-go": {"AWS SDK for Go", "github.com/aws/aws-sdk-go-v2/service/sqs", sqsChecks},
+}
+
 func main() {
-	bootstrap, words := os.Args[1], os.Args[3:]
+	program, bootstrap, words := programs[os.Args[1]], os.Args[2], os.Args[4:]
 	out := json.NewEncoder(os.Stdout)
-	must(out.Encode(map[string]string{"client": "franz-go", "version": version("github.com/twmb/franz-go")}))
-	list, err := os.ReadFile(os.Args[2])
+	must(out.Encode(map[string]string{"client": program.client, "version": version(program.module)}))
+	list, err := os.ReadFile(os.Args[3])
 	must(err)
 	var named []struct{ Check string }
 	must(json.Unmarshal(list, &named))
 	for _, item := range named {
 		if len(words) == 0 || slices.Contains(words, item.Check) {
-			must(out.Encode(run(item.Check, checks[item.Check], bootstrap)))
+			must(out.Encode(run(item.Check, program.checks[item.Check], bootstrap)))
 		}
 	}
 }

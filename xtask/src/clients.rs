@@ -12,23 +12,29 @@ use crate::shell::{self, cargo, finish, must, root, target, workshop};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
     pub(crate) key: &'static str,
-    pub(crate) door: Door,
+    pub(crate) checks: Checks,
     language: Language,
-    /// The script or class that holds its checks.
+    /// The script, class or set that holds its checks.
     program: &'static str,
 }
 
-/// Which protocol a client speaks.
+/// Which list of checks a client makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Checks {
     Kafka,
     Sqs,
     Sns,
+    /// What Celery makes of SQS.
+    Celery,
+    /// What one door sees of another's messages.
+    Doors,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Language {
     Python,
+    /// With the libraries of when SQS's clients spoke Query.
+    PythonOfOld,
     Java,
     Go,
     JavaScript,
@@ -40,16 +46,24 @@ pub(crate) const KAFKA_PYTHON: Client = kafka("kafka-python", Language::Python, 
 pub(crate) const AIOKAFKA: Client = kafka("aiokafka", Language::Python, "aio.py");
 pub(crate) const KAFKA_CLIENTS: Client = kafka("kafka-clients", Language::Java, "KafkaClients");
 pub(crate) const CONSOLE_TOOLS: Client = kafka("console-tools", Language::Java, "ConsoleTools");
-pub(crate) const FRANZ_GO: Client = kafka("franz-go", Language::Go, "conformance");
+pub(crate) const FRANZ_GO: Client = kafka("franz-go", Language::Go, "franz-go");
 pub(crate) const KAFKAJS: Client = kafka("kafkajs", Language::JavaScript, "kafkajs.js");
-pub(crate) const RDKAFKA: Client = kafka("rdkafka", Language::Rust, "conformance");
-pub(crate) const BOTO3: Client =
-    Client { key: "boto3", door: Door::Sqs, language: Language::Python, program: "boto.py" };
-
+pub(crate) const RDKAFKA: Client = kafka("rdkafka", Language::Rust, "rdkafka");
+pub(crate) const BOTO3: Client = sqs("boto3", Language::Python, "boto.py");
+pub(crate) const BOTO3_QUERY: Client = sqs("boto3-query", Language::PythonOfOld, "boto.py");
+pub(crate) const AWS_JAVA: Client = sqs("aws-java", Language::Java, "AwsSdk");
+pub(crate) const AWS_GO: Client = sqs("aws-go", Language::Go, "aws-sdk-go");
+pub(crate) const AWS_JAVASCRIPT: Client = sqs("aws-javascript", Language::JavaScript, "sqs.js");
+pub(crate) const AWS_RUST: Client = sqs("aws-rust", Language::Rust, "aws-sdk-rust");
+pub(crate) const AWS_CLI: Client = sqs("aws-cli", Language::Python, "aws_cli.py");
 pub(crate) const BOTO3_SNS: Client =
-    Client { key: "boto3-sns", door: Door::Sns, language: Language::Python, program: "boto_sns.py" };
+    Client { key: "boto3-sns", checks: Checks::Sns, language: Language::Python, program: "boto_sns.py" };
+pub(crate) const CELERY: Client =
+    Client { key: "celery", checks: Checks::Celery, language: Language::Python, program: "celery_over_sqs.py" };
+pub(crate) const DOORS: Client =
+    Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
 
-pub(crate) const ALL: [Client; 10] = [
+pub(crate) const ALL: [Client; 18] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -59,24 +73,37 @@ pub(crate) const ALL: [Client; 10] = [
     KAFKAJS,
     RDKAFKA,
     BOTO3,
+    BOTO3_QUERY,
+    AWS_JAVA,
+    AWS_GO,
+    AWS_JAVASCRIPT,
+    AWS_RUST,
+    AWS_CLI,
     BOTO3_SNS,
+    CELERY,
+    DOORS,
 ];
 
 const fn kafka(key: &'static str, language: Language, program: &'static str) -> Client {
-    Client { key, door: Door::Kafka, language, program }
+    Client { key, checks: Checks::Kafka, language, program }
+}
+
+const fn sqs(key: &'static str, language: Language, program: &'static str) -> Client {
+    Client { key, checks: Checks::Sqs, language, program }
 }
 
 impl Client {
     /// Installs what the client needs and returns the command that runs its checks.
     pub(crate) fn prepare(self) -> Result<Command> {
         match self.language {
-            Language::Python => {
-                let mut command = Command::new(python()?);
-                command.arg(folder("python").join(self.program)).env("PYTHONDONTWRITEBYTECODE", "1");
+            Language::Python => Ok(script(&python()?, self.program)),
+            Language::PythonOfOld => Ok(script(&python_of("python-query", "requirements-query.txt")?, self.program)),
+            Language::Java => java(self.program),
+            Language::Go => {
+                let mut command = Command::new(go("go", "conformance")?);
+                command.arg(self.program);
                 Ok(command)
             }
-            Language::Java => java(self.program),
-            Language::Go => Ok(Command::new(go("go", self.program)?)),
             Language::JavaScript => javascript(self.program),
             Language::Rust => rust(self.program),
         }
@@ -131,10 +158,21 @@ fn make_from(files: &[PathBuf], what: &Path, make: impl FnOnce() -> Result<()>) 
     Ok(fs::write(made_from, now)?)
 }
 
+fn script(python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(folder("python").join(name)).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
 /// Returns a Python that has the client libraries.
 pub(crate) fn python() -> Result<PathBuf> {
+    python_of("python", "requirements.txt")
+}
+
+/// Returns the Python of this name, which has what this list in `conformance/python` names.
+fn python_of(name: &str, requirements: &str) -> Result<PathBuf> {
     need("python3", "python3-venv")?;
-    python_with(&folder("python").join("requirements.txt"), &workshop("clients")?.join("python"))
+    python_with(&folder("python").join(requirements), &workshop("clients")?.join(name))
 }
 
 /// Returns a Python in `place` that has what `requirements` lists.
@@ -244,9 +282,11 @@ fn javascript(script: &str) -> Result<Command> {
 }
 
 /// Builds the Rust program, which stands beside the workspace and has a target of its own.
-fn rust(program: &str) -> Result<Command> {
+fn rust(client: &str) -> Result<Command> {
     let place = target().join("conformance");
     let mut command = cargo(&["build", "--locked", "--target-dir"]);
     must("conformance-rust", command.arg(&place).current_dir(folder("rust")))?;
-    Ok(Command::new(place.join("debug").join(program)))
+    let mut command = Command::new(place.join("debug/conformance"));
+    command.arg(client);
+    Ok(command)
 }

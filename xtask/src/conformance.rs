@@ -9,23 +9,25 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::Broker;
-use crate::clients::{self, Client, Door, Missing};
+use crate::broker::{Addresses, Broker};
+use crate::clients::{self, Checks, Client, Missing};
 use crate::shell::{self, finish_within, root, workshop};
 use crate::suite::{Suite, Tally};
 
 const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
 
-/// The list of checks for each door, and what its table is headed with.
-const LISTS: [(Door, &str, &str); 3] = [
-    (Door::Kafka, "conformance/checks.json", "Kafka"),
-    (Door::Sqs, "conformance/sqs-checks.json", "SQS"),
-    (Door::Sns, "conformance/sns-checks.json", "SNS"),
+/// Where each list of checks is, and what its table is headed with.
+const LISTS: [(Checks, &str, &str); 5] = [
+    (Checks::Kafka, "conformance/checks.json", "Kafka"),
+    (Checks::Sqs, "conformance/sqs-checks.json", "SQS"),
+    (Checks::Sns, "conformance/sns-checks.json", "SNS"),
+    (Checks::Celery, "conformance/celery-checks.json", "Celery over SQS"),
+    (Checks::Doors, "conformance/doors-checks.json", "One message over several doors"),
 ];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 11] = [
+pub(crate) const SUITES: [Suite; 19] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -35,7 +37,15 @@ pub(crate) const SUITES: [Suite; 11] = [
     Suite { name: "conformance KafkaJS (JavaScript)", run: || run(clients::KAFKAJS) },
     Suite { name: "conformance rdkafka (Rust)", run: || run(clients::RDKAFKA) },
     Suite { name: "conformance boto3 (Python)", run: || run(clients::BOTO3) },
-    Suite { name: "conformance boto3 for SNS (Python)", run: || run(clients::BOTO3_SNS) },
+    Suite { name: "conformance boto3, Query protocol (Python)", run: || run(clients::BOTO3_QUERY) },
+    Suite { name: "conformance AWS SDK for Java", run: || run(clients::AWS_JAVA) },
+    Suite { name: "conformance AWS SDK for Go", run: || run(clients::AWS_GO) },
+    Suite { name: "conformance AWS SDK for JavaScript", run: || run(clients::AWS_JAVASCRIPT) },
+    Suite { name: "conformance AWS SDK for Rust", run: || run(clients::AWS_RUST) },
+    Suite { name: "conformance aws-cli", run: || run(clients::AWS_CLI) },
+    Suite { name: "conformance boto3, SNS (Python)", run: || run(clients::BOTO3_SNS) },
+    Suite { name: "conformance Celery (Python)", run: || run(clients::CELERY) },
+    Suite { name: "conformance several doors (Python)", run: || run(clients::DOORS) },
     Suite { name: "compatibility table", run: table_is_fresh },
 ];
 
@@ -84,21 +94,35 @@ fn run(client: Client) -> Result<Tally> {
         Err(error) if error.is::<Missing>() => return Ok(Tally::skip(error.to_string())),
         Err(error) => return Err(error.context(format!("cannot prepare {}", client.key))),
     };
-    let broker = Broker::start(client.key)?;
-    let address = match client.door {
-        Door::Kafka => &broker.addresses.kafka,
-        Door::Sqs | Door::Sns => &broker.addresses.sqs,
-    };
-    command.arg(address).arg(root().join(list_of(client.door)));
+    let broker = Broker::start_with(client.key, settings_for(client.checks))?;
+    command.arg(address_for(client.checks, &broker.addresses)).arg(root().join(list_of(client.checks)));
     let ended = finish_within(CLIENT_TIME_MAX, client.key, &mut command)?;
     broker.end()?;
     let results = parse(&ended.output).with_context(|| format!("the output of {}", client.key))?;
     fs::write(kept, serde_json::to_string_pretty(&results)?)?;
-    let tally = judge(&list(client.door)?, &results);
+    let tally = judge(&list(client.checks)?, &results);
     if tally.failed > 0 {
         shell::show_tail(&ended.output);
     }
     Ok(tally)
+}
+
+/// What the broker is told for these checks.
+fn settings_for(checks: Checks) -> &'static [&'static str] {
+    match checks {
+        // One of them waits until what is gone is trimmed.
+        Checks::Doors => &["storage.retention_interval=1s"],
+        Checks::Kafka | Checks::Sqs | Checks::Sns | Checks::Celery => &[],
+    }
+}
+
+/// The addresses that the checks need.
+fn address_for(checks: Checks, Addresses { kafka, sqs, admin }: &Addresses) -> String {
+    match checks {
+        Checks::Kafka => kafka.clone(),
+        Checks::Sqs | Checks::Sns | Checks::Celery => sqs.clone(),
+        Checks::Doors => format!("{kafka},{sqs},{admin}"),
+    }
 }
 
 /// Where the results of a client wait for the table.
@@ -106,13 +130,13 @@ fn kept(client: Client) -> Result<PathBuf> {
     Ok(workshop("conformance")?.join(format!("{}.json", client.key)))
 }
 
-fn list_of(door: Door) -> &'static str {
-    let list = LISTS.iter().find(|(each, _, _)| *each == door);
-    list.map(|(_, list, _)| *list).expect("every door has a list")
+fn list_of(checks: Checks) -> &'static str {
+    let list = LISTS.iter().find(|(each, _, _)| *each == checks);
+    list.map(|(_, list, _)| *list).expect("every kind has a list")
 }
 
-fn list(door: Door) -> Result<Vec<Check>> {
-    let path = list_of(door);
+fn list(checks: Checks) -> Result<Vec<Check>> {
+    let path = list_of(checks);
     let text = fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))?;
     let list: Vec<Check> = serde_json::from_str(&text).with_context(|| path.to_owned())?;
     ensure!(!list.is_empty(), "{path} is empty");
@@ -164,17 +188,17 @@ fn page() -> Result<String> {
          Every mark is the outcome of a program in `conformance/` that uses the client as its own\n\
          manual says, against a running broker. ✓ works, ✗ does not, – the client has no such feature.\n",
     );
-    for (door, _, heading) in LISTS {
+    for (checks, _, heading) in LISTS {
         writeln!(page, "\n## {heading}\n")?;
-        table(&mut page, door)?;
+        table(&mut page, checks)?;
     }
     Ok(page)
 }
 
-/// Writes the table of one door's clients.
-fn table(page: &mut String, door: Door) -> Result<()> {
+/// Writes the table of the clients that make these checks.
+fn table(page: &mut String, checks: Checks) -> Result<()> {
     let mut all = Vec::new();
-    for client in clients::ALL.into_iter().filter(|client| client.door == door) {
+    for client in clients::ALL.into_iter().filter(|client| client.checks == checks) {
         let path = kept(client)?;
         let text = fs::read_to_string(&path).with_context(|| format!("{} has not run", client.key))?;
         all.push(serde_json::from_str::<Results>(&text)?);
@@ -182,7 +206,7 @@ fn table(page: &mut String, door: Door) -> Result<()> {
     let columns: Vec<String> = all.iter().map(|results| format!("{} {}", results.client, results.version)).collect();
     writeln!(page, "| | {} |", columns.join(" | "))?;
     writeln!(page, "|---|{}", ":-:|".repeat(all.len()))?;
-    for Check { check, title } in list(door)? {
+    for Check { check, title } in list(checks)? {
         let marks: Vec<&str> = all.iter().map(|results| mark(results.checks.get(&check))).collect();
         writeln!(page, "| {title} | {} |", marks.join(" | "))?;
     }

@@ -1,7 +1,8 @@
-//! Runs the checks of rdkafka and prints what came of each as one line of JSON.
+//! Runs the checks of one client and prints what came of each as one line of JSON.
 
 mod administration;
 mod checks;
+mod sqs;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,19 +28,33 @@ struct Ended<'a> {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [bootstrap, list, words @ ..] = arguments.as_slice() else { bail!("conformance BOOTSTRAP LIST [CHECK]...") };
-    let (_, version) = rdkafka::util::get_rdkafka_version();
-    println!("{}", serde_json::json!({ "client": "rdkafka (Rust)", "version": format!("librdkafka {version}") }));
+    let [client, bootstrap, list, words @ ..] = arguments.as_slice() else {
+        bail!("conformance CLIENT BOOTSTRAP LIST [CHECK]...")
+    };
+    let (client, version, find) = named(client)?;
+    println!("{}", serde_json::json!({ "client": client, "version": version }));
     let list: Vec<Named> = serde_json::from_str(&std::fs::read_to_string(list)?)?;
     for Named { check } in list.iter().filter(|named| words.is_empty() || words.contains(&named.check)) {
-        println!("{}", serde_json::to_string(&run(check, bootstrap))?);
+        println!("{}", serde_json::to_string(&run(check, find(check), bootstrap))?);
     }
     Ok(())
 }
 
-fn run<'a>(name: &'a str, bootstrap: &str) -> Ended<'a> {
+/// What a client calls itself, its version, and where its checks are.
+fn named(client: &str) -> Result<(&'static str, String, fn(&str) -> Option<Check>)> {
+    Ok(match client {
+        "rdkafka" => {
+            let (_, version) = rdkafka::util::get_rdkafka_version();
+            ("rdkafka (Rust)", format!("librdkafka {version}"), checks::find)
+        }
+        "aws-sdk-rust" => ("AWS SDK for Rust", aws_sdk_sqs::meta::PKG_VERSION.to_owned(), sqs::find),
+        other => bail!("there are no checks of {other}"),
+    })
+}
+
+fn run<'a>(name: &'a str, check: Option<Check>, bootstrap: &str) -> Ended<'a> {
     let started_at = Instant::now();
-    let (outcome, detail) = match checks::find(name).map(|check| check(bootstrap)) {
+    let (outcome, detail) = match check.map(|check| check(bootstrap)) {
         None => ("absent", "the client has no such feature".to_owned()),
         Some(Ok(())) => ("pass", String::new()),
         Some(Err(error)) => ("fail", format!("{error:#}")),
