@@ -43,7 +43,7 @@ pub(crate) const SUITES: [Suite; 19] = [
     Suite { name: "conformance AWS SDK for JavaScript", run: || run(clients::AWS_JAVASCRIPT) },
     Suite { name: "conformance AWS SDK for Rust", run: || run(clients::AWS_RUST) },
     Suite { name: "conformance aws-cli", run: || run(clients::AWS_CLI) },
-    Suite { name: "conformance boto3, SNS (Python)", run: || run(clients::BOTO3_SNS) },
+    Suite { name: "conformance boto3 for SNS (Python)", run: || run(clients::BOTO3_SNS) },
     Suite { name: "conformance Celery (Python)", run: || run(clients::CELERY) },
     Suite { name: "conformance several doors (Python)", run: || run(clients::DOORS) },
     Suite { name: "compatibility table", run: table_is_fresh },

@@ -17,7 +17,7 @@ pub(crate) const SUITE: Suite = Suite { name: "examples", run };
 const PROGRAM: &str = "example.py";
 const PROGRAM_TIME_MAX: Duration = Duration::from_secs(60);
 /// The examples whose clients speak SQS and SNS; all others speak Kafka.
-const DOORS_OF_SQS: [&str; 1] = ["fan-out"];
+const DOORS_OF_SQS: [&str; 3] = ["background-job", "fan-out", "work-queue"];
 /// The last line of an example that found everything as it should be.
 const FINE: &str = "ok";
 
