@@ -28,13 +28,18 @@ enum AdmitError {
 /// Runs until the engine ends.
 pub(crate) async fn run(engine: Engine) {
     loop {
-        for queue in engine.inner.chores.admissions.take() {
-            if let Err(error) = admit(&engine, queue).await {
-                // The next command that touches the queue asks again.
-                tracing::warn!(stream = %queue.stream, %error, "records of a queue could not be looked at");
-            }
-        }
+        turn(&engine).await;
         engine.inner.chores.admissions.filled().await;
+    }
+}
+
+/// Reads for all queues that ask for it.
+pub(crate) async fn turn(engine: &Engine) {
+    for queue in engine.inner.chores.admissions.take() {
+        if let Err(error) = admit(engine, queue).await {
+            // The next command that touches the queue asks again.
+            tracing::warn!(stream = %queue.stream, %error, "records of a queue could not be looked at");
+        }
     }
 }
 

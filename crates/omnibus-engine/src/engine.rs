@@ -76,6 +76,15 @@ pub(crate) struct Inner {
     pub(crate) health: watch::Receiver<Health>,
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) ahead: Ahead,
+    pub(crate) loading: Loading,
+}
+
+/// Where it is waited for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loading {
+    OnThreads,
+    /// Where it is asked for: there is no other thread.
+    Here,
 }
 
 /// Whether the process may go on.

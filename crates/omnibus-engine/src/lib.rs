@@ -8,6 +8,7 @@
 //!
 //! **Never:** protocol types, sockets, protocol error codes.
 
+pub mod by_hand;
 pub mod opening;
 pub mod push;
 mod housekeeping;

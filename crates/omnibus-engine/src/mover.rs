@@ -68,28 +68,53 @@ struct Work {
 
 /// Runs until the engine ends.
 pub(crate) async fn run(engine: Engine) {
-    carry::forget_origins(&engine).await;
-    let mut work: BTreeMap<StreamId, Work> = BTreeMap::new();
+    let mut mover = Mover::default();
+    mover.begin(&engine).await;
     loop {
         let now = engine.clock().elapsed();
-        for queue in engine.inner.chores.departures.take() {
-            let known = work.entry(queue.stream).or_insert(Work { queue, due: now, failures: 0 });
-            // Who has failed waits, whoever asks.
-            known.due = if known.failures == 0 { now } else { known.due };
-        }
-        match work.values().min_by_key(|work| work.due).copied() {
-            Some(next) if next.due <= now => {
-                work.remove(&next.queue.stream);
-                work.extend(work_on(&engine, next).await.map(|next| (next.queue.stream, next)));
-            }
-            Some(next) => {
+        match mover.turn(&engine).await {
+            Some(due) if due <= now => {}
+            Some(due) => {
                 tokio::select! {
                     () = engine.inner.chores.departures.filled() => {}
-                    () = tokio::time::sleep(next.due.saturating_sub(now)) => {}
+                    () = tokio::time::sleep(due.saturating_sub(now)) => {}
                 }
             }
             None => engine.inner.chores.departures.filled().await,
         }
+    }
+}
+
+/// The queues that records are to leave.
+#[derive(Debug, Default)]
+pub struct Mover {
+    work: BTreeMap<StreamId, Work>,
+}
+
+impl Mover {
+    /// Finishes what the last end cut short.
+    pub async fn begin(&self, engine: &Engine) {
+        carry::forget_origins(engine).await;
+    }
+
+    /// Takes what shards ask for, and does one step for the queue that waits longest, if it is
+    /// due; returns when the next is.
+    pub async fn turn(&mut self, engine: &Engine) -> Option<Duration> {
+        let now = engine.clock().elapsed();
+        for queue in engine.inner.chores.departures.take() {
+            let known = self.work.entry(queue.stream).or_insert(Work { queue, due: now, failures: 0 });
+            // Who has failed waits, whoever asks.
+            known.due = if known.failures == 0 { now } else { known.due };
+        }
+        if let Some(next) = self.next().filter(|next| next.due <= now) {
+            self.work.remove(&next.queue.stream);
+            self.work.extend(work_on(engine, next).await.map(|next| (next.queue.stream, next)));
+        }
+        self.next().map(|work| work.due)
+    }
+
+    fn next(&self) -> Option<Work> {
+        self.work.values().min_by_key(|work| work.due).copied()
     }
 }
 

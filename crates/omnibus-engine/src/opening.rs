@@ -15,7 +15,7 @@ use crate::actor::{Actor, Progress, REQUESTS_MAX, moment};
 use crate::ahead::Ahead;
 use crate::chores::Chores;
 use crate::counters::Counters;
-use crate::engine::{Engine, EngineConfig, Health, Inner};
+use crate::engine::{Engine, EngineConfig, Health, Inner, Loading};
 use crate::error::EngineError;
 use crate::group_commit::ENTRY_BYTES_MIN;
 use crate::housekeeping::{self, Housekeeping};
@@ -148,6 +148,7 @@ fn start(
         health,
         closing,
         ahead: Ahead::default(),
+        loading: Loading::OnThreads,
     };
     let engine = Engine { inner: Arc::new(inner) };
     let housekeeping = Housekeeping::start(&engine, &config)?;

@@ -9,7 +9,7 @@ use omnibus_model::{Offset, StreamId};
 use tokio::task;
 
 use crate::ahead::{AHEAD_BYTES_MAX, Found, Look, Next, Readied, Reserve};
-use crate::engine::{Engine, Fetched};
+use crate::engine::{Engine, Fetched, Loading};
 use crate::error::ReadError;
 
 /// How many answers are readied for a reader: the disk reads some at a time faster than one.
@@ -81,7 +81,7 @@ impl Engine {
     /// Who reads from the disk will likely want what follows: it is fetched while this
     /// answer is on its way.
     fn read_ahead(&self, stream: StreamId, from: Offset, bytes_max: usize) {
-        if bytes_max <= AHEAD_BYTES_MAX {
+        if bytes_max <= AHEAD_BYTES_MAX && self.inner.loading == Loading::OnThreads {
             self.ready(stream, from, bytes_max, PLACES_AHEAD);
         }
     }
@@ -128,6 +128,9 @@ impl Engine {
     }
 
     async fn load(&self, plan: &Arc<ReadPlan>) -> Result<Vec<Bytes>, ReadError> {
+        if self.inner.loading == Loading::Here {
+            return self.inner.log.load(plan).map_err(ReadError::from);
+        }
         let (log, plan) = (self.inner.log.clone(), Arc::clone(plan));
         let loaded = task::spawn_blocking(move || log.load(&plan)).await;
         match loaded {

@@ -71,7 +71,7 @@ impl Engine {
         deletion.await.unwrap_or(Err(SubmitError::Closing))
     }
 
-    async fn delete_and_forget(&self, topic: TopicName) -> Result<(), SubmitError> {
+    pub(crate) async fn delete_and_forget(&self, topic: TopicName) -> Result<(), SubmitError> {
         let deleted = self.change_topic(Command::DeleteTopic { topic }).await?;
         for partition in &deleted.partitions {
             self.submit(partition.shard, Command::DropStream { stream: partition.stream }).await?;
