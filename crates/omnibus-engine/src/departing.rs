@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use omnibus_io::{Bug, planted};
 use omnibus_model::queue::CursorConfig;
+use omnibus_model::{Bug, planted};
 use omnibus_model::{Command, Outcome, Refusal, StreamId, TopicId, TopicName};
 
 /// What the end of the process cut short in one shard.

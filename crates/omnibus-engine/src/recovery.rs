@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use omnibus_broker::{Broker, BrokerLimits};
-use omnibus_io::{Bug, planted};
 use omnibus_log::{Checkpoint, Log, ReplayEntry};
 use omnibus_model::command::Append;
 use omnibus_model::queue::CursorConfig;
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{BatchInfo, Command, LogIndex, NodeId, ShardId, StreamId, TopicId, TopicName};
+use omnibus_model::{Bug, planted};
 
 use crate::catalog::Catalog;
 use crate::configs::Configs;

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_broker::Broker;
-use omnibus_io::{Bug, planted};
 use omnibus_log::{Log, Room};
 use omnibus_model::command::{Append, JoinGroup, SyncGroup};
 use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::{
     BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ShardId, StreamId, Term, Timestamp, TopicName,
 };
+use omnibus_model::{Bug, planted};
 use omnibus_replication::{Proposal, ProposeError, ReplicatedLog};
 use tokio::sync::oneshot;
 

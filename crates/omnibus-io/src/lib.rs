@@ -5,7 +5,6 @@
 //!
 //! **Never:** decisions; a seam only carries them out.
 
-pub mod planted;
 pub mod clock;
 pub mod entropy;
 pub mod fault;
@@ -17,5 +16,4 @@ pub use clock::{Clock, SystemClock};
 pub use disk::{Access, Caching, Disk, DiskFile, DiskSpace, Durability, OpenMode};
 pub use entropy::{Entropy, SystemEntropy};
 pub use fault::FaultDisk;
-pub use planted::{Bug, planted};
 pub use system_disk::SystemDisk;

@@ -6,8 +6,9 @@
 use std::io;
 
 use bytes::Bytes;
-use omnibus_io::{Access, Bug, Caching, Disk, Durability, OpenMode, planted};
+use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
 use omnibus_model::batch::StreamBounds;
+use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
 use crate::cursor::Cursor;

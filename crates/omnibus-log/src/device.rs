@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_io::{Bug, DiskFile, Durability, planted};
+use omnibus_io::{DiskFile, Durability};
+use omnibus_model::{Bug, planted};
 
 use crate::ring::Ring;
 

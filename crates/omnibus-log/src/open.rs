@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use omnibus_io::{Access, Bug, Caching, Disk, planted};
+use omnibus_io::{Access, Caching, Disk};
+use omnibus_model::{Bug, planted};
 use parking_lot::Mutex;
 
 use crate::cache::Cache;

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_io::{Bug, planted};
 use omnibus_model::batch::StreamBounds;
+use omnibus_model::{Bug, planted};
 use omnibus_model::{Offset, StreamId};
 
 use crate::cache::Origin;

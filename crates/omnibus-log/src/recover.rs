@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use omnibus_io::{Access, Bug, Caching, Disk, Durability, OpenMode, planted};
+use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
+use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
 use crate::block::Frame;

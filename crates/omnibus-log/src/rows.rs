@@ -3,8 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
-use omnibus_io::{Bug, planted};
-use omnibus_model::{Offset, StreamId};
+use omnibus_model::{Bug, Offset, StreamId, planted};
 
 use crate::buffer::PAGE_BYTES;
 use crate::cache::Origin;

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use omnibus_io::{Access, Bug, Caching, Disk, DiskFile, Durability, OpenMode, planted};
+use omnibus_io::{Access, Caching, Disk, DiskFile, Durability, OpenMode};
+use omnibus_model::{Bug, planted};
 
 use crate::buffer::AlignedBuffer;
 use crate::error::{Action, LogError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use omnibus_io::{Bug, planted};
+use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, ShardId};
 
 use crate::block::{BlockLink, BlockSize, ComposedBlock, compose};

@@ -17,6 +17,7 @@ pub mod batch;
 pub mod name;
 pub mod time;
 pub mod number;
+pub mod planted;
 
 pub use batch::{BatchInfo, ProducerStamp, RecordFormat};
 pub use command::Command;
@@ -26,5 +27,6 @@ pub use number::{
     PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,
 };
 pub use outcome::Outcome;
+pub use planted::{Bug, planted};
 pub use refusal::Refusal;
 pub use time::{Millis, Timestamp};

@@ -28,8 +28,10 @@ pub(crate) fn opened(stage: &mut Stage, found: &Found) -> Result<(), Violation> 
         let followed = stage.shadow.follow(shard, broker);
         stage.see(&Fact::Recovered { shard, last, digest })?;
         followed.map_err(|detail| Violation::new("checkpoints can be read", detail))?;
+        stage.decided(shard, last)?;
+        stage.undecided.forget(shard);
     }
-    Ok(())
+    stage.list_queues()
 }
 
 /// Reads every stream after a restart, and decides the fates that were unknown.
@@ -88,7 +90,8 @@ fn look_at_rot(stage: &mut Stage, found: &Found, file: &str) -> Result<bool, Vio
 fn readings(stage: &mut Stage, rot: Option<&str>) -> Result<Vec<Reading>, Violation> {
     stage.tally.audits += 1;
     let streams = stage.node.log.streams();
-    let readings = streams.into_iter().map(|stream| {
+    let streams = streams.into_iter().filter(|stream| !stage.oracle.queue_streams.contains(stream));
+    let readings = streams.map(|stream| {
         let reading = read_all(&stage.node.log, &stage.oracle, stream);
         let reading = reading.map_err(|detail| Violation::new("reads succeed", detail))?;
         if let Some(reason) = reading.unreadable {

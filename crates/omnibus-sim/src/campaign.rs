@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use comfy_table::{CellAlignment, Table, presets};
-use omnibus_io::Bug;
+use omnibus_model::Bug;
 
 use crate::run::{Options, Report, play};
 use crate::tally::Tally;

@@ -1,14 +1,17 @@
 //! What can be observed of the node under test; checkers see nothing else.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::group::{Joined, TopicPartitions};
 use omnibus_model::outcome::Appended;
+use omnibus_model::queue::{Lease, LeaseKey, QueueCounts};
 use omnibus_model::topic::Topic;
 use omnibus_model::{GroupName, LogIndex, MemberId, Offset, ProducerId, ShardId, StreamId, Term, TopicId, TopicName};
 
+use crate::deed::Deed;
 use crate::oracle::MessageId;
 
 /// One observation.
@@ -111,6 +114,42 @@ pub(crate) enum Fact<'a> {
     Stuck {
         what: String,
     },
+    /// Something was done to a queue, and cannot be lost any more. The oracle learns of it next.
+    Done(&'a Deed),
+    /// How a queue stands after all that the oracle knows.
+    Counted {
+        stream: StreamId,
+        counts: QueueCounts,
+    },
+    /// Every record that a queue has, when nothing is under way.
+    Listed {
+        stream: StreamId,
+        records: &'a BTreeSet<Offset>,
+    },
+    /// A client was told that its message is in a queue.
+    Sent {
+        stream: StreamId,
+        offset: Offset,
+        number: u64,
+    },
+    /// A client was told that a record is done.
+    Accepted {
+        stream: StreamId,
+        key: LeaseKey,
+    },
+    /// A client was given a record.
+    Delivered(Delivered),
+    /// There is nothing in any queue any more, and nobody has anything left to do.
+    Drained,
+}
+
+/// A record that a client was given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivered {
+    pub(crate) stream: StreamId,
+    pub(crate) lease: Lease,
+    /// Which message it is; `None` if nobody sent it.
+    pub(crate) number: Option<u64>,
 }
 
 /// An offset, the topic it was committed for, and the one that has its name now.

@@ -12,6 +12,7 @@
 
 mod campaign;
 mod run;
+mod draining;
 mod clients;
 mod faults;
 mod audit;
@@ -26,6 +27,9 @@ mod scenario;
 mod node;
 mod witness;
 mod oracle;
+mod queue_memory;
+mod deed;
+mod doing;
 mod tally;
 mod time;
 mod random;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use omnibus_io::Bug;
+use omnibus_model::Bug;
 use omnibus_sim::{Campaign, Keep, Options, Report, hunt};
 
 /// The deterministic simulation of one node.

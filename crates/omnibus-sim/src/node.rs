@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omnibus_broker::BrokerLimits;
-use omnibus_engine::EngineError;
+use omnibus_engine::by_hand;
 use omnibus_engine::catalog::Catalog;
 use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
@@ -13,11 +13,14 @@ use omnibus_engine::departing::Leftovers;
 use omnibus_engine::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use omnibus_engine::shard::{Moment, Request, Shard, Shared};
 use omnibus_engine::watch::Watches;
-use omnibus_io::FaultDisk;
+use omnibus_engine::{Engine, EngineError};
+use omnibus_io::{Clock, Entropy, FaultDisk};
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
 use omnibus_model::{LogIndex, NodeId, ShardId, StreamId, Term};
 use omnibus_replication::{Leadership, LocalLog, OnCommitted, ReplicatedLog};
+use tokio::sync::mpsc;
 
+use crate::time::Dial;
 use crate::witness::Witness;
 
 /// How a node is made.
@@ -25,6 +28,7 @@ use crate::witness::Witness;
 pub(crate) struct NodeConfig {
     pub(crate) log: LogConfig,
     pub(crate) limits: BrokerLimits,
+    pub(crate) clock: Arc<Dial>,
 }
 
 /// An open node.
@@ -43,6 +47,11 @@ pub(crate) struct Node {
     leftovers: Vec<Leftovers>,
     /// How far each shard was told that it is committed.
     told: Vec<Told>,
+    /// The door, and what was asked there of each shard.
+    pub(crate) engine: Engine,
+    asked: Vec<mpsc::Receiver<Request>>,
+    /// What a shard had no room for.
+    stalled: Vec<Option<Request>>,
 }
 
 /// What opening found, for those who check it.
@@ -93,6 +102,8 @@ impl Node {
         let witness = Arc::new(Witness::new(opened.replicated));
         let configs = Arc::new(configs(&recovered, NodeId(1), &config.limits));
         let shared = shared(&opened.log, &witness, &names, configs);
+        let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (config.clock.clone(), Arc::new(NoChance));
+        let (engine, asked) = by_hand::engine(&shared, config.limits, seams);
         let mut node = Self {
             log: opened.log,
             writer: opened.writer,
@@ -104,6 +115,9 @@ impl Node {
             last: found.last.clone(),
             leftovers: Vec::new(),
             told: vec![Told::Committed(LogIndex(0)); usize::from(shards)],
+            engine,
+            asked,
+            stalled: std::iter::repeat_with(|| None).take(usize::from(shards)).collect(),
         };
         node.start(recovered, &shared, now);
         Ok((node, found))
@@ -124,16 +138,38 @@ impl Node {
 
     /// Hands a request over as a shard's owner does; false if it must wait.
     pub(crate) fn request(&mut self, shard: ShardId, now: Moment, request: Request) -> bool {
-        let bytes = if let Request::Append(appending) = &request { appending.payload.len() } else { 0 };
+        self.offer(shard, now, request).is_none()
+    }
+
+    /// Carries out what was asked at the door, as far as there is room.
+    pub(crate) fn answer_door(&mut self, now: Moment) {
+        for shard in self.shard_ids() {
+            let place = usize::from(shard.0);
+            while let Some(request) = self.stalled[place].take().or_else(|| self.asked[place].try_recv().ok()) {
+                self.stalled[place] = self.offer(shard, now, request);
+                if self.stalled[place].is_some() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Hands a request to a shard; it comes back if it must wait.
+    fn offer(&mut self, shard: ShardId, now: Moment, request: Request) -> Option<Request> {
+        let bytes = match &request {
+            Request::Append(appending) => appending.payload.len(),
+            Request::Enqueue(enqueueing) => enqueueing.bytes(),
+            _ => 0,
+        };
         let shard = self.shard(shard);
         if !shard.takes(bytes) {
             shard.propose();
         }
-        let takes = shard.takes(bytes);
-        if takes {
-            shard.handle(now, request);
+        if !shard.takes(bytes) {
+            return Some(request);
         }
-        takes
+        shard.handle(now, request);
+        None
     }
 
     /// Tells a shard how far the log has got; false if it knows.
@@ -175,6 +211,16 @@ impl Node {
     /// Whether anything waits for a commit.
     pub(crate) fn has_pending(&self) -> bool {
         self.shards.iter().any(Shard::has_pending)
+    }
+}
+
+/// Nothing in a run is left to chance but by its seed.
+#[derive(Debug)]
+struct NoChance;
+
+impl Entropy for NoChance {
+    fn random(&self) -> u128 {
+        unreachable!("whoever wants something random in a run draws it")
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use omnibus_model::{BatchInfo, Offset, ShardId, StreamId};
 
+use crate::queue_memory::QueueMemories;
+
 /// The bytes at a batch's beginning into which the broker writes its place.
 pub(crate) const PLACE_BYTES: usize = 16;
 
@@ -68,6 +70,11 @@ pub(crate) struct Oracle {
     /// Every content that was ever written, as sent or as compaction thinned it out.
     by_content: BTreeMap<u64, Vec<(MessageId, Bytes)>>,
     pub(crate) streams: BTreeMap<StreamId, Expected>,
+    /// The streams of queues, which are not in `streams`.
+    pub(crate) queue_streams: BTreeSet<StreamId>,
+    pub(crate) queues: QueueMemories,
+    /// What was sent to queues, by its number.
+    pub(crate) bodies: Vec<Bytes>,
 }
 
 impl Expected {

@@ -4,13 +4,16 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use omnibus_io::{Bug, FaultDisk};
+use omnibus_io::FaultDisk;
+use omnibus_model::Bug;
 use omnibus_model::{LogIndex, Offset, ShardId};
 use omnibus_replication::ReplicatedLog;
 
 use crate::audit;
 use crate::checks::Checks;
 use crate::clients::{Client, crowd};
+use crate::deed::Undecided;
+use crate::draining::Draining;
 use crate::fact::Fact;
 use crate::faults::End;
 use crate::housekeeping::Housekeeping;
@@ -27,6 +30,8 @@ use crate::violation::Violation;
 
 /// Rounds in which everything that waits must be answered.
 const ROUNDS_MAX: u32 = 400;
+/// Rounds in which all queues must run empty.
+const DRAINING_ROUNDS_MAX: u32 = 3_000;
 /// Steps that a process goes on after a failed write.
 const STEPS_AFTER_FAILURE: u64 = 30;
 
@@ -55,10 +60,10 @@ pub struct Report {
 /// If a bug is asked for and this build has none.
 #[must_use]
 pub fn play(seed: u64, options: Options) -> Report {
-    assert!(omnibus_io::planted::plant(options.bug), "only debug builds have bugs on purpose");
+    assert!(omnibus_model::planted::plant(options.bug), "only debug builds have bugs on purpose");
     let mut run = Run::new(seed, options.keep);
     let played = catch_unwind(AssertUnwindSafe(|| run.play()));
-    assert!(omnibus_io::planted::plant(None), "no bug can always be planted");
+    assert!(omnibus_model::planted::plant(None), "no bug can always be planted");
     let outcome = played.unwrap_or_else(|panic| Err(Violation::new("nothing panics", words(&*panic))));
     if let Err(violation) = &outcome {
         run.stage.trace.line(format_args!("{violation}"));
@@ -91,14 +96,15 @@ struct Run {
 impl Run {
     fn new(seed: u64, keep: Keep) -> Self {
         let mut random = Random::new(seed);
-        let scenario = Scenario::draw(&mut random);
+        let scenario = Scenario::of(seed, &mut random);
         let disk = FaultDisk::new(random.draw());
-        let time = Time::START;
+        let time = Time::start(scenario.node.clock.clone());
         let (node, found) = Node::open(&disk, &scenario.node, time.moment()).expect("an empty disk opens");
         let stage = Stage {
             shadow: Shadow::new(scenario.node.limits),
             checks: Checks::default(),
             oracle: Oracle::default(),
+            undecided: Undecided::default(),
             trace: Trace::new(keep),
             tally: Tally::default(),
             scenario,
@@ -129,7 +135,26 @@ impl Run {
         self.settle()?;
         audit::running(&mut self.stage)?;
         self.check_orphans()?;
+        self.drain()?;
         self.end(End::PowerCut)
+    }
+
+    /// Lets queues run empty: whatever is in one goes out in the end.
+    fn drain(&mut self) -> Result<(), Violation> {
+        if self.stage.scenario.queues.is_none() {
+            return Ok(());
+        }
+        self.clients.clear();
+        let mut draining = Draining::begin(&self.stage);
+        for _ in 0..DRAINING_ROUNDS_MAX {
+            draining.go_on(&mut self.stage);
+            self.round()?;
+            if draining.is_done(&self.stage) {
+                self.stage.see(&Fact::Drained)?;
+                return self.stage.list_queues();
+            }
+        }
+        Err(Violation::new("queues run empty", Draining::left(&self.stage)))
     }
 
     fn step(&mut self, step: u64) -> Result<(), Violation> {
@@ -184,6 +209,8 @@ impl Run {
             }
             _ => self.housekeeping.act(&mut self.stage)?,
         }
+        let now = self.stage.time.moment();
+        self.stage.node.answer_door(now);
         self.note_proposals()?;
         self.look()
     }
@@ -208,6 +235,7 @@ impl Run {
         let (reports, broken) = self.stage.node.take_reports();
         for (shard, index) in reports {
             self.stage.see(&Fact::Committed { shard, index })?;
+            self.stage.decided(shard, index)?;
         }
         let failed = self.stage.disk.failures() > failures_before;
         if failed || broken {
@@ -247,8 +275,9 @@ impl Run {
     fn note_proposals(&mut self) -> Result<(), Violation> {
         for proposed in self.stage.node.witness.take() {
             let (shard, index) = (proposed.shard, proposed.index);
-            let digest = self.stage.shadow.apply(shard, &proposed.head);
-            let digest = digest.map_err(|detail| Violation::new("replay repeats history", detail))?;
+            let applied = self.stage.shadow.apply(shard, &proposed.head);
+            let (digest, deeds) = applied.map_err(|detail| Violation::new("replay repeats history", detail))?;
+            self.stage.undecided.push((shard, index), deeds);
             self.stage.see(&Fact::Proposed { shard, index, head: &proposed.head, digest })?;
             self.last[usize::from(shard.0)] = index;
         }
@@ -263,8 +292,16 @@ impl Run {
     }
 
     fn register_topics(&mut self) -> Result<(), Violation> {
+        let queues = self.stage.queues();
+        let there: BTreeSet<_> = queues.iter().flat_map(|topic| &topic.partitions).map(|place| place.stream).collect();
+        let oracle = &mut self.stage.oracle;
+        oracle.queue_streams.difference(&there).for_each(|stream| oracle.queues.deleted(*stream));
         for topic in self.stage.node.catalog.topics() {
             self.stage.see(&Fact::TopicCreated(&topic))?;
+            if topic.queue.is_some() {
+                self.stage.oracle.queue_streams.extend(topic.partitions.iter().map(|partition| partition.stream));
+                continue;
+            }
             for partition in &topic.partitions {
                 self.stage.oracle.streams.entry(partition.stream).or_insert_with(|| Expected {
                     shard: partition.shard,
@@ -347,6 +384,9 @@ impl Run {
                 self.end(End::ProcessKill)?;
             } else if !self.stage.node.has_pending() {
                 self.stage.trace.line(format_args!("nothing waits any more"));
+                for client in &self.clients {
+                    client.at_rest(&self.stage)?;
+                }
                 self.stage.time.pass(50_000);
                 return self.write();
             }
@@ -364,12 +404,15 @@ impl Run {
     fn round(&mut self) -> Result<(), Violation> {
         // What upkeep cannot do now it will try again.
         drop(self.stage.node.log.maintain());
+        self.stage.node.answer_door(self.stage.time.moment());
         for shard in self.stage.node.shard_ids() {
             self.stage.node.shard(shard).propose();
             self.note_proposals()?;
             self.write()?;
             self.deliver(shard)?;
         }
-        self.look()
+        self.look()?;
+        self.stage.node.answer_door(self.stage.time.moment());
+        Ok(())
     }
 }

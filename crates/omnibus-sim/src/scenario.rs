@@ -1,6 +1,7 @@
 //! What one seed plays: sizes, crowds and how often what goes wrong. Every seed differs, so
 //! that together they reach what no single mix would.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_broker::BrokerLimits;
@@ -29,8 +30,17 @@ pub(crate) struct Scenario {
     pub(crate) members: u64,
     /// Members of the consumer group.
     pub(crate) consumers: u64,
+    /// Who uses queues, if anybody does.
+    pub(crate) queues: Option<QueueCrowd>,
     pub(crate) faults: FaultRates,
     pub(crate) weights: Weights,
+}
+
+/// Those who use queues.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueCrowd {
+    pub(crate) senders: u64,
+    pub(crate) receivers: u64,
 }
 
 /// Each is once in so many steps; 0 is never.
@@ -43,6 +53,18 @@ pub(crate) struct FaultRates {
     pub(crate) full_disk: u64,
     pub(crate) rot: u64,
     pub(crate) clock_jump: u64,
+}
+
+impl FaultRates {
+    const fn rarer(self, times: u64) -> Self {
+        Self {
+            power_cut: self.power_cut * times,
+            process_kill: self.process_kill * times,
+            write_error: self.write_error * times,
+            full_disk: self.full_disk * times,
+            ..self
+        }
+    }
 }
 
 /// How often the scheduler chooses what.
@@ -62,13 +84,27 @@ impl Scenario {
         Duration::from_millis(self.node.limits.consumer_session_timeout.0)
     }
 
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    /// Every second seed plays queues, with fewer of all others.
+    pub(crate) fn of(seed: u64, random: &mut Random) -> Self {
+        let scenario = Self::draw(random);
+        if seed.is_multiple_of(2) {
+            return scenario;
+        }
+        let crowd = QueueCrowd { senders: random.within(1..=3), receivers: random.within(2..=5) };
+        // Records come far only in a life that lasts.
+        let faults = if random.once_in(2) { scenario.faults } else { scenario.faults.rarer(4) };
+        let weights = Weights { client: scenario.weights.client * 2, deliver: 6, write: 6, ..scenario.weights };
+        Self { producers: random.below(2), faults, weights, queues: Some(crowd), ..scenario }
+    }
+
+    fn draw(random: &mut Random) -> Self {
         Self {
-            node: NodeConfig { log: log_config(random), limits: limits(random) },
+            node: NodeConfig { log: log_config(random), limits: limits(random), clock: Arc::default() },
             steps: random.within(600..=1800),
             producers: random.within(2..=5),
             members: random.within(0..=3),
             consumers: random.within(0..=3),
+            queues: None,
             faults: FaultRates {
                 power_cut: rate(random, 150),
                 process_kill: rate(random, 300),

@@ -3,16 +3,19 @@
 use bytes::Bytes;
 use omnibus_engine::SubmitError;
 use omnibus_engine::error::Fate as AnswerFate;
+use omnibus_engine::queues::Delivery;
 use omnibus_engine::shard::Request;
 use omnibus_io::FaultDisk;
 use omnibus_io::fault::Fault;
 use omnibus_model::outcome::Appended;
-use omnibus_model::{Command, GroupName, Offset, Outcome, ShardId, StreamId};
+use omnibus_model::topic::SharedTopic;
+use omnibus_model::{Command, GroupName, LogIndex, Offset, Outcome, ShardId, StreamId};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::checks::Checks;
-use crate::fact::{Fact, Reading};
+use crate::deed::{Deeds, Undecided};
+use crate::fact::{Delivered, Fact, Reading};
 use crate::node::Node;
 use crate::oracle::{Fate, MessageId, Oracle};
 use crate::random::Random;
@@ -40,6 +43,8 @@ pub(crate) struct Stage {
     pub(crate) oracle: Oracle,
     pub(crate) checks: Checks,
     pub(crate) shadow: Shadow,
+    /// What was done to queues and may still be lost.
+    pub(crate) undecided: Undecided,
     pub(crate) trace: Trace,
     pub(crate) tally: Tally,
 }
@@ -62,6 +67,85 @@ impl Stage {
     /// The rule that does not hold.
     pub(crate) fn see(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         self.checks.see(fact, &self.oracle)
+    }
+
+    /// Tells the checkers, and then the oracle, what a shard has done to queues for good.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub(crate) fn decided(&mut self, shard: ShardId, index: LogIndex) -> Result<(), Violation> {
+        for Deeds { deeds, counts } in self.undecided.take_up_to(shard, index) {
+            for deed in deeds {
+                self.see(&Fact::Done(&deed))?;
+                self.oracle.queues.note(&deed);
+            }
+            for (stream, counts) in counts {
+                self.see(&Fact::Counted { stream, counts })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows all that queues have to the checkers, when nothing is under way.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub(crate) fn list_queues(&mut self) -> Result<(), Violation> {
+        for place in 0..self.node.shards.len() {
+            let broker = self.node.shards[place].broker();
+            if self.tally.clock_jumps == 0 {
+                broker.audit();
+            }
+            let peek = |stream| broker.peek(stream, Offset::ZERO, usize::MAX).into_iter().map(|(offset, _)| offset);
+            let listed: Vec<_> = broker.queues().map(|(stream, _)| (stream, peek(stream).collect())).collect();
+            for (stream, records) in &listed {
+                self.see(&Fact::Listed { stream: *stream, records })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a client was told where its message is.
+    ///
+    /// # Errors
+    /// If it cannot be there.
+    pub(crate) fn sent(&mut self, (stream, offset): (StreamId, Offset), number: u64) -> Result<(), Violation> {
+        self.see(&Fact::Sent { stream, offset, number })?;
+        self.is_message((stream, offset), number);
+        Ok(())
+    }
+
+    /// Notes that a client was given a record.
+    ///
+    /// # Errors
+    /// If it cannot be that one.
+    pub(crate) fn delivered(&mut self, stream: StreamId, delivery: &Delivery) -> Result<(), Violation> {
+        let body = &delivery.message.body;
+        let number = body.first_chunk().map(|number| u64::from_le_bytes(*number));
+        let is_sent = |number: &u64| usize::try_from(*number).is_ok_and(|it| self.oracle.bodies.get(it) == Some(body));
+        let number = number.filter(is_sent);
+        self.see(&Fact::Delivered(Delivered { stream, lease: delivery.lease, number }))?;
+        if let Some(number) = number {
+            self.is_message((stream, delivery.lease.key.offset), number);
+        }
+        Ok(())
+    }
+
+    fn is_message(&mut self, (stream, offset): (StreamId, Offset), number: u64) {
+        let memory = self.oracle.queues.by_stream.get_mut(&stream);
+        if let Some(known) = memory.and_then(|memory| memory.records.get_mut(&offset)) {
+            known.number = Some(number);
+        }
+    }
+
+    /// A queue, if there is one.
+    pub(crate) fn any_queue(&mut self) -> Option<SharedTopic> {
+        let queues = self.queues();
+        self.random.pick(&queues).cloned()
+    }
+
+    pub(crate) fn queues(&self) -> Vec<SharedTopic> {
+        self.node.catalog.topics().into_iter().filter(|topic| topic.queue.is_some()).collect()
     }
 
     /// Puts a command to a shard; `None` if it has no room now.
@@ -146,7 +230,8 @@ impl Stage {
     /// A live stream with its shard and bounds, if there is one.
     pub(crate) fn any_stream(&mut self) -> Option<(StreamId, ShardId)> {
         let topics = self.node.catalog.topics();
-        let partitions: Vec<_> = topics.iter().flat_map(|topic| &topic.partitions).collect();
+        let plain = topics.iter().filter(|topic| topic.queue.is_none());
+        let partitions: Vec<_> = plain.flat_map(|topic| &topic.partitions).collect();
         self.random.pick(&partitions).map(|partition| (partition.stream, partition.shard))
     }
 

@@ -25,6 +25,9 @@ counts! {
     acknowledged: "acks",
     refused: "refused",
     reads: "reads",
+    /// Records that clients of queues were given, and those they were told are done.
+    receives: "receives",
+    accepted: "accepted",
     checkpoints: "checkpoints",
     trims: "trims",
     compactions: "compactions",

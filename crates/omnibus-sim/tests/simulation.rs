@@ -1,6 +1,6 @@
 //! A few seeds of everything; CI plays more.
 
-use omnibus_io::Bug;
+use omnibus_model::Bug;
 use omnibus_sim::{Campaign, Keep, Options, hunt, play};
 
 const OPTIONS: Options = Options { bug: None, keep: Keep::Digest };

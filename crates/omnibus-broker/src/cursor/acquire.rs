@@ -3,7 +3,7 @@
 use omnibus_model::command::Acquire;
 use omnibus_model::outcome::{Acquired, Applied};
 use omnibus_model::queue::{DeadLetterCause, Lease, LeaseKey};
-use omnibus_model::{GroupHash, LeaseEpoch, Offset, Outcome, Refusal, Timestamp};
+use omnibus_model::{Bug, GroupHash, LeaseEpoch, Offset, Outcome, Refusal, Timestamp, planted};
 
 use super::{Cursor, Place, Record};
 
@@ -102,7 +102,8 @@ impl Cursor {
 
     /// Takes one record of a tenant; of a group that is in order, as many as follow each other.
     fn take_group(&mut self, grant: &mut Grant<'_>, group: GroupHash) {
-        let barrier = self.groups.barrier(group);
+        let forgotten = planted(Bug::BarrierForgotten);
+        let barrier = if forgotten { Offset(u64::MAX) } else { self.groups.barrier(group) };
         while let Some(offset) = self.groups.pop(group, barrier) {
             let record = self.records.remove(&offset).unwrap_or(Record::fresh(offset, Some(group)));
             self.deliver(grant, offset, record);
@@ -116,7 +117,7 @@ impl Cursor {
     /// Leases a record that was taken, unless it has been delivered too often or for too long.
     fn deliver(&mut self, grant: &mut Grant<'_>, offset: Offset, record: Record) {
         let worn_out = self.config.deliveries_max.is_some_and(|max| record.delivery_count >= max);
-        let over = self.expiries.is_over(grant.now, offset);
+        let over = self.expiries.is_over(grant.now, offset) && !planted(Bug::ExpiryUnread);
         if worn_out || over {
             let cause = if over { DeadLetterCause::Expired } else { DeadLetterCause::Exhausted };
             self.die(grant.now, offset, record, cause);
@@ -165,7 +166,11 @@ impl Cursor {
             Place::Leased { holder, .. } => holder,
             Place::Ready { .. } | Place::Delayed { .. } | Place::Dying { .. } => None,
         };
-        self.put_leased(offset, Record { place: Place::Leased { until, holder }, ..record });
+        let place = match record.place {
+            Place::Leased { .. } if planted(Bug::ExtensionNotKept) => record.place,
+            _ => Place::Leased { until, holder },
+        };
+        self.put_leased(offset, Record { place, ..record });
         if let Some(group) = record.group {
             self.groups.list(group, self.leased);
         }

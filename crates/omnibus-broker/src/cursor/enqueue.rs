@@ -3,7 +3,7 @@
 use omnibus_model::command::Enqueue;
 use omnibus_model::queue::Envelope;
 use omnibus_model::refusal::Limited;
-use omnibus_model::{Offset, Refusal, Timestamp};
+use omnibus_model::{Bug, Offset, Refusal, Timestamp, planted};
 
 use super::delays::Soon;
 use super::{Cursor, Record};
@@ -66,7 +66,9 @@ impl Cursor {
     pub(crate) fn enqueued(&mut self, now: Timestamp, offset: Offset, enqueue: &Enqueue) {
         let open = self.grow(offset, 1);
         let envelope = &enqueue.envelope;
-        if let Some(id) = envelope.dedup {
+        if let Some(id) = envelope.dedup
+            && (open || !planted(Bug::DedupBehindHorizon))
+        {
             self.repeats.note_sent(id, offset, now.plus(self.config.dedup_window));
         }
         if let Some(origin) = enqueue.origin {

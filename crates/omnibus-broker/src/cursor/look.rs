@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::queue::{Dying, Holding, Move, Origin, QueueCounts, RecordState};
-use omnibus_model::{Offset, Timestamp};
+use omnibus_model::{Bug, Offset, Timestamp, planted};
 
 use super::{Cursor, Place, Record};
 
@@ -30,7 +30,10 @@ impl Cursor {
 
     /// The first record that is not gone; all before it may be forgotten.
     pub(crate) fn floor(&self) -> Offset {
-        let known = self.records.keys().next().copied();
+        let kept = |(_, record): &(&Offset, &Record)| {
+            !(planted(Bug::FloorPastLeases) && matches!(record.place, Place::Leased { .. }))
+        };
+        let known = self.records.iter().find(kept).map(|(offset, _)| *offset);
         let maturing = self.maturing.front().map(|(_, offset, _)| *offset);
         let firsts = [known, self.delays.first(), maturing, self.groups.first_waiting()];
         firsts.into_iter().flatten().fold(self.next, Offset::min)

@@ -4,7 +4,7 @@ use omnibus_model::outcome::Applied;
 use omnibus_model::queue::{
     DeadLetterCause, Delivery, LateHolders, LeaseKey, LeaseRefusal, MoveState, Origin, Settlement,
 };
-use omnibus_model::{HolderId, LeaseEpoch, Millis, Offset, Outcome, Timestamp};
+use omnibus_model::{Bug, HolderId, LeaseEpoch, Millis, Offset, Outcome, Timestamp, planted};
 
 use super::{Cursor, Place, Record};
 
@@ -21,7 +21,7 @@ impl Cursor {
         let before = self.epochs_and_deadlines(leases);
         let extend = |(key, span): &(LeaseKey, Millis)| self.extend_one(now, *key, *span);
         let results: Vec<Result<Timestamp, LeaseRefusal>> = leases.iter().map(extend).collect();
-        let changed = before != self.epochs_and_deadlines(leases);
+        let changed = before != self.epochs_and_deadlines(leases) && !planted(Bug::ExtensionUnlogged);
         Applied { outcome: Outcome::Extended { results }, changed }
     }
 
@@ -70,7 +70,8 @@ impl Cursor {
         match settlement {
             Settlement::Accept => {
                 self.forget(key.offset, record.group);
-                self.tallies.settled += 1;
+                let late = !matches!(record.place, Place::Leased { .. });
+                self.tallies.settled += u64::from(!(late && planted(Bug::LateAcceptUntallied)));
             }
             Settlement::Release { delay, delivery } => self.give_back(now, key.offset, record, (delay, delivery)),
             Settlement::Reject => self.die(now, key.offset, record, DeadLetterCause::Rejected),
@@ -97,7 +98,7 @@ impl Cursor {
             // It is not in the queue any more.
             Place::Dying { .. } => Err(LeaseRefusal::AlreadySettled),
             _ if record.epoch == LeaseEpoch(0) => Err(LeaseRefusal::Unknown),
-            Place::Leased { .. } if record.epoch == key.epoch => Ok(()),
+            Place::Leased { .. } if record.epoch == key.epoch || planted(Bug::FormerHolderHeard) => Ok(()),
             Place::Leased { .. } => Err(LeaseRefusal::Lost { current: Some(record.epoch) }),
             Place::Ready { .. } if record.epoch == key.epoch && late => Ok(()),
             Place::Ready { .. } | Place::Delayed { .. } => Err(LeaseRefusal::Lost { current: None }),

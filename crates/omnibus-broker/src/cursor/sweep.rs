@@ -3,7 +3,7 @@
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::outcome::Applied;
 use omnibus_model::queue::{DeadLetterCause, DeadLetters, History, RecordState};
-use omnibus_model::{Offset, Outcome, Refusal, Timestamp};
+use omnibus_model::{Bug, Offset, Outcome, Refusal, Timestamp, planted};
 
 use super::delays::{Delays, Expiries};
 use super::index::GroupIndex;
@@ -34,7 +34,9 @@ impl Cursor {
         self.delays = Delays::default();
         self.expiries = Expiries::default();
         self.maturing.clear();
-        self.groups = GroupIndex::new(self.config.order);
+        if !planted(Bug::PurgeSparesGroups) {
+            self.groups = GroupIndex::new(self.config.order);
+        }
         self.holders.clear();
         (self.leased, self.delayed, self.grouped) = (0, 0, 0);
         (self.next, self.horizon) = (self.end, self.end);

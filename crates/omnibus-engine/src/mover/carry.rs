@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use omnibus_model::queue::{Dying, Move, Origin};
 use omnibus_model::topic::Partition;
-use omnibus_model::{Command, Offset, ShardId, StreamId};
+use omnibus_model::{Bug, Command, Offset, ShardId, StreamId, planted};
 
 use super::MoveError;
 use super::plan::{Parcel, Source};
@@ -70,6 +70,9 @@ async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Res
                 Ok(_) => moved.push(origin),
                 Err(refusal) => failure = Some(refusal.into()),
             }
+        }
+        if planted(Bug::OriginForgottenFirst) {
+            forget(engine, target, &moved).await?;
         }
         bury(engine, queue, moved.iter().map(|origin| origin.offset)).await?;
         forget(engine, target, &moved).await?;

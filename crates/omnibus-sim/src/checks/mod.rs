@@ -2,25 +2,33 @@
 //! rule does not hold.
 
 mod acknowledged_is_kept;
+mod answers_are_history;
 mod bytes_are_as_written;
 mod clean_end_leaves_nothing;
 mod committed_offsets_stay;
 mod compacted_stays_gone;
+mod counts_add_up;
+mod dead_letters_arrive_once;
 mod deleted_stays_deleted;
 mod deleted_topics_are_forgotten;
+mod deliveries_are_counted;
 mod everything_is_answered;
 mod generations_grow;
 mod identities_are_fresh;
 mod nothing_after_a_failed_write;
+mod nothing_early_or_late;
 mod nothing_twice;
 mod offsets_are_dense;
+mod one_holder_each;
 mod one_owner_each;
 mod offsets_are_fresh;
 mod only_committed_is_read;
 mod reads_go_on;
+mod records_are_kept;
 mod replay_has_no_gap;
 mod replay_repeats_history;
 mod rot_is_told;
+mod sent_once;
 mod streams_begin_where_trimmed;
 
 use std::fmt::Debug;
@@ -71,6 +79,14 @@ impl Default for Checks {
                 Box::new(replay_has_no_gap::ReplayHasNoGap::default()),
                 Box::new(nothing_after_a_failed_write::NothingAfterAFailedWrite::default()),
                 Box::new(rot_is_told::RotIsTold),
+                Box::new(counts_add_up::CountsAddUp),
+                Box::new(one_holder_each::OneHolderEach),
+                Box::new(records_are_kept::RecordsAreKept),
+                Box::new(answers_are_history::AnswersAreHistory),
+                Box::new(sent_once::SentOnce),
+                Box::new(dead_letters_arrive_once::DeadLettersArriveOnce),
+                Box::new(nothing_early_or_late::NothingEarlyOrLate),
+                Box::new(deliveries_are_counted::DeliveriesAreCounted),
                 Box::new(everything_is_answered::EverythingIsAnswered),
             ],
         }

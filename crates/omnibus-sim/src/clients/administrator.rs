@@ -49,7 +49,9 @@ impl Client for Administrator {
         let mut topics = stage.node.catalog.topics();
         let present = topics.len();
         topics.retain(|topic| topic.name.as_str() != KEPT_TOPIC);
-        if topics.len() == present {
+        let created = topics.len() < present;
+        topics.retain(|topic| topic.queue.is_none());
+        if !created {
             self.create(stage, KEPT_TOPIC);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 //! A bug is one `if planted(Bug::…)` at the spot where a careless change would put it. In
 //! production [`planted`] is the constant `false`, and the compiler removes the bug; only a
 //! debug build with the feature `planted-bugs`, which the simulator asks for, has them.
-//! See `docs/adr/0050-planted-bugs.md`.
+//! See `docs/adr/0050-planted-bugs.md` and 0051.
 
 /// The bugs that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,41 @@ pub enum Bug {
     TopicRemembered,
     /// A topic's name is free before everybody has forgotten who had it.
     NameFreeEarly,
+    /// A receive goes on in a group past a record of it that is held.
+    BarrierForgotten,
+    /// A record that comes back delayed holds up nobody behind it.
+    DelayFreesGroup,
+    /// Whoever once held a record may settle it while another does.
+    FormerHolderHeard,
+    /// An extension is answered and not kept.
+    ExtensionNotKept,
+    /// A record whose lease runs out is as if it had never been delivered.
+    CountForgotten,
+    /// Delays are known to the second only, rounded down.
+    DelayRounded,
+    /// A record is delivered although its time is over, if no tick came before.
+    ExpiryUnread,
+    /// A record that a full queue did not look at leaves no deduplication id.
+    DedupBehindHorizon,
+    /// A queue that looks on looks again at what it looked at before its turn.
+    AdmittedTwice,
+    /// What is out on lease is no reason to keep a record.
+    FloorPastLeases,
+    /// A record that is settled after its lease has run out is not counted.
+    LateAcceptUntallied,
+    /// A purge forgets the records that wait in groups, and leaves them there.
+    PurgeSparesGroups,
+    /// An extension counts as no change, so the log does not have it.
+    ExtensionUnlogged,
+    /// Those who wait are not looked after when a lease or a delay ends.
+    ReceiverForgotten,
+    /// A queue forgets where a record came from before that is buried there.
+    OriginForgottenFirst,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 38] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -82,6 +112,21 @@ impl Bug {
         Self::AnswerBeforeCommit,
         Self::TopicRemembered,
         Self::NameFreeEarly,
+        Self::BarrierForgotten,
+        Self::DelayFreesGroup,
+        Self::FormerHolderHeard,
+        Self::ExtensionNotKept,
+        Self::CountForgotten,
+        Self::DelayRounded,
+        Self::ExpiryUnread,
+        Self::DedupBehindHorizon,
+        Self::AdmittedTwice,
+        Self::FloorPastLeases,
+        Self::LateAcceptUntallied,
+        Self::PurgeSparesGroups,
+        Self::ExtensionUnlogged,
+        Self::ReceiverForgotten,
+        Self::OriginForgottenFirst,
     ];
 
     /// The name on a command line.
@@ -111,6 +156,21 @@ impl Bug {
             Self::AnswerBeforeCommit => "answer-before-commit",
             Self::TopicRemembered => "topic-remembered",
             Self::NameFreeEarly => "name-free-early",
+            Self::BarrierForgotten => "barrier-forgotten",
+            Self::DelayFreesGroup => "delay-frees-group",
+            Self::FormerHolderHeard => "former-holder-heard",
+            Self::ExtensionNotKept => "extension-not-kept",
+            Self::CountForgotten => "count-forgotten",
+            Self::DelayRounded => "delay-rounded",
+            Self::ExpiryUnread => "expiry-unread",
+            Self::DedupBehindHorizon => "dedup-behind-horizon",
+            Self::AdmittedTwice => "admitted-twice",
+            Self::FloorPastLeases => "floor-past-leases",
+            Self::LateAcceptUntallied => "late-accept-untallied",
+            Self::PurgeSparesGroups => "purge-spares-groups",
+            Self::ExtensionUnlogged => "extension-unlogged",
+            Self::ReceiverForgotten => "receiver-forgotten",
+            Self::OriginForgottenFirst => "origin-forgotten-first",
         }
     }
 }
