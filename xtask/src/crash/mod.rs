@@ -2,6 +2,7 @@
 
 mod full_disk;
 mod power_cut;
+mod queues;
 mod figures;
 mod image;
 mod wal;
@@ -25,6 +26,8 @@ use wal::Wal;
 /// What CI affords.
 pub(crate) const SUITE: Suite =
     Suite { name: "crash", run: || kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }) };
+pub(crate) const QUEUES: Suite =
+    Suite { name: "crash queues", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }) };
 /// What needs a machine that lets us mount file systems.
 pub(crate) const FULL_DISK: Suite = Suite { name: "full disk", run: full_disk::run };
 pub(crate) const POWER_CUT: Suite = Suite { name: "power cut", run: || power_cut::run(10, None) };
@@ -52,6 +55,9 @@ pub(crate) struct CrashArgs {
     /// Cuts the power of a real file system instead.
     #[arg(long, conflicts_with = "full_disk")]
     power_cut: bool,
+    /// Kills it under queues, too.
+    #[arg(long, conflicts_with_all = ["full_disk", "power_cut"])]
+    queues: bool,
     /// Where to write the figures as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -85,6 +91,7 @@ pub(crate) fn run(args: &CrashArgs) -> Result<Tally> {
     match args {
         CrashArgs { full_disk: true, .. } => full_disk::run(),
         CrashArgs { power_cut: true, rounds, json, .. } => power_cut::run(*rounds, json.as_deref()),
+        CrashArgs { queues: true, .. } => queues::kill(args),
         args => kill(args),
     }
 }
