@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use omnibus_io::{Access, DiskFile, Durability, OpenMode};
-use omnibus_model::{Offset, ShardId, StreamId, Timestamp};
+use omnibus_model::{Bug, Offset, ShardId, StreamId, Timestamp, planted};
 
 use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::error::{Action, LogError};
@@ -124,7 +124,11 @@ impl<'shared> PackWriter<'shared> {
         let position = self.room_for(row.stored_bytes())?;
         let body = self.bodies.get_mut(&key).expect("it was just put there");
         body.rows.push(self.rows.len());
-        let reference = Reference { distance: position - body.position, crc: own.body_crc }.encode();
+        let mut distance = position - body.position;
+        if planted(Bug::ReferenceNotRenewed) {
+            distance = row.position - own.body;
+        }
+        let reference = Reference { distance, crc: own.body_crc }.encode();
         let crc = crc32c::crc32c_append(crc32c::crc32c(&reference), &own.prefix);
         let stored_bytes = reference.len() + own.prefix.len();
         self.push_row(Row::sharing(row.batch_position(), stored_bytes, sharing, crc).at(position));

@@ -84,11 +84,15 @@ pub enum Bug {
     ReceiverForgotten,
     /// A queue forgets where a record came from before that is buried there.
     OriginForgottenFirst,
+    /// A target that does not get a message shifts what the others of the fan-out get.
+    FanOutShifted,
+    /// A record that shares its body refers in a pack to where the body was before.
+    ReferenceNotRenewed,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -127,6 +131,8 @@ impl Bug {
         Self::ExtensionUnlogged,
         Self::ReceiverForgotten,
         Self::OriginForgottenFirst,
+        Self::FanOutShifted,
+        Self::ReferenceNotRenewed,
     ];
 
     /// The name on a command line.
@@ -171,6 +177,8 @@ impl Bug {
             Self::ExtensionUnlogged => "extension-unlogged",
             Self::ReceiverForgotten => "receiver-forgotten",
             Self::OriginForgottenFirst => "origin-forgotten-first",
+            Self::FanOutShifted => "fan-out-shifted",
+            Self::ReferenceNotRenewed => "reference-not-renewed",
         }
     }
 }

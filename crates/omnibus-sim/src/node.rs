@@ -159,6 +159,7 @@ impl Node {
         let bytes = match &request {
             Request::Append(appending) => appending.payload.len(),
             Request::Enqueue(enqueueing) => enqueueing.bytes(),
+            Request::FanOut(fanning_out) => fanning_out.bytes(),
             _ => 0,
         };
         let shard = self.shard(shard);

@@ -3,7 +3,7 @@
 use omnibus_log::{ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch, Rest, Room};
 use omnibus_model::command::{FanOut, Target};
 use omnibus_model::outcome::Appended;
-use omnibus_model::{Command, Outcome, Refusal};
+use omnibus_model::{Bug, Command, Outcome, Refusal, planted};
 use omnibus_record::SharedMessage;
 
 use super::queues::EnqueueReply;
@@ -54,9 +54,7 @@ impl Shard {
         let (Command::FanOut(fan_out), Outcome::FannedOut { results }) = (&command, outcome) else {
             unreachable!("a fan-out ended otherwise");
         };
-        let appended = results.iter().map(|result| result.as_ref().ok().filter(|appended| !appended.duplicate));
-        let takers: Vec<(&Target, &Appended)> =
-            fan_out.targets.iter().zip(appended).filter_map(|(target, appended)| Some((target, appended?))).collect();
+        let takers = takers(&fan_out.targets, &results);
         // Who gets it alone shares with nobody.
         let rest = match takers.len() {
             0 | 1 => Rest::Own(message.rest().clone()),
@@ -78,4 +76,16 @@ impl Shard {
         }
         Ok(results)
     }
+}
+
+/// The targets that a message was appended to, and where.
+fn takers<'fan_out>(
+    targets: &'fan_out [Target],
+    results: &'fan_out [Result<Appended, Refusal>],
+) -> Vec<(&'fan_out Target, &'fan_out Appended)> {
+    let appended = results.iter().map(|result| result.as_ref().ok().filter(|appended| !appended.duplicate));
+    if planted(Bug::FanOutShifted) {
+        return targets.iter().zip(appended.flatten()).collect();
+    }
+    targets.iter().zip(appended).filter_map(|(target, appended)| Some((target, appended?))).collect()
 }

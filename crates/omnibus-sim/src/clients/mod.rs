@@ -9,6 +9,7 @@ mod member;
 mod plain_producer;
 pub(crate) mod queue_config;
 mod queue_keeper;
+mod queue_publisher;
 mod queue_receiver;
 mod queue_sender;
 pub(crate) mod queue_steward;
@@ -78,6 +79,7 @@ fn add_users_of_groups(crowd: &mut Vec<Box<dyn Client>>, scenario: &Scenario) {
 fn add_users_of_queues(crowd: &mut Vec<Box<dyn Client>>, queues: QueueCrowd) {
     crowd.push(Box::new(queue_keeper::QueueKeeper::default()));
     crowd.push(Box::new(queue_steward::QueueSteward::default()));
+    crowd.push(Box::new(queue_publisher::QueuePublisher::default()));
     let sender = |_| Box::new(queue_sender::QueueSender::default()) as Box<dyn Client>;
     crowd.extend((0..queues.senders).map(sender));
     let receiver = |number| Box::new(queue_receiver::QueueReceiver::new(number)) as Box<dyn Client>;

@@ -117,21 +117,31 @@ impl QueueSender {
 
 /// A message that nobody else sends, of a kind that the queue takes.
 fn draw(stage: &mut Stage, topic: &SharedTopic) -> Sent {
+    let number = draw_body(stage);
+    Sent { number, envelope: draw_envelope(stage, topic, number) }
+}
+
+/// Makes a body that nobody else sends; returns its number.
+pub(super) fn draw_body(stage: &mut Stage) -> u64 {
     let number = stage.oracle.bodies.len() as u64;
     let bytes_max = if stage.random.once_in(30) { 9_000 } else { 200 };
     let length = usize::try_from(stage.random.below(bytes_max)).expect("a few thousand");
     let mut body = number.to_le_bytes().to_vec();
     body.extend(stage.random.bytes(length));
     stage.oracle.bodies.push(Bytes::from(body));
+    number
+}
+
+/// An envelope of a kind that the queue takes.
+pub(super) fn draw_envelope(stage: &mut Stage, topic: &SharedTopic, number: u64) -> Envelope {
     let now = stage.time.moment().wall;
     let ordered = topic.queue.as_ref().is_some_and(|queue| queue.config.cursor.order == DeliveryOrder::Ordered);
     let random = &mut stage.random;
-    let envelope = Envelope {
+    Envelope {
         deliver_at: (!ordered && random.once_in(4)).then(|| now.plus(Millis(random.within(10..=500)))),
         expires_at: random.once_in(12).then(|| now.plus(Millis(random.within(20..=800)))),
         group: (ordered || random.once_in(3)).then(|| GroupHash(random.below(3))),
         dedup: random.once_in(2).then(|| DedupHash(u128::from(number))),
         priority: 0,
-    };
-    Sent { number, envelope }
+    }
 }
