@@ -1,7 +1,10 @@
 """boto3, as a client of SNS."""
 
+import http.server
 import json
+import threading
 import urllib.request
+from queue import SimpleQueue
 
 import boto3
 
@@ -253,6 +256,67 @@ def subscription_attributes(endpoint):
     error = refused(lambda: queue.subscribe(sns, arn, RawMessageDelivery="false"), "another form")
     equal(isinstance(error, sns.exceptions.InvalidParameterException), True, f"{error!r}")
     refused(lambda: sns.subscribe(TopicArn=arn, Protocol="sms", Endpoint="+123456"), "a text message")
+
+
+class HttpEndpoint:
+    """A server that keeps what it is told, and fails as often as it was told to."""
+
+    def __init__(self):
+        self.told, self.failures = SimpleQueue(), 0
+        endpoint = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                fails = endpoint.failures > 0
+                endpoint.failures -= fails
+                self.send_response(503 if fails else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                endpoint.told.put((self.headers, body))
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/told"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def next(self, kind):
+        headers, body = self.told.get(timeout=30)
+        equal(headers["x-amz-sns-message-type"], kind, "the kind of message")
+        return headers, body
+
+
+def http_endpoint(endpoint):
+    sns, server = client(endpoint), HttpEndpoint()
+    arn = topic(sns)
+    policy = {"healthyRetryPolicy": {"numRetries": 1, "numNoDelayRetries": 1}}
+    attributes = {"DeliveryPolicy": json.dumps(policy)}
+    wanted = {"TopicArn": arn, "Protocol": "http", "Endpoint": server.url, "Attributes": attributes}
+    equal(sns.subscribe(**wanted)["SubscriptionArn"], "pending confirmation", "the ARN")
+    _, question = server.next("SubscriptionConfirmation")
+    with urllib.request.urlopen(json.loads(question)["SubscribeURL"]) as answer:
+        equal(answer.status, 200, "the confirmation")
+    token = json.loads(question)["Token"]
+    subscription = sns.confirm_subscription(TopicArn=arn, Token=token)["SubscriptionArn"]
+    published = sns.publish(TopicArn=arn, Message="spring", Subject="season")
+    headers, body = server.next("Notification")
+    notification = json.loads(body)
+    equal((notification["Message"], notification["Subject"]), ("spring", "season"), "the notification")
+    equal(headers["x-amz-sns-message-id"], published["MessageId"], "the id")
+    equal(headers["x-amz-sns-subscription-arn"], subscription, "the subscription")
+    raw = {"AttributeName": "RawMessageDelivery", "AttributeValue": "true"}
+    sns.set_subscription_attributes(SubscriptionArn=subscription, **raw)
+    server.failures = 1
+    sns.publish(TopicArn=arn, Message="again")
+    for _ in range(2):
+        headers, body = server.next("Notification")
+        equal((headers["x-amz-sns-rawdelivery"], body), ("true", "again"), "the raw message")
+    with urllib.request.urlopen(notification["UnsubscribeURL"]) as answer:
+        equal(answer.status, 200, "the end")
+    equal(sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"], [], "subscriptions")
+    server.server.shutdown()
 
 
 def unsubscribe(endpoint):

@@ -19,7 +19,7 @@ const TABLE: [(&str, &[&str]); 14] = [
     ("engine", &["model", "io", "record", "broker", "log", "replication"]),
     ("kafka", &["model", "record", "engine"]),
     ("amqp", &["model", "engine"]),
-    ("sqs", &["model", "record", "engine"]),
+    ("sqs", &["model", "record", "engine", "webhook"]),
     ("redis", &["model", "engine"]),
     ("admin", &["model", "record", "engine", "admin-api"]),
 ];

@@ -11,6 +11,7 @@ pub mod session;
 pub mod client;
 mod budget;
 mod patterns;
+mod listed;
 mod configs;
 mod errors;
 pub mod wire;

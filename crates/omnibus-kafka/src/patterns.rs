@@ -9,6 +9,8 @@ use omnibus_model::group::TopicShape;
 use omnibus_model::topic::Topic;
 use regex::{Regex, RegexBuilder};
 
+use crate::listed;
+
 /// The most memory that a compiled pattern may take.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
@@ -47,7 +49,7 @@ impl Patterns {
             Some(matched) => matched.pattern,
             None => compile(pattern)?,
         };
-        let all = catalog.topics().into_iter();
+        let all = listed::topics(catalog).into_iter();
         let topics: Arc<[_]> =
             all.filter(|topic| compiled.is_match(topic.name.as_str())).map(|topic| shape(&topic)).collect();
         let mut known = self.lock();

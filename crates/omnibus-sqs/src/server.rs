@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_engine::Engine;
+use omnibus_engine::push::Pusher;
+use omnibus_webhook::Poster;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -13,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::connection;
 use crate::door::Door;
 use crate::settings::Settings;
+use crate::topics::push::HttpPusher;
 
 /// How long requests that are being answered may take once the door closes.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -42,6 +45,12 @@ impl Server {
         let address = listener.local_addr()?;
         self.listeners.push(listener);
         Ok(address)
+    }
+
+    /// What carries messages to those who subscribed by HTTP.
+    #[must_use]
+    pub fn pusher(&self, poster: Poster) -> Arc<dyn Pusher> {
+        Arc::new(HttpPusher { door: Arc::clone(&self.door), poster: Arc::new(poster) })
     }
 
     /// Serves until `shutdown` says true, then lets requests finish for a short while.

@@ -90,6 +90,14 @@ impl Poster {
         Ok(Self { settings, tls, pool: Pool::default() })
     }
 
+    /// Checks that a URL can be called, as far as it says so itself.
+    ///
+    /// # Errors
+    /// [`PostError::Url`].
+    pub fn check(url: &str) -> Result<(), PostError> {
+        Target::read(url).map(drop)
+    }
+
     /// Posts, and reads the answer.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use omnibus_model::topic::{SharedTopic, Topic};
 
 use super::Context;
+use crate::listed;
 use crate::wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use crate::wire::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -18,7 +19,7 @@ pub(super) async fn handle(
     _version: i16,
 ) -> DescribeLogDirsResponse {
     let topics = match request.topics {
-        None => context.engine.catalog().topics().iter().map(|topic| every_partition(context, topic)).collect(),
+        None => listed::topics(context.engine.catalog()).iter().map(|topic| every_partition(context, topic)).collect(),
         Some(wanted) => wanted.iter().filter_map(|wanted| wanted_partitions(context, wanted)).collect(),
     };
     let result = DescribeLogDirsResult {

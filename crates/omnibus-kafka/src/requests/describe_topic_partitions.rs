@@ -7,6 +7,7 @@ use omnibus_model::topic::Topic;
 use super::Context;
 use super::create_topics::topic_name;
 use super::metadata::TOPIC_OPERATIONS;
+use crate::listed;
 use crate::wire::messages::describe_topic_partitions_request::{Cursor as From, DescribeTopicPartitionsRequest};
 use crate::wire::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition as Partition,
@@ -58,7 +59,7 @@ pub(super) async fn handle(
 /// The wanted topics in alphabetical order, from the cursor on.
 fn names(context: &Context, request: &DescribeTopicPartitionsRequest) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = if request.topics.is_empty() {
-        context.engine.catalog().topics().iter().map(|topic| topic.name.as_str().to_owned()).collect()
+        listed::topics(context.engine.catalog()).iter().map(|topic| topic.name.as_str().to_owned()).collect()
     } else {
         request.topics.iter().map(|topic| topic.name.to_string()).collect()
     };

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::resource::{BROKER, GROUP, TOPIC};
+use crate::listed;
 use crate::wire::ErrorCode;
 use crate::wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use crate::wire::messages::list_config_resources_response::{ConfigResource, ListConfigResourcesResponse};
@@ -36,7 +37,7 @@ pub(super) async fn handle(
         config_resources.extend(groups.map(|resource_name| ConfigResource { resource_name, resource_type: GROUP }));
     }
     if is_wanted(TOPIC) {
-        let topics = context.engine.catalog().topics();
+        let topics = listed::topics(context.engine.catalog());
         let topics = topics.iter().map(|topic| topic.name.as_str().into());
         config_resources.extend(topics.map(|resource_name| ConfigResource { resource_name, resource_type: TOPIC }));
     }

@@ -7,6 +7,7 @@ use omnibus_model::{Refusal, TopicId, TopicName};
 
 use super::Context;
 use crate::errors::submit_error;
+use crate::listed;
 use crate::wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use crate::wire::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -28,7 +29,9 @@ enum Wanted {
 pub(super) async fn handle(context: &Context, request: MetadataRequest, version: i16) -> MetadataResponse {
     let mut topics = Vec::new();
     match wanted(&request, version) {
-        Wanted::All => topics.extend(context.engine.catalog().topics().iter().map(|topic| found(context, topic))),
+        Wanted::All => {
+            topics.extend(listed::topics(context.engine.catalog()).iter().map(|topic| found(context, topic)))
+        }
         Wanted::These(these) => {
             for topic in these {
                 topics.push(look_up(context, topic, may_create(&request, version)).await);

@@ -1,5 +1,6 @@
 //! Requests over a connection in memory, to an engine on a disk in memory.
 
+mod http;
 mod sns;
 
 use std::sync::Arc;

@@ -47,7 +47,8 @@ pub(crate) async fn receive(call: &Call) -> Result<Answer, ApiError> {
         let keys = received.iter().map(|received| (received.lease.key, Millis(0))).collect();
         drop(call.door.extend(&queue, keys).await?);
     }
-    let key = envelope::key_for(call, received.iter().filter_map(|received| received.wrapped.as_ref())).await?;
+    let wrapped = received.iter().filter_map(|received| received.wrapped.as_ref());
+    let key = envelope::key_for(&call.door, wrapped.map(|wrapped| &wrapped.native)).await?;
     let show = |received| shown(call, &queue, received, (&wanted, key.as_deref()));
     let messages = received.into_iter().map(show).collect();
     call.answer(&ReceiveMessageResult { messages })

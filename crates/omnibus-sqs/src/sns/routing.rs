@@ -16,8 +16,15 @@ pub(crate) const RAW: &str = "RawMessageDelivery";
 pub(crate) const FILTER: &str = "FilterPolicy";
 pub(crate) const FILTER_SCOPE: &str = "FilterPolicyScope";
 pub(crate) const REDRIVE: &str = "RedrivePolicy";
+pub(crate) const DELIVERY_POLICY: &str = "DeliveryPolicy";
 /// There until the endpoint has confirmed: the token that it must know.
 pub(crate) const PENDING: &str = "PendingToken";
+/// The token, once the endpoint has confirmed.
+pub(crate) const CONFIRMED: &str = "ConfirmedToken";
+/// Whether only the subscription's owner may end it.
+pub(crate) const AUTHENTICATED: &str = "ConfirmationWasAuthenticated";
+/// Where an endpoint that is told by HTTP comes back to: what the subscriber called.
+pub(crate) const BASE_URL: &str = "BaseUrl";
 
 /// Topics whose routes are kept at hand.
 const TOPICS_MAX: usize = 4_096;
@@ -138,6 +145,12 @@ impl Routes {
     }
 }
 
+/// The ARN of the queue for what cannot be delivered.
+pub(crate) fn dead_letters_to(config: &BindingConfig) -> Option<String> {
+    let policy: serde_json::Value = serde_json::from_str(config.attributes.get(REDRIVE)?).ok()?;
+    Some(policy.get("deadLetterTargetArn")?.as_str()?.to_owned())
+}
+
 fn route(binding: &Binding) -> Option<Route> {
     let attribute = |name: &str| binding.config.attributes.get(name).map(String::as_str);
     if is_pending(binding) {
@@ -145,10 +158,9 @@ fn route(binding: &Binding) -> Option<Route> {
     }
     let queue = match &binding.target {
         BindingTarget::Queue(queue) => queue.clone(),
-        BindingTarget::Push { .. } => return None,
+        BindingTarget::Push { .. } => binding.id.push_queue(),
     };
     let form = if attribute(RAW) == Some("true") { SnsForm::Raw } else { SnsForm::Envelope };
-    let redrive = attribute(REDRIVE).and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    let dead_letters_to = redrive.and_then(|policy| Some(policy.get("deadLetterTargetArn")?.as_str()?.to_owned()));
+    let dead_letters_to = dead_letters_to(&binding.config);
     Some(Route { binding: binding.id, protocol: Protocol::of(attribute(PROTOCOL)?)?, form, queue, dead_letters_to })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use omnibus_engine::SubmitError;
 use omnibus_engine::fan_out::Target;
+use omnibus_model::exchange::BindingId;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::Envelope;
 use omnibus_model::topic::{Partition, SharedTopic};
@@ -76,6 +77,38 @@ pub(crate) async fn publish(
     Ok(Published { id: Uuid::from_u128(native.id), sequence })
 }
 
+/// Asks an endpoint that is told by HTTP whether it wants to be: a message for none of the topic's
+/// subscriptions, in the queue of the binding.
+pub(crate) async fn ask(door: &Door, topic: &Topic, binding: BindingId) -> Result<(), ApiError> {
+    let native = SnsNative {
+        id: door.uuid().as_u128(),
+        published_at: door.engine.now(),
+        topic: topic.arn.text().into(),
+        signing: signing(topic),
+        ..SnsNative::default()
+    };
+    let text = format!(
+        "You have chosen to subscribe to the topic {}.\nTo confirm the subscription, visit the SubscribeURL included in \
+         this message.",
+        native.topic
+    );
+    let queue = door.engine.catalog().topic(binding.push_queue().as_str());
+    let queue = queue.and_then(|queue| queue.partitions.first().copied());
+    // Somebody has unsubscribed meanwhile.
+    let Some(queue) = queue else { return Ok(()) };
+    let message = Message {
+        offset: Offset::ZERO,
+        timestamp: native.published_at,
+        envelope: Envelope::default(),
+        native: Native::Sns(native),
+        history: None,
+        body: text.into(),
+    };
+    let shared = message.encode_shared().map_err(|error| ApiError::InternalFailure(error.to_string()))?;
+    let asked = door.engine.fan_out(&shared, &[Target { queue, envelope: Envelope::default() }]).await?;
+    asked.into_iter().try_for_each(|asked| arrived(asked).map(drop))
+}
+
 fn signing(topic: &Topic) -> Signing {
     match topic.signature_version() {
         _ if topic.arn.is_fifo() => Signing::None,
@@ -106,6 +139,11 @@ fn wanted(routes: &Routes, draft: &Draft) -> Vec<Route> {
 
 /// Finds the queue of a route, or the one for its dead letters.
 fn address(door: &Door, topic: &Topic, route: Route, draft: &Draft) -> Option<Addressed> {
+    if route.protocol != Protocol::Sqs {
+        // Its queue is our own.
+        let found = door.engine.catalog().topic(route.queue.as_str());
+        return found.and_then(|queue| Addressed::of(queue, &route)).or_else(|| dead_letters(door, topic, &route));
+    }
     let is_too_much = route.form == SnsForm::Raw && draft.attributes.len() > RAW_ATTRIBUTES_MAX;
     let found = door.engine.catalog().topic(route.queue.as_str()).filter(|_| !is_too_much);
     let found = found.and_then(|queue| Addressed::of(queue, &route));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use omnibus_model::Timestamp;
+use omnibus_model::exchange::BindingId;
 use omnibus_record::{Signing, SnsNative, SqsAttribute, SqsMessage, SqsValue};
 use serde::Serialize;
 use uuid::Uuid;
@@ -28,11 +29,15 @@ struct Notification<'a> {
     kind: &'static str,
     message_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sequence_number: Option<String>,
     topic_arn: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     message: &'a str,
+    #[serde(rename = "SubscribeURL", skip_serializing_if = "Option::is_none")]
+    subscribe_url: Option<String>,
     timestamp: String,
     #[serde(flatten)]
     signature: Option<Signature>,
@@ -60,61 +65,111 @@ struct ShownAttribute<'a> {
     value: String,
 }
 
+/// Where an envelope's addresses lead, and who signs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    /// The URL of SNS without a slash at its end.
+    pub(crate) base_url: &'a str,
+    /// `None` if nobody signs.
+    pub(crate) key: Option<&'a SigningKey>,
+}
+
 /// Puts the envelope around a message; its attributes are in there then.
 pub(crate) fn wrap(call: &Call, key: Option<&SigningKey>, wrapped: &Wrapped, message: SqsMessage) -> SqsMessage {
     let Wrapped { native, binding } = wrapped;
-    let signature = key.and_then(|key| sign(call, key, native, &message.body));
-    let subscription = TopicArn::read(Some(&native.topic), "TopicArn")
-        .map(|topic| SubscriptionArn { topic, id: *binding })
-        .map(|arn| {
-            format!("{}/?Action=Unsubscribe&SubscriptionArn={}", call.base_url("sns", &arn.topic.region), arn.text())
-        });
-    let notification = Notification {
-        kind: "Notification",
-        message_id: Uuid::from_u128(native.id).to_string(),
-        sequence_number: native.sequence.map(|sequence| sequence.to_string()),
-        topic_arn: &native.topic,
-        subject: native.subject.as_deref(),
-        message: &message.body,
-        timestamp: iso(native.published_at),
-        signature,
-        unsubscribe_url: subscription.ok(),
-        message_attributes: native.attributes.iter().map(shown).collect(),
-    };
-    let body = serde_json::to_string(&notification).unwrap_or_default();
+    let base_url = call.base_url("sns", region_of(&native.topic));
+    let body = notification(Sender { base_url: &base_url, key }, native, *binding, &message.body);
     let mut sqs = message.native;
     sqs.attributes.clear();
     SqsMessage { native: sqs, body: body.into() }
 }
 
-/// The key, if there is anything to sign.
-pub(crate) async fn key_for<'a>(
-    call: &Call,
-    wrapped: impl Iterator<Item = &'a Wrapped>,
-) -> Result<Option<Arc<SigningKey>>, ApiError> {
-    let mut wrapped = wrapped;
-    let wanted = wrapped.any(|wrapped| wrapped.native.signing != Signing::None);
-    if !wanted || call.door.settings.signatures == Signatures::Off {
-        return Ok(None);
-    }
-    call.door.signer.key().await.map(Some)
+/// Writes a message for one of a topic's subscriptions.
+pub(crate) fn notification(sender: Sender<'_>, native: &SnsNative, binding: BindingId, message: &str) -> String {
+    let subscription = TopicArn::read(Some(&native.topic), "TopicArn")
+        .map(|topic| SubscriptionArn { topic, id: binding })
+        .map(|arn| format!("{}/?Action=Unsubscribe&SubscriptionArn={}", sender.base_url, arn.text()));
+    let notification = Notification {
+        sequence_number: native.sequence.map(|sequence| sequence.to_string()),
+        subject: native.subject.as_deref(),
+        unsubscribe_url: subscription.ok(),
+        message_attributes: native.attributes.iter().map(shown).collect(),
+        ..Notification::of("Notification", native, message)
+    };
+    notification.write(sender, native)
 }
 
-/// Signs what AWS signs, in its order.
-fn sign(call: &Call, key: &SigningKey, native: &SnsNative, message: &str) -> Option<Signature> {
-    let id = Uuid::from_u128(native.id).to_string();
-    let mut text = format!("Message\n{message}\nMessageId\n{id}\n");
-    if let Some(subject) = &native.subject {
-        text.push_str(&format!("Subject\n{subject}\n"));
+/// Writes the question whether an endpoint wants to be subscribed.
+pub(crate) fn confirmation(sender: Sender<'_>, native: &SnsNative, token: &str, message: &str) -> String {
+    let topic = &native.topic;
+    let address = format!("{}/?Action=ConfirmSubscription&TopicArn={topic}&Token={token}", sender.base_url);
+    let confirmation = Notification {
+        token: Some(token),
+        subscribe_url: Some(address),
+        ..Notification::of("SubscriptionConfirmation", native, message)
+    };
+    confirmation.write(sender, native)
+}
+
+impl<'a> Notification<'a> {
+    fn of(kind: &'static str, native: &'a SnsNative, message: &'a str) -> Self {
+        Self {
+            kind,
+            message_id: Uuid::from_u128(native.id).to_string(),
+            token: None,
+            sequence_number: None,
+            topic_arn: &native.topic,
+            subject: None,
+            message,
+            subscribe_url: None,
+            timestamp: iso(native.published_at),
+            signature: None,
+            unsubscribe_url: None,
+            message_attributes: BTreeMap::new(),
+        }
     }
-    let timestamp = iso(native.published_at);
-    text.push_str(&format!("Timestamp\n{timestamp}\nTopicArn\n{}\nType\nNotification\n", native.topic));
-    let region = native.topic.split(':').nth(3).unwrap_or_default();
-    Some(Signature {
-        signature_version: if native.signing == Signing::Sha256 { "2" } else { "1" },
-        signature: key.sign(native.signing, native.id, &text)?,
-        certificate: format!("{}{CERTIFICATE}{}.pem", call.base_url("sns", region), key.name),
-    })
+
+    fn write(mut self, sender: Sender<'_>, native: &SnsNative) -> String {
+        self.signature = sender.key.and_then(|key| self.sign(sender.base_url, key, native));
+        serde_json::to_string(&self).unwrap_or_default()
+    }
+
+    /// Signs what AWS signs, in its order.
+    fn sign(&self, base_url: &str, key: &SigningKey, native: &SnsNative) -> Option<Signature> {
+        let signed = [
+            ("Message", Some(self.message)),
+            ("MessageId", Some(self.message_id.as_str())),
+            ("Subject", self.subject),
+            ("SubscribeURL", self.subscribe_url.as_deref()),
+            ("Timestamp", Some(self.timestamp.as_str())),
+            ("Token", self.token),
+            ("TopicArn", Some(self.topic_arn)),
+            ("Type", Some(self.kind)),
+        ];
+        let lines = signed.iter().filter_map(|(name, value)| value.map(|value| format!("{name}\n{value}\n")));
+        Some(Signature {
+            signature_version: if native.signing == Signing::Sha256 { "2" } else { "1" },
+            signature: key.sign(native.signing, native.id, &lines.collect::<String>())?,
+            certificate: format!("{base_url}{CERTIFICATE}{}.pem", key.name),
+        })
+    }
+}
+
+/// The key, if there is anything to sign.
+pub(crate) async fn key_for<'a>(
+    door: &Door,
+    natives: impl Iterator<Item = &'a SnsNative>,
+) -> Result<Option<Arc<SigningKey>>, ApiError> {
+    let mut natives = natives;
+    let wanted = natives.any(|native| native.signing != Signing::None);
+    if !wanted || door.settings.signatures == Signatures::Off {
+        return Ok(None);
+    }
+    door.signer.key().await.map(Some)
+}
+
+fn region_of(topic: &str) -> &str {
+    topic.split(':').nth(3).unwrap_or_default()
 }
 
 /// The certificate at an address, if there is one there.

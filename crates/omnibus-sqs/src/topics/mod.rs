@@ -2,6 +2,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod draft;
+pub(crate) mod push;
 pub(crate) mod envelope;
 pub(crate) mod subscription_attributes;
 pub(crate) mod topic_attributes;

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use omnibus_model::exchange::BindingConfig;
+use omnibus_model::exchange::{BindingConfig, BindingTarget};
 use serde::Deserialize;
 
 use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::sns::filter::FilterPolicy;
 use crate::sns::names::TopicArn;
-use crate::sns::routing::{ENDPOINT, FILTER, FILTER_SCOPE, PENDING, PROTOCOL, RAW, REDRIVE, scope_of};
+use crate::sns::retries::DeliveryPolicy;
+use crate::sns::routing::{
+    AUTHENTICATED, BASE_URL, CONFIRMED, DELIVERY_POLICY, ENDPOINT, FILTER, FILTER_SCOPE, PENDING, PROTOCOL, RAW,
+    REDRIVE, scope_of,
+};
 use crate::sns_error::SnsError;
 use crate::topics::Subscription;
+use crate::topics::push;
 use crate::topics::topic_attributes::parse_bool;
 
 const TEXT_BYTES_MAX: usize = 256 << 10;
@@ -82,7 +87,11 @@ fn set(config: &mut BindingConfig, topic: &TopicArn, name: &str, value: &str) ->
             check_redrive(config, topic, value)?;
             value.to_owned()
         }
-        "DeliveryPolicy" | "SubscriptionRoleArn" | "ReplayPolicy" => {
+        DELIVERY_POLICY => {
+            check_delivery(config, value)?;
+            value.to_owned()
+        }
+        "SubscriptionRoleArn" | "ReplayPolicy" => {
             return Err(SnsError::InvalidParameter(format!("{name}: is not supported by this broker")));
         }
         _ => return Err(SnsError::InvalidParameter("AttributeName".to_owned())),
@@ -98,6 +107,17 @@ fn check_filter(config: &BindingConfig) -> Result<(), SnsError> {
     let Some(policy) = config.attributes.get(FILTER) else { return Ok(()) };
     let parsed = FilterPolicy::parse(policy, scope_of(config));
     parsed.map(drop).map_err(|error| SnsError::InvalidParameter(error.to_string()))
+}
+
+fn check_delivery(config: &BindingConfig, policy: &str) -> Result<(), SnsError> {
+    let refused = |text: &str| Err(SnsError::InvalidParameter(format!("{DELIVERY_POLICY}: {text}")));
+    if config.attributes.get(PROTOCOL).is_none_or(|protocol| protocol == "sqs") {
+        return refused("only of subscriptions by http or https");
+    }
+    match DeliveryPolicy::parse(policy) {
+        Err(reason) if !policy.is_empty() => refused(&reason),
+        _ => Ok(()),
+    }
 }
 
 fn check_redrive(config: &BindingConfig, topic: &TopicArn, policy: &str) -> Result<(), SnsError> {
@@ -144,6 +164,15 @@ impl Subscription {
 pub(crate) fn show(subscription: &Subscription) -> BTreeMap<String, String> {
     let mut shown = subscription.binding.config.attributes.clone();
     let is_pending = shown.remove(PENDING).is_some();
+    for ours in [CONFIRMED, BASE_URL] {
+        shown.remove(ours);
+    }
+    let is_push = matches!(subscription.binding.target, BindingTarget::Push { .. });
+    shown.entry(AUTHENTICATED.to_owned()).or_insert_with(|| (!is_push).to_string());
+    if is_push {
+        let policy = serde_json::to_string(&push::policy(&subscription.binding.config)).unwrap_or_default();
+        shown.insert("EffectiveDeliveryPolicy".to_owned(), policy);
+    }
     match shown.contains_key(FILTER) {
         true => drop(shown.entry(FILTER_SCOPE.to_owned()).or_insert_with(|| "MessageAttributes".to_owned())),
         false => drop(shown.remove(FILTER_SCOPE)),
@@ -151,7 +180,6 @@ pub(crate) fn show(subscription: &Subscription) -> BTreeMap<String, String> {
     shown.entry(RAW.to_owned()).or_insert_with(|| "false".to_owned());
     let topic = &subscription.arn.topic;
     shown.extend([
-        ("ConfirmationWasAuthenticated".to_owned(), (!is_pending).to_string()),
         ("Owner".to_owned(), topic.account.clone()),
         ("PendingConfirmation".to_owned(), is_pending.to_string()),
         ("SubscriptionArn".to_owned(), subscription.arn.text()),

@@ -131,6 +131,23 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.sqs.memory,
     },
     Key {
+        name: "webhooks.reach",
+        meaning: "Which addresses may be called for those who subscribe by HTTP: local allows this machine, its networks \
+                  and all others but link-local ones, where clouds keep secrets; public only what is everybody's.",
+        field: |config| &mut config.webhooks.reach,
+    },
+    Key {
+        name: "webhooks.certificates_file",
+        meaning: "The certificates, in PEM, that servers called by https are checked with. Empty: those that the system \
+                  trusts.",
+        field: |config| &mut config.webhooks.certificates_file,
+    },
+    Key {
+        name: "webhooks.time_max",
+        meaning: "How long a server that is told of a message may take to answer, a minute at most.",
+        field: |config| &mut config.webhooks.time_max,
+    },
+    Key {
         name: "admin.listen",
         meaning: "Where the admin API, health checks and metrics are served. Port 0 picks a free one. Whoever \
                   reaches it administers the broker.",

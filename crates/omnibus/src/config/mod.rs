@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::{Choice, LogConfig};
 use omnibus_sqs::{Encryption, Pace, Signatures};
+use omnibus_webhook::Reach;
 
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use sources::{ConfigError, Effective, Given, Source};
@@ -24,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) kafka: Kafka,
     pub(crate) sqs: Sqs,
+    pub(crate) webhooks: Webhooks,
     pub(crate) admin: Admin,
     pub(crate) storage: Storage,
     pub(crate) topics: Topics,
@@ -64,6 +66,14 @@ pub(crate) struct Sqs {
     pub(crate) connections_max: usize,
     pub(crate) request_bytes_max: Size,
     pub(crate) memory: Size,
+}
+
+/// Other people's servers, which are told of messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Webhooks {
+    pub(crate) reach: Reach,
+    pub(crate) certificates_file: Option<String>,
+    pub(crate) time_max: Span,
 }
 
 /// The admin API.
@@ -126,6 +136,7 @@ impl Default for Config {
             data_dir: PathBuf::from("omnibus-data"),
             kafka: Kafka::default(),
             sqs: Sqs::default(),
+            webhooks: Webhooks::default(),
             admin: Admin::default(),
             storage: Storage::default(),
             topics: Topics::default(),
@@ -164,6 +175,17 @@ impl Default for Sqs {
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
             memory: Size(settings.memory_bytes_max as u64),
+        }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        let settings = omnibus_webhook::Settings::default();
+        Self {
+            reach: settings.reach,
+            certificates_file: settings.certificates_file,
+            time_max: Span(u64::try_from(settings.time_max.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }

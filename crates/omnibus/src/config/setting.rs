@@ -9,6 +9,7 @@ use std::str::FromStr;
 use omnibus_admin_api::{Size, Span};
 use omnibus_log::Choice;
 use omnibus_sqs::{Encryption, Pace, Signatures};
+use omnibus_webhook::Reach;
 
 use super::{Advertised, LogFormat};
 
@@ -184,6 +185,21 @@ impl Setting for Encryption {
         match self {
             Self::None => "none",
             Self::Disk => "disk",
+        }
+        .to_owned()
+    }
+}
+
+impl Setting for Reach {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        *self = choose(text, &[("local", Self::Local), ("public", Self::Public)])?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Local => "local",
+            Self::Public => "public",
         }
         .to_owned()
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
@@ -18,6 +19,9 @@ use omnibus_model::{Millis, NodeId};
 
 use super::identity::{self, Identity};
 use crate::config::Config;
+
+/// Whoever pushes waits no longer.
+const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Opens the data directory.
 pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
@@ -108,6 +112,22 @@ pub(crate) fn sqs_settings(config: &Config, identity: &Identity) -> Result<omnib
     };
     settings.check().map_err(|reason| anyhow!(reason))?;
     Ok(settings)
+}
+
+/// How those are called who subscribed by HTTP.
+pub(crate) fn poster(config: &Config) -> Result<omnibus_webhook::Poster> {
+    let webhooks = &config.webhooks;
+    let time_max = Duration::from_millis(webhooks.time_max.0);
+    if time_max.is_zero() || time_max > WEBHOOK_TIME_MAX {
+        bail!("webhooks.time_max must be more than nothing and a minute at most");
+    }
+    let settings = omnibus_webhook::Settings {
+        reach: webhooks.reach,
+        certificates_file: webhooks.certificates_file.clone(),
+        time_max,
+        ..omnibus_webhook::Settings::default()
+    };
+    omnibus_webhook::Poster::new(settings).context("webhooks.certificates_file chooses another file")
 }
 
 /// Reads the assignment that a leader of Kafka's consumer protocol wrote for a member.

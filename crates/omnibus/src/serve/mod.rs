@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
+use omnibus_engine::push::Pushing;
 use omnibus_engine::{Engine, Running};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -153,6 +154,7 @@ struct Doors {
     addresses: Addresses,
     shutdown: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    pushing: Pushing,
 }
 
 impl Doors {
@@ -184,11 +186,13 @@ impl Doors {
             settings: settings(effective),
             read_assignment: engine::read_assignment,
         };
+        // Before anybody can subscribe.
+        let pushing = Pushing::start(engine.clone(), sqs.pusher(engine::poster(config)?)).await?;
         let (shutdown, stop) = watch::channel(false);
         let mut tasks = vec![tokio::spawn(kafka.run(stop.clone()))];
         tasks.push(tokio::spawn(sqs.run(stop.clone())));
         tasks.push(tokio::spawn(admin.run(Arc::new(node), stop)));
-        Ok(Self { addresses, shutdown, tasks })
+        Ok(Self { addresses, shutdown, tasks, pushing })
     }
 }
 
@@ -221,6 +225,7 @@ async fn close(doors: Doors, running: Running) {
             tracing::error!(%error, "a door did not close well");
         }
     }
+    doors.pushing.stop().await;
     running.close().await;
 }
 

@@ -1,4 +1,6 @@
-use omnibus_model::TopicId;
+use omnibus_model::command::{Bind, CreateExchange};
+use omnibus_model::exchange::{BindingConfig, BindingId, BindingTarget, ExchangeConfig, ExchangeKey, ExchangeKind};
+use omnibus_model::{ExchangeName, TopicId};
 
 use super::Node;
 use crate::wire::ErrorCode;
@@ -11,6 +13,7 @@ use crate::wire::messages::create_topics_request::{
 use crate::wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use crate::wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use crate::wire::messages::describe_topic_partitions_request::{Cursor, DescribeTopicPartitionsRequest, TopicRequest};
+use crate::wire::messages::metadata_request::MetadataRequest;
 
 fn topic(name: &str) -> CreatableTopic {
     CreatableTopic { name: name.into(), num_partitions: 1, replication_factor: 1, ..CreatableTopic::default() }
@@ -252,5 +255,29 @@ async fn topics_are_described_page_by_page() {
     assert_eq!(next, None);
     let (topics, _) = ask(&["a"], 3, Some(("a", -3))).await;
     assert_eq!(topics, [row("a", ErrorCode::InvalidRequest, &[])]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn queues_of_push_bindings_are_not_listed() {
+    let node = Node::start();
+    let engine = &node.context.engine;
+    let key = ExchangeKey { kind: ExchangeKind::Sns, name: ExchangeName::new("news").unwrap() };
+    engine.create_exchange(CreateExchange { key: key.clone(), config: ExchangeConfig::default() }).await.unwrap();
+    let bind = Bind {
+        exchange: key,
+        id: BindingId(7),
+        label: "http".to_owned(),
+        target: BindingTarget::Push { url: "http://localhost/".to_owned() },
+        config: BindingConfig::default(),
+    };
+    engine.bind(bind).await.unwrap();
+    assert!(engine.catalog().topic(BindingId(7).push_queue().as_str()).is_some());
+    create(&node, vec![topic("orders")]).await;
+    let all = MetadataRequest { topics: None, ..MetadataRequest::default() };
+    let names: Vec<_> = node.ask(12, all).await.topics.into_iter().filter_map(|topic| topic.name).collect();
+    assert_eq!(names, ["orders"]);
+    let described = node.ask(0, DescribeTopicPartitionsRequest::default()).await.topics;
+    assert_eq!(described.len(), 1);
     node.stop().await;
 }

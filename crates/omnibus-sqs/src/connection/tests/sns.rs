@@ -13,7 +13,7 @@ use crate::wire::sns::Action;
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:news";
 
 impl Client {
-    async fn sns(&mut self, action: &str, parameters: &[(&str, &str)]) -> Reply {
+    pub(super) async fn sns(&mut self, action: &str, parameters: &[(&str, &str)]) -> Reply {
         let mut form = format!("Action={action}&Version=2010-03-31");
         for (name, value) in parameters {
             form.push_str(&format!("&{}={}", escaped(name), escaped(value)));
@@ -21,13 +21,13 @@ impl Client {
         self.query("/", &form).await
     }
 
-    async fn sns_ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub(super) async fn sns_ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> String {
         let reply = self.sns(action, parameters).await;
         assert_eq!(reply.status, 200, "{action} {parameters:?}: {}", reply.body);
         reply.body
     }
 
-    async fn subscribe(&mut self, queue: &str, attributes: &[(&str, &str)]) -> String {
+    pub(super) async fn subscribe(&mut self, queue: &str, attributes: &[(&str, &str)]) -> String {
         let endpoint = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
         let mut parameters = vec![("TopicArn", TOPIC), ("Protocol", "sqs"), ("Endpoint", &endpoint)];
         parameters.extend(attributes);
@@ -40,7 +40,7 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+pub(super) fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).unwrap_or_else(|| panic!("{start}: {text}")).0
 }
 

@@ -1,16 +1,18 @@
 //! Subscribe, Unsubscribe, GetSubscriptionAttributes and SetSubscriptionAttributes.
 
-use omnibus_model::exchange::{Binding, BindingTarget};
+use omnibus_model::exchange::{Binding, BindingId, BindingTarget};
+use omnibus_webhook::Poster;
 
 use crate::answer::Answer;
 use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::session::Call;
 use crate::sns::names::SubscriptionArn;
-use crate::sns::routing::FILTER;
+use crate::sns::routing::{AUTHENTICATED, BASE_URL, FILTER, PENDING, Protocol, is_pending};
 use crate::sns_error::SnsError;
-use crate::topics::Topic;
+use crate::topics::delivery;
 use crate::topics::subscription_attributes::{self, Subscribing};
+use crate::topics::{Subscription, Topic};
 use crate::wire::sns::{
     GetSubscriptionAttributesInput, GetSubscriptionAttributesResponse, SetSubscriptionAttributesInput, SubscribeInput,
     SubscribeResponse, UnsubscribeInput,
@@ -19,7 +21,7 @@ use crate::wire::sns::{
 use super::{devices, invalid, subscription_arn, topic};
 
 /// What AWS delivers by, and this broker does not.
-const UNSUPPORTED: [&str; 8] = ["application", "email", "email-json", "firehose", "http", "https", "lambda", "sms"];
+const UNSUPPORTED: [&str; 6] = ["application", "email", "email-json", "firehose", "lambda", "sms"];
 
 /// Subscriptions of a topic that have a filter policy.
 const FILTERS_MAX: usize = 200;
@@ -34,32 +36,61 @@ pub(super) async fn subscribe(call: &Call) -> Result<Answer, ApiError> {
     if protocol == "sms" && !devices::is_number(endpoint) {
         return Err(SnsError::Invalid(format!("Invalid SMS endpoint: {endpoint}")).into());
     }
-    let config = subscription_attributes::create(subscribing, &request.attributes)?;
+    let mut config = subscription_attributes::create(subscribing, &request.attributes)?;
     if UNSUPPORTED.contains(&protocol) {
         return Err(invalid(&format!("Protocol Reason: this broker does not deliver by {protocol}")));
     }
-    let target = queue(call, &topic, endpoint)?;
+    let target = match protocol {
+        "sqs" => queue(call, &topic, endpoint)?,
+        _ => {
+            config.attributes.insert(PENDING.to_owned(), token(call));
+            config.attributes.insert(BASE_URL.to_owned(), call.base_url("sns", &topic.arn.region));
+            url(&topic, protocol, endpoint)?
+        }
+    };
     check_filters(&topic, config.attributes.contains_key(FILTER))?;
     let label = format!("{protocol} {endpoint}");
     if let Some(present) = topic.exchange.bindings.values().find(|binding| binding.label == label) {
-        return again(call, &topic, present, &request);
+        return again(call, &topic, present, &request).await;
     }
+    let is_pending = matches!(target, BindingTarget::Push { .. });
     let id = call.door.subscribe(&topic, label, target, config).await?;
-    let arn = SubscriptionArn { topic: topic.arn, id };
-    call.answer(&SubscribeResponse { subscription_arn: Some(arn.text()) })
+    subscribed(call, &topic, (id, is_pending), &request).await
+}
+
+/// Answers who subscribes; an endpoint that has not confirmed yet is asked to.
+async fn subscribed(
+    call: &Call,
+    topic: &Topic,
+    (id, is_pending): (BindingId, bool),
+    request: &SubscribeInput,
+) -> Result<Answer, ApiError> {
+    if is_pending {
+        delivery::ask(&call.door, topic, id).await?;
+    }
+    let arn = match is_pending && request.return_subscription_arn != Some(true) {
+        true => "pending confirmation".to_owned(),
+        false => SubscriptionArn { topic: topic.arn.clone(), id }.text(),
+    };
+    call.answer(&SubscribeResponse { subscription_arn: Some(arn) })
+}
+
+/// What only the endpoint is told.
+fn token(call: &Call) -> String {
+    let engine = &call.door.engine;
+    format!("{:032x}{:032x}", engine.random(), engine.random())
 }
 
 /// Answers who subscribes what is subscribed.
-fn again(call: &Call, topic: &Topic, present: &Binding, request: &SubscribeInput) -> Result<Answer, ApiError> {
+async fn again(call: &Call, topic: &Topic, present: &Binding, request: &SubscribeInput) -> Result<Answer, ApiError> {
     if !subscription_attributes::same(&present.config, &request.attributes) {
         return Err(invalid("Attributes Reason: Subscription already exists with different attributes"));
     }
-    let arn = SubscriptionArn { topic: topic.arn.clone(), id: present.id };
-    call.answer(&SubscribeResponse { subscription_arn: Some(arn.text()) })
+    subscribed(call, topic, (present.id, is_pending(present)), request).await
 }
 
 fn check_protocol(protocol: &str) -> Result<(), ApiError> {
-    if protocol == "sqs" || UNSUPPORTED.contains(&protocol) {
+    if Protocol::of(protocol).is_some() || UNSUPPORTED.contains(&protocol) {
         return Ok(());
     }
     Err(invalid(&format!("Amazon SNS does not support this protocol string: {protocol}")))
@@ -76,6 +107,18 @@ fn queue(call: &Call, topic: &Topic, endpoint: &str) -> Result<BindingTarget, Ap
     Ok(BindingTarget::Queue(name.topic(&call.door.settings)?))
 }
 
+/// The server that an endpoint names.
+fn url(topic: &Topic, protocol: &str, endpoint: &str) -> Result<BindingTarget, ApiError> {
+    if topic.arn.is_fifo() {
+        return Err(invalid("Protocol Reason: this broker delivers what FIFO topics get to queues only"));
+    }
+    if !endpoint.starts_with(&format!("{protocol}://")) {
+        return Err(invalid("Endpoint must match the specified protocol"));
+    }
+    Poster::check(endpoint).map_err(|error| invalid(&format!("Endpoint Reason: {error}")))?;
+    Ok(BindingTarget::Push { url: endpoint.to_owned() })
+}
+
 fn check_filters(topic: &Topic, is_filtered: bool) -> Result<(), SnsError> {
     let bindings = topic.exchange.bindings.values();
     let filters = bindings.filter(|binding| binding.config.attributes.contains_key(FILTER)).count();
@@ -87,13 +130,31 @@ fn check_filters(topic: &Topic, is_filtered: bool) -> Result<(), SnsError> {
 
 pub(super) async fn unsubscribe(call: &Call) -> Result<Answer, ApiError> {
     let request: UnsubscribeInput = call.read()?;
-    match subscription_arn(call, request.subscription_arn.as_deref()) {
+    match ending(call, request.subscription_arn.as_deref()) {
         Ok(arn) => call.door.unsubscribe(&arn).await?,
         // What never was is over, too.
         Err(ApiError::Sns(SnsError::NotFound { .. })) => {}
         Err(error) => return Err(error),
     }
     call.done()
+}
+
+/// The subscription that is to end. One by HTTP anybody may end who was told its ARN, as whoever is
+/// told by it is, unless its owner has confirmed it.
+fn ending(call: &Call, arn: Option<&str>) -> Result<SubscriptionArn, ApiError> {
+    if call.signer.access_key.is_some() {
+        return subscription_arn(call, arn);
+    }
+    let found = SubscriptionArn::read(arn).map_err(ApiError::from).and_then(|arn| call.door.subscription(&arn));
+    let is_push = |found: &Subscription| matches!(found.binding.target, BindingTarget::Push { .. });
+    if !call.door.settings.is_open() && !found.as_ref().is_ok_and(is_push) {
+        return Err(ApiError::MissingAuthenticationToken);
+    }
+    let subscription = found?;
+    if subscription.attribute(AUTHENTICATED) == "true" {
+        return Err(SnsError::AuthorizationError { action: call.action, resource: subscription.arn.text() }.into());
+    }
+    Ok(subscription.arn)
 }
 
 pub(super) fn attributes(call: &Call) -> Result<Answer, ApiError> {
