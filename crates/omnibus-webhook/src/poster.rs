@@ -1,5 +1,6 @@
 //! Requests and answers.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,7 +77,8 @@ impl Answer {
 #[expect(missing_debug_implementations, reason = "a TLS connector has none")]
 pub struct Poster {
     settings: Settings,
-    tls: Option<TlsConnector>,
+    /// What the system trusts is looked up for the first https call: a start need not wait for it.
+    tls: OnceLock<Option<TlsConnector>>,
     pool: Pool,
 }
 
@@ -84,9 +86,12 @@ impl Poster {
     /// Makes a poster.
     ///
     /// # Errors
-    /// [`SetupError`] if there are no certificates where they should be.
+    /// [`SetupError`] if there are no certificates in the file that was chosen.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let tls = tls::connector(settings.certificates_file.as_deref())?;
+        let tls = match settings.certificates_file.as_deref() {
+            Some(chosen) => OnceLock::from(tls::connector(Some(chosen))?),
+            None => OnceLock::new(),
+        };
         Ok(Self { settings, tls, pool: Pool::default() })
     }
 
@@ -128,8 +133,19 @@ impl Poster {
     }
 
     async fn connect(&self, server: &Server) -> Result<Connection, PostError> {
-        let connecting = connect(server, self.settings.reach, self.tls.as_ref());
+        let tls = if server.is_secure { self.tls() } else { None };
+        let connecting = connect(server, self.settings.reach, tls);
         tokio::time::timeout(self.settings.connect_time_max, connecting).await.unwrap_or(Err(PostError::TimedOut))
+    }
+
+    fn tls(&self) -> Option<&TlsConnector> {
+        let system = || {
+            tls::connector(None).unwrap_or_else(|error| {
+                tracing::error!(%error, "no server can be called by https");
+                None
+            })
+        };
+        self.tls.get_or_init(system).as_ref()
     }
 
     /// Reads an answer; keeps the connection if all of it was read.
