@@ -93,7 +93,7 @@ func adminOffsets(ctx context.Context, bootstrap string) {
 	topic, administrator := create(ctx, bootstrap, 1), admin(bootstrap)
 	defer administrator.Close()
 	for _, stamp := range []int64{1000, 3000, 2000} {
-		produce(ctx, bootstrap, topic, []*kgo.Record{{Value: []byte("x"), Timestamp: time.UnixMilli(1_600_000_000_000 + stamp)}})
+		produce(ctx, bootstrap, topic, []*kgo.Record{{Value: []byte("x"), Timestamp: time.UnixMilli(start + stamp)}})
 	}
 	offset := func(listed kadm.ListedOffsets, err error) int64 {
 		must(err)
@@ -103,9 +103,9 @@ func adminOffsets(ctx context.Context, bootstrap string) {
 	}
 	equal(offset(administrator.ListStartOffsets(ctx, topic)), 0, "earliest")
 	equal(offset(administrator.ListEndOffsets(ctx, topic)), 3, "latest")
-	equal(offset(administrator.ListOffsetsAfterMilli(ctx, 1_600_000_001_001, topic)), 1, "by time")
+	equal(offset(administrator.ListOffsetsAfterMilli(ctx, start + 1001, topic)), 1, "by time")
 	// Past the newest record this client answers with the end itself.
-	equal(offset(administrator.ListOffsetsAfterMilli(ctx, 1_600_000_009_000, topic)), 3, "after the newest")
+	equal(offset(administrator.ListOffsetsAfterMilli(ctx, start + 9000, topic)), 3, "after the newest")
 	equal(offset(administrator.ListMaxTimestampOffsets(ctx, topic)), 1, "newest timestamp")
 }
 

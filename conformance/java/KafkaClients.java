@@ -25,7 +25,8 @@ import org.apache.kafka.common.utils.AppInfoParser;
 
 /** Apache Kafka's own client for Java. */
 final class KafkaClients {
-    static final long TIME = 1_600_000_000_000L;
+    /** The time of a check's first record: within every default retention, or housekeeping takes the records away. */
+    static final long TIME = System.currentTimeMillis() - Duration.ofHours(1).toMillis();
 
     public static void main(String[] arguments) throws Exception {
         Map<String, Harness.Check> checks = new HashMap<>();

@@ -10,7 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
-from harness import equal, fresh, run
+from harness import TIME, equal, fresh, run
 
 WAIT_SECONDS_MAX = 45
 
@@ -119,14 +119,14 @@ async def record_fields(client):
     topic = await client.create()
     headers = [("a", b"1"), ("a", b"2"), ("empty", b""), ("missing", None)]
     await client.produce(topic, [
-        {"key": b"key", "value": b"value", "headers": headers, "timestamp_ms": 1_600_000_000_123},
-        {"key": b"", "value": b"", "timestamp_ms": 1_600_000_000_124},
-        {"key": b"gone", "value": None, "timestamp_ms": 1_600_000_000_125},
+        {"key": b"key", "value": b"value", "headers": headers, "timestamp_ms": TIME + 123},
+        {"key": b"", "value": b"", "timestamp_ms": TIME + 124},
+        {"key": b"gone", "value": None, "timestamp_ms": TIME + 125},
     ])
     got = [(r.key, r.value, list(r.headers), r.timestamp) for r in await client.read(topic, 3)]
-    equal(got[0], (b"key", b"value", headers, 1_600_000_000_123), "record 0")
-    equal(got[1], (b"", b"", [], 1_600_000_000_124), "record 1")
-    equal(got[2], (b"gone", None, [], 1_600_000_000_125), "record 2")
+    equal(got[0], (b"key", b"value", headers, TIME + 123), "record 0")
+    equal(got[1], (b"", b"", [], TIME + 124), "record 1")
+    equal(got[2], (b"gone", None, [], TIME + 125), "record 2")
 
 
 @check
@@ -168,13 +168,13 @@ async def auto_create(client):
 async def seek(client):
     topic = await client.create()
     at = TopicPartition(topic, 0)
-    await client.produce(topic, [{"value": b"%d" % n, "timestamp_ms": 1_600_000_000_000 + n} for n in range(100)])
+    await client.produce(topic, [{"value": b"%d" % n, "timestamp_ms": TIME + n} for n in range(100)])
     reader = await client.consumer()
     reader.assign([at])
     await take(reader, 100)
     reader.seek(at, 40)
     equal((await take(reader, 1))[0].value, b"40", "after seeking offset 40")
-    reader.seek(at, (await reader.offsets_for_times({at: 1_600_000_000_070}))[at].offset)
+    reader.seek(at, (await reader.offsets_for_times({at: TIME + 70}))[at].offset)
     equal((await take(reader, 1))[0].value, b"70", "after seeking a time")
     await reader.seek_to_beginning(at)
     equal((await take(reader, 1))[0].value, b"0", "after seeking the beginning")
@@ -293,12 +293,12 @@ async def admin_offsets(client):
     topic = await client.create()
     at = TopicPartition(topic, 0)
     for stamp in (1000, 3000, 2000):
-        await client.produce(topic, [{"value": b"x", "timestamp_ms": 1_600_000_000_000 + stamp}])
+        await client.produce(topic, [{"value": b"x", "timestamp_ms": TIME + stamp}])
     reader = await client.consumer()
     equal((await reader.beginning_offsets([at]))[at], 0, "earliest")
     equal((await reader.end_offsets([at]))[at], 3, "latest")
-    equal((await reader.offsets_for_times({at: 1_600_000_001_001}))[at].offset, 1, "by time")
-    equal((await reader.offsets_for_times({at: 1_600_000_009_000}))[at], None, "after the newest")
+    equal((await reader.offsets_for_times({at: TIME + 1001}))[at].offset, 1, "by time")
+    equal((await reader.offsets_for_times({at: TIME + 9000}))[at], None, "after the newest")
 
 
 @check

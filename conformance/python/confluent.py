@@ -25,7 +25,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from harness import equal, fresh, refused, run, until
+from harness import TIME, equal, fresh, refused, run, until
 
 
 @functools.cache  # A client that nobody holds any more gives up its requests.
@@ -118,14 +118,14 @@ def record_fields(bootstrap):
     topic = create(bootstrap)
     headers = [("a", b"1"), ("a", b"2"), ("empty", b""), ("missing", None)]
     produce(bootstrap, topic, [
-        {"key": b"key", "value": b"value", "headers": headers, "timestamp": 1_600_000_000_123},
-        {"key": b"", "value": b"", "timestamp": 1_600_000_000_124},
-        {"key": None, "value": None, "timestamp": 1_600_000_000_125},
+        {"key": b"key", "value": b"value", "headers": headers, "timestamp": TIME + 123},
+        {"key": b"", "value": b"", "timestamp": TIME + 124},
+        {"key": None, "value": None, "timestamp": TIME + 125},
     ])
     got = [(m.key(), m.value(), m.headers(), m.timestamp()[1]) for m in read(bootstrap, topic, 3)]
-    equal(got[0], (b"key", b"value", headers, 1_600_000_000_123), "record 0")
-    equal(got[1][:2] + got[1][3:], (b"", b"", 1_600_000_000_124), "record 1")
-    equal(got[2][:2] + got[2][3:], (None, None, 1_600_000_000_125), "record 2")
+    equal(got[0], (b"key", b"value", headers, TIME + 123), "record 0")
+    equal(got[1][:2] + got[1][3:], (b"", b"", TIME + 124), "record 1")
+    equal(got[2][:2] + got[2][3:], (None, None, TIME + 125), "record 2")
 
 
 def order_per_key(bootstrap):
@@ -163,13 +163,13 @@ def auto_create(bootstrap):
 
 def seek(bootstrap):
     topic = create(bootstrap)
-    produce(bootstrap, topic, [{"value": str(n), "timestamp": 1_600_000_000_000 + n} for n in range(100)])
+    produce(bootstrap, topic, [{"value": str(n), "timestamp": TIME + n} for n in range(100)])
     reader = consumer(bootstrap)
     reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     take(reader, 100)
     reader.seek(TopicPartition(topic, 0, 40))
     equal(take(reader, 1)[0].value(), b"40", "after seeking offset 40")
-    found = reader.offsets_for_times([TopicPartition(topic, 0, 1_600_000_000_070)], timeout=10)
+    found = reader.offsets_for_times([TopicPartition(topic, 0, TIME + 70)], timeout=10)
     reader.seek(found[0])
     equal(take(reader, 1)[0].value(), b"70", "after seeking a time")
     reader.seek(TopicPartition(topic, 0, OFFSET_BEGINNING))
@@ -299,14 +299,14 @@ def admin_delete_records(bootstrap):
 def admin_offsets(bootstrap):
     topic, client = create(bootstrap), admin(bootstrap)
     for stamp in (1000, 3000, 2000):
-        produce(bootstrap, topic, [{"value": b"x", "timestamp": 1_600_000_000_000 + stamp}])
+        produce(bootstrap, topic, [{"value": b"x", "timestamp": TIME + stamp}])
     def offset(spec):
         at = TopicPartition(topic, 0)
         return done(client.list_offsets({at: spec}))[at].offset
     equal(offset(OffsetSpec.earliest()), 0, "earliest")
     equal(offset(OffsetSpec.latest()), 3, "latest")
-    equal(offset(OffsetSpec.for_timestamp(1_600_000_001_001)), 1, "by time")
-    equal(offset(OffsetSpec.for_timestamp(1_600_000_009_000)), -1, "after the newest")
+    equal(offset(OffsetSpec.for_timestamp(TIME + 1001)), 1, "by time")
+    equal(offset(OffsetSpec.for_timestamp(TIME + 9000)), -1, "after the newest")
     equal(offset(OffsetSpec.max_timestamp()), 1, "newest timestamp")
 
 

@@ -8,6 +8,8 @@ import traceback
 import uuid
 
 CHECK_SECONDS_MAX = 60
+# The time of a check's first record: within every default retention, or housekeeping takes the records away.
+TIME = (int(time.time()) - 3600) * 1000
 
 
 class Absent(Exception):

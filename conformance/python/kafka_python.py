@@ -10,7 +10,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
-from harness import equal, fresh, refused, run, until
+from harness import TIME, equal, fresh, refused, run, until
 
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
 
@@ -81,14 +81,14 @@ def record_fields(bootstrap):
     topic = create(bootstrap)
     headers = [("a", b"1"), ("a", b"2"), ("empty", b"")]
     produce(bootstrap, topic, [
-        {"key": b"key", "value": b"value", "headers": headers, "timestamp_ms": 1_600_000_000_123},
-        {"key": b"", "value": b"", "timestamp_ms": 1_600_000_000_124},
-        {"key": b"gone", "value": None, "timestamp_ms": 1_600_000_000_125},
+        {"key": b"key", "value": b"value", "headers": headers, "timestamp_ms": TIME + 123},
+        {"key": b"", "value": b"", "timestamp_ms": TIME + 124},
+        {"key": b"gone", "value": None, "timestamp_ms": TIME + 125},
     ])
     got = [(r.key, r.value, list(r.headers), r.timestamp) for r in read(bootstrap, topic, 3)]
-    equal(got[0], (b"key", b"value", headers, 1_600_000_000_123), "record 0")
-    equal(got[1], (b"", b"", [], 1_600_000_000_124), "record 1")
-    equal(got[2], (b"gone", None, [], 1_600_000_000_125), "record 2")
+    equal(got[0], (b"key", b"value", headers, TIME + 123), "record 0")
+    equal(got[1], (b"", b"", [], TIME + 124), "record 1")
+    equal(got[2], (b"gone", None, [], TIME + 125), "record 2")
 
 
 def order_per_key(bootstrap):
@@ -127,13 +127,13 @@ def auto_create(bootstrap):
 def seek(bootstrap):
     topic = create(bootstrap)
     at = TopicPartition(topic, 0)
-    produce(bootstrap, topic, [{"value": b"%d" % n, "timestamp_ms": 1_600_000_000_000 + n} for n in range(100)])
+    produce(bootstrap, topic, [{"value": b"%d" % n, "timestamp_ms": TIME + n} for n in range(100)])
     reader = consumer(bootstrap)
     reader.assign([at])
     take(reader, 100)
     reader.seek(at, 40)
     equal(take(reader, 1)[0].value, b"40", "after seeking offset 40")
-    reader.seek(at, reader.offsets_for_times({at: 1_600_000_000_070})[at].offset)
+    reader.seek(at, reader.offsets_for_times({at: TIME + 70})[at].offset)
     equal(take(reader, 1)[0].value, b"70", "after seeking a time")
     reader.seek_to_beginning(at)
     equal(take(reader, 1)[0].value, b"0", "after seeking the beginning")
@@ -282,13 +282,13 @@ def admin_offsets(bootstrap):
     topic, client = create(bootstrap), admin(bootstrap)
     at = TopicPartition(topic, 0)
     for stamp in (1000, 3000, 2000):
-        produce(bootstrap, topic, [{"value": b"x", "timestamp_ms": 1_600_000_000_000 + stamp}])
+        produce(bootstrap, topic, [{"value": b"x", "timestamp_ms": TIME + stamp}])
     def offset(spec):
         return client.list_partition_offsets({at: spec})[at].offset
     equal(offset(EARLIEST), 0, "earliest")
     equal(offset(LATEST), 3, "latest")
-    equal(offset(1_600_000_001_001), 1, "by time")
-    equal(offset(1_600_000_009_000), -1, "after the newest")
+    equal(offset(TIME + 1001), 1, "by time")
+    equal(offset(TIME + 9000), -1, "after the newest")
     equal(offset(MAX_TIMESTAMP), 1, "newest timestamp")
 
 

@@ -94,7 +94,7 @@ fn delete_records(bootstrap: &str) -> Result<()> {
 fn offsets(bootstrap: &str) -> Result<()> {
     let topic = create(bootstrap, 1)?;
     for stamp in [1000, 3000, 2000] {
-        let record = Record { value: Some(b"x".to_vec()), time: Some(TIME + stamp), ..Record::default() };
+        let record = Record { value: Some(b"x".to_vec()), time: Some(*TIME + stamp), ..Record::default() };
         produce(bootstrap, &topic, vec![record], &[])?;
     }
     let reader: BaseConsumer =
@@ -102,7 +102,7 @@ fn offsets(bootstrap: &str) -> Result<()> {
     equal(reader.fetch_watermarks(&topic, 0, LONG)?, (0, 3), "earliest and latest")?;
     let by_time = |time| -> Result<Offset> {
         let mut wanted = TopicPartitionList::new();
-        wanted.add_partition_offset(&topic, 0, Offset::Offset(TIME + time))?;
+        wanted.add_partition_offset(&topic, 0, Offset::Offset(*TIME + time))?;
         Ok(reader.offsets_for_times(wanted, LONG)?.elements()[0].offset())
     };
     equal(by_time(1001)?, Offset::Offset(1), "by time")?;

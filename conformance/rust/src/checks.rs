@@ -1,7 +1,8 @@
 //! What producers and consumers do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use rdkafka::admin::{AdminClient, NewTopic, TopicReplication};
@@ -14,7 +15,11 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::{Check, administration, equal, fresh, until};
 
-pub(crate) const TIME: i64 = 1_600_000_000_000;
+/// The time of a check's first record: within every default retention, or housekeeping takes the records away.
+pub(crate) static TIME: LazyLock<i64> = LazyLock::new(|| {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    (now - Duration::from_secs(3600)).as_millis() as i64
+});
 const SHORT: Duration = Duration::from_millis(100);
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
@@ -45,8 +50,8 @@ pub(crate) fn find(name: &str) -> Option<Check> {
 
 /// Waits for an answer outside any other asynchronous work.
 pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> T {
-    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
-        std::sync::LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+        LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
     RUNTIME.block_on(answer)
 }
 
@@ -167,17 +172,17 @@ fn record_fields(bootstrap: &str) -> Result<()> {
     let record = |key: &str, value: &str, time| Record {
         key: Some(key.into()),
         value: Some(value.into()),
-        time: Some(TIME + time),
+        time: Some(*TIME + time),
         ..Record::default()
     };
     let full = Record { headers: Some(headers), ..record("key", "value", 123) };
-    let bare = Record { time: Some(TIME + 125), ..Record::default() };
+    let bare = Record { time: Some(*TIME + 125), ..Record::default() };
     produce(bootstrap, &topic, vec![full, record("", "", 124), bare], &[])?;
     let got = read(bootstrap, &topic, 3)?;
     let fields: Vec<String> = got.iter().map(|message| format!("{} {}", text(message.key()), value(message))).collect();
     equal(fields, ["key value", " ", "missing missing"].map(str::to_owned).to_vec(), "keys and values")?;
     let times: Vec<Option<i64>> = got.iter().map(|message| message.timestamp().to_millis()).collect();
-    equal(times, [123, 124, 125].map(|time| Some(TIME + time)).to_vec(), "timestamps")?;
+    equal(times, [123, 124, 125].map(|time| Some(*TIME + time)).to_vec(), "timestamps")?;
     let headers =
         got[0].headers().map(|headers| headers.iter().map(|h| format!("{}={}", h.key, text(h.value))).collect());
     equal(headers, Some(["a=1", "a=2", "empty=", "missing=missing"].map(str::to_owned).to_vec()), "headers")
@@ -226,14 +231,14 @@ fn auto_create(bootstrap: &str) -> Result<()> {
 fn seek(bootstrap: &str) -> Result<()> {
     let topic = create(bootstrap, 1)?;
     let mut records = numbered(100);
-    for (record, time) in records.iter_mut().zip(TIME..) {
+    for (record, time) in records.iter_mut().zip(*TIME..) {
         record.time = Some(time);
     }
     produce(bootstrap, &topic, records, &[])?;
     let reader = consumer(bootstrap, &fresh("g"), &[])?;
     reader.assign(&at(&topic, Offset::Beginning)?)?;
     take(&reader, 100)?;
-    let found = reader.offsets_for_times(at(&topic, Offset::Offset(TIME + 70))?, LONG)?;
+    let found = reader.offsets_for_times(at(&topic, Offset::Offset(*TIME + 70))?, LONG)?;
     let by_time = found.elements()[0].offset();
     for (offset, wanted) in [(Offset::Offset(40), "40"), (by_time, "70"), (Offset::Beginning, "0")] {
         reader.seek(&topic, 0, offset, LONG)?;
