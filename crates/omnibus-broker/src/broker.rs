@@ -13,7 +13,8 @@ use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
-    Command, GroupName, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicId, TopicName,
+    ClusterSecret, Command, GroupName, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicId,
+    TopicName,
 };
 
 use crate::agenda::{Agenda, Due};
@@ -44,6 +45,8 @@ pub struct Broker {
     agenda: Agenda,
     configs: Configs,
     exchanges: Exchanges,
+    /// Of the metadata shard: what keys are derived from.
+    secret: Option<ClusterSecret>,
 }
 
 impl Broker {
@@ -59,6 +62,7 @@ impl Broker {
             agenda: Agenda::default(),
             configs: Configs::default(),
             exchanges: Exchanges::default(),
+            secret: None,
         }
     }
 
@@ -97,6 +101,7 @@ impl Broker {
             | Command::Bind(_)
             | Command::AlterBinding { .. }
             | Command::Unbind { .. } => self.exchanges.apply(at, command),
+            Command::KeepSecret { offer } => Ok(self.keep_secret(*offer)),
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
@@ -138,8 +143,8 @@ impl Broker {
     /// Writes the broker down, to be read by [`Broker::decode`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges } = self;
-        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges))
+        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges, secret } = self;
+        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges, secret))
     }
 
     /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
@@ -147,9 +152,9 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda, queues, configs, exchanges) =
+        let (topics, streams, groups, agenda, queues, configs, exchanges, secret) =
             checkpoint::decode(checkpoint::open(bytes)?)?;
-        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges })
+        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges, secret })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.
@@ -176,6 +181,11 @@ impl Broker {
         self.queues.audit(&self.agenda, &self.streams);
         self.configs.audit();
         self.exchanges.audit();
+    }
+
+    fn keep_secret(&mut self, offer: ClusterSecret) -> Applied {
+        let changed = self.secret.is_none();
+        Applied { outcome: Outcome::SecretKept { secret: *self.secret.get_or_insert(offer) }, changed }
     }
 
     fn tick(&mut self, now: Timestamp) -> Applied {

@@ -3,7 +3,9 @@
 use omnibus_model::command::CreateTopic;
 use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use omnibus_model::topic::{SharedTopic, TopicConfig};
-use omnibus_model::{Command, GroupName, Offset, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
+use omnibus_model::{
+    ClusterSecret, Command, GroupName, Offset, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName,
+};
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
@@ -101,6 +103,21 @@ impl Engine {
         match self.submit(ShardId::METADATA, Command::AllocateProducer).await? {
             Outcome::ProducerAllocated { producer } => Ok(producer),
             other => unreachable!("allocating a producer ended in {other:?}"),
+        }
+    }
+
+    /// What the cluster's keys are derived from, the same on every node for ever; drawn when it is
+    /// first asked for.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn cluster_secret(&self) -> Result<ClusterSecret, SubmitError> {
+        let mut offer = [0; 32];
+        offer[..16].copy_from_slice(&self.random().to_le_bytes());
+        offer[16..].copy_from_slice(&self.random().to_le_bytes());
+        match self.submit(ShardId::METADATA, Command::KeepSecret { offer: ClusterSecret(offer) }).await? {
+            Outcome::SecretKept { secret } => Ok(secret),
+            other => unreachable!("keeping a secret ended in {other:?}"),
         }
     }
 

@@ -14,8 +14,8 @@ use crate::group::{
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, Settlement};
 use crate::topic::TopicConfig;
 use crate::{
-    AttemptHash, BatchInfo, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId, Offset, StreamId,
-    TopicId, TopicName,
+    AttemptHash, BatchInfo, ClusterSecret, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId,
+    Offset, StreamId, TopicId, TopicName,
 };
 
 /// One change of the broker's memory. The time it happens at is stamped beside it.
@@ -190,6 +190,12 @@ pub enum Command {
     Unbind {
         exchange: ExchangeKey,
         binding: BindingId,
+    },
+
+    // Of the metadata shard.
+    /// Offers a secret to the cluster, which keeps the first.
+    KeepSecret {
+        offer: ClusterSecret,
     },
 }
 

@@ -15,6 +15,7 @@ pub mod topic;
 pub mod queue;
 pub mod batch;
 pub mod name;
+pub mod secret;
 pub mod time;
 pub mod number;
 pub mod planted;
@@ -29,4 +30,5 @@ pub use number::{
 pub use outcome::Outcome;
 pub use planted::{Bug, planted};
 pub use refusal::Refusal;
+pub use secret::ClusterSecret;
 pub use time::{Millis, Timestamp};

@@ -7,7 +7,7 @@ use crate::exchange::SharedExchange;
 use crate::group::TopicPartitions;
 use crate::queue::{Lease, LeaseRefusal};
 use crate::topic::SharedTopic;
-use crate::{GroupName, InstanceId, MemberId, MoveId, Offset, ProducerId, Refusal, Timestamp};
+use crate::{ClusterSecret, GroupName, InstanceId, MemberId, MoveId, Offset, ProducerId, Refusal, Timestamp};
 
 /// What a committed command has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +120,11 @@ pub enum Outcome {
     },
     ExchangeDeleted {
         exchange: SharedExchange,
+    },
+
+    /// The one that is kept, which need not be what was offered.
+    SecretKept {
+        secret: ClusterSecret,
     },
 }
 

@@ -41,9 +41,9 @@ impl Door {
         let memory = Arc::new(Semaphore::new(settings.memory_bytes_max / PIECE));
         Self {
             engine,
-            seal: Seal::new(&settings.handle_key),
+            seal: Seal::new(settings.secret),
             rest: Rest::default(),
-            signer: Signer::new(&settings.handle_key),
+            signer: Signer::new(settings.secret),
             routing: Routing::default(),
             sequences: Sequences::default(),
             memory,

@@ -2,8 +2,8 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use omnibus_model::queue::LeaseKey;
-use omnibus_model::{LeaseEpoch, Offset, StreamId, Timestamp};
-use sha2::Sha256;
+use omnibus_model::{ClusterSecret, LeaseEpoch, Offset, StreamId, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::wire::base64;
 
@@ -29,8 +29,9 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    pub(crate) fn new(key: &[u8; 32]) -> Self {
-        let mac = Hmac::new_from_slice(key).expect("a key may have any length");
+    pub(crate) fn new(secret: ClusterSecret) -> Self {
+        let key = Sha256::new().chain_update("omnibus sqs receipt handles ").chain_update(secret.0).finalize();
+        let mac = Hmac::new_from_slice(&key).expect("a key may have any length");
         Self { mac }
     }
 
@@ -79,12 +80,12 @@ mod tests {
 
     #[test]
     fn handle_reads_back_and_no_other_does() {
-        let seal = Seal::new(&[7; 32]);
+        let seal = Seal::new(ClusterSecret([7; 32]));
         let key = LeaseKey { offset: Offset(u64::MAX), epoch: LeaseEpoch(3) };
         let handle = Handle { stream: StreamId(5), key, received_at: Timestamp(-1) };
         let text = seal.write(handle);
         assert_eq!(seal.read(&text), Some(handle));
-        assert_eq!(Seal::new(&[8; 32]).read(&text), None);
+        assert_eq!(Seal::new(ClusterSecret([8; 32])).read(&text), None);
         for at in 0..text.len() {
             let mut forged = text.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };

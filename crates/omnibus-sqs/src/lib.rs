@@ -33,4 +33,4 @@ mod place;
 pub mod wire;
 
 pub use server::Server;
-pub use settings::{Credential, Encryption, Pace, Settings, Signatures, handle_key, read_credentials};
+pub use settings::{Credential, Encryption, Pace, Settings, Signatures, read_credentials};

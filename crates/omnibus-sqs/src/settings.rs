@@ -1,6 +1,6 @@
 //! How the door presents itself, and whom it lets in.
 
-use sha2::{Digest, Sha256};
+use omnibus_model::ClusterSecret;
 
 use crate::place::{is_account, is_region};
 
@@ -24,8 +24,8 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// The most bytes of bodies that all connections together hold.
     pub memory_bytes_max: usize,
-    /// What receipt handles are sealed with: the same on every node and after every restart.
-    pub handle_key: [u8; 32],
+    /// Receipt handles are sealed and envelopes are signed with keys that follow from it.
+    pub secret: ClusterSecret,
 }
 
 /// One access key.
@@ -78,7 +78,7 @@ impl Default for Settings {
             // Escapes can make six bytes of one, and a batch has 1 MiB.
             request_bytes_max: 8 << 20,
             memory_bytes_max: 256 << 20,
-            handle_key: [0; 32],
+            secret: ClusterSecret([0; 32]),
         }
     }
 }
@@ -105,12 +105,6 @@ impl Settings {
             None => Ok(()),
         }
     }
-}
-
-/// Makes the key of receipt handles of what only this cluster knows.
-#[must_use]
-pub fn handle_key(secret: &str) -> [u8; 32] {
-    Sha256::new().chain_update("omnibus sqs receipt handles ").chain_update(secret).finalize().into()
 }
 
 /// Reads access keys from a file in the form of `~/.aws/credentials`.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use omnibus_model::ClusterSecret;
 use omnibus_record::Signing;
 use rsa::pkcs8::EncodePublicKey;
 use rsa::rand_core::{CryptoRng, Error, RngCore, impls};
@@ -43,8 +44,8 @@ pub(crate) struct SigningKey {
 }
 
 impl Signer {
-    pub(crate) fn new(secret: &[u8; 32]) -> Self {
-        let secret = Sha256::new().chain_update("omnibus sns signatures ").chain_update(secret).finalize().into();
+    pub(crate) fn new(secret: ClusterSecret) -> Self {
+        let secret = Sha256::new().chain_update("omnibus sns signatures ").chain_update(secret.0).finalize().into();
         Self { secret, key: OnceCell::new() }
     }
 

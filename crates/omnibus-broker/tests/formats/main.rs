@@ -21,9 +21,9 @@ use omnibus_model::queue::{
 };
 use omnibus_model::topic::{Cleanup, Compression, Limit, TimestampSource, TopicConfig};
 use omnibus_model::{
-    AttemptHash, BatchInfo, Command, DedupHash, ExchangeName, GroupHash, GroupName, HolderId, InstanceId, LeaderEpoch,
-    LeaseEpoch, MemberId, Millis, MoveId, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, ProducerStamp,
-    RecordFormat, StreamId, Timestamp, TopicId, TopicName,
+    AttemptHash, BatchInfo, ClusterSecret, Command, DedupHash, ExchangeName, GroupHash, GroupName, HolderId,
+    InstanceId, LeaderEpoch, LeaseEpoch, MemberId, Millis, MoveId, NodeId, Offset, PartitionIndex, ProducerEpoch,
+    ProducerId, ProducerStamp, RecordFormat, StreamId, Timestamp, TopicId, TopicName,
 };
 
 fn check(command: &Command, expected: &Expect) {
@@ -188,6 +188,14 @@ fn commands_of_the_metadata_shard_keep_their_bytes() {
         04
     "#]],
     );
+}
+
+#[test]
+fn kept_secret_keeps_its_bytes() {
+    check(&Command::KeepSecret { offer: ClusterSecret([7; 32]) }, &expect![[r#"
+        2c 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07
+        07 07 07 07 07 07 07 07 07
+    "#]]);
 }
 
 #[test]
@@ -512,7 +520,7 @@ fn checkpoint_keeps_its_bytes() {
     }
     let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
     expect![[r#"
-        4f 4d 42 52 06 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        4f 4d 42 52 07 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
         10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
@@ -550,7 +558,7 @@ fn checkpoint_keeps_its_bytes() {
         01 01 6b 01 76 01 01 6b 01 76 d0 3e 02 02 02 04 68 74 74 70 01 09 68 74
         74 70 3a 2f 2f 68 2f 01 01 6b 01 76 d4 3e 80 80 80 80 80 80 80 80 80 80
         80 80 80 80 80 80 80 80 02 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
-        80 80 80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00 d2 3e 02
+        80 80 80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00 d2 3e 02 00
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
 }

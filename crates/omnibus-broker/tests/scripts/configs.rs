@@ -53,3 +53,12 @@ fn configurations_of_groups_are_as_few_as_groups() {
         "#]],
     );
 }
+
+#[test]
+fn first_secret_that_is_offered_stays() {
+    check(&expect![[r#"
+        0s keep-secret 7                                           -> 7
+        0s keep-secret 8                                           -> 7 (unchanged)
+        0s keep-secret 9                                           -> 7 (unchanged)
+    "#]]);
+}

@@ -15,7 +15,7 @@ use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
 use omnibus_log::{LogConfig, RecoveryReport};
 use omnibus_model::topic::{EffectiveConfig, Limit};
-use omnibus_model::{Millis, NodeId};
+use omnibus_model::{ClusterSecret, Millis, NodeId};
 
 use super::identity::{self, Identity};
 use crate::config::Config;
@@ -88,7 +88,7 @@ pub(crate) fn kafka_settings(config: &Config, identity: &Identity) -> omnibus_ka
 }
 
 /// How the SQS door presents itself.
-pub(crate) fn sqs_settings(config: &Config, identity: &Identity) -> Result<omnibus_sqs::Settings> {
+pub(crate) fn sqs_settings(config: &Config, secret: ClusterSecret) -> Result<omnibus_sqs::Settings> {
     let sqs = &config.sqs;
     let credentials = match &sqs.credentials_file {
         None => Vec::new(),
@@ -108,7 +108,7 @@ pub(crate) fn sqs_settings(config: &Config, identity: &Identity) -> Result<omnib
         connections_max: sqs.connections_max,
         request_bytes_max: usize::try_from(sqs.request_bytes_max.0).unwrap_or(usize::MAX),
         memory_bytes_max: usize::try_from(sqs.memory.0).unwrap_or(usize::MAX),
-        handle_key: omnibus_sqs::handle_key(&format!("{} {}", identity.cluster_id, identity.log)),
+        secret,
     };
     settings.check().map_err(|reason| anyhow!(reason))?;
     Ok(settings)

@@ -163,7 +163,7 @@ impl Doors {
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
-        let (sqs, sqs_addresses) = open_sqs(effective, engine, identity).await?;
+        let (sqs, sqs_addresses) = open_sqs(effective, engine).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
@@ -198,12 +198,8 @@ impl Doors {
 
 /// Opens the SQS door, and says where. Its usual ports are those of other programs, too: if nobody
 /// chose them, they are no reason not to serve others.
-async fn open_sqs(
-    effective: &Effective,
-    engine: &Engine,
-    identity: &identity::Identity,
-) -> Result<(omnibus_sqs::Server, Vec<SocketAddr>)> {
-    let settings = engine::sqs_settings(&effective.config, identity)?;
+async fn open_sqs(effective: &Effective, engine: &Engine) -> Result<(omnibus_sqs::Server, Vec<SocketAddr>)> {
+    let settings = engine::sqs_settings(&effective.config, engine.cluster_secret().await?)?;
     let mut server = omnibus_sqs::Server::new(engine.clone(), settings);
     let mut addresses = Vec::new();
     for address in &effective.config.sqs.listen {

@@ -10,8 +10,8 @@ use omnibus_model::group::{
 use omnibus_model::outcome::{Appended, LeftMember};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
-    BatchInfo, Command, LeaderEpoch, MemberId, Millis, NodeId, Offset, Outcome, PartitionIndex, ProducerEpoch,
-    ProducerId, ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
+    BatchInfo, ClusterSecret, Command, LeaderEpoch, MemberId, Millis, NodeId, Offset, Outcome, PartitionIndex,
+    ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
 };
 
 use super::Script;
@@ -100,6 +100,7 @@ impl Script {
             "alter-brokers" => Command::AlterBrokers { scope: scope(line), change: Box::new(alter_brokers(line)) },
             "alter-group" => Command::AlterGroup { group: line.group(), change: alter_group(line) },
             "new-producer" => Command::AllocateProducer,
+            "keep-secret" => Command::KeepSecret { offer: ClusterSecret([line.number(0); 32]) },
             "join" => Command::JoinGroup(Box::new(join(line))),
             "sync" => Command::SyncGroup(Box::new(sync(line))),
             "leave" => Command::LeaveGroup { group: line.group(), members: leavers(line) },
@@ -129,6 +130,7 @@ impl Script {
                     |partition: &omnibus_model::topic::Partition| format!("s{}@{}", partition.stream, partition.shard);
                 topic.partitions.iter().map(place).collect::<Vec<_>>().join(" ")
             }
+            Outcome::SecretKept { secret } => format!("{}", secret.0[0]),
             Outcome::ProducerAllocated { producer } => format!("producer {producer}"),
             Outcome::Appended(Appended { base, duplicate, .. }) => {
                 format!("offset {base}{}", if *duplicate { ", again" } else { "" })
