@@ -307,8 +307,8 @@ impl Broker {
 
     /// Returns the first records that are on their way out of a queue.
     #[must_use]
-    pub fn dying(&self, stream: StreamId, count_max: usize) -> Vec<Dying> {
-        self.queues.get(stream).map_or_else(Vec::new, |cursor| cursor.dying(count_max))
+    pub fn dying(&self, stream: StreamId, from: Offset, count_max: usize) -> Vec<Dying> {
+        self.queues.get(stream).map_or_else(Vec::new, |cursor| cursor.dying(from, count_max))
     }
 
     /// Returns a queue's move tasks, oldest first: those that are under way and some that are over.

@@ -11,7 +11,7 @@ use tokio::task;
 
 use crate::compaction::Compaction;
 use crate::engine::{Engine, EngineConfig};
-use crate::error::EngineError;
+use crate::error::{EngineError, SubmitError};
 use crate::retention::retain;
 use crate::shard::{Request, Snapshot};
 use crate::{admitter, mover, queue_upkeep};
@@ -121,17 +121,17 @@ async fn clean_now_and_then(engine: Engine, interval: Duration) {
         tokio::time::sleep(interval).await;
         engine.inner.ahead.forget_old(engine.clock().elapsed());
         for topic in engine.catalog().topics() {
-            if topic.queue.is_some() {
-                if let Err(error) = queue_upkeep::retain(&engine, &topic).await {
-                    tracing::warn!(topic = %topic.name, %error, "retention was put off");
-                }
-                task::yield_now().await;
-                continue;
+            let is_queue = topic.queue.is_some();
+            let retained =
+                if is_queue { queue_upkeep::retain(&engine, &topic).await } else { retain(&engine, &topic).await };
+            match retained {
+                Err(SubmitError::Closing | SubmitError::Broken) => return,
+                Err(error) => tracing::warn!(topic = %topic.name, %error, "retention was put off"),
+                Ok(()) => {}
             }
-            if let Err(error) = retain(&engine, &topic).await {
-                tracing::warn!(topic = %topic.name, %error, "retention was put off");
+            if !is_queue {
+                compaction.run(&engine, &topic).await;
             }
-            compaction.run(&engine, &topic).await;
             // Ten thousand topics must not hold up those who are served.
             task::yield_now().await;
         }

@@ -15,9 +15,10 @@ use std::time::Duration;
 use omnibus_model::outcome::MoveAdvanced;
 use omnibus_model::queue::{Move, MoveState};
 use omnibus_model::topic::Partition;
-use omnibus_model::{Command, Outcome, Refusal, StreamId, TopicName};
+use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId, TopicName};
 use omnibus_record::InvalidBatch;
 
+use self::carry::Carried;
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
 
@@ -57,12 +58,25 @@ enum Next {
     Never,
 }
 
-/// A queue that is worked on.
-#[derive(Clone, Copy, Debug)]
+/// What a step has led to.
+#[derive(Debug)]
+enum Step {
+    /// Dying records were carried; behind them may be more.
+    Carried(Carried),
+    /// There were none.
+    Through(Next),
+}
+
+/// A queue that is worked on, round by round through what is dying there.
+#[derive(Debug)]
 struct Work {
     queue: Partition,
     due: Duration,
-    /// In a row.
+    /// Where this round goes on. What is dying before it cannot go now.
+    from: Offset,
+    /// Why it cannot.
+    stuck: Option<String>,
+    /// Rounds in a row that something could not leave in.
     failures: u32,
 }
 
@@ -102,54 +116,73 @@ impl Mover {
     pub async fn turn(&mut self, engine: &Engine) -> Option<Duration> {
         let now = engine.clock().elapsed();
         for queue in engine.inner.chores.departures.take() {
-            let known = self.work.entry(queue.stream).or_insert(Work { queue, due: now, failures: 0 });
+            let known = self.work.entry(queue.stream).or_insert_with(|| Work::at(queue, now));
             // Who has failed waits, whoever asks.
             known.due = if known.failures == 0 { now } else { known.due };
         }
-        if let Some(next) = self.next().filter(|next| next.due <= now) {
-            self.work.remove(&next.queue.stream);
-            self.work.extend(work_on(engine, next).await.map(|next| (next.queue.stream, next)));
+        let due = self.next().filter(|next| next.due <= now).map(|next| next.queue.stream);
+        if let Some(work) = due.and_then(|stream| self.work.remove(&stream)) {
+            self.work.extend(work_on(engine, work).await.map(|work| (work.queue.stream, work)));
         }
         self.next().map(|work| work.due)
     }
 
-    fn next(&self) -> Option<Work> {
-        self.work.values().min_by_key(|work| work.due).copied()
+    fn next(&self) -> Option<&Work> {
+        self.work.values().min_by_key(|work| work.due)
+    }
+}
+
+impl Work {
+    const fn at(queue: Partition, due: Duration) -> Self {
+        Self { queue, due, from: Offset::ZERO, stuck: None, failures: 0 }
+    }
+
+    /// Waits before another round, longer each time.
+    fn retried(self, now: Duration, error: &dyn std::fmt::Display) -> Self {
+        let wait = RETRY_MIN.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
+        tracing::warn!(stream = %self.queue.stream, %error, ?wait, "records cannot leave their queue");
+        Self { failures: self.failures + 1, ..Self::at(self.queue, now.saturating_add(wait)) }
     }
 }
 
 /// Does one step for a queue; returns what is left to do.
 async fn work_on(engine: &Engine, work: Work) -> Option<Work> {
-    let done = step(engine, work.queue).await;
+    let done = step(engine, &work).await;
     let now = engine.clock().elapsed();
-    match done {
-        Ok(Next::Never) => None,
-        Ok(Next::Soon) => Some(Work { due: now, failures: 0, ..work }),
-        Ok(Next::After(wait)) => Some(Work { due: now.saturating_add(wait), failures: 0, ..work }),
-        Err(MoveError::SourceGone { .. } | MoveError::Submit(SubmitError::Closing | SubmitError::Broken)) => None,
-        Err(error) => {
-            let wait = RETRY_MIN.saturating_mul(1 << work.failures.min(6)).min(RETRY_MAX);
-            tracing::warn!(stream = %work.queue.stream, %error, ?wait, "records cannot leave their queue");
-            Some(Work { due: now.saturating_add(wait), failures: work.failures + 1, ..work })
+    match (done, &work.stuck) {
+        (Ok(Step::Carried(Carried { failure: None, .. })), _) => Some(Work { due: now, ..work }),
+        (Ok(Step::Carried(Carried { to, failure: Some(error) })), _) => {
+            Some(Work { due: now, from: to, stuck: Some(error.to_string()), ..work })
         }
+        (Ok(Step::Through(Next::Soon)), _) => Some(Work::at(work.queue, now)),
+        (Ok(Step::Through(Next::After(_) | Next::Never)), Some(error)) => {
+            let error = error.clone();
+            Some(work.retried(now, &error))
+        }
+        (Ok(Step::Through(Next::After(wait))), None) => Some(Work::at(work.queue, now.saturating_add(wait))),
+        (Ok(Step::Through(Next::Never)), None) => None,
+        (Err(MoveError::SourceGone { .. } | MoveError::Submit(SubmitError::Closing | SubmitError::Broken)), _) => None,
+        (Err(error), _) => Some(work.retried(now, &error)),
     }
 }
 
-async fn step(engine: &Engine, queue: Partition) -> Result<Next, MoveError> {
+async fn step(engine: &Engine, work: &Work) -> Result<Step, MoveError> {
+    let Work { queue, from, .. } = *work;
     let stream = queue.stream;
-    let look =
-        move |broker: &omnibus_broker::Broker| (broker.dying(stream, AT_ONCE as usize), broker.moves(stream).to_vec());
+    let look = move |broker: &omnibus_broker::Broker| {
+        (broker.dying(stream, from, AT_ONCE as usize), broker.moves(stream).to_vec())
+    };
     let (dying, moves) = engine.ask(queue.shard, look).await?;
     if !dying.is_empty() {
-        carry::carry(engine, queue, (&dying, &moves)).await?;
-        return Ok(Next::Soon);
+        return carry::carry(engine, queue, (&dying, &moves)).await.map(Step::Carried);
     }
     let is_there = |target: StreamId| engine.catalog().queue(target).is_some();
-    match moves.iter().find(|task| task.state == MoveState::Running) {
+    let next = match moves.iter().find(|task| task.state == MoveState::Running) {
         Some(task) if task.target.is_none_or(is_there) => advance(engine, queue, task).await,
         Some(task) => give_up(engine, queue, task).await,
         None => Ok(Next::Never),
-    }
+    };
+    next.map(Step::Through)
 }
 
 /// Ends a task whose target was deleted. What it has taken stays in the source.

@@ -124,12 +124,19 @@ impl Engine {
         self.request(queue.shard, |reply| Request::Receive(Receive { acquire, wait, reply })).await
     }
 
-    /// Reads what was leased. A record that was given up meanwhile by a purge or a trim is left out.
+    /// Reads what was leased. A record that was given up meanwhile by a purge or a trim is left
+    /// out; so is one that cannot be read, if another can: its lease ends in its time.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if none can be read.
     pub async fn deliveries(&self, stream: StreamId, leases: &[Lease]) -> Result<Vec<Delivery>, ReadError> {
-        let mut messages = self.messages(stream, leases.iter().map(|lease| lease.key.offset).collect()).await?;
+        let (mut messages, unreadable) =
+            self.readable(stream, leases.iter().map(|lease| lease.key.offset).collect()).await;
+        match unreadable {
+            Some(error) if messages.is_empty() => return Err(error),
+            Some(error) => tracing::error!(%stream, %error, "a leased record is not delivered, those beside it are"),
+            None => {}
+        }
         let delivery =
             |lease: &Lease| messages.remove(&lease.key.offset).map(|message| Delivery { lease: *lease, message });
         Ok(leases.iter().filter_map(delivery).collect())
@@ -138,30 +145,40 @@ impl Engine {
     /// Reads single records of a stream, neighbours at once; what is not there is left out.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] of the first that cannot be read.
     pub async fn messages(
         &self,
         stream: StreamId,
-        mut wanted: Vec<Offset>,
+        wanted: Vec<Offset>,
     ) -> Result<BTreeMap<Offset, Message>, ReadError> {
+        let (found, unreadable) = self.readable(stream, wanted).await;
+        unreadable.map_or(Ok(found), Err)
+    }
+
+    /// Reads what can be read of single records, and says why the first of the others cannot.
+    async fn readable(
+        &self,
+        stream: StreamId,
+        mut wanted: Vec<Offset>,
+    ) -> (BTreeMap<Offset, Message>, Option<ReadError>) {
         wanted.sort_unstable();
-        let mut found = BTreeMap::new();
+        let (mut found, mut unreadable) = (BTreeMap::new(), None);
         let mut left = &wanted[..];
         while let Some(first) = left.first() {
             let neighbours = (0..).zip(left).take_while(|(place, offset)| first.plus(*place) == **offset).count();
-            let pieces = match self.read_range(stream, *first..left[neighbours - 1].plus(1), READ_BYTES).await {
-                Ok(pieces) => pieces,
-                Err(ReadError::OutOfRange { start, .. }) if *first < start => {
-                    left = &left[left.partition_point(|offset| *offset < start)..];
-                    continue;
-                }
+            let read = self.read_range(stream, *first..left[neighbours - 1].plus(1), READ_BYTES).await;
+            let end = match read.and_then(|pieces| take_messages(pieces, left, &mut found)) {
+                Ok(end) => end,
+                Err(ReadError::OutOfRange { start, .. }) if *first < start => start,
                 Err(ReadError::OutOfRange { .. }) => break,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    unreadable.get_or_insert(error);
+                    *first
+                }
             };
-            let end = take_messages(pieces, left, &mut found)?.max(first.plus(1));
-            left = &left[left.partition_point(|offset| *offset < end)..];
+            left = &left[left.partition_point(|offset| *offset < end.max(first.plus(1)))..];
         }
-        Ok(found)
+        (found, unreadable)
     }
 
     /// Ends leases; each settlement has an answer of its own.

@@ -351,3 +351,18 @@ async fn what_administrators_set_survives_a_power_cut_and_a_clean_end() {
         running.close().await;
     }
 }
+
+#[tokio::test]
+async fn cluster_keeps_one_secret() {
+    let disk = FaultDisk::new(1);
+    let (engine, running) = open(&disk);
+    let secret = engine.cluster_secret().await.unwrap();
+    assert_eq!(engine.cluster_secret().await.unwrap(), secret);
+    running.close().await;
+    let (engine, running) = open(&disk);
+    assert_eq!(engine.cluster_secret().await.unwrap(), secret);
+    running.close().await;
+    let (engine, running) = open(&FaultDisk::new(2));
+    assert_ne!(engine.cluster_secret().await.unwrap(), secret);
+    running.close().await;
+}

@@ -262,3 +262,43 @@ async fn purged_queue_is_empty() {
     assert!(tick.is_ok());
     node.stop().await;
 }
+
+/// Damages what holds a body on the disk, so that it is not what was written any more.
+fn damage(node: &Node, body: &str) {
+    let places = node.disk.paths().into_iter().filter_map(|path| {
+        let content = node.disk.content(&path)?;
+        let place = content.windows(body.len()).position(|window| window == body.as_bytes())?;
+        Some((path, place))
+    });
+    let places: Vec<(String, usize)> = places.collect();
+    assert!(!places.is_empty(), "{body} is on the disk");
+    for (path, place) in places {
+        assert!(node.disk.flip_bit(&path, place as u64 * 8));
+    }
+}
+
+#[tokio::test]
+async fn damaged_record_holds_up_no_other() {
+    let node = Node::start();
+    let (orders, dead) = (node.queue("orders", dying_to("dead")).await, node.queue("dead", queue_config()).await);
+    // Longer than what is read at a time, so that each has its own place on the disk.
+    let long = |name: &str| format!("{name} {}", "x".repeat(8_192));
+    node.send(orders, &[&long("first"), &long("second"), &long("third")]).await;
+    let node = node.restarted_after_a_power_cut();
+    damage(&node, "second x");
+    let taken = node.receive(orders, 10).await;
+    let names = |deliveries: &[Delivery]| -> Vec<String> {
+        bodies(deliveries).iter().map(|body| body.split(' ').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&taken), ["first", "third"]);
+    // All three are rejected, also the one that nobody has seen.
+    let mut keys = rejected(&taken);
+    let LeaseKey { offset, epoch } = taken[0].lease.key;
+    let unseen = LeaseKey { offset: offset.plus(1), epoch: omnibus_model::LeaseEpoch(epoch.0 + 1) };
+    keys.push((unseen, Settlement::Reject));
+    let answers = node.engine.settle(orders, keys).await.unwrap();
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(names(&wait_for(&node, dead, 2).await), ["first", "third"]);
+    assert!(node.until(async || Some(node.counts(orders).await?.dying == 1)).await);
+    node.stop().await;
+}

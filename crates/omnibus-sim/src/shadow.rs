@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use omnibus_broker::{Broker, BrokerLimits, queues_of};
 use omnibus_model::command::{Append, Enqueue};
-use omnibus_model::{Command, Outcome, ShardId, StreamId, Timestamp};
+use omnibus_model::{Command, Offset, Outcome, ShardId, StreamId, Timestamp};
 
 use crate::deed::{Deed, Deeds};
 
@@ -38,7 +38,8 @@ impl Shadow {
             let outcome = broker.apply(now, &command).map_err(|refusal| refusal.to_string())?.outcome;
             for (stream, command, outcome) in parts(broker, command, outcome) {
                 let config = broker.queue(stream).copied();
-                let dying = broker.dying(stream, usize::MAX).into_iter().map(|dying| dying.offset).collect();
+                let dying =
+                    broker.dying(stream, Offset::ZERO, usize::MAX).into_iter().map(|dying| dying.offset).collect();
                 touched.insert(stream);
                 deeds.push(Deed { stream, now, command, outcome, config, dying });
             }

@@ -32,12 +32,6 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
-        if settings.is_open() {
-            tracing::info!(
-                "SQS clients are let in whatever their signature, so policies and encryption attributes of queues are \
-                 kept and protect nothing; sqs.credentials_file names those who may"
-            );
-        }
         let memory = Arc::new(Semaphore::new(settings.memory_bytes_max / PIECE));
         Self {
             engine,

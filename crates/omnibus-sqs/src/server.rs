@@ -55,6 +55,12 @@ impl Server {
 
     /// Serves until `shutdown` says true, then lets requests finish for a short while.
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
+        if self.door.settings.is_open() && !self.listeners.is_empty() {
+            tracing::info!(
+                "SQS clients are let in whatever their signature, so policies and encryption attributes of queues are \
+                 kept and protect nothing; sqs.credentials_file names those who may"
+            );
+        }
         let places = Arc::new(Semaphore::new(self.door.settings.connections_max));
         let mut entrances = JoinSet::new();
         for listener in self.listeners {

@@ -72,9 +72,9 @@ impl Cursor {
         found.into_iter().take_while(|(offset, _)| *offset < to).take(count_max).collect()
     }
 
-    /// The first records that are on their way out.
-    pub(crate) fn dying(&self, count_max: usize) -> Vec<Dying> {
-        let dying = self.dying.iter().take(count_max).map(|offset| self.records[offset].state(*offset));
+    /// The first records from an offset on that are on their way out.
+    pub(crate) fn dying(&self, from: Offset, count_max: usize) -> Vec<Dying> {
+        let dying = self.dying.range(from..).take(count_max).map(|offset| self.records[offset].state(*offset));
         dying.filter_map(|state| if let RecordState::Dying(dying) = state { Some(dying) } else { None }).collect()
     }
 

@@ -192,10 +192,13 @@ fn commands_of_the_metadata_shard_keep_their_bytes() {
 
 #[test]
 fn kept_secret_keeps_its_bytes() {
-    check(&Command::KeepSecret { offer: ClusterSecret([7; 32]) }, &expect![[r#"
+    check(
+        &Command::KeepSecret { offer: ClusterSecret([7; 32]) },
+        &expect![[r#"
         2c 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07
         07 07 07 07 07 07 07 07 07
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

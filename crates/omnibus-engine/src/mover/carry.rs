@@ -14,19 +14,36 @@ use crate::error::SubmitError;
 /// Bodies that are in memory at a time.
 const BYTES_AT_ONCE: usize = 8 << 20;
 
-/// Carries dying records to their targets; fails for all after the first that cannot go.
+/// How far dying records were carried.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// All before it have gone, or cannot go now.
+    pub to: Offset,
+    /// Why the last that cannot go cannot.
+    pub failure: Option<MoveError>,
+}
+
+/// Carries dying records to their targets. One that cannot go holds up no other.
 pub(super) async fn carry(
     engine: &Engine,
     queue: Partition,
     (dying, moves): (&[Dying], &[Move]),
-) -> Result<(), MoveError> {
+) -> Result<Carried, MoveError> {
     let stream = queue.stream;
     let topic = engine.catalog().queue(stream).ok_or(MoveError::SourceGone { stream })?;
     let source = Source { topic: &topic, queue, moves, now: engine.now() };
-    let (mut parcels, mut bytes, mut failure) = (Vec::new(), 0, None);
+    let (mut parcels, mut bytes) = (Vec::new(), 0);
+    let mut carried = Carried { to: Offset::ZERO, failure: None };
     for dying in dying {
+        carried.to = dying.offset.plus(1);
         // One by one: a hundred bodies may be too much to hold.
-        let found = engine.messages(stream, vec![dying.offset]).await?.remove(&dying.offset);
+        let found = match engine.messages(stream, vec![dying.offset]).await {
+            Ok(mut found) => found.remove(&dying.offset),
+            Err(error) => {
+                carried.failure = Some(error.into());
+                continue;
+            }
+        };
         let Some(message) = found else {
             tracing::error!(%stream, offset = %dying.offset, "a record on its way out is not there any more");
             bury(engine, queue, std::iter::once(dying.offset)).await?;
@@ -37,18 +54,20 @@ pub(super) async fn carry(
                 bytes += parcel.message.bytes();
                 parcels.push(parcel);
             }
-            Err(error) => failure = failure.or(Some(error)),
+            Err(error) => carried.failure = Some(error),
         }
         if bytes >= BYTES_AT_ONCE {
             break;
         }
     }
-    deliver(engine, queue, parcels).await?;
-    failure.map_or(Ok(()), Err)
+    let undelivered = deliver(engine, queue, parcels).await?;
+    carried.failure = undelivered.or(carried.failure);
+    Ok(carried)
 }
 
 /// Appends to each target what goes there; then, as far as that succeeded, buries and forgets.
-async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Result<(), MoveError> {
+/// Returns why the last that did not arrive did not.
+async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Result<Option<MoveError>, MoveError> {
     let mut by_target: BTreeMap<StreamId, (Partition, Vec<Parcel>)> = BTreeMap::new();
     for parcel in parcels {
         by_target.entry(parcel.target.stream).or_insert_with(|| (parcel.target, Vec::new())).1.push(parcel);
@@ -77,7 +96,7 @@ async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Res
         bury(engine, queue, moved.iter().map(|origin| origin.offset)).await?;
         forget(engine, target, &moved).await?;
     }
-    failure.map_or(Ok(()), Err)
+    Ok(failure)
 }
 
 async fn bury(engine: &Engine, queue: Partition, offsets: impl Iterator<Item = Offset>) -> Result<(), SubmitError> {

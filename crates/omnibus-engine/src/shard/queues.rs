@@ -7,7 +7,7 @@ use omnibus_model::command::{Acquire, Append, Enqueue};
 use omnibus_model::outcome::{Acquired, Appended};
 use omnibus_model::queue::{MoveState, Origin};
 use omnibus_model::topic::Partition;
-use omnibus_model::{Bug, Command, Outcome, Refusal, StreamId, planted};
+use omnibus_model::{Bug, Command, Offset, Outcome, Refusal, StreamId, planted};
 use omnibus_record::Encoded;
 use tokio::sync::oneshot;
 
@@ -171,7 +171,7 @@ impl Shard {
         let queue = Partition { stream, shard: self.id };
         let moves = self.broker.moves(stream).iter();
         let is_moved = moves.rev().any(|task| task.state == MoveState::Running);
-        if is_moved || !self.broker.dying(stream, 1).is_empty() {
+        if is_moved || !self.broker.dying(stream, Offset::ZERO, 1).is_empty() {
             self.shared.chores.departures.put(queue);
         }
         if self.broker.wants_admission(stream).is_some() {

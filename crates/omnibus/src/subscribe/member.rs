@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use omnibus_io::{Clock, Entropy, SystemClock, SystemEntropy};
 use omnibus_kafka::client::{ClientError, Connection, check};
-use omnibus_kafka::wire::ApiKey;
 use omnibus_kafka::wire::messages::consumer_group_heartbeat_request::{ConsumerGroupHeartbeatRequest, TopicPartitions};
 use omnibus_kafka::wire::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use omnibus_kafka::wire::messages::offset_commit_request::{
@@ -15,6 +14,7 @@ use omnibus_kafka::wire::messages::offset_commit_request::{
 use omnibus_kafka::wire::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
+use omnibus_kafka::wire::{ApiKey, ErrorCode};
 
 use super::{FETCH_BYTES, From, WAIT_MS, start};
 use crate::cluster::{Cluster, Fetched, Reader, TopicAt, patiently};
@@ -70,12 +70,19 @@ impl Member {
             topic_partitions: Some(Vec::new()),
             ..member.heartbeat()
         };
-        patiently(async || {
+        let joined = patiently(async || {
             member.coordinator = member.cluster.coordinator_now(&member.group).await?;
             member.exchange(&request).await
-        })
-        .await?;
-        Ok(member)
+        });
+        match joined.await {
+            // So a group is refused whose members speak the other protocol.
+            Err(error @ ClientError::Refused { code: ErrorCode::GroupIdNotFound, .. }) => Err(anyhow!(error).context(format!(
+                "group {} has members of the classic protocol; `omnibus group describe` names them: end them first, or \
+                 choose another name",
+                member.group
+            ))),
+            joined => joined.map(|()| member).map_err(anyhow::Error::from),
+        }
     }
 
     /// Tells the broker that this member lives, and takes or gives up partitions.

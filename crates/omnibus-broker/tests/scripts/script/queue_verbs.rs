@@ -25,7 +25,7 @@ impl Script {
             "counts" => self.describe_counts(line),
             "floor" => self.broker.queue_floor(line.stream()).map_or("unknown".to_owned(), |floor| floor.to_string()),
             "has-ready" => self.broker.has_ready(line.stream()).to_string(),
-            "dying" => told(self.broker.dying(line.stream(), 10).iter().map(describe_dying)),
+            "dying" => told(self.broker.dying(line.stream(), Offset::ZERO, 10).iter().map(describe_dying)),
             "moves" => told(self.broker.moves(line.stream()).iter().map(describe_move)),
             "origins" => told(self.broker.origins(line.stream()).map(|it| format!("s{}/{}", it.stream, it.offset))),
             "holdings" => {
