@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
-use crate::buffer::pages_of;
+use crate::buffer::{PAGE_BYTES, pages_of};
 use crate::checkpoint::CheckpointName;
 use crate::entry::{BatchPosition, Replacement};
 use crate::error::{Action, LogError};
@@ -231,6 +231,11 @@ fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, 
         let all = files.segments.values().chain(files.packs.values());
         all.filter(|file| is_sparse(shared, file)).map(Arc::clone).collect()
     };
+    if let [file] = &sparse[..]
+        && is_packed_well(file)
+    {
+        return Ok(false);
+    }
     let mut runs = Vec::new();
     let (mut bytes, mut files) = (0, 0);
     for file in sparse {
@@ -271,6 +276,13 @@ fn is_sparse(shared: &Shared, file: &Arc<LogFile>) -> bool {
     let sparse = facts.footer.is_some() && !facts.damaged && live > 0 && live < facts.data_end / 2;
     drop(facts);
     sparse && !is_needed(shared, file)
+}
+
+/// Whether a file is a pack that is short because it holds little: it is worth a new one only together
+/// with others.
+fn is_packed_well(file: &LogFile) -> bool {
+    let payload_bytes = file.facts.lock().data_end.saturating_sub(PAGE_BYTES as u64);
+    file.kind == FileKind::Pack && file.live() >= payload_bytes / 2
 }
 
 fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Vec<(Cover, Run)> {

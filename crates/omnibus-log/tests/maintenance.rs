@@ -108,6 +108,30 @@ fn survivors_of_sparse_segments_move_to_a_pack() {
 }
 
 #[test]
+fn what_is_packed_rests_however_little_it_is() {
+    let memory = FaultDisk::new(1);
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    bench.submit(1, vec![batch(3, 0, 1, 50)]);
+    let last = fill(&mut bench, 200);
+    bench.log.trim(ONE, Offset(400));
+    bench.log.trim(TWO, Offset(400));
+    save(&bench, last);
+    let packed = |bench: &Bench| (0..5).map(|_| bench.log.maintain().unwrap().files_packed).sum::<u64>();
+    assert!(packed(&bench) > 0);
+    assert_eq!(packed(&bench), 0, "a short pack is written anew again and again");
+    // With company it is.
+    bench.submit(1, vec![batch(3, 1, 1, 50)]);
+    let last = fill(&mut bench, 200);
+    bench.log.trim(ONE, Offset(800));
+    bench.log.trim(TWO, Offset(800));
+    save(&bench, last);
+    assert!(packed(&bench) > 1);
+    assert_eq!(bench.log.stats().packs, 1);
+    let expected = [payload(StreamId(3), 0, 1, 50), payload(StreamId(3), 1, 1, 50)].concat();
+    assert_eq!(bench.read_all(StreamId(3)).unwrap(), expected);
+}
+
+#[test]
 fn compaction_replaces_a_range_and_keeps_offsets() {
     let memory = FaultDisk::new(1);
     let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
