@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use bytes::Bytes;
 use omnibus_io::{DiskFile, Durability};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Timestamp};
 
@@ -286,18 +287,43 @@ fn encode_row_page(of: FooterOf, page: u32, rows: &[Row]) -> Vec<u8> {
     bytes
 }
 
-/// Reads one page of rows; `None` if it is not that page.
-pub(crate) fn decode_row_page(of: FooterOf, page: u32, bytes: &[u8]) -> Option<Vec<Row>> {
-    let bytes = bytes.get(..PAGE_BYTES)?;
-    let mut cursor = Cursor::new(bytes);
-    let (crc, number) = (cursor.u32()?, cursor.u32()?);
-    let names = (cursor.u64()?, cursor.u64()?, cursor.u32()?);
-    let count = cursor.u32()?;
-    let named = number == page && names == (of.log, of.number, u32::from(of.kind_code()));
-    if !named || count > ROWS_PER_PAGE || crc != crc32c::crc32c(&bytes[4..]) {
-        return None;
+/// A page of rows that is what it should be. Its rows are read one at a time: who looks for one
+/// needs few of them.
+#[derive(Debug)]
+pub(crate) struct RowPage {
+    rows: Bytes,
+    count: u32,
+}
+
+impl RowPage {
+    /// Checks a page; `None` if it is not that page.
+    pub(crate) fn open(of: FooterOf, page: u32, bytes: &Bytes) -> Option<Self> {
+        let page_bytes = bytes.get(..PAGE_BYTES)?;
+        let mut cursor = Cursor::new(page_bytes);
+        let (crc, number) = (cursor.u32()?, cursor.u32()?);
+        let names = (cursor.u64()?, cursor.u64()?, cursor.u32()?);
+        let count = cursor.u32()?;
+        let named = number == page && names == (of.log, of.number, u32::from(of.kind_code()));
+        let sound = named && count <= ROWS_PER_PAGE && crc == crc32c::crc32c(&page_bytes[4..]);
+        sound.then(|| Self { rows: bytes.slice(PAGE_HEADER_BYTES..PAGE_BYTES), count })
     }
-    (0..count).map(|_| Row::decode(&mut cursor)).collect()
+
+    /// How many rows it has.
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Reads one row; `None` if there is no such row, or it says what no row can.
+    pub(crate) fn row(&self, place: u32) -> Option<Row> {
+        let at = place as usize * ROW_BYTES;
+        let row = self.rows.get(at..at + ROW_BYTES).filter(|_| place < self.count)?;
+        Row::decode(&mut Cursor::new(row))
+    }
+
+    /// Reads all rows; `None` if one says what no row can.
+    pub(crate) fn rows(&self) -> Option<Vec<Row>> {
+        (0..self.count).map(|place| self.row(place)).collect()
+    }
 }
 
 const _: () = assert!(PAGE_HEADER_BYTES + ROWS_PER_PAGE as usize * ROW_BYTES <= PAGE_BYTES, "a page of rows fits");

@@ -9,7 +9,7 @@ use crate::buffer::PAGE_BYTES;
 use crate::cache::Origin;
 use crate::error::ReadError;
 use crate::file::{FooterPlace, LogFile, read_pages};
-use crate::footer::{FooterOf, ROWS_PER_PAGE, decode_row_page};
+use crate::footer::{FooterOf, ROWS_PER_PAGE, RowPage};
 use crate::index::{Rows, Run};
 use crate::row::{OwnPart, Row};
 use crate::shared::Shared;
@@ -154,21 +154,8 @@ impl Reader<'_> {
                 rows[first..].iter().filter(|row| inside(row)).all(|row| visit(*row));
             }
             Rows::Footer { first, count } => {
-                let rows = FooterRows { reader: self, stream, run };
-                let end = first + count;
-                let mut number = rows.first_with(*first, end, |row| row.end() > from)?;
-                while number < end {
-                    let page = rows.page(number / ROWS_PER_PAGE)?;
-                    let begin = (number % ROWS_PER_PAGE) as usize;
-                    let stop = page.len().min(begin + (end - number) as usize);
-                    let Some(part) = page.get(begin..stop).filter(|part| !part.is_empty()) else {
-                        return Err(rows.corrupt(number / ROWS_PER_PAGE).into());
-                    };
-                    if !part.iter().filter(|row| inside(row)).all(|row| visit(*row)) {
-                        return Ok(());
-                    }
-                    number += u32::try_from(part.len()).expect("a page is small");
-                }
+                let rows = FooterRows { reader: self, stream, run, numbers: *first..first + count };
+                rows.visit_from(from, |row| !inside(row) || visit(*row))?;
             }
         }
         Ok(())
@@ -180,31 +167,112 @@ struct FooterRows<'run> {
     reader: &'run Reader<'run>,
     stream: StreamId,
     run: &'run Run,
+    /// Those of the run among the file's.
+    numbers: std::ops::Range<u32>,
+}
+
+/// A page of rows, of which some are meant.
+struct Part {
+    page: RowPage,
+    number: u32,
+    rows: std::ops::Range<u32>,
 }
 
 impl FooterRows<'_> {
-    /// Returns the number of the first row that fulfils a condition that all later ones do.
-    fn first_with(&self, first: u32, end: u32, fulfils: impl Fn(&Row) -> bool) -> Result<u32, Miss> {
-        let (mut low, mut high) = (first, end);
+    /// Calls `visit` with the first row that ends behind `from` and what follows, until it
+    /// returns false.
+    fn visit_from(&self, from: Offset, mut visit: impl FnMut(&Row) -> bool) -> Result<(), Miss> {
+        let mut number = self.first_behind(from)?;
+        while number < self.numbers.end {
+            let part = self.part(number, &self.numbers)?;
+            for place in number..part.rows.end {
+                if !visit(&self.row(&part, place)?) {
+                    return Ok(());
+                }
+            }
+            number = part.rows.end;
+        }
+        Ok(())
+    }
+
+    /// Returns the number of the first row that ends behind an offset.
+    fn first_behind(&self, from: Offset) -> Result<u32, Miss> {
+        let mut left = self.numbers.clone();
+        let mut guess = self.guess(from);
+        let mut guesses = 0;
+        while !left.is_empty() {
+            let part = self.part(guess, &left)?;
+            let found = self.search(&part, from)?;
+            if found == part.rows.start && found > left.start {
+                left.end = found;
+            } else if found == part.rows.end && found < left.end {
+                left.start = found;
+            } else {
+                return Ok(found);
+            }
+            guesses += 1;
+            let middle = left.start + (left.end - left.start) / 2;
+            guess = if guesses == 1 { self.guess_near(&part, from)? } else { middle };
+            guess = guess.clamp(left.start, left.end.saturating_sub(1).max(left.start));
+        }
+        Ok(left.start)
+    }
+
+    /// Where an offset is if all rows of the run are of about the same length.
+    fn guess(&self, from: Offset) -> u32 {
+        let Run { base, end, .. } = self.run;
+        let (part, whole) = (from.0.saturating_sub(base.0), (end.0 - base.0).max(1));
+        let count = self.numbers.end - self.numbers.start;
+        let place = u128::from(count) * u128::from(part) / u128::from(whole);
+        let place = u32::try_from(place).unwrap_or(u32::MAX).min(count.saturating_sub(1));
+        self.numbers.start + place
+    }
+
+    /// Where an offset is if all rows are of about the same length as those of this page. A run
+    /// that was cut no longer says where its first row begins.
+    fn guess_near(&self, part: &Part, from: Offset) -> Result<u32, Miss> {
+        let (first, last) = (self.row(part, part.rows.start)?, self.row(part, part.rows.end - 1)?);
+        let (rows, span) = (u64::from(part.rows.end - part.rows.start), (last.end().0 - first.base.0).max(1));
+        let near = |distance: u64| u64::try_from(u128::from(distance) * u128::from(rows) / u128::from(span));
+        let (start, distance) = (u64::from(part.rows.start), from.0.abs_diff(first.base.0));
+        let steps = near(distance).unwrap_or(u64::MAX);
+        let place = if from < first.base { start.saturating_sub(steps) } else { start.saturating_add(steps) };
+        Ok(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the number of the first row of a page that ends behind an offset.
+    fn search(&self, part: &Part, from: Offset) -> Result<u32, Miss> {
+        let (mut low, mut high) = (part.rows.start, part.rows.end);
         while low < high {
             let middle = low + (high - low) / 2;
-            let page = self.page(middle / ROWS_PER_PAGE)?;
-            let row = page.get((middle % ROWS_PER_PAGE) as usize);
-            let row = row.ok_or_else(|| self.corrupt(middle / ROWS_PER_PAGE))?;
-            if fulfils(row) { high = middle } else { low = middle + 1 }
+            if self.row(part, middle)?.end() > from { high = middle } else { low = middle + 1 }
         }
         Ok(low)
     }
 
-    fn page(&self, number: u32) -> Result<Vec<Row>, Miss> {
+    fn row(&self, part: &Part, number: u32) -> Result<Row, Miss> {
+        let row = part.page.row(number % ROWS_PER_PAGE);
+        row.ok_or_else(|| self.corrupt(part.number).into())
+    }
+
+    /// Gets the page that a row is on, and those of the rows `among` that are there.
+    fn part(&self, row: u32, among: &std::ops::Range<u32>) -> Result<Part, Miss> {
+        let number = row / ROWS_PER_PAGE;
+        let page = self.page(number)?;
+        let first = number * ROWS_PER_PAGE;
+        let rows = among.start.max(first)..among.end.min(first + page.count());
+        if rows.contains(&row) { Ok(Part { page, number, rows }) } else { Err(self.corrupt(number).into()) }
+    }
+
+    fn page(&self, number: u32) -> Result<RowPage, Miss> {
         let file = &self.run.file;
         let FooterPlace { rows_position, row_count } = self.place();
         let end = rows_position + u64::from(row_count.div_ceil(ROWS_PER_PAGE)) * PAGE;
         let position = rows_position + u64::from(number) * PAGE;
         let range = Range { position, bytes: PAGE, ahead_bytes: ROWS_AHEAD_BYTES, end };
         let (bytes, _) = self.reader.range(file, range)?;
-        let rows = decode_row_page(FooterOf::of(self.reader.shared.identity, file), number, &bytes);
-        rows.ok_or_else(|| self.corrupt(number).into())
+        let page = RowPage::open(FooterOf::of(self.reader.shared.identity, file), number, &bytes);
+        page.ok_or_else(|| self.corrupt(number).into())
     }
 
     fn corrupt(&self, page: u32) -> ReadError {

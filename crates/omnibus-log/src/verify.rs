@@ -13,7 +13,7 @@ use crate::buffer::PAGE_BYTES;
 use crate::checkpoint::CheckpointName;
 use crate::error::{Action, Affected, Damage, Gravity, LogError};
 use crate::file::{FileFacts, FileKey, FileKind, LogFile, read_pages};
-use crate::footer::{Footer, FooterFound, FooterOf, ROWS_PER_PAGE, decode_row_page, load_footer};
+use crate::footer::{Footer, FooterFound, FooterOf, ROWS_PER_PAGE, RowPage, load_footer};
 use crate::manifest::{BegunSegment, FileList, Manifest};
 use crate::pack::header_is_sound;
 use crate::row::{Reference, Row};
@@ -281,7 +281,8 @@ impl Examination<'_> {
         for page in 0..footer.place.row_count.div_ceil(ROWS_PER_PAGE) {
             let position = footer.place.rows_position + u64::from(page) * PAGE;
             let bytes = read_pages(file.handle.as_ref(), position, PAGE).map_err(|source| unreadable(file, source))?;
-            if let Some(rows) = decode_row_page(FooterOf::of(self.root.log, file), page, &bytes) {
+            let sound = RowPage::open(FooterOf::of(self.root.log, file), page, &bytes);
+            if let Some(rows) = sound.and_then(|page| page.rows()) {
                 pages.insert(page, rows);
                 continue;
             }

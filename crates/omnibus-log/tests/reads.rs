@@ -126,3 +126,59 @@ fn an_opening_that_cannot_read_says_so_and_the_next_one_finds_all() {
         }
     }
 }
+
+/// Batches of very different lengths: the index at the end of a file takes several pages.
+fn counts() -> Vec<u32> {
+    let ones = std::iter::repeat_n(1, 300);
+    let uneven = (0..200).map(|place| 1 + place * place % 97);
+    let long = [1_000_000, 1, 3];
+    ones.chain(long).chain(uneven).chain(long).chain(std::iter::repeat_n(7, 300)).collect()
+}
+
+/// Reads from the first, a middle and the last offset of a batch.
+fn check_each(bench: &Bench, batches: &[(u64, u32)]) {
+    for (base, count) in batches {
+        for inside in [0, count / 2, count - 1] {
+            let plan = bench.log.plan(ONE, Offset(base + u64::from(inside)), 1).unwrap();
+            let read = bench.log.load(&plan).unwrap().concat();
+            assert!(read == payload(ONE, *base, *count, 40), "from {inside} of {count} at {base}");
+        }
+    }
+}
+
+#[test]
+fn every_offset_is_found_in_the_index_of_a_file() {
+    let memory = FaultDisk::new(1);
+    let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+    let mut bench = Bench::open(&disk, without_cache()).unwrap();
+    let mut batches = Vec::new();
+    let mut next = 0;
+    for (number, count) in (0..).zip(counts()) {
+        batches.push((next, count));
+        // A neighbour, so that the stream's rows do not begin a page.
+        bench.submit(1, vec![batch(1, next, count, 40), batch(0, number, 1, 24)]);
+        next += u64::from(count);
+        bench.settle();
+    }
+    check_each(&bench, &batches);
+    // Until the file is full and has its index.
+    for number in 0..20 {
+        bench.submit(1, vec![batch(2, number, 1, 30_000)]);
+        bench.settle();
+    }
+    assert!(bench.log.maintain().unwrap().segments_sealed > 0);
+    check_each(&bench, &batches);
+    bench.log.trim(ONE, Offset(batches[310].0));
+    check_each(&bench, &batches[310..]);
+    // What compaction leaves has gaps.
+    let kept: Vec<(u64, u32)> = batches[320..].iter().copied().filter(|(base, _)| base % 3 == 0).collect();
+    let replacement = |(base, count): &(u64, u32)| Replacement {
+        base: Offset(*base),
+        count: *count,
+        timestamp_max: Timestamp(7),
+        bytes: payload(ONE, *base, *count, 40),
+    };
+    let replacements = kept.iter().map(replacement).collect();
+    bench.log.replace(ONE, Offset(batches[320].0), Offset(next), replacements).unwrap();
+    check_each(&bench, &kept);
+}
