@@ -139,6 +139,10 @@ pub struct QueuePeek {
     pub from: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
+    /// Only records that hold this text in their body, their key, or a header's or attribute's
+    /// name or value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matching: Option<String>,
 }
 
 /// Records that are not gone, in order of offsets.
@@ -147,6 +151,9 @@ pub struct QueuePeeked {
     pub records: Vec<QueuedRecord>,
     /// Whether more was there than one answer may hold.
     pub truncated: bool,
+    /// Where a search goes on that has not come to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 /// A record, and what the queue knows of it.

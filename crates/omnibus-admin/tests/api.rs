@@ -329,6 +329,12 @@ async fn queues_are_made_looked_into_and_emptied() {
     let peeked = broker.get("/v1/queues/work/records?from=1&count=1").await;
     assert_eq!((&peeked["records"][0]["state"], &peeked["records"][0]["offset"]), (&json!("ready"), &json!(1)));
     assert_eq!(peeked["records"][0]["value"], json!({ "text": "b" }));
+    let found = broker.get("/v1/queues/work/records?matching=c").await;
+    assert_eq!((&found["records"][0]["offset"], found["records"].as_array().unwrap().len()), (&json!(2), 1), "{found}");
+    assert_eq!(found.get("next"), None);
+    let found = broker.get("/v1/queues/work/records?matching=none").await;
+    assert_eq!(found["records"], json!([]));
+    assert_eq!(broker.problem("GET", "/v1/queues/work/records?matching=", None).await, (400, "invalid".into()));
     assert_eq!(broker.get("/v1/queues").await["queues"][0]["counts"]["ready"], 3);
     let (_, metrics) = broker.ask("GET", "/metrics", None).await;
     assert!(metrics.contains("omnibus_queue_records{queue=\"work\",state=\"ready\"} 3\n"));

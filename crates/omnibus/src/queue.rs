@@ -84,6 +84,9 @@ pub(crate) struct PeekArgs {
     /// The most records.
     #[arg(short = 'n', long, default_value_t = 10)]
     pub(crate) count: u32,
+    /// Only records that hold this text in their body, their key, or a header's or attribute's name or value.
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) matching: Option<String>,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
 }
@@ -165,9 +168,7 @@ pub(crate) fn show_list(queues: &[QueueLine]) -> Result<()> {
 }
 
 pub(crate) async fn peek(args: PeekArgs, format: Format) -> Result<()> {
-    let from = args.from.map(|from| format!("&from={from}")).unwrap_or_default();
-    let path = format!("{}/records?count={}{from}", path(&args.queue), args.count);
-    let peeked: QueuePeeked = args.admin.client()?.get(&path).await?;
+    let peeked = peeked(&args).await?;
     if format == Format::Json {
         return output::json(&peeked);
     }
@@ -185,7 +186,28 @@ pub(crate) async fn peek(args: PeekArgs, format: Format) -> Result<()> {
     if peeked.truncated {
         output::note("more records were there than one answer may hold; ask for a smaller --count");
     }
+    if let Some(next) = peeked.next {
+        output::note(format_args!("there may be more; --from {next} goes on"));
+    }
     Ok(())
+}
+
+/// Asks for records, as often as a search takes.
+async fn peeked(args: &PeekArgs) -> Result<QueuePeeked> {
+    let client = args.admin.client()?;
+    let matching = args.matching.as_ref().map(|text| format!("&matching={}", escaped(text))).unwrap_or_default();
+    let mut found = QueuePeeked { records: Vec::new(), truncated: false, next: args.from };
+    loop {
+        let left = args.count.saturating_sub(u32::try_from(found.records.len()).unwrap_or(u32::MAX));
+        let from = found.next.map(|from| format!("&from={from}")).unwrap_or_default();
+        let path = format!("{}/records?count={left}{from}{matching}", path(&args.queue));
+        let more: QueuePeeked = client.get(&path).await?;
+        found.records.extend(more.records);
+        (found.truncated, found.next) = (more.truncated, more.next);
+        if found.next.is_none() || found.records.len() as u64 >= u64::from(args.count) {
+            return Ok(found);
+        }
+    }
 }
 
 pub(crate) async fn redrive(args: RedriveArgs, format: Format) -> Result<()> {

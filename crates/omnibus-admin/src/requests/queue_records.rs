@@ -3,17 +3,38 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use bytes::Bytes;
+use memchr::memmem::Finder;
 use omnibus_admin_api::queue::{MovedView, QueuePeek, QueuePeeked, QueuedRecord};
+use omnibus_admin_api::{Code, Problem};
+use omnibus_engine::{Engine, ReadError};
 use omnibus_model::Offset;
 use omnibus_model::queue::{DeadLetterCause, RecordState};
-use omnibus_record::History;
+use omnibus_model::topic::Partition;
+use omnibus_record::{DECOMPRESSED_BYTES_MAX, History, Message, Messages, Record};
 
 use super::{queues, records};
-use crate::errors::Answer;
+use crate::errors::{Answer, Failure};
 use crate::node::SharedNode;
 
 /// An answer ends once its bodies have as many bytes.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// How much one request looks through: the next goes on behind it.
+const SEARCH_BYTES_MAX: usize = 64 << 20;
+
+/// What is read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// A text that is looked for is not longer.
+const TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// What the answer holds so far.
+#[derive(Default)]
+struct Answering {
+    records: Vec<QueuedRecord>,
+    bytes: usize,
+}
 
 pub(crate) async fn peek(
     State(node): State<SharedNode>,
@@ -24,27 +45,118 @@ pub(crate) async fn peek(
     let (_, queue) = queues::find(&node.engine, &name)?;
     let count = usize::try_from(records::count(peek.count)?).unwrap_or(usize::MAX);
     let from = Offset(peek.from.unwrap_or(0));
-    let known = node.engine.peek_queue(queue, from, count).await?;
-    let (mut found, mut bytes, mut truncated) = (Vec::new(), 0, false);
-    for (offset, state) in known {
+    if let Some(text) = peek.matching {
+        return search(&node.engine, queue, (from, count), &text).await.map(Json);
+    }
+    let mut answering = Answering::default();
+    let mut known = node.engine.peek_queue(queue, from, count).await?.into_iter();
+    while !answering.is_full()
+        && let Some((offset, state)) = known.next()
+    {
         // One by one: a thousand bodies at once may be too much to hold.
         let message = node.engine.messages(queue.stream, vec![offset]).await?.remove(&offset);
-        let Some(message) = message else { continue };
-        bytes += message.body.len();
-        let (state, deliveries, until) = told(&state);
-        found.push(QueuedRecord {
+        if let Some(message) = message {
+            answering.take(&message, &message.to_record(), &state);
+        }
+    }
+    let truncated = answering.is_full();
+    Ok(Json(QueuePeeked { records: answering.records, truncated, next: None }))
+}
+
+impl Answering {
+    fn take(&mut self, message: &Message, record: &Record, state: &RecordState) {
+        self.bytes += message.body.len();
+        let (state, deliveries, until) = told(state);
+        self.records.push(QueuedRecord {
             state: state.to_owned(),
             deliveries,
             until,
             moved: message.history.as_ref().map(moved),
-            record: records::view(0, &message.to_record()),
+            record: records::view(0, record),
         });
-        truncated = bytes >= ANSWER_BYTES_MAX;
-        if truncated {
-            break;
-        }
     }
-    Ok(Json(QueuePeeked { records: found, truncated }))
+
+    const fn is_full(&self) -> bool {
+        self.bytes >= ANSWER_BYTES_MAX
+    }
+}
+
+/// Reads on until enough records that are not gone hold the text.
+async fn search(
+    engine: &Engine,
+    queue: Partition,
+    (from, count): (Offset, usize),
+    text: &str,
+) -> Result<QueuePeeked, Failure> {
+    if text.is_empty() || text.len() > TEXT_BYTES_MAX {
+        let message = format!("matching has {} bytes: must be 1 to {TEXT_BYTES_MAX}", text.len());
+        return Err(Problem::new(Code::Invalid, message).into());
+    }
+    let finder = Finder::new(text);
+    let (mut answering, mut searched) = (Answering::default(), 0);
+    let floor = engine.queue_view(queue).await?.map(|view| view.floor);
+    let mut next = from.max(engine.bounds(queue.stream).start).max(floor.unwrap_or_default());
+    while next < engine.bounds(queue.stream).end {
+        if answering.records.len() >= count || answering.is_full() || searched >= SEARCH_BYTES_MAX {
+            return Ok(QueuePeeked { records: answering.records, truncated: false, next: Some(next.0) });
+        }
+        let fetched = match engine.read(queue.stream, next, READ_BYTES).await {
+            // Trimmed meanwhile.
+            Err(ReadError::OutOfRange { start, .. }) if next < start => {
+                next = start;
+                continue;
+            }
+            fetched => fetched?,
+        };
+        let read_from = next;
+        let mut matching = Vec::new();
+        for batch in fetched.pieces.into_iter().flat_map(omnibus_record::batches) {
+            searched += batch.len();
+            for message in Messages::of(&batch, DECOMPRESSED_BYTES_MAX).map_err(records::unreadable)? {
+                let message = message.map_err(records::unreadable)?;
+                if message.offset < next {
+                    continue;
+                }
+                next = message.offset.plus(1);
+                let record = message.to_record();
+                if holds(&record, &finder) {
+                    matching.push((message, record));
+                }
+            }
+        }
+        // What compaction or a control batch has left empty.
+        next = if next == read_from { next.plus(1) } else { next };
+        next = take_present((engine, queue), matching, (&mut answering, count), next).await?;
+    }
+    Ok(QueuePeeked { records: answering.records, truncated: false, next: None })
+}
+
+/// Takes the records that are not gone into the answer; returns where the search goes on.
+async fn take_present(
+    (engine, queue): (&Engine, Partition),
+    matching: Vec<(Message, Record)>,
+    (answering, count): (&mut Answering, usize),
+    next: Offset,
+) -> Result<Offset, Failure> {
+    let offsets = matching.iter().map(|(message, _)| message.offset).collect();
+    let states = engine.record_states(queue, offsets).await?;
+    for ((message, record), state) in matching.iter().zip(states) {
+        if state == RecordState::Absent {
+            continue;
+        }
+        if answering.records.len() >= count || answering.is_full() {
+            return Ok(message.offset);
+        }
+        answering.take(message, record, &state);
+    }
+    Ok(next)
+}
+
+fn holds(record: &Record, finder: &Finder<'_>) -> bool {
+    let within = |part: &Option<Bytes>| part.as_ref().is_some_and(|bytes| finder.find(bytes).is_some());
+    within(&record.value)
+        || within(&record.key)
+        || record.headers.iter().any(|header| finder.find(&header.key).is_some() || within(&header.value))
 }
 
 /// A state in a word, with its deliveries and its end.

@@ -167,6 +167,6 @@ pub(crate) fn view(partition: u32, record: &Record) -> RecordView {
     }
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Failure {
+pub(crate) fn unreadable(error: impl std::fmt::Display) -> Failure {
     Problem::new(Code::Damaged, format!("a stored batch cannot be read: {error}")).into()
 }
