@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::connection;
 use crate::door::Door;
 use crate::settings::Settings;
+use crate::topics::farewells;
 use crate::topics::push::HttpPusher;
 
 /// How long requests that are being answered may take once the door closes.
@@ -66,7 +67,9 @@ impl Server {
         for listener in self.listeners {
             entrances.spawn(admit(listener, Arc::clone(&self.door), Arc::clone(&places), shutdown.clone()));
         }
+        let sweeping = tokio::spawn(farewells::run(self.door));
         while entrances.join_next().await.is_some() {}
+        sweeping.abort();
     }
 }
 

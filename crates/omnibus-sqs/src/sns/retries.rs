@@ -1,4 +1,4 @@
-//! The delivery policy of a subscription by HTTP: when it is told again, how fast, and as what.
+//! Delivery policies of topics and of subscriptions by HTTP: when an endpoint is told again, how fast, and as what.
 
 use std::time::Duration;
 
@@ -10,15 +10,66 @@ const RETRIES_MAX: u32 = 100;
 const DELAY_SECONDS_MAX: u64 = 3_600;
 const CONTENT_TYPE_BYTES_MAX: usize = 256;
 
-/// A delivery policy, checked. What it does not name is AWS's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The delivery policy of a subscription, checked. What it does not name is its topic's, or AWS's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct DeliveryPolicy {
+    healthy_retry_policy: Option<Retries>,
+    throttle_policy: Option<Throttle>,
+    request_policy: Option<RequestPolicy>,
+    sickly_retry_policy: (),
+    guaranteed: No,
+}
+
+/// The delivery policy of a topic, checked: what counts for subscriptions that say nothing, or for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TopicDeliveryPolicy {
+    http: OfHttp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct OfHttp {
+    default_healthy_retry_policy: Option<Retries>,
+    default_sickly_retry_policy: (),
+    default_throttle_policy: Option<Throttle>,
+    default_request_policy: Option<RequestPolicy>,
+    disable_subscription_overrides: bool,
+}
+
+/// What counts for a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EffectivePolicy {
     healthy_retry_policy: Retries,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    sickly_retry_policy: (),
     throttle_policy: Option<Throttle>,
     request_policy: RequestPolicy,
+    guaranteed: No,
 }
+
+/// What counts for the subscriptions of a topic that say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EffectiveTopicPolicy<'a> {
+    http: EffectiveOfHttp<'a>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EffectiveOfHttp<'a> {
+    default_healthy_retry_policy: Retries,
+    disable_subscription_overrides: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_throttle_policy: Option<&'a Throttle>,
+    default_request_policy: RequestPolicy,
+}
+
+/// What AWS writes as false, and nobody may say otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "bool", into = "bool")]
+struct No;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -74,22 +125,65 @@ impl Default for RequestPolicy {
     }
 }
 
+impl TryFrom<bool> for No {
+    type Error = &'static str;
+
+    fn try_from(value: bool) -> Result<Self, Self::Error> {
+        if value { Err("guaranteed must be false") } else { Ok(Self) }
+    }
+}
+
+impl From<No> for bool {
+    fn from(_: No) -> Self {
+        false
+    }
+}
+
 impl DeliveryPolicy {
     /// Reads a policy, or says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let policy: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        policy.healthy_retry_policy.check()?;
-        if policy.throttle_policy.as_ref().is_some_and(|throttle| throttle.max_receives_per_second == 0) {
-            return Err("maxReceivesPerSecond must be at least 1".to_owned());
-        }
-        let content_type = &policy.request_policy.header_content_type;
-        let is_sendable = content_type.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        match is_sendable && (1..=CONTENT_TYPE_BYTES_MAX).contains(&content_type.len()) {
-            true => Ok(policy),
-            false => Err("headerContentType is no content type".to_owned()),
+        check(&policy.healthy_retry_policy, &policy.throttle_policy, &policy.request_policy)?;
+        Ok(policy)
+    }
+}
+
+impl TopicDeliveryPolicy {
+    /// Reads a policy, or says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let policy: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let http = &policy.http;
+        check(&http.default_healthy_retry_policy, &http.default_throttle_policy, &http.default_request_policy)?;
+        Ok(policy)
+    }
+
+    /// What counts for a subscription that says `said`.
+    pub(crate) fn of_subscription(&self, said: DeliveryPolicy) -> EffectivePolicy {
+        let http = self.http.clone();
+        let said = if http.disable_subscription_overrides { DeliveryPolicy::default() } else { said };
+        EffectivePolicy {
+            healthy_retry_policy: said.healthy_retry_policy.or(http.default_healthy_retry_policy).unwrap_or_default(),
+            throttle_policy: said.throttle_policy.or(http.default_throttle_policy),
+            request_policy: said.request_policy.or(http.default_request_policy).unwrap_or_default(),
+            ..EffectivePolicy::default()
         }
     }
 
+    /// What counts where no subscription says otherwise.
+    pub(crate) fn effective(&self) -> EffectiveTopicPolicy<'_> {
+        let http = &self.http;
+        EffectiveTopicPolicy {
+            http: EffectiveOfHttp {
+                default_healthy_retry_policy: http.default_healthy_retry_policy.clone().unwrap_or_default(),
+                disable_subscription_overrides: http.disable_subscription_overrides,
+                default_throttle_policy: http.default_throttle_policy.as_ref(),
+                default_request_policy: http.default_request_policy.clone().unwrap_or_default(),
+            },
+        }
+    }
+}
+
+impl EffectivePolicy {
     /// The content type of what is posted.
     pub(crate) fn content_type(&self) -> &str {
         &self.request_policy.header_content_type
@@ -99,6 +193,25 @@ impl DeliveryPolicy {
     pub(crate) fn plan(&self) -> PushPlan {
         let rate_max = self.throttle_policy.as_ref().map(|throttle| throttle.max_receives_per_second);
         PushPlan { schedule: self.healthy_retry_policy.schedule(), rate_max, ..PushPlan::default() }
+    }
+}
+
+fn check(
+    retries: &Option<Retries>,
+    throttle: &Option<Throttle>,
+    request: &Option<RequestPolicy>,
+) -> Result<(), String> {
+    retries.iter().try_for_each(Retries::check)?;
+    if throttle.as_ref().is_some_and(|throttle| throttle.max_receives_per_second == 0) {
+        return Err("maxReceivesPerSecond must be at least 1".to_owned());
+    }
+    let is_sendable = |content_type: &str| {
+        let is_plain = content_type.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        is_plain && (1..=CONTENT_TYPE_BYTES_MAX).contains(&content_type.len())
+    };
+    match request.as_ref().is_none_or(|request| is_sendable(&request.header_content_type)) {
+        true => Ok(()),
+        false => Err("headerContentType is no content type".to_owned()),
     }
 }
 
@@ -145,14 +258,23 @@ impl Retries {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    fn effective(topic: &str, subscription: &str) -> EffectivePolicy {
+        TopicDeliveryPolicy::parse(topic).unwrap().of_subscription(DeliveryPolicy::parse(subscription).unwrap())
+    }
 
     #[test]
     fn nothing_said_is_the_default_of_aws() {
-        let policy = DeliveryPolicy::parse("{}").unwrap();
-        assert_eq!(policy, DeliveryPolicy::default());
+        let policy = effective("{}", "{}");
+        assert_eq!(policy, EffectivePolicy::default());
         assert_eq!(policy.plan(), PushPlan::default());
         assert_eq!(policy.content_type(), "text/plain; charset=UTF-8");
+        let shown = serde_json::to_value(&policy).unwrap();
+        assert_eq!(effective("{}", &shown.to_string()), policy, "what is shown can be set");
+        assert_eq!((&shown["sicklyRetryPolicy"], &shown["guaranteed"]), (&Value::Null, &Value::Bool(false)));
     }
 
     #[test]
@@ -163,7 +285,7 @@ mod tests {
             "throttlePolicy": {"maxReceivesPerSecond": 10},
             "requestPolicy": {"headerContentType": "application/json"}
         }"#;
-        let policy = DeliveryPolicy::parse(text).unwrap();
+        let policy = effective("{}", text);
         let plan = policy.plan();
         assert_eq!(plan.rate_max, Some(10));
         let schedule = RetrySchedule {
@@ -184,6 +306,7 @@ mod tests {
             "",
             "[1]",
             r#"{"sicklyRetryPolicy": {}}"#,
+            r#"{"guaranteed": true}"#,
             r#"{"healthyRetryPolicy": {"numRetries": 101}}"#,
             r#"{"healthyRetryPolicy": {"numRetries": -1}}"#,
             r#"{"healthyRetryPolicy": {"minDelayTarget": 21}}"#,
@@ -198,5 +321,36 @@ mod tests {
         ] {
             assert!(DeliveryPolicy::parse(text).is_err(), "{text}");
         }
+        for text in [
+            "",
+            r#"{"healthyRetryPolicy": {}}"#,
+            r#"{"http": {"healthyRetryPolicy": {}}}"#,
+            r#"{"http": {"defaultSicklyRetryPolicy": {}}}"#,
+            r#"{"http": {"defaultHealthyRetryPolicy": {"numRetries": 101}}}"#,
+            r#"{"http": {"defaultThrottlePolicy": {"maxReceivesPerSecond": 0}}}"#,
+            r#"{"http": {"defaultRequestPolicy": {"headerContentType": ""}}}"#,
+            r#"{"http": {"disableSubscriptionOverrides": "maybe"}}"#,
+        ] {
+            assert!(TopicDeliveryPolicy::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn subscription_overrides_its_topic_part_by_part_if_it_may() {
+        let topic = r#"{"http": {
+            "defaultHealthyRetryPolicy": {"numRetries": 7},
+            "defaultThrottlePolicy": {"maxReceivesPerSecond": 5},
+            "defaultRequestPolicy": {"headerContentType": "application/xml"}
+        }}"#;
+        let said = r#"{"healthyRetryPolicy": {"numRetries": 1}, "throttlePolicy": null}"#;
+        let policy = effective(topic, said);
+        assert_eq!(policy.plan().schedule.attempts_max(), 2);
+        assert_eq!((policy.plan().rate_max, policy.content_type()), (Some(5), "application/xml"));
+        let strict = topic.replacen("{\"http\": {", "{\"http\": {\"disableSubscriptionOverrides\": true, ", 1);
+        assert_eq!(effective(&strict, said).plan().schedule.attempts_max(), 8);
+        let shown = serde_json::to_value(TopicDeliveryPolicy::parse(&strict).unwrap().effective()).unwrap();
+        assert_eq!(shown["http"]["defaultHealthyRetryPolicy"]["minDelayTarget"], 20);
+        assert_eq!(shown["http"]["defaultThrottlePolicy"]["maxReceivesPerSecond"], 5);
+        assert_eq!(shown["http"]["disableSubscriptionOverrides"], true);
     }
 }

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omnibus_model::TopicName;
-use omnibus_model::exchange::{Binding, BindingConfig, BindingId, BindingTarget, ExchangeKey, SharedExchange};
+use omnibus_model::exchange::{
+    Binding, BindingConfig, BindingId, BindingTarget, Exchange, ExchangeConfig, ExchangeKey, SharedExchange,
+};
 use omnibus_record::SnsForm;
 
 use crate::sns::filter::{FilterIndex, FilterMessage, FilterPolicy, FilterScope};
+use crate::sns::retries::{DeliveryPolicy, EffectivePolicy, TopicDeliveryPolicy};
 
 /// What a subscription is kept with.
 pub(crate) const PROTOCOL: &str = "Protocol";
@@ -21,6 +24,12 @@ pub(crate) const DELIVERY_POLICY: &str = "DeliveryPolicy";
 pub(crate) const PENDING: &str = "PendingToken";
 /// The token, once the endpoint has confirmed.
 pub(crate) const CONFIRMED: &str = "ConfirmedToken";
+/// There once the endpoint has ended it: the token by which it can take that back.
+pub(crate) const ENDED: &str = "EndedToken";
+/// When the endpoint was last told a token, in milliseconds since 1970.
+pub(crate) const TOKEN_AT: &str = "TokenAt";
+/// There while a subscription is on its way out whose endpoint has not answered in time.
+pub(crate) const EXPIRED: &str = "Expired";
 /// Whether only the subscription's owner may end it.
 pub(crate) const AUTHENTICATED: &str = "ConfirmationWasAuthenticated";
 /// Where an endpoint that is told by HTTP comes back to: what the subscriber called.
@@ -89,9 +98,27 @@ pub(crate) fn scope_of(config: &BindingConfig) -> FilterScope {
     }
 }
 
+/// The delivery policy that counts for a subscription; both were checked when they were set.
+pub(crate) fn delivery_policy(exchange: &Exchange, binding: &Binding) -> EffectivePolicy {
+    let said = binding.config.attributes.get(DELIVERY_POLICY);
+    let said = said.and_then(|text| DeliveryPolicy::parse(text).ok()).unwrap_or_default();
+    topic_delivery_policy(&exchange.config).of_subscription(said)
+}
+
+/// The delivery policy of a topic.
+pub(crate) fn topic_delivery_policy(config: &ExchangeConfig) -> TopicDeliveryPolicy {
+    let said = config.attributes.get(DELIVERY_POLICY);
+    said.and_then(|text| TopicDeliveryPolicy::parse(text).ok()).unwrap_or_default()
+}
+
 /// Whether a subscription's endpoint has not said yet that it wants to be told.
 pub(crate) fn is_pending(binding: &Binding) -> bool {
     binding.config.attributes.contains_key(PENDING)
+}
+
+/// Whether a subscription is over for everybody but its endpoint.
+pub(crate) fn has_ended(binding: &Binding) -> bool {
+    [ENDED, EXPIRED].into_iter().any(|name| binding.config.attributes.contains_key(name))
 }
 
 impl Routing {
@@ -153,7 +180,7 @@ pub(crate) fn dead_letters_to(config: &BindingConfig) -> Option<String> {
 
 fn route(binding: &Binding) -> Option<Route> {
     let attribute = |name: &str| binding.config.attributes.get(name).map(String::as_str);
-    if is_pending(binding) {
+    if is_pending(binding) || has_ended(binding) {
         return None;
     }
     let queue = match &binding.target {

@@ -77,9 +77,9 @@ pub(crate) async fn publish(
     Ok(Published { id: Uuid::from_u128(native.id), sequence })
 }
 
-/// Asks an endpoint that is told by HTTP whether it wants to be: a message for none of the topic's
-/// subscriptions, in the queue of the binding.
-pub(crate) async fn ask(door: &Door, topic: &Topic, binding: BindingId) -> Result<(), ApiError> {
+/// Asks an endpoint that is told by HTTP something that it answers by confirming: a message for none of the
+/// topic's subscriptions, in the queue of the binding.
+pub(crate) async fn ask(door: &Door, topic: &Topic, (binding, text): (BindingId, String)) -> Result<(), ApiError> {
     let native = SnsNative {
         id: door.uuid().as_u128(),
         published_at: door.engine.now(),
@@ -87,11 +87,6 @@ pub(crate) async fn ask(door: &Door, topic: &Topic, binding: BindingId) -> Resul
         signing: signing(topic),
         ..SnsNative::default()
     };
-    let text = format!(
-        "You have chosen to subscribe to the topic {}.\nTo confirm the subscription, visit the SubscribeURL included in \
-         this message.",
-        native.topic
-    );
     let queue = door.engine.catalog().topic(binding.push_queue().as_str());
     let queue = queue.and_then(|queue| queue.partitions.first().copied());
     // Somebody has unsubscribed meanwhile.

@@ -99,15 +99,17 @@ pub(crate) fn notification(sender: Sender<'_>, native: &SnsNative, binding: Bind
     notification.write(sender, native)
 }
 
-/// Writes the question whether an endpoint wants to be subscribed.
-pub(crate) fn confirmation(sender: Sender<'_>, native: &SnsNative, token: &str, message: &str) -> String {
+/// Writes the question whether an endpoint wants to be subscribed, or to stay: its kind says which.
+pub(crate) fn confirmation(
+    sender: Sender<'_>,
+    native: &SnsNative,
+    (kind, token): (&'static str, &str),
+    message: &str,
+) -> String {
     let topic = &native.topic;
     let address = format!("{}/?Action=ConfirmSubscription&TopicArn={topic}&Token={token}", sender.base_url);
-    let confirmation = Notification {
-        token: Some(token),
-        subscribe_url: Some(address),
-        ..Notification::of("SubscriptionConfirmation", native, message)
-    };
+    let confirmation =
+        Notification { token: Some(token), subscribe_url: Some(address), ..Notification::of(kind, native, message) };
     confirmation.write(sender, native)
 }
 

@@ -1,5 +1,6 @@
 //! The engine's exchanges under their names in SNS, and what is published to them.
 
+pub(crate) mod farewells;
 pub(crate) mod delivery;
 pub(crate) mod draft;
 pub(crate) mod push;
@@ -20,6 +21,7 @@ use omnibus_model::exchange::{
 use crate::door::Door;
 use crate::errors::ApiError;
 use crate::sns::names::{SubscriptionArn, TopicArn};
+use crate::sns::routing::has_ended;
 use crate::sns_error::SnsError;
 
 /// How often a change starts anew because somebody else has changed the same meanwhile.
@@ -46,6 +48,13 @@ impl Topic {
 
     /// The subscriptions in the order in which they came to be.
     pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
+        let mut all = self.subscriptions_and_past_ones();
+        all.retain(|subscription| !has_ended(&subscription.binding));
+        all
+    }
+
+    /// The subscriptions, and those that their endpoints can still take back.
+    pub(crate) fn subscriptions_and_past_ones(&self) -> Vec<Subscription> {
         let subscription = |binding: &Arc<Binding>| Subscription {
             arn: SubscriptionArn { topic: self.arn.clone(), id: binding.id },
             binding: Arc::clone(binding),
@@ -122,10 +131,18 @@ impl Door {
 /// Subscriptions.
 impl Door {
     pub(crate) fn subscription(&self, arn: &SubscriptionArn) -> Result<Subscription, ApiError> {
+        let found = self.binding(arn)?;
+        if has_ended(&found) {
+            return Err(SnsError::NotFound { what: "Subscription" }.into());
+        }
+        Ok(Subscription { arn: arn.clone(), binding: found })
+    }
+
+    /// A subscription, or one that its endpoint can still take back.
+    fn binding(&self, arn: &SubscriptionArn) -> Result<Arc<Binding>, ApiError> {
         let unknown = SnsError::NotFound { what: "Subscription" };
         let topic = self.topic_if_any(&arn.topic)?.ok_or(unknown.clone())?;
-        let binding = topic.exchange.bindings.get(&arn.id).cloned().ok_or(unknown)?;
-        Ok(Subscription { arn: arn.clone(), binding })
+        Ok(topic.exchange.bindings.get(&arn.id).cloned().ok_or(unknown)?)
     }
 
     /// Subscribes; if somebody else has subscribed the same meanwhile, returns that one's id.
@@ -167,7 +184,7 @@ impl Door {
         mut change: impl FnMut(&mut BindingConfig) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
         for _ in 0..ATTEMPTS_MAX {
-            let before = self.subscription(arn)?.binding.config.clone();
+            let before = self.binding(arn)?.config.clone();
             let mut after = before.clone();
             change(&mut after)?;
             if before == after {

@@ -18,8 +18,7 @@ use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::protection::{Feeding, may_feed};
 use crate::sns::names::{SubscriptionArn, TopicArn};
-use crate::sns::retries::DeliveryPolicy;
-use crate::sns::routing::{BASE_URL, DELIVERY_POLICY, PENDING, dead_letters_to};
+use crate::sns::routing::{BASE_URL, ENDED, EXPIRED, PENDING, dead_letters_to, delivery_policy};
 use crate::topics::envelope::{self, Sender};
 
 /// What AWS calls itself.
@@ -35,19 +34,20 @@ pub(crate) struct HttpPusher {
 struct Letter {
     headers: Vec<(&'static str, String)>,
     body: String,
-    /// Whether it is the question whether the endpoint wants to be subscribed.
+    /// Whether it asks whether the endpoint wants to be subscribed, or to stay.
     is_question: bool,
 }
 
 impl Pusher for HttpPusher {
     fn plan(&self, exchange: &SharedExchange, binding: &Binding) -> Option<PushPlan> {
         let dead_letters_to = dead_letter_queue(&self.door, exchange, &binding.config);
-        Some(PushPlan { dead_letters_to, ..policy(&binding.config).plan() })
+        Some(PushPlan { dead_letters_to, ..delivery_policy(exchange, binding).plan() })
     }
 
     fn push(&self, push: Push) -> Pin<Box<dyn Future<Output = Verdict> + Send>> {
         let (door, poster) = (Arc::clone(&self.door), Arc::clone(&self.poster));
         Box::pin(async move {
+            let Some(push) = as_of_now(&door, push) else { return Verdict::Accepted };
             match letter(&door, &push).await {
                 Ok(Some(letter)) => hand_over(&poster, &push, letter).await,
                 Ok(None) => Verdict::Accepted,
@@ -66,10 +66,11 @@ impl fmt::Debug for HttpPusher {
     }
 }
 
-/// The delivery policy; it was checked when it was set.
-pub(crate) fn policy(config: &BindingConfig) -> DeliveryPolicy {
-    let text = config.attributes.get(DELIVERY_POLICY);
-    text.and_then(|text| DeliveryPolicy::parse(text).ok()).unwrap_or_default()
+/// Looks the binding up once more: who pushes hears of changes a moment later. `None` if it is gone.
+fn as_of_now(door: &Door, push: Push) -> Option<Push> {
+    let exchange = door.engine.catalog().exchange(&push.exchange.key)?;
+    let binding = exchange.bindings.get(&push.binding.id).cloned()?;
+    Some(Push { exchange, binding, ..push })
 }
 
 /// The queue for what is given up, if the topic may send there. It need not be there yet.
@@ -93,17 +94,23 @@ async fn letter(door: &Door, push: &Push) -> Result<Option<Letter>, ApiError> {
     // Nobody else writes to this queue, unless a Kafka client knows its name.
     let Native::Sns(native) = &push.message.native else { return Ok(None) };
     let attributes = &push.binding.config.attributes;
+    if attributes.contains_key(EXPIRED) {
+        return Ok(None);
+    }
     let text = String::from_utf8_lossy(&push.message.body);
     let key = envelope::key_for(door, std::iter::once(native)).await?;
     let base_url = attributes.get(BASE_URL).map(String::as_str).unwrap_or_default();
     let sender = Sender { base_url, key: key.as_deref() };
     let target = native.targets.iter().find(|target| target.binding == push.binding.id);
-    let (kind, body) = match (target, attributes.get(PENDING)) {
-        (Some(target), _) if target.form == SnsForm::Raw => ("Notification", text.into_owned()),
-        (Some(_), _) => ("Notification", envelope::notification(sender, native, push.binding.id, &text)),
-        (None, Some(token)) => ("SubscriptionConfirmation", envelope::confirmation(sender, native, token, &text)),
-        // It was asked twice, and has answered once.
-        (None, None) => return Ok(None),
+    let question =
+        |kind: &'static str, token: &str| (kind, envelope::confirmation(sender, native, (kind, token), &text));
+    let (kind, body) = match (target, attributes.get(PENDING), attributes.get(ENDED)) {
+        (None, Some(token), _) => question("SubscriptionConfirmation", token),
+        (None, None, Some(token)) => question("UnsubscribeConfirmation", token),
+        // It was asked twice, and has answered once; or what it was to be told came too late.
+        (None, None, None) | (Some(_), _, Some(_)) => return Ok(None),
+        (Some(target), ..) if target.form == SnsForm::Raw => ("Notification", text.into_owned()),
+        (Some(_), ..) => ("Notification", envelope::notification(sender, native, push.binding.id, &text)),
     };
     let mut headers = headers(kind, native, push);
     if target.is_some_and(|target| target.form == SnsForm::Raw) {
@@ -114,7 +121,7 @@ async fn letter(door: &Door, push: &Push) -> Result<Option<Letter>, ApiError> {
 
 fn headers(kind: &str, native: &SnsNative, push: &Push) -> Vec<(&'static str, String)> {
     let mut headers = vec![
-        ("content-type", policy(&push.binding.config).content_type().to_owned()),
+        ("content-type", delivery_policy(&push.exchange, &push.binding).content_type().to_owned()),
         ("user-agent", USER_AGENT.to_owned()),
         ("x-amz-sns-message-type", kind.to_owned()),
         ("x-amz-sns-message-id", Uuid::from_u128(native.id).to_string()),
@@ -142,7 +149,7 @@ async fn hand_over(poster: &Poster, push: &Push, letter: Letter) -> Verdict {
             if error.is_permanent() { Verdict::Refused } else { Verdict::Failed }
         }
     };
-    let is_last = || policy(&push.binding.config).plan().schedule.delay_after(push.attempt).is_none();
+    let is_last = || delivery_policy(&push.exchange, &push.binding).plan().schedule.delay_after(push.attempt).is_none();
     match verdict {
         // A question that nobody hears is no dead letter.
         Verdict::Refused if letter.is_question => Verdict::Accepted,

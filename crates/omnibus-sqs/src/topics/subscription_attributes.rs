@@ -12,12 +12,11 @@ use crate::sns::names::TopicArn;
 use crate::sns::retries::DeliveryPolicy;
 use crate::sns::routing::{
     AUTHENTICATED, BASE_URL, CONFIRMED, DELIVERY_POLICY, ENDPOINT, FILTER, FILTER_SCOPE, PENDING, PROTOCOL, RAW,
-    REDRIVE, scope_of,
+    REDRIVE, TOKEN_AT, delivery_policy, scope_of,
 };
 use crate::sns_error::SnsError;
-use crate::topics::Subscription;
-use crate::topics::push;
 use crate::topics::topic_attributes::parse_bool;
+use crate::topics::{Subscription, Topic};
 
 const TEXT_BYTES_MAX: usize = 256 << 10;
 
@@ -31,6 +30,7 @@ pub(crate) struct Subscribing<'a> {
 
 /// Where a subscription's dead letters go.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RedrivePolicy {
     #[serde(rename = "deadLetterTargetArn")]
     target: String,
@@ -127,7 +127,7 @@ fn check_redrive(config: &BindingConfig, topic: &TopicArn, policy: &str) -> Resu
     }
     let redrive: RedrivePolicy = match serde_json::from_str(policy) {
         Ok(redrive) => redrive,
-        Err(error) if error.is_data() => return refused("deadLetterTargetArn is required".to_owned()),
+        Err(error) if error.is_data() => return refused(wrong_member(policy)),
         Err(error) => return refused(format!("failed to parse JSON. {error}")),
     };
     let Some(target) = QueueName::of_arn(&redrive.target) else {
@@ -138,6 +138,15 @@ fn check_redrive(config: &BindingConfig, topic: &TopicArn, policy: &str) -> Resu
         return refused("must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.".to_owned());
     }
     Ok(())
+}
+
+/// What AWS calls a redrive policy that is JSON and none.
+fn wrong_member(policy: &str) -> String {
+    let members: BTreeMap<String, serde_json::Value> = serde_json::from_str(policy).unwrap_or_default();
+    match members.keys().find(|name| *name != "deadLetterTargetArn") {
+        Some(unknown) => format!("invalid JSON. Attribute {unknown} is unknown."),
+        None => "deadLetterTargetArn is required".to_owned(),
+    }
 }
 
 /// Whether a subscription that is there has all that is asked for.
@@ -161,17 +170,17 @@ impl Subscription {
 }
 
 /// What is told of a subscription.
-pub(crate) fn show(subscription: &Subscription) -> BTreeMap<String, String> {
+pub(crate) fn show(topic: &Topic, subscription: &Subscription) -> BTreeMap<String, String> {
     let mut shown = subscription.binding.config.attributes.clone();
     let is_pending = shown.remove(PENDING).is_some();
-    for ours in [CONFIRMED, BASE_URL] {
+    for ours in [CONFIRMED, BASE_URL, TOKEN_AT] {
         shown.remove(ours);
     }
     let is_push = matches!(subscription.binding.target, BindingTarget::Push { .. });
     shown.entry(AUTHENTICATED.to_owned()).or_insert_with(|| (!is_push).to_string());
     if is_push {
-        let policy = serde_json::to_string(&push::policy(&subscription.binding.config)).unwrap_or_default();
-        shown.insert("EffectiveDeliveryPolicy".to_owned(), policy);
+        let policy = serde_json::to_string(&delivery_policy(&topic.exchange, &subscription.binding));
+        shown.insert("EffectiveDeliveryPolicy".to_owned(), policy.unwrap_or_default());
     }
     match shown.contains_key(FILTER) {
         true => drop(shown.entry(FILTER_SCOPE.to_owned()).or_insert_with(|| "MessageAttributes".to_owned())),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::errors::ApiError;
 use crate::settings::{Encryption, Settings};
-use crate::sns::routing::is_pending;
+use crate::sns::retries::TopicDeliveryPolicy;
+use crate::sns::routing::{DELIVERY_POLICY, has_ended, is_pending, topic_delivery_policy};
 use crate::sns_error::SnsError;
 use crate::topics::Topic;
 
@@ -20,7 +21,6 @@ pub(crate) const DATA_PROTECTION: &str = "DataProtectionPolicy";
 const KMS_KEY: &str = "KmsMasterKeyId";
 const THROUGHPUT_SCOPE: &str = "FifoThroughputScope";
 const SIGNATURE_VERSION: &str = "SignatureVersion";
-const DELIVERY_POLICY: &str = "DeliveryPolicy";
 const MESSAGE_BYTES_MAX: &str = "MaximumMessageSize";
 const TRACING: &str = "TracingConfig";
 
@@ -31,19 +31,6 @@ const KEPT: [&str; 3] = ["DisplayName", POLICY, KMS_KEY];
 const TEXT_BYTES_MAX: usize = 64 << 10;
 const MESSAGE_BYTES_DEFAULT: usize = 256 << 10;
 const MESSAGE_BYTES: std::ops::RangeInclusive<usize> = 1_024..=1 << 20;
-
-/// What a subscription's retries are if nobody says otherwise.
-fn default_retries() -> Value {
-    json!({
-        "minDelayTarget": 20,
-        "maxDelayTarget": 20,
-        "numRetries": 3,
-        "numMaxDelayRetries": 0,
-        "numNoDelayRetries": 0,
-        "numMinDelayRetries": 0,
-        "backoffFunction": "linear",
-    })
-}
 
 /// Checks attributes that promise protection: where callers are checked, nobody keeps these promises.
 pub(crate) fn check_promises(settings: &Settings, given: &BTreeMap<String, String>) -> Result<(), SnsError> {
@@ -110,7 +97,7 @@ fn set(config: &mut ExchangeConfig, name: &str, value: &str, prefix: &str) -> Re
         DEDUP_BY_CONTENT => parse_bool(name, value)?.to_string(),
         THROUGHPUT_SCOPE => one_of(name, value, &["Topic", "MessageGroup"], prefix)?,
         SIGNATURE_VERSION => one_of(name, value, &["1", "2"], prefix)?,
-        TRACING => one_of(name, value, &["PassThrough", "Active"], prefix)?,
+        TRACING if value == "PassThrough" => value.to_owned(),
         MESSAGE_BYTES_MAX => {
             let valid = value.parse().is_ok_and(|bytes: usize| MESSAGE_BYTES.contains(&bytes));
             valid
@@ -118,13 +105,21 @@ fn set(config: &mut ExchangeConfig, name: &str, value: &str, prefix: &str) -> Re
                 .ok_or_else(|| refused(format!("{MESSAGE_BYTES_MAX}: must be an integer from 1024 to 1048576")))?
         }
         DELIVERY_POLICY => {
-            return Err(refused(format!("{name}: set a DeliveryPolicy on each subscription instead")));
+            // Without one, what AWS does by default counts.
+            let parsed = if value.is_empty() { Ok(()) } else { TopicDeliveryPolicy::parse(value).map(drop) };
+            parsed.map(|()| value.to_owned()).map_err(|reason| refused(format!("{name}: {reason}")))?
         }
         POLICY if !value.is_empty() && serde_json::from_str::<Value>(value).is_err() => {
             return Err(refused("Policy: failed to parse JSON.".to_owned()));
         }
         name if KEPT.contains(&name) => value.to_owned(),
-        _ => return Err(SnsError::InvalidParameter("AttributeName".to_owned())),
+        _ => {
+            return Err(match unsupported(name) {
+                Some(reason) => refused(format!("{name}: {reason}")),
+                None if prefix.is_empty() => SnsError::InvalidParameter("AttributeName".to_owned()),
+                None => refused(format!("Unknown attribute {name}")),
+            });
+        }
     };
     let is_removal = value.is_empty() && name != "DisplayName";
     match is_removal {
@@ -132,6 +127,20 @@ fn set(config: &mut ExchangeConfig, name: &str, value: &str, prefix: &str) -> Re
         false => config.attributes.insert(name.to_owned(), value),
     };
     Ok(())
+}
+
+/// Why an attribute that AWS has cannot be set here.
+fn unsupported(name: &str) -> Option<&'static str> {
+    const FEEDBACK: [&str; 3] = ["SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate", "FailureFeedbackRoleArn"];
+    const BY: [&str; 5] = ["HTTP", "Firehose", "Lambda", "Application", "SQS"];
+    let is_feedback =
+        |name: &str| BY.into_iter().any(|by| name.strip_prefix(by).is_some_and(|it| FEEDBACK.contains(&it)));
+    match name {
+        TRACING => Some("must be PassThrough; this broker sends no segments to X-Ray"),
+        "ArchivePolicy" => Some("this broker keeps no archive of what is published"),
+        name if is_feedback(name) => Some("this broker writes no delivery status to CloudWatch"),
+        _ => None,
+    }
 }
 
 fn one_of(name: &str, value: &str, known: &[&str], prefix: &str) -> Result<String, SnsError> {
@@ -195,22 +204,18 @@ pub(crate) fn show(topic: &Topic) -> BTreeMap<String, String> {
     let mut shown = topic.exchange.config.attributes.clone();
     shown.remove(DATA_PROTECTION);
     shown.entry("DisplayName".to_owned()).or_default();
-    let pending = topic.exchange.bindings.values().filter(|binding| is_pending(binding));
-    let pending = pending.count();
-    let confirmed = topic.exchange.bindings.len() - pending;
-    let http = json!({"http": {
-        "defaultHealthyRetryPolicy": default_retries(),
-        "disableSubscriptionOverrides": false,
-        "defaultRequestPolicy": {"headerContentType": "text/plain; charset=UTF-8"},
-    }});
+    let bindings = topic.exchange.bindings.values().filter(|binding| !has_ended(binding));
+    let (pending, confirmed): (Vec<_>, Vec<_>) = bindings.partition(|binding| is_pending(binding));
+    let effective =
+        serde_json::to_string(&topic_delivery_policy(&topic.exchange.config).effective()).unwrap_or_default();
     shown.entry(POLICY.to_owned()).or_insert_with(|| topic.policy().to_string());
     shown.extend([
-        ("EffectiveDeliveryPolicy".to_owned(), http.to_string()),
+        ("EffectiveDeliveryPolicy".to_owned(), effective),
         ("Owner".to_owned(), topic.arn.account.clone()),
-        ("SubscriptionsConfirmed".to_owned(), confirmed.to_string()),
+        ("SubscriptionsConfirmed".to_owned(), confirmed.len().to_string()),
         // Those that have ended are forgotten.
         ("SubscriptionsDeleted".to_owned(), "0".to_owned()),
-        ("SubscriptionsPending".to_owned(), pending.to_string()),
+        ("SubscriptionsPending".to_owned(), pending.len().to_string()),
         ("TopicArn".to_owned(), topic.arn.text()),
     ]);
     shown

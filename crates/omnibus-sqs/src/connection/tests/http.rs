@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use omnibus_engine::push::Pushing;
+use omnibus_model::Millis;
 use omnibus_webhook::{Poster, Settings as Calling};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,6 +15,7 @@ use super::sns::between;
 use super::{Client, Node};
 use crate::door::Door;
 use crate::settings::{Credential, Settings, Signatures};
+use crate::topics::farewells;
 use crate::topics::push::HttpPusher;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:news";
@@ -177,6 +179,93 @@ async fn endpoint_confirms_and_is_told_until_it_unsubscribes() {
 }
 
 #[tokio::test]
+async fn who_ends_it_without_a_key_is_asked_and_may_take_it_back() {
+    let (node, mut endpoint) = (unsigned(), Endpoint::open().await);
+    let pushing = node.push().await;
+    let mut client = node.connect();
+    let dead = client.queue("dead", json!({})).await;
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let redrive = r#"{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}"#;
+    let arn = client.join(&mut endpoint, &[("RedrivePolicy", redrive)]).await;
+    let end = format!("/?Action=Unsubscribe&SubscriptionArn={arn}");
+    assert_eq!(client.get(&end).await.status, 200);
+    let told = endpoint.next().await;
+    assert_eq!(told.header("x-amz-sns-message-type"), Some("UnsubscribeConfirmation"));
+    let question = told.json();
+    assert_eq!((&question["Type"], &question["TopicArn"]), (&json!("UnsubscribeConfirmation"), &json!(TOPIC)));
+    assert!(question["Message"].as_str().unwrap().contains(&arn), "{question}");
+    let subscription = [("SubscriptionArn", arn.as_str())];
+    assert_eq!(client.sns("GetSubscriptionAttributes", &subscription).await.status, 404);
+    let shown = client.sns_ok("GetTopicAttributes", &[("TopicArn", TOPIC)]).await;
+    assert!(shown.contains("<key>SubscriptionsConfirmed</key><value>0</value>"), "{shown}");
+    client.publish("into the void").await;
+    let restored = client.get(here(&question["SubscribeURL"])).await;
+    assert_eq!(between(&restored.body, "<SubscriptionArn>", "</SubscriptionArn>"), arn);
+    client.publish("back").await;
+    assert_eq!(endpoint.next().await.json()["Message"], "back");
+    // What it is asked at its end is no dead letter.
+    endpoint.answer_with(&[400]);
+    assert_eq!(client.get(&end).await.status, 200);
+    assert_eq!(endpoint.next().await.json()["Type"], "UnsubscribeConfirmation");
+    assert!(client.receive(&dead).await.is_empty());
+    let subscribed = client.subscribe_url(&endpoint.url, &[]).await;
+    assert!(subscribed.contains(">pending confirmation<"), "{subscribed}");
+    assert_eq!(endpoint.next().await.json()["Type"], "SubscriptionConfirmation");
+    pushing.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_in_time_is_forgotten() {
+    let (node, mut endpoint) = (unsigned(), Endpoint::open().await);
+    let pushing = node.push().await;
+    let mut client = node.connect();
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let arn = client.join(&mut endpoint, &[]).await;
+    let pending = format!("{}/other", endpoint.url);
+    client.subscribe_url(&pending, &[]).await;
+    let question = endpoint.next().await.json();
+    let days = |count: u64| node.door.engine.now().plus(Millis(count * 24 * 3_600_000));
+    farewells::sweep(&node.door, days(1)).await.unwrap();
+    let list = [("TopicArn", TOPIC)];
+    assert!(client.sns_ok("ListSubscriptionsByTopic", &list).await.contains(&pending));
+    farewells::sweep(&node.door, days(2)).await.unwrap();
+    let left = client.sns_ok("ListSubscriptionsByTopic", &list).await;
+    assert!(left.contains(&arn) && !left.contains(&pending), "{left}");
+    let late = client.get(here(&question["SubscribeURL"])).await;
+    assert!(late.status == 400 && late.body.contains("Invalid parameter: Token"), "{}", late.body);
+    pushing.stop().await;
+}
+
+#[tokio::test]
+async fn topic_says_how_its_endpoints_are_told() {
+    let (node, mut endpoint) = (unsigned(), Endpoint::open().await);
+    let pushing = node.push().await;
+    let mut client = node.connect();
+    let of_topic = r#"{"http": {"defaultHealthyRetryPolicy": {"numRetries": 1, "numNoDelayRetries": 1},
+        "defaultRequestPolicy": {"headerContentType": "application/xml"}}}"#;
+    let attributes = [("Attributes.entry.1.key", POLICY), ("Attributes.entry.1.value", of_topic)];
+    client.sns_ok("CreateTopic", &[&[("Name", "news")][..], &attributes].concat()).await;
+    let arn = client.join(&mut endpoint, &[("RawMessageDelivery", "true")]).await;
+    endpoint.answer_with(&[500]);
+    client.publish("x").await;
+    for _ in 0..2 {
+        assert_eq!(endpoint.next().await.header("content-type"), Some("application/xml"));
+    }
+    let strict = of_topic.replacen("\"http\": {", "\"http\": {\"disableSubscriptionOverrides\": true, ", 1);
+    let subscription = [("SubscriptionArn", arn.as_str()), ("AttributeName", POLICY), ("AttributeValue", AT_ONCE)];
+    client.sns_ok("SetSubscriptionAttributes", &subscription).await;
+    client.publish("x").await;
+    assert_eq!(endpoint.next().await.header("content-type"), Some("application/json"));
+    let set = [("TopicArn", TOPIC), ("AttributeName", POLICY), ("AttributeValue", strict.as_str())];
+    client.sns_ok("SetTopicAttributes", &set).await;
+    client.publish("x").await;
+    assert_eq!(endpoint.next().await.header("content-type"), Some("application/xml"));
+    let shown = client.sns_ok("GetSubscriptionAttributes", &[("SubscriptionArn", &arn)]).await;
+    assert!(shown.contains("application/xml"), "{shown}");
+    pushing.stop().await;
+}
+
+#[tokio::test]
 async fn attributes_tell_of_an_endpoint() {
     let (node, mut endpoint) = (unsigned(), Endpoint::open().await);
     let pushing = node.push().await;
@@ -303,7 +392,8 @@ async fn endpoints_and_policies_that_would_not_do_are_refused() {
     client.sns_ok("CreateTopic", &fifo).await;
     let arn = "arn:aws:sns:us-east-1:000000000000:f.fifo";
     let parameters = [("TopicArn", arn), ("Protocol", "http"), ("Endpoint", "http://localhost/")];
-    assert_eq!(client.sns("Subscribe", &parameters).await.status, 400);
+    let refused = client.sns("Subscribe", &parameters).await;
+    assert!(refused.body.contains("Invalid parameter: Invalid protocol type: http<"), "{}", refused.body);
 }
 
 #[tokio::test]

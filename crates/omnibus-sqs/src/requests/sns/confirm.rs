@@ -4,9 +4,10 @@ use crate::answer::Answer;
 use crate::errors::ApiError;
 use crate::session::Call;
 use crate::sns::names::{SubscriptionArn, TopicArn};
-use crate::sns::routing::{AUTHENTICATED, CONFIRMED, PENDING};
+use crate::sns::routing::{AUTHENTICATED, CONFIRMED, ENDED, PENDING};
 use crate::sns_error::SnsError;
 use crate::topics::Subscription;
+use crate::topics::farewells::is_overdue;
 use crate::topics::topic_attributes::parse_bool;
 use crate::wire::sns::{ConfirmSubscriptionInput, ConfirmSubscriptionResponse};
 
@@ -36,7 +37,8 @@ pub(super) async fn confirm(call: &Call) -> Result<Answer, ApiError> {
     call.door
         .alter_subscription(&arn, |config| {
             // Who confirms twice has confirmed.
-            if let Some(token) = config.attributes.remove(PENDING) {
+            let token = [PENDING, ENDED].into_iter().find_map(|name| config.attributes.remove(name));
+            if let Some(token) = token {
                 config.attributes.insert(CONFIRMED.to_owned(), token);
                 config.attributes.insert(AUTHENTICATED.to_owned(), is_owners.to_string());
             }
@@ -48,9 +50,12 @@ pub(super) async fn confirm(call: &Call) -> Result<Answer, ApiError> {
 
 /// The subscription that a token was made for.
 fn subscription_of(call: &Call, topic: &TopicArn, token: &str) -> Result<SubscriptionArn, ApiError> {
-    let subscriptions = call.door.topic_if_any(topic)?.map(|topic| topic.subscriptions()).unwrap_or_default();
+    let topic = call.door.topic_if_any(topic)?;
+    let subscriptions = topic.map(|topic| topic.subscriptions_and_past_ones()).unwrap_or_default();
+    let now = call.door.engine.now();
     let of_token = |subscription: &Subscription| {
-        [PENDING, CONFIRMED].into_iter().any(|name| subscription.attribute(name) == token)
+        let has = |name| subscription.attribute(name) == token;
+        [PENDING, CONFIRMED, ENDED].into_iter().any(has) && !is_overdue(&subscription.binding, now)
     };
     let found = subscriptions.into_iter().find(of_token).ok_or_else(|| invalid("Token"))?;
     Ok(found.arn)

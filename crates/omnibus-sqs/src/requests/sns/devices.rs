@@ -7,10 +7,10 @@ use crate::session::Call;
 use crate::sns_error::SnsError;
 use crate::wire::sns::{
     CheckIfPhoneNumberIsOptedOutInput, CheckIfPhoneNumberIsOptedOutResponse, CreatePlatformApplicationInput,
-    CreatePlatformEndpointInput, GetEndpointAttributesInput, GetPlatformApplicationAttributesInput,
-    ListEndpointsByPlatformApplicationInput, ListPhoneNumbersOptedOutResponse, ListPlatformApplicationsResponse,
-    OptInPhoneNumberInput, OptInPhoneNumberResponse, SetEndpointAttributesInput, SetPlatformApplicationAttributesInput,
-    SetSMSAttributesInput,
+    CreatePlatformEndpointInput, DeleteEndpointInput, DeletePlatformApplicationInput, GetEndpointAttributesInput,
+    GetPlatformApplicationAttributesInput, ListEndpointsByPlatformApplicationInput, ListPhoneNumbersOptedOutResponse,
+    ListPlatformApplicationsResponse, OptInPhoneNumberInput, OptInPhoneNumberResponse, SetEndpointAttributesInput,
+    SetPlatformApplicationAttributesInput, SetSMSAttributesInput,
 };
 
 use super::invalid;
@@ -106,6 +106,24 @@ fn none(arn: Option<&str>, parameter: &str, what: &'static str) -> ApiError {
         return invalid(&format!("{parameter} Reason: An ARN must have at least 6 elements, not {parts}"));
     }
     SnsError::NotFound { what }.into()
+}
+
+/// What is not there is deleted already.
+pub(super) fn delete_application(call: &Call) -> Result<Answer, ApiError> {
+    let request: DeletePlatformApplicationInput = call.read()?;
+    gone(call, no_application(request.platform_application_arn.as_deref()))
+}
+
+pub(super) fn delete_endpoint(call: &Call) -> Result<Answer, ApiError> {
+    let request: DeleteEndpointInput = call.read()?;
+    gone(call, none(request.endpoint_arn.as_deref(), "EndpointArn", "Endpoint"))
+}
+
+fn gone(call: &Call, error: ApiError) -> Result<Answer, ApiError> {
+    match error {
+        ApiError::Sns(SnsError::NotFound { .. }) => call.done(),
+        other => Err(other),
+    }
 }
 
 /// Nobody has opted out of what is not sent.

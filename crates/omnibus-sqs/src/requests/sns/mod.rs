@@ -76,8 +76,8 @@ async fn dispatch(action: Action, call: &Call) -> Result<Answer, ApiError> {
         Action::CheckIfPhoneNumberIsOptedOut => devices::is_opted_out(call),
         Action::CreatePlatformApplication => devices::create_application(call),
         Action::CreatePlatformEndpoint => devices::create_endpoint(call),
-        // What is not there is deleted already.
-        Action::DeleteEndpoint | Action::DeletePlatformApplication => call.done(),
+        Action::DeleteEndpoint => devices::delete_endpoint(call),
+        Action::DeletePlatformApplication => devices::delete_application(call),
         Action::GetEndpointAttributes => devices::endpoint_attributes(call),
         Action::GetPlatformApplicationAttributes => devices::application_attributes(call),
         Action::ListEndpointsByPlatformApplication => devices::endpoints(call),

@@ -8,11 +8,11 @@ use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::session::Call;
 use crate::sns::names::SubscriptionArn;
-use crate::sns::routing::{AUTHENTICATED, BASE_URL, FILTER, PENDING, Protocol, is_pending};
+use crate::sns::routing::{AUTHENTICATED, BASE_URL, FILTER, PENDING, Protocol, has_ended, is_pending};
 use crate::sns_error::SnsError;
 use crate::topics::delivery;
 use crate::topics::subscription_attributes::{self, Subscribing};
-use crate::topics::{Subscription, Topic};
+use crate::topics::{Subscription, Topic, farewells};
 use crate::wire::sns::{
     GetSubscriptionAttributesInput, GetSubscriptionAttributesResponse, SetSubscriptionAttributesInput, SubscribeInput,
     SubscribeResponse, UnsubscribeInput,
@@ -32,7 +32,7 @@ pub(super) async fn subscribe(call: &Call) -> Result<Answer, ApiError> {
     let protocol = request.protocol.as_deref().unwrap_or_default();
     let endpoint = request.endpoint.as_deref().unwrap_or_default();
     let subscribing = Subscribing { topic: &topic.arn, protocol, endpoint };
-    check_protocol(protocol)?;
+    check_protocol(&topic, protocol)?;
     if protocol == "sms" && !devices::is_number(endpoint) {
         return Err(SnsError::Invalid(format!("Invalid SMS endpoint: {endpoint}")).into());
     }
@@ -43,15 +43,21 @@ pub(super) async fn subscribe(call: &Call) -> Result<Answer, ApiError> {
     let target = match protocol {
         "sqs" => queue(call, &topic, endpoint)?,
         _ => {
-            config.attributes.insert(PENDING.to_owned(), token(call));
+            config.attributes.insert(PENDING.to_owned(), farewells::token(&call.door));
+            farewells::stamp(&mut config, call.door.engine.now());
             config.attributes.insert(BASE_URL.to_owned(), call.base_url("sns", &topic.arn.region));
-            url(&topic, protocol, endpoint)?
+            url(protocol, endpoint)?
         }
     };
     check_filters(&topic, config.attributes.contains_key(FILTER))?;
     let label = format!("{protocol} {endpoint}");
-    if let Some(present) = topic.exchange.bindings.values().find(|binding| binding.label == label) {
-        return again(call, &topic, present, &request).await;
+    match topic.exchange.bindings.values().find(|binding| binding.label == label) {
+        // Its endpoint has ended it, and is asked anew.
+        Some(past) if has_ended(past) => {
+            call.door.unsubscribe(&SubscriptionArn { topic: topic.arn.clone(), id: past.id }).await?;
+        }
+        Some(present) => return again(call, &topic, present, &request).await,
+        None => {}
     }
     let is_pending = matches!(target, BindingTarget::Push { .. });
     let id = call.door.subscribe(&topic, label, target, config).await?;
@@ -66,7 +72,12 @@ async fn subscribed(
     request: &SubscribeInput,
 ) -> Result<Answer, ApiError> {
     if is_pending {
-        delivery::ask(&call.door, topic, id).await?;
+        let text = format!(
+            "You have chosen to subscribe to the topic {}.\nTo confirm the subscription, visit the SubscribeURL \
+             included in this message.",
+            topic.arn.text()
+        );
+        delivery::ask(&call.door, topic, (id, text)).await?;
     }
     let arn = match is_pending && request.return_subscription_arn != Some(true) {
         true => "pending confirmation".to_owned(),
@@ -75,25 +86,28 @@ async fn subscribed(
     call.answer(&SubscribeResponse { subscription_arn: Some(arn) })
 }
 
-/// What only the endpoint is told.
-fn token(call: &Call) -> String {
-    let engine = &call.door.engine;
-    format!("{:032x}{:032x}", engine.random(), engine.random())
-}
-
 /// Answers who subscribes what is subscribed.
 async fn again(call: &Call, topic: &Topic, present: &Binding, request: &SubscribeInput) -> Result<Answer, ApiError> {
     if !subscription_attributes::same(&present.config, &request.attributes) {
         return Err(invalid("Attributes Reason: Subscription already exists with different attributes"));
     }
-    subscribed(call, topic, (present.id, is_pending(present)), request).await
+    let is_pending = is_pending(present);
+    if is_pending {
+        let arn = SubscriptionArn { topic: topic.arn.clone(), id: present.id };
+        let now = call.door.engine.now();
+        call.door.alter_subscription(&arn, |config| Ok(farewells::stamp(config, now))).await?;
+    }
+    subscribed(call, topic, (present.id, is_pending), request).await
 }
 
-fn check_protocol(protocol: &str) -> Result<(), ApiError> {
-    if Protocol::of(protocol).is_some() || UNSUPPORTED.contains(&protocol) {
-        return Ok(());
+fn check_protocol(topic: &Topic, protocol: &str) -> Result<(), ApiError> {
+    if Protocol::of(protocol).is_none() && !UNSUPPORTED.contains(&protocol) {
+        return Err(invalid(&format!("Amazon SNS does not support this protocol string: {protocol}")));
     }
-    Err(invalid(&format!("Amazon SNS does not support this protocol string: {protocol}")))
+    if topic.arn.is_fifo() && protocol != Protocol::Sqs.name() {
+        return Err(invalid(&format!("Invalid protocol type: {protocol}")));
+    }
+    Ok(())
 }
 
 /// The queue that an endpoint names; it need not be there.
@@ -108,10 +122,7 @@ fn queue(call: &Call, topic: &Topic, endpoint: &str) -> Result<BindingTarget, Ap
 }
 
 /// The server that an endpoint names.
-fn url(topic: &Topic, protocol: &str, endpoint: &str) -> Result<BindingTarget, ApiError> {
-    if topic.arn.is_fifo() {
-        return Err(invalid("Protocol Reason: this broker delivers what FIFO topics get to queues only"));
-    }
+fn url(protocol: &str, endpoint: &str) -> Result<BindingTarget, ApiError> {
     if !endpoint.starts_with(&format!("{protocol}://")) {
         return Err(invalid("Endpoint must match the specified protocol"));
     }
@@ -131,7 +142,7 @@ fn check_filters(topic: &Topic, is_filtered: bool) -> Result<(), SnsError> {
 pub(super) async fn unsubscribe(call: &Call) -> Result<Answer, ApiError> {
     let request: UnsubscribeInput = call.read()?;
     match ending(call, request.subscription_arn.as_deref()) {
-        Ok(arn) => call.door.unsubscribe(&arn).await?,
+        Ok(subscription) => end(call, &subscription).await?,
         // What never was is over, too.
         Err(ApiError::Sns(SnsError::NotFound { .. })) => {}
         Err(error) => return Err(error),
@@ -139,11 +150,21 @@ pub(super) async fn unsubscribe(call: &Call) -> Result<Answer, ApiError> {
     call.done()
 }
 
+/// Ends a subscription. If it was not its owner who did, an endpoint that is told by HTTP may take it back.
+async fn end(call: &Call, subscription: &Subscription) -> Result<(), ApiError> {
+    let arn = &subscription.arn;
+    let is_push = matches!(subscription.binding.target, BindingTarget::Push { .. });
+    if call.signer.access_key.is_some() || !is_push {
+        return call.door.unsubscribe(arn).await;
+    }
+    farewells::dismiss(&call.door, &call.door.topic(&arn.topic)?, arn).await
+}
+
 /// The subscription that is to end. One by HTTP anybody may end who was told its ARN, as whoever is
 /// told by it is, unless its owner has confirmed it.
-fn ending(call: &Call, arn: Option<&str>) -> Result<SubscriptionArn, ApiError> {
+fn ending(call: &Call, arn: Option<&str>) -> Result<Subscription, ApiError> {
     if call.signer.access_key.is_some() {
-        return subscription_arn(call, arn);
+        return call.door.subscription(&subscription_arn(call, arn)?);
     }
     let found = SubscriptionArn::read(arn).map_err(ApiError::from).and_then(|arn| call.door.subscription(&arn));
     let is_push = |found: &Subscription| matches!(found.binding.target, BindingTarget::Push { .. });
@@ -154,14 +175,15 @@ fn ending(call: &Call, arn: Option<&str>) -> Result<SubscriptionArn, ApiError> {
     if subscription.attribute(AUTHENTICATED) == "true" {
         return Err(SnsError::AuthorizationError { action: call.action, resource: subscription.arn.text() }.into());
     }
-    Ok(subscription.arn)
+    Ok(subscription)
 }
 
 pub(super) fn attributes(call: &Call) -> Result<Answer, ApiError> {
     let request: GetSubscriptionAttributesInput = call.read()?;
     let arn = subscription_arn(call, request.subscription_arn.as_deref())?;
     let subscription = call.door.subscription(&arn)?;
-    call.answer(&GetSubscriptionAttributesResponse { attributes: subscription_attributes::show(&subscription) })
+    let attributes = subscription_attributes::show(&call.door.topic(&arn.topic)?, &subscription);
+    call.answer(&GetSubscriptionAttributesResponse { attributes })
 }
 
 pub(super) async fn set_attribute(call: &Call) -> Result<Answer, ApiError> {
