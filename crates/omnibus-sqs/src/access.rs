@@ -1,4 +1,4 @@
-//! Whether a queue's policy lets somebody do something with it.
+//! Whether the policy of a queue or a topic lets somebody do something with it.
 //!
 //! Pure: a policy is JSON, a question is four facts. What a statement says that is not understood
 //! here grants nothing and forbids everything, so a policy never gives away more than it says.
@@ -12,9 +12,9 @@ use crate::place::is_account;
 pub(crate) struct Question<'a> {
     /// What kind of caller it is, as policies call it, and the names it goes by.
     pub(crate) caller: (&'a str, &'a [String]),
-    /// Without its service: `SendMessage`.
-    pub(crate) action: &'a str,
-    /// The queue's ARN.
+    /// The service's name, and what is to be done: `sqs`, `SendMessage`.
+    pub(crate) action: (&'static str, &'a str),
+    /// The ARN of the queue or topic.
     pub(crate) resource: &'a str,
     /// What else is known, by the names of condition keys.
     pub(crate) context: &'a [(&'a str, String)],
@@ -31,13 +31,15 @@ pub(crate) enum Verdict {
 }
 
 /// The keys that conditions can ask for, in lower case.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 8] = [
     "aws:principalaccount",
     "aws:principalarn",
     "aws:securetransport",
     "aws:sourceaccount",
     "aws:sourcearn",
     "aws:sourceowner",
+    "sns:endpoint",
+    "sns:protocol",
 ];
 
 /// A part of a statement that is not understood, for whoever wrote it.
@@ -45,7 +47,7 @@ type Unknown = String;
 
 /// Checks that every statement of a policy is understood.
 pub(crate) fn check(policy: &str) -> Result<(), Unknown> {
-    let question = Question { caller: ("AWS", &[]), action: "", resource: "", context: &[] };
+    let question = Question { caller: ("AWS", &[]), action: ("", ""), resource: "", context: &[] };
     statements(policy)?.iter().try_for_each(|statement| applies(statement, question).map(drop))
 }
 
@@ -89,7 +91,7 @@ fn applies(statement: &Value, question: Question<'_>) -> Result<bool, Unknown> {
             _ => return Err(format!("{name} is not understood")),
         };
     }
-    // A statement without a Resource is about the queue that has it.
+    // A statement without a Resource is about what has it.
     let has = |name: &str| statement.contains_key(name);
     if !(has("Effect") && has("Principal") && (has("Action") || has("NotAction"))) {
         return Err("a Statement has an Effect, a Principal and an Action".to_owned());
@@ -146,10 +148,12 @@ fn account_of(principal: &str) -> Option<&str> {
 }
 
 fn is_action(value: &Value, question: Question<'_>) -> Result<bool, Unknown> {
-    let asked = question.action.to_ascii_lowercase();
+    let (service, asked) = question.action;
+    let asked = asked.to_ascii_lowercase();
     let is_it = |pattern: &&str| {
         let pattern = pattern.to_ascii_lowercase();
-        pattern == "*" || pattern.strip_prefix("sqs:").is_some_and(|action| glob(action, &asked))
+        let of_service = pattern.strip_prefix(service).and_then(|rest| rest.strip_prefix(':'));
+        pattern == "*" || of_service.is_some_and(|action| glob(action, &asked))
     };
     Ok(texts(value)?.iter().any(is_it))
 }

@@ -1,4 +1,4 @@
-//! What queues' attributes ask of whoever runs the broker: policies, and encryption.
+//! What attributes of queues and topics ask of whoever runs the broker: policies, and encryption.
 //!
 //! Both mean something once there are credentials. An open door takes everybody for whom they say
 //! they are, so that it can protect nothing; it keeps these attributes for whoever asks, and says
@@ -14,6 +14,8 @@ use crate::policy::GRANTED;
 use crate::queues::Queue;
 use crate::settings::{Encryption, Settings};
 use crate::sigv4::Signer;
+use crate::sns::names::TopicArn;
+use crate::sns_error::SnsError;
 
 /// Who owns a queue can always see and change who may use it.
 const NEVER_DENIED: [&str; 3] = ["GetQueueAttributes", "RemovePermission", "SetQueueAttributes"];
@@ -37,7 +39,7 @@ pub(crate) fn authorize(
         ("aws:SecureTransport", is_secure.to_string()),
     ];
     let names = [account.clone()];
-    let question = Question { caller: ("AWS", &names), action: name, resource: arn, context: &context };
+    let question = Question { caller: ("AWS", &names), action: ("sqs", name), resource: arn, context: &context };
     let policy = queue.config().attributes.get(POLICY);
     let verdict = policy.map_or(Verdict::Silent, |policy| access::verdict(policy, question));
     let owns = *account == queue.name.account;
@@ -48,6 +50,57 @@ pub(crate) fn authorize(
         Verdict::Silent => owns,
     };
     if may { Ok(()) } else { Err(ApiError::AccessDenied { caller: signer.arn(), action: name, resource: arn.clone() }) }
+}
+
+/// What others can be allowed to do with a topic.
+pub(crate) const GRANTED_OF_TOPICS: [&str; 10] = [
+    "AddPermission",
+    "DeleteTopic",
+    "GetTopicAttributes",
+    "GetDataProtectionPolicy",
+    "ListSubscriptionsByTopic",
+    "Publish",
+    "PutDataProtectionPolicy",
+    "RemovePermission",
+    "SetTopicAttributes",
+    "Subscribe",
+];
+
+/// Who owns a topic can always see and change who may use it.
+const NEVER_DENIED_OF_TOPICS: [&str; 3] = ["GetTopicAttributes", "RemovePermission", "SetTopicAttributes"];
+
+/// Checks that somebody may do something with a topic, which need not be there; `more` is what a policy may ask
+/// besides.
+pub(crate) fn authorize_topic(
+    settings: &Settings,
+    (signer, is_secure): (&Signer, bool),
+    action: &'static str,
+    (topic, policy): (&TopicArn, Option<&str>),
+    more: &[(&'static str, String)],
+) -> Result<(), SnsError> {
+    if settings.is_open() {
+        return Ok(());
+    }
+    let account = &signer.account;
+    let name = action.trim_end_matches("Batch");
+    let arn = &topic.text();
+    let known = [
+        ("aws:PrincipalAccount", account.clone()),
+        ("aws:PrincipalArn", signer.arn()),
+        ("aws:SecureTransport", is_secure.to_string()),
+        // What the policy that AWS gives every topic asks for.
+        ("aws:SourceOwner", account.clone()),
+    ];
+    let context = [&known[..], more].concat();
+    let names = [account.clone()];
+    let question = Question { caller: ("AWS", &names), action: ("sns", name), resource: arn, context: &context };
+    let owns = *account == topic.account;
+    let may = match policy.map_or(Verdict::Silent, |policy| access::verdict(policy, question)) {
+        Verdict::Denied => owns && NEVER_DENIED_OF_TOPICS.contains(&name),
+        Verdict::Allowed => owns || GRANTED_OF_TOPICS.contains(&name),
+        Verdict::Silent => owns,
+    };
+    if may { Ok(()) } else { Err(SnsError::AuthorizationError { action: name, resource: arn.clone() }) }
 }
 
 /// A topic that has something for a queue.
@@ -73,8 +126,12 @@ pub(crate) fn may_feed(settings: &Settings, feeding: Feeding<'_>) -> bool {
         ("aws:SecureTransport", true.to_string()),
     ];
     let names = ["sns.amazonaws.com".to_owned()];
-    let question =
-        Question { caller: ("Service", &names), action: "SendMessage", resource: &queue.arn(), context: &context };
+    let question = Question {
+        caller: ("Service", &names),
+        action: ("sqs", "SendMessage"),
+        resource: &queue.arn(),
+        context: &context,
+    };
     match queue_policy.map_or(Verdict::Silent, |policy| access::verdict(policy, question)) {
         Verdict::Denied => false,
         Verdict::Allowed => true,

@@ -107,9 +107,13 @@ impl Call {
 
     /// Checks that whoever asks may do with a queue what is asked for.
     pub(crate) fn permitted(&self, queue: Queue) -> Result<Queue, ApiError> {
-        let caller = (&self.signer, self.scheme() == "https");
-        protection::authorize(&self.door.settings, caller, self.action, &queue)?;
+        protection::authorize(&self.door.settings, self.caller(), self.action, &queue)?;
         Ok(queue)
+    }
+
+    /// Who asks, and whether by TLS.
+    pub(crate) fn caller(&self) -> (&Signer, bool) {
+        (&self.signer, self.scheme() == "https")
     }
 
     /// Reads a receipt handle of a queue.

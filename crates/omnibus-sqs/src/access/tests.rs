@@ -7,7 +7,7 @@ const QUEUE: &str = "arn:aws:sqs:us-east-1:111111111111:jobs";
 fn ask(policy: &Value, account: &str, action: &str) -> Verdict {
     let names = [account.to_owned()];
     let context = [("aws:PrincipalAccount", account.to_owned()), ("aws:SecureTransport", "false".to_owned())];
-    let question = Question { caller: ("AWS", &names), action, resource: QUEUE, context: &context };
+    let question = Question { caller: ("AWS", &names), action: ("sqs", action), resource: QUEUE, context: &context };
     verdict(&policy.to_string(), question)
 }
 
@@ -77,8 +77,12 @@ fn topic_sends_where_the_condition_names_it() {
     let names = ["sns.amazonaws.com".to_owned()];
     let from = |topic: &str| {
         let context = [("aws:SourceArn", format!("arn:aws:sns:us-east-1:111111111111:{topic}"))];
-        let question =
-            Question { caller: ("Service", &names), action: "SendMessage", resource: QUEUE, context: &context };
+        let question = Question {
+            caller: ("Service", &names),
+            action: ("sqs", "SendMessage"),
+            resource: QUEUE,
+            context: &context,
+        };
         verdict(&policy(&statement).to_string(), question)
     };
     assert_eq!(from("news-1"), Verdict::Allowed);

@@ -20,6 +20,8 @@ pub(crate) const FILTER: &str = "FilterPolicy";
 pub(crate) const FILTER_SCOPE: &str = "FilterPolicyScope";
 pub(crate) const REDRIVE: &str = "RedrivePolicy";
 pub(crate) const DELIVERY_POLICY: &str = "DeliveryPolicy";
+/// The account that has subscribed, if it is not the topic's own.
+pub(crate) const SUBSCRIBER: &str = "Subscriber";
 /// There until the endpoint has confirmed: the token that it must know.
 pub(crate) const PENDING: &str = "PendingToken";
 /// The token, once the endpoint has confirmed.

@@ -23,6 +23,7 @@ use crate::sns::filter::{Attribute, FilterMessage};
 use crate::sns::routing::{Protocol, Route, Routes};
 use crate::topics::Topic;
 use crate::topics::draft::Draft;
+use crate::topics::envelope;
 
 /// The most attributes that a queue takes without an envelope around them.
 const RAW_ATTRIBUTES_MAX: usize = 10;
@@ -39,6 +40,14 @@ struct Addressed {
     topic: SharedTopic,
     place: Partition,
     route: Route,
+}
+
+/// A message, and where it was published.
+#[derive(Clone, Copy)]
+struct Letter<'a> {
+    topic: &'a Topic,
+    draft: &'a Draft,
+    native: &'a SnsNative,
 }
 
 /// Which of the written messages a target shares. What one stream gets twice is written twice.
@@ -67,7 +76,8 @@ pub(crate) async fn publish(
         targets: Vec::new(),
     };
     let routes = door.routing.of(&topic.exchange);
-    let addressed = wanted(&routes, draft).into_iter().filter_map(|route| address(door, topic, route, draft)).collect();
+    let letter = Letter { topic, draft, native: &native };
+    let addressed = wanted(&routes, draft).into_iter().filter_map(|route| address(door, letter, route)).collect();
     let refused = send(door, topic, draft, &native, addressed).await?;
     // Queues that went in this moment.
     let dead = refused.into_iter().filter_map(|addressed| dead_letters(door, topic, &addressed.route)).collect();
@@ -133,15 +143,15 @@ fn wanted(routes: &Routes, draft: &Draft) -> Vec<Route> {
 }
 
 /// Finds the queue of a route, or the one for its dead letters.
-fn address(door: &Door, topic: &Topic, route: Route, draft: &Draft) -> Option<Addressed> {
+fn address(door: &Door, letter: Letter<'_>, route: Route) -> Option<Addressed> {
+    let topic = letter.topic;
     if route.protocol != Protocol::Sqs {
         // Its queue is our own.
         let found = door.engine.catalog().topic(route.queue.as_str());
         return found.and_then(|queue| Addressed::of(queue, &route)).or_else(|| dead_letters(door, topic, &route));
     }
-    let is_too_much = route.form == SnsForm::Raw && draft.attributes.len() > RAW_ATTRIBUTES_MAX;
-    let found = door.engine.catalog().topic(route.queue.as_str()).filter(|_| !is_too_much);
-    let found = found.and_then(|queue| Addressed::of(queue, &route));
+    let found = door.engine.catalog().topic(route.queue.as_str());
+    let found = found.and_then(|queue| Addressed::of(queue, &route)).filter(|addressed| addressed.takes(letter));
     match found.filter(|addressed| addressed.is_open_to(door, topic)) {
         Some(addressed) => Some(addressed),
         None => dead_letters(door, topic, &route),
@@ -158,6 +168,20 @@ impl Addressed {
     fn of(topic: SharedTopic, route: &Route) -> Option<Self> {
         let place = *topic.partitions.first()?;
         topic.queue.is_some().then(|| Self { topic, place, route: route.clone() })
+    }
+
+    /// Whether the queue takes a message of this size, and with so many attributes.
+    fn takes(&self, letter: Letter<'_>) -> bool {
+        let Letter { draft, native, .. } = letter;
+        let is_too_much = self.route.form == SnsForm::Raw && draft.attributes.len() > RAW_ATTRIBUTES_MAX;
+        let config = self.topic.queue.as_deref().map(|queue| &queue.config);
+        let bytes_max = config.map_or(0, attributes::bytes_max);
+        let body = draft.body(self.route.protocol);
+        let fits = match self.route.form {
+            SnsForm::Raw => body.len() + draft.attribute_bytes() <= bytes_max,
+            SnsForm::Envelope => envelope::fits(native, self.route.binding, body, bytes_max),
+        };
+        fits && !is_too_much
     }
 
     /// Whether the topic may send there.

@@ -57,6 +57,12 @@ impl Draft {
 
     /// The bytes that count against the limits of a message.
     pub(crate) fn bytes(&self) -> usize {
+        let bodies = self.bodies.values().map(|body| body.len()).sum::<usize>();
+        self.body.len() + bodies + self.attribute_bytes()
+    }
+
+    /// The bytes of all attributes.
+    pub(crate) fn attribute_bytes(&self) -> usize {
         let of_attribute = |attribute: &SqsAttribute| {
             let value = match &attribute.value {
                 SqsValue::Text(text) => text.len(),
@@ -64,8 +70,7 @@ impl Draft {
             };
             attribute.name.len() + attribute.data_type.len() + value
         };
-        let bodies = self.bodies.values().map(|body| body.len()).sum::<usize>();
-        self.body.len() + bodies + self.attributes.iter().map(of_attribute).sum::<usize>()
+        self.attributes.iter().map(of_attribute).sum()
     }
 
     /// Checks what a FIFO topic asks of a message, and fills in the deduplication id that its content gives.

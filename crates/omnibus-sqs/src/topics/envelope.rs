@@ -99,6 +99,30 @@ pub(crate) fn notification(sender: Sender<'_>, native: &SnsNative, binding: Bind
     notification.write(sender, native)
 }
 
+/// Whether a queue takes the envelope of a message: what counts is what AWS would put into it, however long our own
+/// addresses are.
+pub(crate) fn fits(native: &SnsNative, binding: BindingId, message: &str, bytes_max: usize) -> bool {
+    /// Its version, 256 bytes in base64 and the address of a certificate, with their names.
+    const SIGNATURE_BYTES: usize = 520;
+    /// A letter that is escaped has six bytes at most.
+    const ESCAPED: usize = 6;
+    /// What is neither message nor attribute.
+    const REST_BYTES_MAX: usize = 4 << 10;
+    let attributes = native.attributes.iter().map(|attribute| {
+        let value = match &attribute.value {
+            SqsValue::Text(text) => text.len(),
+            SqsValue::Binary(bytes) => bytes.len(),
+        };
+        attribute.name.len() + attribute.data_type.len() + value + ESCAPED * 8
+    });
+    let at_most = (message.len() + attributes.sum::<usize>()) * ESCAPED + REST_BYTES_MAX;
+    at_most <= bytes_max || {
+        let base_url = format!("https://sns.{}.amazonaws.com", region_of(&native.topic));
+        let unsigned = notification(Sender { base_url: &base_url, key: None }, native, binding, message).len();
+        unsigned + if native.signing == Signing::None { 0 } else { SIGNATURE_BYTES } <= bytes_max
+    }
+}
+
 /// Writes the question whether an endpoint wants to be subscribed, or to stay: its kind says which.
 pub(crate) fn confirmation(
     sender: Sender<'_>,

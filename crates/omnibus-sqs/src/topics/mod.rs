@@ -77,9 +77,15 @@ impl Door {
 
     /// All topics of an account in a region, in the order of their names.
     pub(crate) fn topics_of(&self, account: &str, region: &str) -> Vec<Topic> {
+        let mut topics = self.topics_in(region);
+        topics.retain(|topic| topic.arn.account == account);
+        topics
+    }
+
+    fn topics_in(&self, region: &str) -> Vec<Topic> {
         let topic = |exchange: SharedExchange| {
             let arn = TopicArn::of_exchange(exchange.key.name.as_str(), &self.settings)?;
-            (arn.account == account && arn.region == region).then_some(Topic { arn, exchange })
+            (arn.region == region).then_some(Topic { arn, exchange })
         };
         self.engine.catalog().exchanges(ExchangeKind::Sns).into_iter().filter_map(topic).collect()
     }
@@ -143,6 +149,13 @@ impl Door {
         let unknown = SnsError::NotFound { what: "Subscription" };
         let topic = self.topic_if_any(&arn.topic)?.ok_or(unknown.clone())?;
         Ok(topic.exchange.bindings.get(&arn.id).cloned().ok_or(unknown)?)
+    }
+
+    /// What an account has subscribed to in a region, whosever the topics are.
+    pub(crate) fn subscriptions_of(&self, account: &str, region: &str) -> Vec<Subscription> {
+        let mut all: Vec<Subscription> = self.topics_in(region).iter().flat_map(Topic::subscriptions).collect();
+        all.retain(|subscription| subscription.owner() == account);
+        all
     }
 
     /// Subscribes; if somebody else has subscribed the same meanwhile, returns that one's id.

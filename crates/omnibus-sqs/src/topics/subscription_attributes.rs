@@ -12,7 +12,7 @@ use crate::sns::names::TopicArn;
 use crate::sns::retries::DeliveryPolicy;
 use crate::sns::routing::{
     AUTHENTICATED, BASE_URL, CONFIRMED, DELIVERY_POLICY, ENDPOINT, FILTER, FILTER_SCOPE, PENDING, PROTOCOL, RAW,
-    REDRIVE, TOKEN_AT, delivery_policy, scope_of,
+    REDRIVE, SUBSCRIBER, TOKEN_AT, delivery_policy, scope_of,
 };
 use crate::sns_error::SnsError;
 use crate::topics::topic_attributes::parse_bool;
@@ -164,6 +164,11 @@ pub(crate) fn same(present: &BindingConfig, wanted: &BTreeMap<String, String>) -
 }
 
 impl Subscription {
+    /// The account that has subscribed.
+    pub(crate) fn owner(&self) -> &str {
+        self.binding.config.attributes.get(SUBSCRIBER).unwrap_or(&self.arn.topic.account)
+    }
+
     pub(crate) fn attribute(&self, name: &str) -> &str {
         self.binding.config.attributes.get(name).map(String::as_str).unwrap_or_default()
     }
@@ -173,7 +178,7 @@ impl Subscription {
 pub(crate) fn show(topic: &Topic, subscription: &Subscription) -> BTreeMap<String, String> {
     let mut shown = subscription.binding.config.attributes.clone();
     let is_pending = shown.remove(PENDING).is_some();
-    for ours in [CONFIRMED, BASE_URL, TOKEN_AT] {
+    for ours in [CONFIRMED, BASE_URL, TOKEN_AT, SUBSCRIBER] {
         shown.remove(ours);
     }
     let is_push = matches!(subscription.binding.target, BindingTarget::Push { .. });
@@ -189,11 +194,11 @@ pub(crate) fn show(topic: &Topic, subscription: &Subscription) -> BTreeMap<Strin
     shown.entry(RAW.to_owned()).or_insert_with(|| "false".to_owned());
     let topic = &subscription.arn.topic;
     shown.extend([
-        ("Owner".to_owned(), topic.account.clone()),
+        ("Owner".to_owned(), subscription.owner().to_owned()),
         ("PendingConfirmation".to_owned(), is_pending.to_string()),
         ("SubscriptionArn".to_owned(), subscription.arn.text()),
         // Who has signed is not kept.
-        ("SubscriptionPrincipal".to_owned(), format!("arn:aws:iam::{}:user/anonymous", topic.account)),
+        ("SubscriptionPrincipal".to_owned(), format!("arn:aws:iam::{}:user/anonymous", subscription.owner())),
         ("TopicArn".to_owned(), topic.text()),
     ]);
     shown

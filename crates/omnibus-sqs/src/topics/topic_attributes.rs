@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use omnibus_model::exchange::ExchangeConfig;
 use serde_json::{Value, json};
 
+use crate::access;
 use crate::errors::ApiError;
 use crate::settings::{Encryption, Settings};
 use crate::sns::retries::TopicDeliveryPolicy;
@@ -24,8 +25,7 @@ const SIGNATURE_VERSION: &str = "SignatureVersion";
 const MESSAGE_BYTES_MAX: &str = "MaximumMessageSize";
 const TRACING: &str = "TracingConfig";
 
-/// Attributes that are only kept and shown: policies that nobody evaluates, keys for an encryption
-/// that somebody else does.
+/// Attributes whose value is not looked at here.
 const KEPT: [&str; 3] = ["DisplayName", POLICY, KMS_KEY];
 
 const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -39,8 +39,12 @@ pub(crate) fn check_promises(settings: &Settings, given: &BTreeMap<String, Strin
     if settings.is_open() {
         return Ok(());
     }
-    if is_given(POLICY) {
-        return refused("Policy: a topic is its own account's here, and its policy would not be evaluated");
+    if let Some(Err(reason)) = given.get(POLICY).filter(|policy| !policy.is_empty()).map(|policy| access::check(policy))
+    {
+        return refused(&format!("Policy: {reason}"));
+    }
+    if is_given(DATA_PROTECTION) {
+        return refused("DataProtectionPolicy: this broker looks for no personal data in messages");
     }
     if is_given(KMS_KEY) && settings.encryption == Encryption::None {
         return refused("KmsMasterKeyId: messages are stored as they are, unless sqs.encryption = disk");
@@ -200,9 +204,13 @@ impl Topic {
 }
 
 /// What is told of a topic.
-pub(crate) fn show(topic: &Topic) -> BTreeMap<String, String> {
+pub(crate) fn show(topic: &Topic, settings: &Settings) -> BTreeMap<String, String> {
     let mut shown = topic.exchange.config.attributes.clone();
     shown.remove(DATA_PROTECTION);
+    if !settings.is_open() && settings.encryption == Encryption::None {
+        // It was set when nobody was checked.
+        shown.remove(KMS_KEY);
+    }
     shown.entry("DisplayName".to_owned()).or_default();
     let bindings = topic.exchange.bindings.values().filter(|binding| !has_ended(binding));
     let (pending, confirmed): (Vec<_>, Vec<_>) = bindings.partition(|binding| is_pending(binding));

@@ -5,8 +5,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use super::{Client, Node, Reply};
-use crate::settings::{Credential, Settings};
+use super::{Client, GUEST, Node, OWNER, Reply, guarded};
+use crate::settings::{Credential, Encryption, Settings};
 use crate::wire::shape::{Member, Shape};
 use crate::wire::sns::Action;
 
@@ -14,11 +14,14 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:news";
 
 impl Client {
     pub(super) async fn sns(&mut self, action: &str, parameters: &[(&str, &str)]) -> Reply {
-        let mut form = format!("Action={action}&Version=2010-03-31");
-        for (name, value) in parameters {
-            form.push_str(&format!("&{}={}", escaped(name), escaped(value)));
-        }
-        self.query("/", &form).await
+        self.query("/", &form(action, parameters)).await
+    }
+
+    /// Asks with a signature.
+    async fn signed_sns(&mut self, access_key: &str, action: &str, parameters: &[(&str, &str)]) -> Reply {
+        let form = form(action, parameters);
+        let address = crate::sigv4::signed_address(("localhost:9324", form.as_bytes()), access_key, "secret");
+        self.query(&address, &form).await
     }
 
     pub(super) async fn sns_ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> String {
@@ -34,6 +37,11 @@ impl Client {
         let reply = self.sns_ok("Subscribe", &parameters).await;
         between(&reply, "<SubscriptionArn>", "</SubscriptionArn>").to_owned()
     }
+}
+
+fn form(action: &str, parameters: &[(&str, &str)]) -> String {
+    let parameters = parameters.iter().map(|(name, value)| format!("&{}={}", escaped(name), escaped(value)));
+    format!("Action={action}&Version=2010-03-31{}", parameters.collect::<String>())
 }
 
 fn escaped(text: &str) -> String {
@@ -132,6 +140,116 @@ async fn without_a_key_nobody_comes_in_but_who_confirms() {
     assert_eq!(client.sns("Unsubscribe", &[("SubscriptionArn", &format!("{TOPIC}:0"))]).await.status, 403);
     let reply = client.sns("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", "x")]).await;
     assert_eq!((reply.status, reply.body.contains("Invalid token")), (400, true), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn topics_policy_lets_others_do_what_it_says_and_no_more() {
+    let node = Node::with(guarded(Encryption::None));
+    let mut client = node.connect();
+    let arn = format!("arn:aws:sns:us-east-1:{OWNER}:news");
+    let arn = arn.as_str();
+    let publish = [("TopicArn", arn), ("Message", "m")];
+    assert_eq!(client.signed_sns("OWNER", "CreateTopic", &[("Name", "news")]).await.status, 200);
+    assert_eq!(client.signed_sns("OWNER", "Publish", &publish).await.status, 200);
+    let refused = client.signed_sns("GUEST", "Publish", &publish).await;
+    assert!(refused.status == 403 && refused.body.contains("<Code>AuthorizationError<"), "{}", refused.body);
+    let permission = [("TopicArn", arn), ("Label", "l"), ("AWSAccountId.member.1", GUEST)];
+    let permission = [&permission[..], &[("ActionName.member.1", "Publish")]].concat();
+    assert_eq!(client.signed_sns("GUEST", "AddPermission", &permission).await.status, 403);
+    assert_eq!(client.signed_sns("OWNER", "AddPermission", &permission).await.status, 200);
+    assert_eq!(client.signed_sns("GUEST", "Publish", &publish).await.status, 200);
+    let entries =
+        [("PublishBatchRequestEntries.member.1.Id", "1"), ("PublishBatchRequestEntries.member.1.Message", "m")];
+    let batch = [&[("TopicArn", arn)][..], &entries].concat();
+    assert_eq!(client.signed_sns("GUEST", "PublishBatch", &batch).await.status, 200);
+    assert_eq!(client.signed_sns("GUEST", "DeleteTopic", &[("TopicArn", arn)]).await.status, 403);
+    let tags = [("ResourceArn", arn), ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")];
+    assert_eq!(client.signed_sns("GUEST", "TagResource", &tags).await.status, 403);
+    let deny =
+        json!({"Statement": {"Effect": "Deny", "Principal": "*", "Action": "sns:*", "Resource": arn}}).to_string();
+    let policy = |text| [("TopicArn", arn), ("AttributeName", "Policy"), ("AttributeValue", text)];
+    assert_eq!(client.signed_sns("OWNER", "SetTopicAttributes", &policy(&deny)).await.status, 200);
+    assert_eq!(client.signed_sns("OWNER", "Publish", &publish).await.status, 403);
+    assert_eq!(
+        client.signed_sns("OWNER", "SetTopicAttributes", &policy("")).await.status,
+        200,
+        "the way back stays open"
+    );
+    let strange = json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}});
+    let refused = client.signed_sns("OWNER", "SetTopicAttributes", &policy(&strange.to_string())).await;
+    assert!(refused.status == 400 && refused.body.contains("is not understood"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn guest_who_may_subscribe_owns_the_subscription() {
+    let node = Node::with(guarded(Encryption::None));
+    let mut client = node.connect();
+    client.signed_sns("OWNER", "CreateTopic", &[("Name", "news")]).await;
+    let arn = format!("arn:aws:sns:us-east-1:{OWNER}:news");
+    let arn = arn.as_str();
+    let allow = json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": GUEST}, "Action": "SNS:Subscribe",
+        "Resource": arn, "Condition": {"StringEquals": {"sns:Protocol": "sqs"}}}})
+    .to_string();
+    let policy = [("TopicArn", arn), ("AttributeName", "Policy"), ("AttributeValue", &allow)];
+    assert_eq!(client.signed_sns("OWNER", "SetTopicAttributes", &policy).await.status, 200);
+    let queue = format!("arn:aws:sqs:us-east-1:{GUEST}:q");
+    let by = |protocol, endpoint| [("TopicArn", arn), ("Protocol", protocol), ("Endpoint", endpoint)];
+    assert_eq!(client.signed_sns("GUEST", "Subscribe", &by("http", "http://localhost/")).await.status, 403);
+    let subscribed = client.signed_sns("GUEST", "Subscribe", &by("sqs", &queue)).await;
+    let subscription = between(&subscribed.body, "<SubscriptionArn>", "</SubscriptionArn>").to_owned();
+    let named = [("SubscriptionArn", subscription.as_str())];
+    let shown = client.signed_sns("GUEST", "GetSubscriptionAttributes", &named).await;
+    assert!(shown.body.contains(&format!("<key>Owner</key><value>{GUEST}</value>")), "{}", shown.body);
+    assert!(client.signed_sns("GUEST", "ListSubscriptions", &[]).await.body.contains(&subscription));
+    assert!(!client.signed_sns("OWNER", "ListSubscriptions", &[]).await.body.contains(&subscription));
+    let listed = client.signed_sns("OWNER", "ListSubscriptionsByTopic", &[("TopicArn", arn)]).await;
+    assert!(listed.body.contains(&subscription), "{}", listed.body);
+    assert_eq!(client.signed_sns("GUEST", "Unsubscribe", &named).await.status, 200);
+    assert!(!client.signed_sns("GUEST", "ListSubscriptions", &[]).await.body.contains(&subscription));
+}
+
+#[tokio::test]
+async fn what_a_queue_finds_too_long_is_a_dead_letter() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let dead = client.queue("dead", json!({})).await;
+    let small = client.queue("small", json!({"MaximumMessageSize": "1024"})).await;
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let redrive = r#"{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}"#;
+    let redrive = [("Attributes.entry.1.key", "RedrivePolicy"), ("Attributes.entry.1.value", redrive)];
+    let raw = [("Attributes.entry.2.key", "RawMessageDelivery"), ("Attributes.entry.2.value", "true")];
+    let arn = client.subscribe("small", &redrive).await;
+    for (length, fits) in [(100, true), (600, false)] {
+        client.sns_ok("Publish", &[("TopicArn", TOPIC), ("Message", &"x".repeat(length))]).await;
+        let (there, instead) = (client.receive(&small).await, client.receive(&dead).await);
+        assert_eq!((there.len(), instead.len()), (usize::from(fits), usize::from(!fits)), "{length}");
+    }
+    client.sns_ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
+    client.subscribe("small", &[redrive, raw].concat()).await;
+    for (length, fits) in [(1_024, true), (1_025, false)] {
+        client.sns_ok("Publish", &[("TopicArn", TOPIC), ("Message", &"x".repeat(length))]).await;
+        let (there, instead) = (client.receive(&small).await, client.receive(&dead).await);
+        assert_eq!((there.len(), instead.len()), (usize::from(fits), usize::from(!fits)), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn attributes_that_nothing_would_act_on_are_refused() {
+    let node = Node::new();
+    let mut client = node.connect();
+    for (name, value, reason) in [
+        ("HTTPSuccessFeedbackRoleArn", "arn:aws:iam::000000000000:role/r", "CloudWatch"),
+        ("SQSSuccessFeedbackSampleRate", "50", "CloudWatch"),
+        ("TracingConfig", "Active", "X-Ray"),
+        ("ArchivePolicy", r#"{"MessageRetentionPeriod": "7"}"#, "archive"),
+        ("DeliveryPolicy", r#"{"http": {"defaultHealthyRetryPolicy": {"numRetries": 1000}}}"#, "numRetries"),
+        ("Colour", "blue", "Unknown attribute Colour"),
+    ] {
+        let attribute = [("Attributes.entry.1.key", name), ("Attributes.entry.1.value", value)];
+        let refused = client.sns("CreateTopic", &[&[("Name", "news")][..], &attribute].concat()).await;
+        assert!(refused.status == 400 && refused.body.contains(reason), "{name}: {}", refused.body);
+    }
 }
 
 /// What a parameter may say, right and wrong.

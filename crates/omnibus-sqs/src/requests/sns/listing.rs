@@ -26,8 +26,7 @@ pub(super) fn topics(call: &Call) -> Result<Answer, ApiError> {
 
 pub(super) fn subscriptions(call: &Call) -> Result<Answer, ApiError> {
     let request: ListSubscriptionsInput = call.read()?;
-    let topics = call.door.topics_of(&call.signer.account, call.region());
-    let all: Vec<Subscription> = topics.iter().flat_map(crate::topics::Topic::subscriptions).collect();
+    let all = call.door.subscriptions_of(&call.signer.account, call.region());
     let (page, next_token) = page(all, request.next_token.as_deref(), |subscription| subscription.arn.text())?;
     call.answer(&ListSubscriptionsResponse { next_token, subscriptions: page.iter().map(listed).collect() })
 }
@@ -46,7 +45,7 @@ fn listed(subscription: &Subscription) -> Listed {
     };
     Listed {
         endpoint: Some(subscription.attribute(ENDPOINT).to_owned()),
-        owner: Some(subscription.arn.topic.account.clone()),
+        owner: Some(subscription.owner().to_owned()),
         protocol: Some(subscription.attribute(PROTOCOL).to_owned()),
         subscription_arn: Some(arn),
         topic_arn: Some(subscription.arn.topic.text()),

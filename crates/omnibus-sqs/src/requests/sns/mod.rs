@@ -14,11 +14,13 @@ use std::sync::Arc;
 use crate::answer::{Answer, Form, Service};
 use crate::door::Door;
 use crate::errors::ApiError;
+use crate::protection;
 use crate::session::{Arrived, Call, Protocol};
 use crate::sigv4::{self, Signer};
 use crate::sns::names::{SubscriptionArn, TopicArn};
 use crate::sns_error::SnsError;
 use crate::topics::Topic;
+use crate::topics::topic_attributes::POLICY;
 use crate::wire::sns::Action;
 
 /// Carries out a request.
@@ -101,26 +103,42 @@ async fn dispatch(action: Action, call: &Call) -> Result<Answer, ApiError> {
 
 /// Reads the ARN of a topic. One of another region than the client's is none that it can mean.
 fn topic_arn(call: &Call, arn: Option<&str>, parameter: &str) -> Result<TopicArn, ApiError> {
+    topic_arn_with(call, arn, parameter, &[])
+}
+
+/// The same, where a policy may ask for `more`.
+fn topic_arn_with(
+    call: &Call,
+    arn: Option<&str>,
+    parameter: &str,
+    more: &[(&'static str, String)],
+) -> Result<TopicArn, ApiError> {
     let topic = TopicArn::read(arn, parameter)?;
     match &call.signer.region {
         Some(region) if *region != topic.region => Err(invalid(parameter)),
-        _ => owned(call, topic),
+        _ => permitted(call, topic, more),
     }
 }
 
-/// Where callers are checked, a topic is its own account's.
-fn owned(call: &Call, topic: TopicArn) -> Result<TopicArn, ApiError> {
-    if call.door.settings.is_open() || topic.account == call.signer.account {
-        return Ok(topic);
-    }
-    Err(SnsError::AuthorizationError { action: call.action, resource: topic.text() }.into())
+/// Where callers are checked, a topic's policy says who else than its owner may use it.
+fn permitted(call: &Call, topic: TopicArn, more: &[(&'static str, String)]) -> Result<TopicArn, ApiError> {
+    let found = call.door.topic_if_any(&topic)?;
+    let policy = found.as_ref().and_then(|found| found.attribute(POLICY));
+    protection::authorize_topic(&call.door.settings, call.caller(), call.action, (&topic, policy), more)?;
+    Ok(topic)
 }
 
-/// Reads the ARN of a subscription.
+/// Reads the ARN of a subscription. Where callers are checked, it is its subscriber's and the topic's owner's.
 fn subscription_arn(call: &Call, arn: Option<&str>) -> Result<SubscriptionArn, ApiError> {
     let arn = SubscriptionArn::read(arn)?;
-    owned(call, arn.topic.clone())?;
-    Ok(arn)
+    let account = &call.signer.account;
+    if call.door.settings.is_open() || arn.topic.account == *account {
+        return Ok(arn);
+    }
+    match call.door.subscription(&arn) {
+        Ok(found) if found.owner() == account => Ok(arn),
+        _ => Err(SnsError::AuthorizationError { action: call.action, resource: arn.text() }.into()),
+    }
 }
 
 /// Finds the topic that an ARN names.

@@ -1,5 +1,5 @@
 //! AddPermission and RemovePermission, statements of the topic's policy, and the policy that
-//! protects data. Both are kept and shown; nobody evaluates them.
+//! protects data, which an open door keeps and shows.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::errors::ApiError;
+use crate::protection::GRANTED_OF_TOPICS;
 use crate::session::Call;
 use crate::topics::topic_attributes::{DATA_PROTECTION, POLICY, check_promises};
 use crate::wire::sns::{
@@ -18,27 +19,11 @@ use super::{invalid, topic, topic_arn};
 
 const STATEMENT: &str = "Statement";
 
-/// What others can be allowed to do.
-const ACTIONS: [&str; 10] = [
-    "AddPermission",
-    "DeleteTopic",
-    "GetTopicAttributes",
-    "GetDataProtectionPolicy",
-    "ListSubscriptionsByTopic",
-    "Publish",
-    "PutDataProtectionPolicy",
-    "RemovePermission",
-    "SetTopicAttributes",
-    "Subscribe",
-];
-
 pub(super) async fn add(call: &Call) -> Result<Answer, ApiError> {
     let request: AddPermissionInput = call.read()?;
     let topic = topic(call, request.topic_arn.as_deref())?;
     let label = request.label.unwrap_or_default();
-    let promise = BTreeMap::from([(POLICY.to_owned(), label.clone())]);
-    check_promises(&call.door.settings, &promise)?;
-    if request.action_name.iter().any(|action| !ACTIONS.contains(&action.as_str())) {
+    if request.action_name.iter().any(|action| !GRANTED_OF_TOPICS.contains(&action.as_str())) {
         return Err(invalid("Policy statement action out of service scope!"));
     }
     let accounts = request.aws_account_id.iter().map(|account| format!("arn:aws:iam::{account}:root"));
@@ -113,6 +98,8 @@ pub(super) async fn put_data_protection(call: &Call) -> Result<Answer, ApiError>
     let arn = topic_arn(call, request.resource_arn.as_deref(), "ResourceArn")?;
     let policy = request.data_protection_policy.unwrap_or_default();
     check_json(&policy)?;
+    let promise = BTreeMap::from([(DATA_PROTECTION.to_owned(), policy.clone())]);
+    check_promises(&call.door.settings, &promise)?;
     call.door
         .alter_topic(&arn, |config| {
             config.attributes.insert(DATA_PROTECTION.to_owned(), policy.clone());

@@ -8,7 +8,7 @@ use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::session::Call;
 use crate::sns::names::SubscriptionArn;
-use crate::sns::routing::{AUTHENTICATED, BASE_URL, FILTER, PENDING, Protocol, has_ended, is_pending};
+use crate::sns::routing::{AUTHENTICATED, BASE_URL, FILTER, PENDING, Protocol, SUBSCRIBER, has_ended, is_pending};
 use crate::sns_error::SnsError;
 use crate::topics::delivery;
 use crate::topics::subscription_attributes::{self, Subscribing};
@@ -18,7 +18,7 @@ use crate::wire::sns::{
     SubscribeResponse, UnsubscribeInput,
 };
 
-use super::{devices, invalid, subscription_arn, topic};
+use super::{devices, invalid, subscription_arn, topic_arn_with};
 
 /// What AWS delivers by, and this broker does not.
 const UNSUPPORTED: [&str; 6] = ["application", "email", "email-json", "firehose", "lambda", "sms"];
@@ -28,15 +28,18 @@ const FILTERS_MAX: usize = 200;
 
 pub(super) async fn subscribe(call: &Call) -> Result<Answer, ApiError> {
     let request: SubscribeInput = call.read()?;
-    let topic = topic(call, request.topic_arn.as_deref())?;
     let protocol = request.protocol.as_deref().unwrap_or_default();
     let endpoint = request.endpoint.as_deref().unwrap_or_default();
+    let topic = topic(call, &request)?;
     let subscribing = Subscribing { topic: &topic.arn, protocol, endpoint };
     check_protocol(&topic, protocol)?;
     if protocol == "sms" && !devices::is_number(endpoint) {
         return Err(SnsError::Invalid(format!("Invalid SMS endpoint: {endpoint}")).into());
     }
     let mut config = subscription_attributes::create(subscribing, &request.attributes)?;
+    if call.signer.account != topic.arn.account {
+        config.attributes.insert(SUBSCRIBER.to_owned(), call.signer.account.clone());
+    }
     if UNSUPPORTED.contains(&protocol) {
         return Err(invalid(&format!("Protocol Reason: this broker does not deliver by {protocol}")));
     }
@@ -62,6 +65,13 @@ pub(super) async fn subscribe(call: &Call) -> Result<Answer, ApiError> {
     let is_pending = matches!(target, BindingTarget::Push { .. });
     let id = call.door.subscribe(&topic, label, target, config).await?;
     subscribed(call, &topic, (id, is_pending), &request).await
+}
+
+/// The topic, for somebody who may subscribe this endpoint to it.
+fn topic(call: &Call, request: &SubscribeInput) -> Result<Topic, ApiError> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let more = [("sns:Protocol", text(&request.protocol)), ("sns:Endpoint", text(&request.endpoint))];
+    call.door.topic(&topic_arn_with(call, request.topic_arn.as_deref(), "TopicArn", &more)?)
 }
 
 /// Answers who subscribes; an endpoint that has not confirmed yet is asked to.

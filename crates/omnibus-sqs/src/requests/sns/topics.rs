@@ -20,7 +20,10 @@ pub(super) async fn create(call: &Call) -> Result<Answer, ApiError> {
     let name = request.name.clone().unwrap_or_default();
     let is_fifo = request.attributes.get(FIFO).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     check_name(&name, is_fifo)?;
-    topic_attributes::check_promises(&call.door.settings, &request.attributes)?;
+    let mut promises = request.attributes.clone();
+    promises
+        .extend(request.data_protection_policy.clone().map(|it| (topic_attributes::DATA_PROTECTION.to_owned(), it)));
+    topic_attributes::check_promises(&call.door.settings, &promises)?;
     let wanted_tags = tags::read(&request.tags)?;
     let mut config = topic_attributes::create(&request.attributes)?;
     config.tags.clone_from(&wanted_tags);
@@ -59,7 +62,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer, ApiError> {
 pub(super) fn attributes(call: &Call) -> Result<Answer, ApiError> {
     let request: GetTopicAttributesInput = call.read()?;
     let topic = topic(call, request.topic_arn.as_deref())?;
-    call.answer(&GetTopicAttributesResponse { attributes: topic_attributes::show(&topic) })
+    call.answer(&GetTopicAttributesResponse { attributes: topic_attributes::show(&topic, &call.door.settings) })
 }
 
 pub(super) async fn set_attribute(call: &Call) -> Result<Answer, ApiError> {
