@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::queue::{CursorConfig, DeadLetters, DeliveryOrder, LateHolders, QueueConfig};
-use omnibus_model::{Millis, TopicName};
+use omnibus_model::{Millis, MoveId, TopicName};
 use serde_json::Value;
 
 use crate::content;
@@ -31,6 +31,8 @@ const FIFO: &str = "FifoQueue";
 const CONTENT_DEDUP: &str = "ContentBasedDeduplication";
 const SCOPE: &str = "DeduplicationScope";
 const SCOPE_AT_CREATION: &str = "omnibus.DeduplicationScope";
+/// What the names begin with under which the targets of move tasks are kept.
+const MOVE_TARGET: &str = "omnibus.MoveTarget.";
 const THROUGHPUT: &str = "FifoThroughputLimit";
 pub(crate) const KMS_KEY: &str = "KmsMasterKeyId";
 pub(crate) const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
@@ -188,6 +190,23 @@ pub(crate) fn dedups_by_content(config: &QueueConfig) -> bool {
 /// Whether deduplication ids are told apart by group: as it was when the queue was created.
 pub(crate) fn dedups_by_group(config: &QueueConfig) -> bool {
     config.attributes.get(SCOPE_AT_CREATION).is_some_and(|scope| scope == "messageGroup")
+}
+
+/// Writes down where a move task of a queue goes, so that it can be told even if that queue is deleted.
+pub(crate) fn note_move(config: &mut QueueConfig, task: MoveId, target: String) {
+    /// So many tasks are kept by the broker.
+    const MOVES_MAX: u64 = 10;
+    let is_old = |name: &str| {
+        let id = name.strip_prefix(MOVE_TARGET).and_then(|id| id.parse::<u64>().ok());
+        id.is_some_and(|id| id.saturating_add(MOVES_MAX) <= task.0)
+    };
+    config.attributes.retain(|name, _| !is_old(name));
+    config.attributes.insert(format!("{MOVE_TARGET}{}", task.0), target);
+}
+
+/// The ARN of the queue that a move task of a queue goes to.
+pub(crate) fn move_target(config: &QueueConfig, task: MoveId) -> Option<String> {
+    config.attributes.get(&format!("{MOVE_TARGET}{}", task.0)).cloned()
 }
 
 /// The most bytes of one message.

@@ -311,7 +311,17 @@ impl Door {
         target: Option<&Queue>,
         rate_max: Option<u32>,
     ) -> Result<MoveId, ApiError> {
-        Ok(self.engine.start_move(source.place, target.map(Queue::stream), rate_max).await?)
+        let task = self.engine.start_move(source.place, target.map(Queue::stream), rate_max).await?;
+        if let Some(target) = target {
+            let noted = self.alter(source, |config| {
+                attributes::note_move(config, task, target.name.arn());
+                Ok(())
+            });
+            if let Err(error) = noted.await {
+                tracing::warn!(%error, "where a move goes was not written down; it is under way all the same");
+            }
+        }
+        Ok(task)
     }
 
     /// Ends a move; returns how many messages have arrived.

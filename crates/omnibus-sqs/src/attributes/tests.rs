@@ -142,3 +142,15 @@ fn redrive_allow_policy_says_whose_dead_letters_come() {
     assert!(allows_redrive_from(&queue(by_queue), &source("a")));
     assert!(!allows_redrive_from(&queue(by_queue), &source("b")));
 }
+
+#[test]
+fn targets_of_moves_are_kept_as_long_as_the_moves() {
+    let mut config = QueueConfig::default();
+    for task in 1..=12 {
+        note_move(&mut config, MoveId(task), format!("arn{task}"));
+    }
+    assert_eq!(config.attributes.len(), 10);
+    assert_eq!(move_target(&config, MoveId(2)), None);
+    assert_eq!(move_target(&config, MoveId(3)).as_deref(), Some("arn3"));
+    assert_eq!(move_target(&config, MoveId(12)).as_deref(), Some("arn12"));
+}

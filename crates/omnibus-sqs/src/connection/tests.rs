@@ -530,6 +530,7 @@ async fn move_fails_once_its_target_is_gone() {
         }
     };
     assert_eq!(task["Status"], "FAILED");
+    assert_eq!(task["DestinationArn"], arn("target"));
     assert_eq!(task["FailureReason"], "AWS.SimpleQueueService.NonExistentQueue");
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::attributes;
 use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::queues::Queue;
@@ -80,6 +81,7 @@ fn shown(call: &Call, source: &Queue, task: &Move) -> ListMessageMoveTasksResult
     let number = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
     let target = task.target.map(|stream| call.door.name_of(stream));
     let has_failed = task.state == MoveState::Cancelled && target == Some(None);
+    let destination = || target.flatten().map(|name| name.arn());
     let status = match task.state {
         MoveState::Running | MoveState::Finishing => "RUNNING",
         MoveState::Completed => "COMPLETED",
@@ -90,7 +92,7 @@ fn shown(call: &Call, source: &Queue, task: &Move) -> ListMessageMoveTasksResult
         task_handle: (status == "RUNNING").then(|| handle(source, task.id)),
         status: Some(status.to_owned()),
         source_arn: Some(source.name.arn()),
-        destination_arn: target.flatten().map(|name| name.arn()),
+        destination_arn: attributes::move_target(source.config(), task.id).or_else(destination),
         max_number_of_messages_per_second: task.rate_max.map(i64::from),
         approximate_number_of_messages_moved: number(task.moved),
         approximate_number_of_messages_to_move: number(task.planned),
