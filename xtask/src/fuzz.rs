@@ -40,6 +40,11 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Inputs to begin with, if somebody has written some: texts that chance does not find soon.
+fn seeds(name: &str) -> Option<PathBuf> {
+    CRATES.into_iter().map(|folder| root().join(folder).join("seeds").join(name)).find(|folder| folder.is_dir())
+}
+
 fn build() -> Result<PathBuf> {
     let place = target().join("fuzz");
     for folder in CRATES {
@@ -55,7 +60,7 @@ fn one(name: &str, programs: &Path, seconds: u64) -> Result<Tally> {
     let mut command = Command::new(programs.join(name));
     command.arg(format!("-max_total_time={seconds}")).args(["-rss_limit_mb=1024", "-timeout=10", "-max_len=65536"]);
     command.arg(format!("-artifact_prefix={}/", workshop("fuzz-findings")?.display()));
-    let ended = finish(&format!("fuzz-{name}"), command.arg(corpus))?;
+    let ended = finish(&format!("fuzz-{name}"), command.arg(corpus).args(seeds(name)))?;
     if ended.status.success() {
         return Ok(Tally::pass());
     }
