@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::exchange::ExchangeConfig;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::access;
 use crate::errors::ApiError;
@@ -19,6 +19,7 @@ pub(crate) const POLICY: &str = "Policy";
 /// Not shown with the others; it has actions of its own.
 pub(crate) const DATA_PROTECTION: &str = "DataProtectionPolicy";
 
+const DISPLAY_NAME: &str = "DisplayName";
 const KMS_KEY: &str = "KmsMasterKeyId";
 const THROUGHPUT_SCOPE: &str = "FifoThroughputScope";
 const SIGNATURE_VERSION: &str = "SignatureVersion";
@@ -26,8 +27,9 @@ const MESSAGE_BYTES_MAX: &str = "MaximumMessageSize";
 const TRACING: &str = "TracingConfig";
 
 /// Attributes whose value is not looked at here.
-const KEPT: [&str; 3] = ["DisplayName", POLICY, KMS_KEY];
+const KEPT: [&str; 3] = [DISPLAY_NAME, POLICY, KMS_KEY];
 
+const DISPLAY_NAME_CHARACTERS_MAX: usize = 100;
 const TEXT_BYTES_MAX: usize = 64 << 10;
 const MESSAGE_BYTES_DEFAULT: usize = 256 << 10;
 const MESSAGE_BYTES: std::ops::RangeInclusive<usize> = 1_024..=1 << 20;
@@ -113,7 +115,10 @@ fn set(config: &mut ExchangeConfig, name: &str, value: &str, prefix: &str) -> Re
             let parsed = if value.is_empty() { Ok(()) } else { TopicDeliveryPolicy::parse(value).map(drop) };
             parsed.map(|()| value.to_owned()).map_err(|reason| refused(format!("{name}: {reason}")))?
         }
-        POLICY if !value.is_empty() && serde_json::from_str::<Value>(value).is_err() => {
+        DISPLAY_NAME if value.chars().count() > DISPLAY_NAME_CHARACTERS_MAX => {
+            return Err(refused(format!("{name}: at most {DISPLAY_NAME_CHARACTERS_MAX} characters")));
+        }
+        POLICY if !value.is_empty() && serde_json::from_str::<Map<String, Value>>(value).is_err() => {
             return Err(refused("Policy: failed to parse JSON.".to_owned()));
         }
         name if KEPT.contains(&name) => value.to_owned(),
@@ -125,7 +130,7 @@ fn set(config: &mut ExchangeConfig, name: &str, value: &str, prefix: &str) -> Re
             });
         }
     };
-    let is_removal = value.is_empty() && name != "DisplayName";
+    let is_removal = value.is_empty() && name != DISPLAY_NAME;
     match is_removal {
         true => config.attributes.remove(name),
         false => config.attributes.insert(name.to_owned(), value),
@@ -211,7 +216,7 @@ pub(crate) fn show(topic: &Topic, settings: &Settings) -> BTreeMap<String, Strin
         // It was set when nobody was checked.
         shown.remove(KMS_KEY);
     }
-    shown.entry("DisplayName".to_owned()).or_default();
+    shown.entry(DISPLAY_NAME.to_owned()).or_default();
     let bindings = topic.exchange.bindings.values().filter(|binding| !has_ended(binding));
     let (pending, confirmed): (Vec<_>, Vec<_>) = bindings.partition(|binding| is_pending(binding));
     let effective =

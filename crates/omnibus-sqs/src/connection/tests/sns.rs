@@ -252,6 +252,29 @@ async fn attributes_that_nothing_would_act_on_are_refused() {
     }
 }
 
+#[tokio::test]
+async fn what_an_action_cannot_do_without_is_asked_for() {
+    let node = Node::new();
+    let mut client = node.connect();
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let account = ("AWSAccountId.member.1", "111111111111");
+    for (action, parameters, member) in [
+        ("AddPermission", vec![account, ("ActionName.member.1", "Publish")], "'label'"),
+        ("AddPermission", vec![("Label", "l"), ("ActionName.member.1", "Publish")], "'aWSAccountId'"),
+        ("AddPermission", vec![("Label", "l"), account], "'actionName'"),
+        ("RemovePermission", vec![], "'label'"),
+        ("TagResource", vec![], "'tags'"),
+        ("UntagResource", vec![], "'tagKeys'"),
+        ("DeleteEndpoint", vec![], "EndpointArn"),
+        ("DeletePlatformApplication", vec![], "PlatformApplicationArn"),
+    ] {
+        let topic = [("TopicArn", TOPIC), ("ResourceArn", TOPIC)];
+        let refused = client.sns(action, &[&topic[..], &parameters].concat()).await;
+        let told = refused.body.replace("&apos;", "'");
+        assert!(refused.status == 400 && told.contains(member), "{action}: {}", refused.body);
+    }
+}
+
 /// What a parameter may say, right and wrong.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![

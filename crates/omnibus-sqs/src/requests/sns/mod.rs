@@ -146,6 +146,11 @@ fn topic(call: &Call, arn: Option<&str>) -> Result<Topic, ApiError> {
     call.door.topic(&topic_arn(call, arn, "TopicArn")?)
 }
 
+/// What a request cannot do without was not said.
+fn missing(member: &str) -> ApiError {
+    SnsError::MemberMissing { member: member.to_owned() }.into()
+}
+
 fn invalid(text: &str) -> ApiError {
     SnsError::InvalidParameter(text.to_owned()).into()
 }

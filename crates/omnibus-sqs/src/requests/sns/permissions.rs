@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::errors::ApiError;
+use crate::place::is_account;
 use crate::protection::GRANTED_OF_TOPICS;
 use crate::session::Call;
 use crate::topics::topic_attributes::{DATA_PROTECTION, POLICY, check_promises};
@@ -15,14 +16,23 @@ use crate::wire::sns::{
     RemovePermissionInput,
 };
 
-use super::{invalid, topic, topic_arn};
+use super::{invalid, missing, topic, topic_arn};
 
 const STATEMENT: &str = "Statement";
 
 pub(super) async fn add(call: &Call) -> Result<Answer, ApiError> {
     let request: AddPermissionInput = call.read()?;
     let topic = topic(call, request.topic_arn.as_deref())?;
-    let label = request.label.unwrap_or_default();
+    let label = request.label.ok_or_else(|| missing("label"))?;
+    if request.aws_account_id.is_empty() {
+        return Err(missing("aWSAccountId"));
+    }
+    if request.action_name.is_empty() {
+        return Err(missing("actionName"));
+    }
+    if let Some(account) = request.aws_account_id.iter().find(|account| !is_account(account)) {
+        return Err(invalid(&format!("AWSAccountId Reason: {account} is no account")));
+    }
     if request.action_name.iter().any(|action| !GRANTED_OF_TOPICS.contains(&action.as_str())) {
         return Err(invalid("Policy statement action out of service scope!"));
     }
@@ -47,7 +57,7 @@ pub(super) async fn add(call: &Call) -> Result<Answer, ApiError> {
 
 pub(super) async fn remove(call: &Call) -> Result<Answer, ApiError> {
     let request: RemovePermissionInput = call.read()?;
-    let label = request.label.unwrap_or_default();
+    let label = request.label.ok_or_else(|| missing("label"))?;
     change(call, request.topic_arn.as_deref(), |statements| {
         statements.retain(|statement| !has_label(statement, &label));
         Ok(())

@@ -105,7 +105,11 @@ async fn again(call: &Call, topic: &Topic, present: &Binding, request: &Subscrib
     if is_pending {
         let arn = SubscriptionArn { topic: topic.arn.clone(), id: present.id };
         let now = call.door.engine.now();
-        call.door.alter_subscription(&arn, |config| Ok(farewells::stamp(config, now))).await?;
+        let stamped = call.door.alter_subscription(&arn, |config| {
+            farewells::stamp(config, now);
+            Ok(())
+        });
+        stamped.await?;
     }
     subscribed(call, topic, (present.id, is_pending), request).await
 }

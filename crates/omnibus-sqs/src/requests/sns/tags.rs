@@ -12,7 +12,7 @@ use crate::wire::sns::{
     UntagResourceRequest, UntagResourceResponse,
 };
 
-use super::{invalid, topic_arn};
+use super::{invalid, missing, topic_arn};
 
 const TAGS_MAX: usize = 50;
 const KEY_CHARACTERS_MAX: usize = 128;
@@ -24,6 +24,9 @@ pub(super) fn read(tags: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
     for tag in tags {
         let (key, value) = (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
         let lengths = (key.chars().count(), value.chars().count());
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(invalid("Tags Reason: keys that begin with aws: are AWS's own"));
+        }
         if !(1..=KEY_CHARACTERS_MAX).contains(&lengths.0) || lengths.1 > VALUE_CHARACTERS_MAX {
             return Err(invalid("Tags Reason: a key has 1 to 128 characters, a value at most 256"));
         }
@@ -50,6 +53,9 @@ pub(super) fn list(call: &Call) -> Result<Answer, ApiError> {
 pub(super) async fn tag(call: &Call) -> Result<Answer, ApiError> {
     let request: TagResourceRequest = call.read()?;
     let arn = resource(call, request.resource_arn.as_deref())?;
+    if request.tags.is_empty() {
+        return Err(missing("tags"));
+    }
     let tags = read(&request.tags)?;
     let altered = call.door.alter_topic(&arn, |config| {
         config.tags.extend(tags.clone());
@@ -62,6 +68,9 @@ pub(super) async fn tag(call: &Call) -> Result<Answer, ApiError> {
 pub(super) async fn untag(call: &Call) -> Result<Answer, ApiError> {
     let request: UntagResourceRequest = call.read()?;
     let arn = resource(call, request.resource_arn.as_deref())?;
+    if request.tag_keys.is_empty() {
+        return Err(missing("tagKeys"));
+    }
     let altered = call.door.alter_topic(&arn, |config| {
         config.tags.retain(|key, _| !request.tag_keys.contains(key));
         Ok(())
