@@ -35,8 +35,9 @@ type program struct {
 }
 
 var programs = map[string]program{
-	"franz-go":   {"franz-go", "github.com/twmb/franz-go", checks},
-	"aws-sdk-go": {"AWS SDK for Go", "github.com/aws/aws-sdk-go-v2/service/sqs", sqsChecks},
+	"franz-go":       {"franz-go", "github.com/twmb/franz-go", checks},
+	"aws-sdk-go":     {"AWS SDK for Go", "github.com/aws/aws-sdk-go-v2/service/sqs", sqsChecks},
+	"aws-sdk-go-sns": {"AWS SDK for Go", "github.com/aws/aws-sdk-go-v2/service/sns", snsChecks},
 }
 
 func main() {

@@ -316,6 +316,10 @@ def http_endpoint(endpoint):
     with urllib.request.urlopen(notification["UnsubscribeURL"]) as answer:
         equal(answer.status, 200, "the end")
     equal(sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"], [], "subscriptions")
+    _, farewell = server.next("UnsubscribeConfirmation")
+    with urllib.request.urlopen(json.loads(farewell)["SubscribeURL"]) as answer:
+        equal(answer.status, 200, "the way back")
+    equal(len(sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]), 1, "subscriptions")
     server.server.shutdown()
 
 

@@ -56,14 +56,16 @@ pub(crate) const AWS_GO: Client = sqs("aws-go", Language::Go, "aws-sdk-go");
 pub(crate) const AWS_JAVASCRIPT: Client = sqs("aws-javascript", Language::JavaScript, "sqs.js");
 pub(crate) const AWS_RUST: Client = sqs("aws-rust", Language::Rust, "aws-sdk-rust");
 pub(crate) const AWS_CLI: Client = sqs("aws-cli", Language::Python, "aws_cli.py");
-pub(crate) const BOTO3_SNS: Client =
-    Client { key: "boto3-sns", checks: Checks::Sns, language: Language::Python, program: "boto_sns.py" };
+pub(crate) const BOTO3_SNS: Client = sns("boto3-sns", Language::Python, "boto_sns.py");
+pub(crate) const AWS_JAVA_SNS: Client = sns("aws-java-sns", Language::Java, "AwsSdkSns");
+pub(crate) const AWS_GO_SNS: Client = sns("aws-go-sns", Language::Go, "aws-sdk-go-sns");
+pub(crate) const AWS_JAVASCRIPT_SNS: Client = sns("aws-javascript-sns", Language::JavaScript, "sns.js");
 pub(crate) const CELERY: Client =
     Client { key: "celery", checks: Checks::Celery, language: Language::Python, program: "celery_over_sqs.py" };
 pub(crate) const DOORS: Client =
     Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
 
-pub(crate) const ALL: [Client; 18] = [
+pub(crate) const ALL: [Client; 21] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -80,6 +82,9 @@ pub(crate) const ALL: [Client; 18] = [
     AWS_RUST,
     AWS_CLI,
     BOTO3_SNS,
+    AWS_JAVA_SNS,
+    AWS_GO_SNS,
+    AWS_JAVASCRIPT_SNS,
     CELERY,
     DOORS,
 ];
@@ -90,6 +95,10 @@ const fn kafka(key: &'static str, language: Language, program: &'static str) -> 
 
 const fn sqs(key: &'static str, language: Language, program: &'static str) -> Client {
     Client { key, checks: Checks::Sqs, language, program }
+}
+
+const fn sns(key: &'static str, language: Language, program: &'static str) -> Client {
+    Client { key, checks: Checks::Sns, language, program }
 }
 
 impl Client {

@@ -27,7 +27,7 @@ const LISTS: [(Checks, &str, &str); 5] = [
 ];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 19] = [
+pub(crate) const SUITES: [Suite; 22] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -44,6 +44,9 @@ pub(crate) const SUITES: [Suite; 19] = [
     Suite { name: "conformance AWS SDK for Rust", run: || run(clients::AWS_RUST) },
     Suite { name: "conformance aws-cli", run: || run(clients::AWS_CLI) },
     Suite { name: "conformance boto3 for SNS (Python)", run: || run(clients::BOTO3_SNS) },
+    Suite { name: "conformance AWS SDK for Java, SNS", run: || run(clients::AWS_JAVA_SNS) },
+    Suite { name: "conformance AWS SDK for Go, SNS", run: || run(clients::AWS_GO_SNS) },
+    Suite { name: "conformance AWS SDK for JavaScript, SNS", run: || run(clients::AWS_JAVASCRIPT_SNS) },
     Suite { name: "conformance Celery (Python)", run: || run(clients::CELERY) },
     Suite { name: "conformance several doors (Python)", run: || run(clients::DOORS) },
     Suite { name: "compatibility table", run: table_is_fresh },
