@@ -24,7 +24,8 @@ pub const fn group_of(command: &Command) -> Option<&GroupName> {
 }
 
 /// Returns the queues that a command speaks to: afterwards, somebody who waits there may be
-/// answered. [`Command::Append`] may speak to a stream that is none.
+/// answered. [`Command::Append`] may speak to a stream that is none; [`Command::Tick`] and
+/// [`Command::EndSessions`] may touch any queue.
 pub fn queues_of(command: &Command) -> impl Iterator<Item = StreamId> + use<'_> {
     let (stream, targets) = match addressee(command) {
         Addressee::Stream(stream) => (Some(stream), &[][..]),
@@ -54,6 +55,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::Settle { stream, .. }
         | Command::Extend { stream, .. }
         | Command::ReleaseHolder { stream, .. }
+        | Command::Take { stream, .. }
         | Command::Bury { stream, .. }
         | Command::ForgetOrigin { stream, .. }
         | Command::StartMove { stream, .. }
@@ -80,6 +82,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::AlterBinding { .. }
         | Command::Unbind { .. }
         | Command::KeepSecret { .. }
+        | Command::EndSessions
         | Command::Tick => Addressee::Shard,
     }
 }

@@ -13,8 +13,8 @@ use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
-    ClusterSecret, Command, GroupName, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicId,
-    TopicName,
+    ClusterSecret, Command, GroupName, HolderId, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp,
+    TopicId, TopicName,
 };
 
 use crate::agenda::{Agenda, Due};
@@ -117,6 +117,7 @@ impl Broker {
             Command::Enqueue(enqueue) => queues.enqueue(at, (agenda, streams), enqueue),
             Command::FanOut(fan_out) => Ok(queues.fan_out(at, (agenda, streams), fan_out)),
             Command::Acquire(Acquire { stream, .. })
+            | Command::Take { stream, .. }
             | Command::Settle { stream, .. }
             | Command::Extend { stream, .. }
             | Command::ReleaseHolder { stream, .. }
@@ -129,6 +130,7 @@ impl Broker {
             | Command::Rewind { stream, .. }
             | Command::ExpireBefore { stream, .. } => queues.apply(at, (agenda, streams), (*stream, command)),
             Command::Admit(admit) => queues.apply(at, (agenda, streams), (admit.stream, command)),
+            Command::EndSessions => Ok(queues.end_sessions(at, agenda)),
 
             Command::Tick => Ok(self.tick(now)),
         }
@@ -326,6 +328,12 @@ impl Broker {
     #[must_use]
     pub fn holdings(&self, stream: StreamId) -> Vec<Holding> {
         self.queues.get(stream).map_or_else(Vec::new, Cursor::holdings)
+    }
+
+    /// Returns how many records of a queue somebody holds. It costs a look.
+    #[must_use]
+    pub fn held(&self, stream: StreamId, holder: HolderId) -> usize {
+        self.queues.get(stream).map_or(0, |cursor| cursor.held(holder))
     }
 
     /// Returns the records whose envelopes the leader shall read from the log and bring with

@@ -131,6 +131,7 @@ impl Queues {
         let now = at.now;
         let applied = match command {
             Command::Acquire(acquire) => cursor.acquire(now, acquire)?,
+            Command::Take { count_max, .. } => cursor.take_done(now, *count_max),
             Command::Settle { settlements, .. } => cursor.settle(now, settlements),
             Command::Extend { leases, .. } => cursor.extend(now, leases),
             Command::ReleaseHolder { holder, .. } => cursor.release_holder(now, *holder),
@@ -147,6 +148,19 @@ impl Queues {
         };
         cursor.keep_appointment(agenda, stream);
         Ok(applied)
+    }
+
+    /// Releases all that sessions hold.
+    pub(crate) fn end_sessions(&mut self, at: Moment<'_>, agenda: &mut Agenda) -> Applied {
+        let mut count = 0;
+        for (stream, cursor) in &mut self.by_stream {
+            let released = cursor.end_sessions(at.now);
+            if released > 0 {
+                cursor.keep_appointment(agenda, *stream);
+            }
+            count += released;
+        }
+        Applied { outcome: Outcome::SessionsEnded { count }, changed: count > 0 }
     }
 
     /// Notes that a stream begins later now.

@@ -336,6 +336,12 @@ impl Engine {
         answer.await.unwrap_or(Err(SubmitError::Closing))
     }
 
+    /// Asks a shard for something that it does anyway once it is busy: if its queue is full, or it is
+    /// gone, nothing needs to be said.
+    pub(crate) fn nudge(&self, shard: ShardId, request: Request) {
+        drop(self.inner.shards[usize::from(shard.0)].try_send(request));
+    }
+
     pub(crate) async fn send(&self, shard: ShardId, request: Request) -> Result<(), SubmitError> {
         if *self.inner.closing.borrow() {
             return Err(SubmitError::Closing);

@@ -1,6 +1,7 @@
 //! Queues, as front ends use them: what takes more than one shard, and what reads what was leased.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -166,19 +167,40 @@ impl Engine {
         let mut left = &wanted[..];
         while let Some(first) = left.first() {
             let neighbours = (0..).zip(left).take_while(|(place, offset)| first.plus(*place) == **offset).count();
-            let read = self.read_range(stream, *first..left[neighbours - 1].plus(1), READ_BYTES).await;
-            let end = match read.and_then(|pieces| take_messages(pieces, left, &mut found)) {
-                Ok(end) => end,
-                Err(ReadError::OutOfRange { start, .. }) if *first < start => start,
-                Err(ReadError::OutOfRange { .. }) => break,
+            let range = *first..left[neighbours - 1].plus(1);
+            let reached = match self.first_messages(stream, range, READ_BYTES).await {
+                Ok((reached, mut part)) => {
+                    found.append(&mut part);
+                    reached
+                }
                 Err(error) => {
                     unreadable.get_or_insert(error);
-                    *first
+                    first.plus(1)
                 }
             };
-            left = &left[left.partition_point(|offset| *offset < end.max(first.plus(1)))..];
+            left = &left[left.partition_point(|offset| *offset < reached)..];
         }
         (found, unreadable)
+    }
+
+    /// Reads the first records of a range, at least one whatever its size; returns how far that reaches.
+    /// What is not there is left out.
+    pub(crate) async fn first_messages(
+        &self,
+        stream: StreamId,
+        range: Range<Offset>,
+        bytes_max: usize,
+    ) -> Result<(Offset, BTreeMap<Offset, Message>), ReadError> {
+        let mut found = BTreeMap::new();
+        let pieces = match self.read_range(stream, range.clone(), bytes_max).await {
+            Ok(pieces) => pieces,
+            Err(ReadError::OutOfRange { start, .. }) if range.start < start => return Ok((start, found)),
+            Err(ReadError::OutOfRange { .. }) => return Ok((range.end, found)),
+            Err(error) => return Err(error),
+        };
+        let wanted: Vec<Offset> = (range.start.0..range.end.0).map(Offset).collect();
+        let reached = take_messages(pieces, &wanted, &mut found)?.max(range.start.plus(1));
+        Ok((reached, found))
     }
 
     /// Ends leases; each settlement has an answer of its own.

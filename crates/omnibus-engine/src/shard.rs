@@ -5,6 +5,7 @@
 
 mod groups;
 mod queues;
+mod consumers;
 mod fan_out;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::configs::Configs;
+use crate::consumers::{ConsumerRequest, Consumers, Ended};
 use crate::counters::Counters;
 use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
@@ -70,6 +72,7 @@ pub enum Request {
     Enqueue(Enqueueing),
     FanOut(FanningOut),
     Receive(Receive),
+    Consumer(ConsumerRequest),
     /// A question to the broker; its answer waits for all that came before it.
     Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
     Checkpoint {
@@ -126,6 +129,7 @@ pub struct Shard {
     sessions: Sessions,
     waiting: Waiting,
     receivers: Receivers,
+    consumers: Consumers,
     /// When all queues are asked for chores: a tick may have touched any.
     sweep_at: Option<Duration>,
     departing: Departing,
@@ -151,6 +155,7 @@ impl Shard {
             sessions: Sessions::default(),
             waiting: Waiting::default(),
             receivers: Receivers::default(),
+            consumers: Consumers::default(),
             sweep_at: None,
             departing: Departing::default(),
             last,
@@ -162,6 +167,9 @@ impl Shard {
 
     /// Finishes what was cut short, before anybody asks for anything.
     pub fn finish(&mut self, leftovers: &Leftovers) {
+        if !planted(Bug::SessionsOutliveLeader) {
+            self.apply_internally(&Command::EndSessions);
+        }
         for stream in &leftovers.streams {
             self.apply_internally(&Command::DropStream { stream: *stream });
         }
@@ -207,6 +215,7 @@ impl Shard {
             Request::Enqueue(enqueueing) => self.enqueue(enqueueing),
             Request::FanOut(fanning_out) => self.fan_out(fanning_out),
             Request::Receive(receive) => self.receive(receive),
+            Request::Consumer(request) => self.consumer(request),
             Request::Ask(question) => {
                 let answer = question(&self.broker);
                 self.answer_later(answer);
@@ -243,7 +252,12 @@ impl Shard {
         if let Some((proposal, awaiting)) = self.refused.take() {
             self.propose_closed(proposal, awaiting);
         }
-        if self.refused.is_none() && !self.open.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken {
+        let takes_more = self.refused.is_none() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken;
+        if takes_more {
+            // As late as can be, so that there is much to hand out at once.
+            self.serve_consumers();
+        }
+        if takes_more && !self.open.is_empty() {
             let Closed { head, bodies, batches } = self.open.close();
             let awaiting = std::mem::take(&mut self.open_awaiting);
             self.propose_closed(Proposal { shard: self.id, term: self.term, head, bodies, batches }, awaiting);
@@ -256,7 +270,8 @@ impl Shard {
     /// Whether anything waits for a commit.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        !self.broken && (!self.open.is_empty() || self.refused.is_some() || self.in_flight.len() > 0)
+        let waits = !self.open.is_empty() || self.refused.is_some() || self.in_flight.len() > 0;
+        !self.broken && (waits || self.consumers.is_unserved())
     }
 
     /// Whether a closed group waits for the log to have room again.
@@ -287,6 +302,7 @@ impl Shard {
         for answer in self.in_flight.take_answers().into_iter().chain(refused).chain(open) {
             answer(Err(SubmitError::Broken));
         }
+        self.consumers.end_all(Ended::Broken);
         for receiver in self.receivers.take_all() {
             drop(receiver.reply.send(Err(SubmitError::Broken)));
         }
@@ -340,6 +356,7 @@ impl Shard {
             None => self.settle_all_waiters(command),
         }
         self.serve_receivers(command);
+        self.note_consumers(command);
         self.note_chores(command);
         Ok(applied)
     }
@@ -481,6 +498,7 @@ impl std::fmt::Debug for Request {
             Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.stream).finish(),
             Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.targets.len()).finish(),
             Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
+            Self::Consumer(request) => f.debug_tuple("Consumer").field(request).finish(),
             Self::Ask(_) => f.write_str("Ask"),
             Self::Checkpoint { .. } => f.write_str("Checkpoint"),
             Self::ReleaseName { topic } => f.debug_tuple("ReleaseName").field(topic).finish(),

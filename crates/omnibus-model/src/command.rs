@@ -197,6 +197,16 @@ pub enum Command {
     KeepSecret {
         offer: ClusterSecret,
     },
+
+    // Of a data shard.
+    /// Releases all that sessions hold, of whatever queue; the deliveries count. A new leader says so
+    /// first: who was connected to another has gone.
+    EndSessions,
+    /// Hands out the next records as done: they are not leased.
+    Take {
+        stream: StreamId,
+        count_max: u32,
+    },
 }
 
 /// Creates an exchange.

@@ -48,7 +48,7 @@ numbers! {
     AttemptHash(u128);
     /// Which lease of a record; grows with every lease of its queue.
     LeaseEpoch(u64);
-    /// Who holds leases; chosen by the front end, never used twice.
+    /// Who holds leases, never used twice: chosen by the front end, or a session of the engine's.
     HolderId(u64);
     /// A move task of a queue.
     MoveId(u64);
@@ -57,6 +57,25 @@ numbers! {
 impl ShardId {
     /// The shard of names: topics, their streams and where these live.
     pub const METADATA: Self = Self(0);
+}
+
+impl HolderId {
+    const SESSION: u64 = 1 << 63;
+    const NUMBER_BITS: u32 = 40;
+
+    /// Names who holds leases for as long as he is connected and the leader of this term leads. The
+    /// term wraps after eight million, the number after a million million.
+    #[must_use]
+    pub const fn of_session(term: Term, number: u64) -> Self {
+        let (term, number) = (term.0 << Self::NUMBER_BITS, number & ((1 << Self::NUMBER_BITS) - 1));
+        Self(Self::SESSION | term | number)
+    }
+
+    /// Whether what he holds ends with the leader of its term. A front end chooses other numbers.
+    #[must_use]
+    pub const fn is_session(self) -> bool {
+        self.0 & Self::SESSION != 0
+    }
 }
 
 impl Offset {

@@ -59,6 +59,7 @@ pub enum Outcome {
     CursorConfigured,
     /// A duplicate is one of a producer's sequence, a deduplication id or an origin.
     Enqueued(Appended),
+    /// Of a [`crate::Command::Take`], the leases are over already.
     Acquired(Acquired),
     /// For each settlement, in order.
     Settled {
@@ -71,6 +72,10 @@ pub enum Outcome {
         results: Vec<Result<Timestamp, LeaseRefusal>>,
     },
     HolderReleased {
+        count: u64,
+    },
+    SessionsEnded {
+        /// How many leases they held.
         count: u64,
     },
     Buried,

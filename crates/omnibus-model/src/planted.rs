@@ -88,11 +88,25 @@ pub enum Bug {
     FanOutShifted,
     /// A record that shares its body refers in a pack to where the body was before.
     ReferenceNotRenewed,
+    /// What is handed out as done is not counted as settled.
+    TakeUntallied,
+    /// A new leader leaves leases to sessions of the one before.
+    SessionsOutliveLeader,
+    /// What a consumer holds already does not count against its credit.
+    CreditForgotten,
+    /// The leases of a consumer that hung up stay.
+    HangUpUnheard,
+    /// What a consumer held that hung up goes behind all others.
+    ReleasedToTheEnd,
+    /// A consumer is given what is leased to it before that is committed.
+    PushBeforeCommit,
+    /// A consumer that was cancelled is served on.
+    CancelUnheard,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 47] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -133,6 +147,13 @@ impl Bug {
         Self::OriginForgottenFirst,
         Self::FanOutShifted,
         Self::ReferenceNotRenewed,
+        Self::TakeUntallied,
+        Self::SessionsOutliveLeader,
+        Self::CreditForgotten,
+        Self::HangUpUnheard,
+        Self::ReleasedToTheEnd,
+        Self::PushBeforeCommit,
+        Self::CancelUnheard,
     ];
 
     /// The name on a command line.
@@ -179,6 +200,13 @@ impl Bug {
             Self::OriginForgottenFirst => "origin-forgotten-first",
             Self::FanOutShifted => "fan-out-shifted",
             Self::ReferenceNotRenewed => "reference-not-renewed",
+            Self::TakeUntallied => "take-untallied",
+            Self::SessionsOutliveLeader => "sessions-outlive-leader",
+            Self::CreditForgotten => "credit-forgotten",
+            Self::HangUpUnheard => "hang-up-unheard",
+            Self::ReleasedToTheEnd => "released-to-the-end",
+            Self::PushBeforeCommit => "push-before-commit",
+            Self::CancelUnheard => "cancel-unheard",
         }
     }
 }

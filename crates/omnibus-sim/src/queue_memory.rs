@@ -57,6 +57,8 @@ pub(crate) struct Totals {
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) envelope: Envelope,
+    /// Whether it is ready for sure, and at its own place.
+    pub(crate) in_line: bool,
     /// It is not delivered before.
     pub(crate) not_before: Timestamp,
     pub(crate) fate: Fate,
@@ -154,6 +156,9 @@ impl QueueMemory {
             (Command::Acquire(acquire), Outcome::Acquired(acquired)) => {
                 acquired.leases.iter().for_each(|lease| self.leased(acquire, lease));
             }
+            (Command::Take { .. }, Outcome::Acquired(acquired)) => {
+                acquired.leases.iter().for_each(|lease| self.taken(lease));
+            }
             (Command::Settle { settlements, .. }, Outcome::Settled { results, .. }) => {
                 let done = settlements.iter().zip(results).filter(|(_, result)| result.is_ok());
                 done.for_each(|((key, settlement), _)| self.settled(deed.now, key.offset, *settlement));
@@ -166,9 +171,9 @@ impl QueueMemory {
                 }
             }
             (Command::ReleaseHolder { holder, .. }, _) => {
-                let held = self.records.values_mut().filter(|known| known.holder == Some(*holder));
-                held.for_each(|known| known.lease = None);
+                self.released(|held_by| held_by == *holder);
             }
+            (Command::EndSessions, _) => self.released(HolderId::is_session),
             (Command::Bury { offset, .. }, _) => {
                 self.totals.buried += 1;
                 self.change(*offset, |known| known.fate = Fate::Gone);
@@ -212,6 +217,7 @@ impl QueueMemory {
         }
         let known = Known {
             envelope,
+            in_line: envelope.is_plain() && self.is_in_line(),
             not_before: self.first_at(&envelope, now.min(enqueue.append.batch.timestamp_max)),
             fate: Fate::Here,
             lease: None,
@@ -235,9 +241,36 @@ impl QueueMemory {
         }
     }
 
+    /// Whether a plain record that comes, or comes back at once, stands at its own place.
+    fn is_in_line(&self) -> bool {
+        !self.is_ordered() && self.config.back_after.is_none() && self.config.grouped_max >= 1_000
+    }
+
+    /// Notes that all leases of some holders have ended.
+    fn released(&mut self, goes: impl Fn(HolderId) -> bool) {
+        let in_line = self.is_in_line();
+        let held = self.records.values_mut().filter(|known| known.holder.is_some_and(&goes) && known.lease.is_some());
+        held.for_each(|known| {
+            known.lease = None;
+            known.in_line = known.envelope.is_plain() && in_line;
+        });
+    }
+
+    /// Notes that a record was handed out as done.
+    fn taken(&mut self, lease: &Lease) {
+        self.totals.settled += 1;
+        self.change(lease.key.offset, |known| {
+            (known.fate, known.was_accepted, known.in_line) = (Fate::Gone, true, false);
+            (known.lease, known.holder, known.was_out) = (None, None, true);
+            known.deliveries = lease.delivery_count;
+            known.epochs.insert(lease.key.epoch);
+        });
+    }
+
     fn leased(&mut self, acquire: &Acquire, lease: &Lease) {
         let (epoch, until) = (lease.key.epoch, lease.deadline);
         self.change(lease.key.offset, |known| {
+            known.in_line = false;
             // A receive that is repeated gets what it got.
             if !known.epochs.contains(&epoch) {
                 known.holder = acquire.holder;
@@ -251,6 +284,7 @@ impl QueueMemory {
 
     fn settled(&mut self, now: Timestamp, offset: Offset, settlement: Settlement) {
         let dropped = self.config.dead_letters == DeadLetters::Dropped;
+        let in_line = self.is_in_line();
         self.totals.settled += u64::from(settlement == Settlement::Accept);
         self.change(offset, |known| {
             known.lease = None;
@@ -260,6 +294,7 @@ impl QueueMemory {
                 // It is there until it has been carried away.
                 Settlement::Reject => {}
                 Settlement::Release { delay, delivery } => {
+                    known.in_line = known.envelope.is_plain() && delay.0 == 0 && in_line;
                     known.not_before = if delay.0 > 0 { now.plus(delay) } else { known.not_before };
                     known.deliveries -= u32::from(delivery == Delivery::DidNotHappen && known.deliveries > 0);
                 }
@@ -281,7 +316,7 @@ impl QueueMemory {
         let stays = |offset: &Offset| self.dying.contains(offset);
         for (_, known) in self.records.range_mut(to..).filter(|(offset, _)| !stays(offset)) {
             known.fate = Fate::Here;
-            (known.lease, known.deliveries, known.was_out) = (None, 0, false);
+            (known.lease, known.deliveries, known.was_out, known.in_line) = (None, 0, false, false);
             known.not_before = known.envelope.deliver_at.unwrap_or(Timestamp(0));
         }
     }

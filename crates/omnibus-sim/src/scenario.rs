@@ -41,6 +41,7 @@ pub(crate) struct Scenario {
 pub(crate) struct QueueCrowd {
     pub(crate) senders: u64,
     pub(crate) receivers: u64,
+    pub(crate) consumers: u64,
 }
 
 /// Each is once in so many steps; 0 is never.
@@ -90,7 +91,8 @@ impl Scenario {
         if seed.is_multiple_of(2) {
             return scenario;
         }
-        let crowd = QueueCrowd { senders: random.within(1..=3), receivers: random.within(2..=5) };
+        let (senders, receivers) = (random.within(1..=3), random.within(2..=5));
+        let crowd = QueueCrowd { senders, receivers, consumers: random.within(0..=3) };
         // Records come far only in a life that lasts.
         let faults = if random.once_in(2) { scenario.faults } else { scenario.faults.rarer(4) };
         let weights = Weights { client: scenario.weights.client * 2, deliver: 6, write: 6, ..scenario.weights };

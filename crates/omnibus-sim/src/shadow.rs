@@ -72,7 +72,7 @@ impl Shadow {
 /// What a command has done, queue by queue.
 fn parts(broker: &Broker, command: Command, outcome: Outcome) -> Vec<(StreamId, Command, Outcome)> {
     match (command, outcome) {
-        (command @ Command::Tick, outcome) => {
+        (command @ (Command::Tick | Command::EndSessions), outcome) => {
             broker.queues().map(|(stream, _)| (stream, command.clone(), outcome.clone())).collect()
         }
         (command @ Command::DropStream { stream }, outcome) => vec![(stream, command, outcome)],

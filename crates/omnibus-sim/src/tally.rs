@@ -28,6 +28,9 @@ counts! {
     /// Records that clients of queues were given, and those they were told are done.
     receives: "receives",
     accepted: "accepted",
+    /// Those of them that consumers were given, and consumers whose connection was lost.
+    pushed: "pushed",
+    hang_ups: "hang-ups",
     checkpoints: "checkpoints",
     trims: "trims",
     compactions: "compactions",

@@ -3,7 +3,7 @@
 use omnibus_model::command::Acquire;
 use omnibus_model::outcome::{Acquired, Applied};
 use omnibus_model::queue::{DeadLetterCause, Lease, LeaseKey};
-use omnibus_model::{Bug, GroupHash, LeaseEpoch, Offset, Outcome, Refusal, Timestamp, planted};
+use omnibus_model::{Bug, GroupHash, HolderId, LeaseEpoch, Offset, Outcome, Refusal, Timestamp, planted};
 
 use super::{Cursor, Place, Record};
 
@@ -19,15 +19,26 @@ pub(super) enum Turn {
 }
 
 /// A receive while it collects.
-struct Grant<'a> {
+struct Grant {
     now: Timestamp,
-    wish: &'a Acquire,
+    terms: Terms,
     count_max: u64,
     leases: Vec<Lease>,
     died: bool,
 }
 
-impl Grant<'_> {
+/// What becomes of a record that is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Terms {
+    Leased {
+        until: Timestamp,
+        holder: Option<HolderId>,
+    },
+    /// It is done at once.
+    Done,
+}
+
+impl Grant {
     fn is_full(&self) -> bool {
         self.leases.len() as u64 >= self.count_max
     }
@@ -43,21 +54,33 @@ impl Cursor {
         if room == 0 && !self.is_ordered() {
             return Err(Refusal::LeasesFull { max });
         }
+        let terms = Terms::Leased { until: now.plus(wish.lease), holder: wish.holder };
+        let applied = self.hand_out(now, terms, room.min(u64::from(wish.count_max)));
+        if let (Some(attempt), Outcome::Acquired(acquired)) = (wish.attempt, &applied.outcome)
+            && !acquired.leases.is_empty()
+        {
+            let leases = acquired.leases.iter().map(|lease| (lease.key, lease.deadline)).collect();
+            self.repeats.note_attempt(now, attempt, leases);
+        }
+        Ok(applied)
+    }
+
+    /// Hands out the next records as done.
+    pub(crate) fn take_done(&mut self, now: Timestamp, count_max: u32) -> Applied {
+        self.hand_out(now, Terms::Done, u64::from(count_max))
+    }
+
+    fn hand_out(&mut self, now: Timestamp, terms: Terms, count_max: u64) -> Applied {
         let dying = self.dying.len();
-        let count_max = room.min(u64::from(wish.count_max));
-        let mut grant = Grant { now, wish, count_max, leases: Vec::new(), died: false };
+        let mut grant = Grant { now, terms, count_max, leases: Vec::new(), died: false };
         while !grant.is_full() {
             let Some(turn) = self.next_turn() else { break };
             self.take_turn(&mut grant, turn);
         }
         let Grant { leases, died, .. } = grant;
-        if let (Some(attempt), false) = (wish.attempt, leases.is_empty()) {
-            let leases = leases.iter().map(|lease| (lease.key, lease.deadline)).collect();
-            self.repeats.note_attempt(now, attempt, leases);
-        }
         let changed = died || !leases.is_empty();
         let acquired = Acquired { leases, granted_at: now, dying: self.dying.len() > dying };
-        Ok(Applied { outcome: Outcome::Acquired(acquired), changed })
+        Applied { outcome: Outcome::Acquired(acquired), changed }
     }
 
     /// Which record is next: the lowest rank, but busy tenants after all others.
@@ -83,7 +106,7 @@ impl Cursor {
         self.next < self.horizon || !self.ready.is_empty() || self.groups.has_ready()
     }
 
-    fn take_turn(&mut self, grant: &mut Grant<'_>, turn: Turn) {
+    fn take_turn(&mut self, grant: &mut Grant, turn: Turn) {
         match turn {
             Turn::Again(offset) => {
                 let record = self.take(offset).expect("what is ready is known");
@@ -101,7 +124,7 @@ impl Cursor {
     }
 
     /// Takes one record of a tenant; of a group that is in order, as many as follow each other.
-    fn take_group(&mut self, grant: &mut Grant<'_>, group: GroupHash) {
+    fn take_group(&mut self, grant: &mut Grant, group: GroupHash) {
         let forgotten = planted(Bug::BarrierForgotten);
         let barrier = if forgotten { Offset(u64::MAX) } else { self.groups.barrier(group) };
         while let Some(offset) = self.groups.pop(group, barrier) {
@@ -114,8 +137,8 @@ impl Cursor {
         self.groups.list(group, self.leased);
     }
 
-    /// Leases a record that was taken, unless it has been delivered too often or for too long.
-    fn deliver(&mut self, grant: &mut Grant<'_>, offset: Offset, record: Record) {
+    /// Hands out a record that was taken, unless it has been delivered too often or for too long.
+    fn deliver(&mut self, grant: &mut Grant, offset: Offset, record: Record) {
         let worn_out = self.config.deliveries_max.is_some_and(|max| record.delivery_count >= max);
         let over = self.expiries.is_over(grant.now, offset) && !planted(Bug::ExpiryUnread);
         if worn_out || over {
@@ -125,17 +148,24 @@ impl Cursor {
             return;
         }
         self.epoch_last = LeaseEpoch(self.epoch_last.0 + 1);
-        let deadline = grant.now.plus(grant.wish.lease);
         let first_delivered_at = if record.delivery_count == 0 { grant.now } else { record.first_delivered_at };
         let record = Record {
             delivery_count: record.delivery_count.saturating_add(1),
             first_delivered_at,
             epoch: self.epoch_last,
-            place: Place::Leased { until: deadline, holder: grant.wish.holder },
             ..record
         };
-        self.put_leased(offset, record);
-        grant.leases.push(record.lease(offset, deadline));
+        match grant.terms {
+            Terms::Leased { until, holder } => {
+                self.put_leased(offset, Record { place: Place::Leased { until, holder }, ..record });
+                grant.leases.push(record.lease(offset, until));
+            }
+            Terms::Done => {
+                self.forget(offset, record.group);
+                self.tallies.settled += u64::from(!planted(Bug::TakeUntallied));
+                grant.leases.push(record.lease(offset, grant.now));
+            }
+        }
     }
 
     /// The leases of an attempt that is repeated, with fresh deadlines, and when they were granted;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::queue::{Dying, Holding, Move, Origin, QueueCounts, RecordState};
-use omnibus_model::{Bug, Offset, Timestamp, planted};
+use omnibus_model::{Bug, HolderId, Offset, Timestamp, planted};
 
 use super::{Cursor, Place, Record};
 
@@ -84,6 +84,11 @@ impl Cursor {
 
     pub(crate) fn origins(&self) -> impl Iterator<Item = Origin> {
         self.repeats.origins()
+    }
+
+    /// How many records somebody holds.
+    pub(crate) fn held(&self, holder: HolderId) -> usize {
+        self.holders.get(&holder).map_or(0, std::collections::BTreeSet::len)
     }
 
     pub(crate) fn holdings(&self) -> Vec<Holding> {

@@ -1,7 +1,7 @@
 //! Putting a record somewhere, and taking it from there: each place has its own indexes.
 
 use omnibus_model::queue::{DeadLetterCause, DeadLetters};
-use omnibus_model::{GroupHash, LeaseEpoch, Offset, Timestamp};
+use omnibus_model::{Bug, GroupHash, LeaseEpoch, Offset, Timestamp, planted};
 
 use super::index::{Away, Standing};
 use super::{Cursor, NEVER, Place, Record};
@@ -71,7 +71,9 @@ impl Cursor {
     /// Makes a record that was taken ready: at its place, or behind all others. In an ordered queue
     /// its group goes there with it.
     pub(super) fn put_ready(&mut self, offset: Offset, record: Record) {
-        let tired = self.config.back_after.is_some_and(|after| record.delivery_count >= after);
+        let was_held = matches!(record.place, Place::Leased { holder: Some(_), .. });
+        let tired = self.config.back_after.is_some_and(|after| record.delivery_count >= after)
+            || (was_held && planted(Bug::ReleasedToTheEnd));
         let rank = if tired { self.end } else { offset };
         let standing = record.standing(offset, rank);
         match self.group_of(offset, record.group, rank) {

@@ -25,15 +25,26 @@ impl Cursor {
         Applied { outcome: Outcome::Extended { results }, changed }
     }
 
-    /// Releases all that somebody holds, in order.
+    /// Releases all that somebody holds.
     pub(crate) fn release_holder(&mut self, now: Timestamp, holder: HolderId) -> Applied {
+        let count = self.let_go_of(now, holder);
+        Applied { outcome: Outcome::HolderReleased { count }, changed: count > 0 }
+    }
+
+    /// Releases all that sessions hold; returns how much it was.
+    pub(crate) fn end_sessions(&mut self, now: Timestamp) -> u64 {
+        let sessions: Vec<HolderId> = self.holders.keys().copied().filter(|holder| holder.is_session()).collect();
+        sessions.into_iter().map(|holder| self.let_go_of(now, holder)).sum()
+    }
+
+    /// Puts all that somebody holds where it belongs, in order; returns how much it was.
+    fn let_go_of(&mut self, now: Timestamp, holder: HolderId) -> u64 {
         let held = self.holders.get(&holder).cloned().unwrap_or_default();
         for offset in &held {
             let record = self.take(*offset).expect("what is held is known");
             self.put_back(now, *offset, record);
         }
-        let count = held.len() as u64;
-        Applied { outcome: Outcome::HolderReleased { count }, changed: count > 0 }
+        held.len() as u64
     }
 
     /// Notes that a dying record has arrived where it goes.

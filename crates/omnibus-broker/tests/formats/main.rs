@@ -760,4 +760,16 @@ fn commands_that_keep_house_in_queues_keep_their_bytes() {
         22 07 ac 02
     "#]],
     );
+    check(
+        &Command::EndSessions,
+        &expect![[r#"
+            2d
+        "#]],
+    );
+    check(
+        &Command::Take { stream, count_max: 300 },
+        &expect![[r#"
+            2e 07 ac 02
+        "#]],
+    );
 }

@@ -12,7 +12,8 @@ use omnibus_model::queue::{
     LeaseKey, LeaseRefusal, Move, MoveState, Origin, QueueCounts, RecordState, Settlement,
 };
 use omnibus_model::{
-    AttemptHash, Command, DedupHash, HolderId, LeaseEpoch, Millis, MoveId, Offset, Outcome, Refusal, Timestamp,
+    AttemptHash, Command, DedupHash, HolderId, LeaseEpoch, Millis, MoveId, Offset, Outcome, Refusal, StreamId,
+    Timestamp,
 };
 
 #[derive(Clone, Debug)]
@@ -78,11 +79,10 @@ impl Model {
                 Outcome::Extended { results: leases.iter().map(|(key, span)| self.extend(now, *key, *span)).collect() }
             }
             Command::ReleaseHolder { holder, .. } => {
-                let held = |record: &Record| matches!(record.state, State::Leased { holder: Some(other), .. } if other == *holder);
-                let held: Vec<usize> = (0..self.records.len()).filter(|it| held(&self.records[*it])).collect();
-                held.iter().for_each(|offset| self.back(now, *offset));
-                Outcome::HolderReleased { count: held.len() as u64 }
+                Outcome::HolderReleased { count: self.release(now, |other| other == *holder) }
             }
+            Command::EndSessions => Outcome::SessionsEnded { count: self.release(now, HolderId::is_session) },
+            Command::Take { stream, count_max } => self.take(now, *stream, *count_max),
             Command::Bury { offset, .. } => {
                 self.bury(*offset);
                 Outcome::Buried
@@ -361,6 +361,28 @@ impl Model {
             self.attempts.insert(attempt, (now.plus(Millis(300_000)), told));
         }
         Ok(Outcome::Acquired(Acquired { leases, granted_at: now, dying: self.dying() > dying }))
+    }
+
+    /// A take is an acquire without limits whose leases are accepted at once.
+    fn take(&mut self, now: Timestamp, stream: StreamId, count_max: u32) -> Outcome {
+        let leases_max = std::mem::replace(&mut self.config.leases_max, u32::MAX);
+        let wish = Acquire { stream, count_max, lease: Millis(0), holder: None, attempt: None };
+        let Ok(outcome) = self.acquire(now, &wish) else { unreachable!("there is room") };
+        if let Outcome::Acquired(acquired) = &outcome {
+            for lease in &acquired.leases {
+                self.settle(now, lease.key, Settlement::Accept).expect("it was just leased");
+            }
+        }
+        self.config.leases_max = leases_max;
+        outcome
+    }
+
+    /// Releases what some holders hold.
+    fn release(&mut self, now: Timestamp, goes: impl Fn(HolderId) -> bool) -> u64 {
+        let held = |record: &Record| matches!(record.state, State::Leased { holder: Some(other), .. } if goes(other));
+        let held: Vec<usize> = (0..self.records.len()).filter(|it| held(&self.records[*it])).collect();
+        held.iter().for_each(|offset| self.back(now, *offset));
+        held.len() as u64
     }
 
     fn deliver(&mut self, now: Timestamp, wish: &Acquire, offset: usize, leases: &mut Vec<Lease>) {

@@ -13,7 +13,7 @@ use omnibus_model::queue::{
 };
 use omnibus_model::{
     AttemptHash, BatchInfo, Command, DedupHash, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, Millis, MoveId, Offset,
-    Outcome, RecordFormat, Refusal, StreamId, Timestamp,
+    Outcome, RecordFormat, Refusal, StreamId, Term, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -58,13 +58,18 @@ fn enqueue(ordered: bool) -> impl Strategy<Value = Step> {
 }
 
 fn acquire() -> impl Strategy<Value = Step> {
-    let holder = prop::option::weighted(0.3, 0..2_u64);
+    let number = prop::option::weighted(0.3, 0..2_u64);
     let attempt = prop::option::weighted(0.2, 0..2_u128);
     let lease = prop_oneof![4 => 1..20_000_u64, 1 => Just(u64::MAX)];
-    (1..4_u32, lease, holder, attempt).prop_map(|(count_max, lease, holder, attempt)| {
-        let (holder, attempt) = (holder.map(HolderId), attempt.map(AttemptHash));
+    (1..4_u32, lease, number, attempt).prop_map(|(count_max, lease, number, attempt)| {
+        let (holder, attempt) = (number.map(holder), attempt.map(AttemptHash));
         Step::Do(Command::Acquire(Acquire { stream: STREAM, count_max, lease: Millis(lease), holder, attempt }))
     })
+}
+
+/// Every second is connected.
+const fn holder(number: u64) -> HolderId {
+    if number == 0 { HolderId(0) } else { HolderId::of_session(Term(1), number) }
 }
 
 fn settlement() -> impl Strategy<Value = Settlement> {
@@ -109,7 +114,9 @@ fn step(ordered: bool) -> impl Strategy<Value = Step> {
     let stream = STREAM;
     let place = 0..12_usize;
     let command = prop_oneof![
-        1 => (0..2_u64).prop_map(move |holder| Command::ReleaseHolder { stream, holder: HolderId(holder) }),
+        1 => (0..2_u64).prop_map(move |number| Command::ReleaseHolder { stream, holder: holder(number) }),
+        1 => Just(Command::EndSessions),
+        2 => (1..4_u32).prop_map(move |count_max| Command::Take { stream, count_max }),
         2 => (0..12_u64).prop_map(move |offset| Command::Bury { stream, offset: Offset(offset) }),
         1 => (0..3_u64).prop_map(move |offset| {
             Command::ForgetOrigin { stream, origin: Origin { stream: StreamId(9), offset: Offset(offset) } }

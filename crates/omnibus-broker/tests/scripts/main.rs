@@ -13,5 +13,6 @@ mod queues;
 mod queue_delays;
 mod queue_groups;
 mod queue_letters;
+mod queue_sessions;
 mod queue_sweeps;
 mod script;

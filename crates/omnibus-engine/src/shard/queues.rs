@@ -97,9 +97,11 @@ impl Shard {
     pub(super) fn serve_receivers(&mut self, command: &Command) {
         match command {
             // It makes nothing ready, and this is where it comes from.
-            Command::Acquire(_) => {}
+            Command::Acquire(_) | Command::Take { .. } => {}
             Command::Tick if planted(Bug::ReceiverForgotten) => {}
-            Command::Tick => self.receivers.queues().into_iter().for_each(|stream| self.settle_receivers(stream)),
+            Command::Tick | Command::EndSessions => {
+                self.receivers.queues().into_iter().for_each(|stream| self.settle_receivers(stream))
+            }
             Command::DropStream { stream } => self.dismiss_receivers(*stream),
             command => {
                 for stream in omnibus_broker::queues_of(command) {

@@ -1,7 +1,7 @@
 //! Each delivery of a record is counted: the count goes up by one, and back only for a delivery
 //! that did not happen, or a rewind.
 
-use omnibus_model::{Command, Outcome};
+use omnibus_model::Outcome;
 
 use super::Check;
 use crate::deed::Deed;
@@ -17,12 +17,10 @@ impl Check for DeliveriesAreCounted {
     }
 
     fn see(&mut self, fact: &Fact<'_>, oracle: &Oracle) -> Result<(), String> {
-        let Fact::Done(Deed { command: Command::Acquire(acquire), outcome: Outcome::Acquired(acquired), .. }) = fact
-        else {
+        let Fact::Done(Deed { stream, outcome: Outcome::Acquired(acquired), .. }) = fact else {
             return Ok(());
         };
-        let stream = acquire.stream;
-        let Some(memory) = oracle.queues.by_stream.get(&stream) else { return Ok(()) };
+        let Some(memory) = oracle.queues.by_stream.get(stream) else { return Ok(()) };
         for lease in &acquired.leases {
             let Some(known) = memory.records.get(&lease.key.offset) else { continue };
             let again = known.epochs.contains(&lease.key.epoch);

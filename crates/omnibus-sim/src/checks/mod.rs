@@ -15,6 +15,7 @@ mod deliveries_are_counted;
 mod everything_is_answered;
 mod generations_grow;
 mod identities_are_fresh;
+mod lowest_goes_first;
 mod nothing_after_a_failed_write;
 mod nothing_early_or_late;
 mod nothing_twice;
@@ -81,6 +82,7 @@ impl Default for Checks {
                 Box::new(rot_is_told::RotIsTold),
                 Box::new(counts_add_up::CountsAddUp),
                 Box::new(one_holder_each::OneHolderEach),
+                Box::new(lowest_goes_first::LowestGoesFirst),
                 Box::new(records_are_kept::RecordsAreKept),
                 Box::new(answers_are_history::AnswersAreHistory),
                 Box::new(sent_once::SentOnce),

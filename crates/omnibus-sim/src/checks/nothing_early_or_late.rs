@@ -1,6 +1,6 @@
 //! No record is delivered before its delay is over, nor when its own time is.
 
-use omnibus_model::{Command, Outcome};
+use omnibus_model::Outcome;
 
 use super::Check;
 use crate::deed::Deed;
@@ -16,13 +16,10 @@ impl Check for NothingEarlyOrLate {
     }
 
     fn see(&mut self, fact: &Fact<'_>, oracle: &Oracle) -> Result<(), String> {
-        let Fact::Done(Deed { now, command: Command::Acquire(acquire), outcome: Outcome::Acquired(acquired), .. }) =
-            fact
-        else {
+        let Fact::Done(Deed { now, stream, outcome: Outcome::Acquired(acquired), .. }) = fact else {
             return Ok(());
         };
-        let stream = acquire.stream;
-        let Some(memory) = oracle.queues.by_stream.get(&stream) else { return Ok(()) };
+        let Some(memory) = oracle.queues.by_stream.get(stream) else { return Ok(()) };
         for lease in &acquired.leases {
             let Some(known) = memory.records.get(&lease.key.offset) else { continue };
             if known.epochs.contains(&lease.key.epoch) {

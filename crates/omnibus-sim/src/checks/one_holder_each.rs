@@ -2,7 +2,6 @@
 //! An ordered queue gives no record of a group away while an earlier one is there, so the group has
 //! one holder; a record that came back goes again although later ones are still held.
 
-use omnibus_model::command::Acquire;
 use omnibus_model::queue::{Lease, LeaseKey};
 use omnibus_model::{Command, Offset, Outcome, Timestamp};
 
@@ -24,7 +23,7 @@ impl Check for OneHolderEach {
         let Fact::Done(Deed { stream, now, command, outcome, .. }) = fact else { return Ok(()) };
         let Some(memory) = oracle.queues.by_stream.get(stream) else { return Ok(()) };
         let found = match (command, outcome) {
-            (Command::Acquire(Acquire { .. }), Outcome::Acquired(acquired)) => granted(memory, *now, &acquired.leases),
+            (_, Outcome::Acquired(acquired)) => granted(memory, *now, &acquired.leases),
             (Command::Settle { settlements, .. }, Outcome::Settled { results, .. }) => {
                 let done = settlements.iter().zip(results).filter(|(_, result)| result.is_ok());
                 heard(memory, done.map(|((key, _), _)| key))

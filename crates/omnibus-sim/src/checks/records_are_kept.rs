@@ -40,13 +40,13 @@ impl Check for RecordsAreKept {
                     None => Ok(()),
                 }
             }
-            Fact::Done(Deed { command: Command::Acquire(acquire), outcome: Outcome::Acquired(acquired), .. }) => {
-                let Some(memory) = memory(&acquire.stream) else { return Ok(()) };
+            Fact::Done(Deed { stream, outcome: Outcome::Acquired(acquired), .. }) => {
+                let Some(memory) = memory(stream) else { return Ok(()) };
                 let offsets = acquired.leases.iter().map(|lease| lease.key.offset);
                 let mut known = offsets.filter_map(|offset| Some((offset, memory.records.get(&offset)?)));
                 match known.find(|(_, known)| known.fate == Fate::Gone) {
                     Some((offset, known)) => {
-                        Err(format!("record {offset} of stream {} is delivered again: {known:?}", acquire.stream))
+                        Err(format!("record {offset} of stream {stream} is delivered again: {known:?}"))
                     }
                     None => Ok(()),
                 }

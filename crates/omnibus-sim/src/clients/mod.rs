@@ -8,6 +8,7 @@ mod idempotent_producer;
 mod member;
 mod plain_producer;
 pub(crate) mod queue_config;
+mod queue_consumer;
 mod queue_keeper;
 mod queue_publisher;
 mod queue_receiver;
@@ -84,4 +85,6 @@ fn add_users_of_queues(crowd: &mut Vec<Box<dyn Client>>, queues: QueueCrowd) {
     crowd.extend((0..queues.senders).map(sender));
     let receiver = |number| Box::new(queue_receiver::QueueReceiver::new(number)) as Box<dyn Client>;
     crowd.extend((0..queues.receivers).map(receiver));
+    let consumer = |number| Box::new(queue_consumer::QueueConsumer::new(number)) as Box<dyn Client>;
+    crowd.extend((0..queues.consumers).map(consumer));
 }

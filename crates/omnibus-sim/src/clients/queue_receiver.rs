@@ -214,7 +214,8 @@ impl Client for QueueReceiver {
     }
 }
 
-fn settlement(stage: &mut Stage) -> Settlement {
+/// How a lease ends.
+pub(super) fn settlement(stage: &mut Stage) -> Settlement {
     match stage.random.below(10) {
         0 => Settlement::Reject,
         1 | 2 => {

@@ -12,7 +12,7 @@ use omnibus_model::queue::{
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
     AttemptHash, BatchInfo, Command, DedupHash, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, Millis, MoveId, Offset,
-    Outcome, RecordFormat, StreamId, Timestamp,
+    Outcome, RecordFormat, StreamId, Term, Timestamp,
 };
 
 use super::Script;
@@ -71,6 +71,9 @@ impl Script {
                 Command::Extend { stream: stream(), leases: keys(line).map(|key| (key, last)).collect() }
             }
             "release-holder" => Command::ReleaseHolder { stream: stream(), holder: HolderId(line.number(1)) },
+            "release-session" => Command::ReleaseHolder { stream: stream(), holder: session(line.number(1)) },
+            "end-sessions" => Command::EndSessions,
+            "take" => Command::Take { stream: stream(), count_max: line.number(1) },
             "bury" => Command::Bury { stream: stream(), offset: line.offset(1) },
             "forget-origin" => Command::ForgetOrigin { stream: stream(), origin: origin(line.word(1)) },
             "move" => Command::StartMove {
@@ -162,13 +165,17 @@ fn enqueue(line: &Line<'_>) -> Enqueue {
     }
 }
 
+fn session(number: u64) -> HolderId {
+    HolderId::of_session(Term(1), number)
+}
+
 /// `acquire s1 10 for=30s holder=1 attempt=x`
 fn acquire(line: &Line<'_>) -> Acquire {
     Acquire {
         stream: line.stream(),
         count_max: if line.words().len() > 1 { line.number(1) } else { 1 },
         lease: line.span_option("for").unwrap_or(Millis(u64::MAX)),
-        holder: line.number_option("holder").map(HolderId),
+        holder: line.number_option("holder").map(HolderId).or(line.number_option("session").map(session)),
         attempt: line.option("attempt").map(|attempt| AttemptHash(hash(attempt).into())),
     }
 }
@@ -243,7 +250,10 @@ pub(super) fn describe_queue(outcome: &Outcome) -> String {
             };
             results.iter().map(told).collect::<Vec<_>>().join(", ")
         }
-        Outcome::HolderReleased { count } | Outcome::Purged { count } | Outcome::Rewound { count } => {
+        Outcome::HolderReleased { count }
+        | Outcome::SessionsEnded { count }
+        | Outcome::Purged { count }
+        | Outcome::Rewound { count } => {
             format!("{count} records")
         }
         Outcome::MoveStarted { task } => format!("task {task}"),

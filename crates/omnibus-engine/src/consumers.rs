@@ -1,0 +1,394 @@
+//! Who is given records of a queue as they come, within a credit. All of it is in the leader's
+//! memory: what somebody holds the broker knows, and when the leader goes, so does its consumers'
+//! hold on their leases (ADR 0028).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use omnibus_model::queue::Lease;
+use omnibus_model::{HolderId, StreamId};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::{Notify, oneshot};
+
+use crate::error::SubmitError;
+
+/// What a consumer wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerConfig {
+    /// The most records that it may hold unsettled; of one whose records are settled at once, how many
+    /// may wait for it.
+    pub credit: u32,
+    pub settling: Settling,
+    pub access: Access,
+    /// Who has a lower one gets something only while nobody with a higher one has credit left.
+    pub priority: i32,
+}
+
+/// Who says that a record is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Settling {
+    /// The one who gets it.
+    #[default]
+    ByReceiver,
+    /// It is done when it is handed out, and lost if its receiver is.
+    Automatic,
+}
+
+/// Whom a consumer shares a queue with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    #[default]
+    Shared,
+    /// Only the one that came first is served, until it goes.
+    SingleActive,
+    /// Nobody else may consume.
+    Exclusive,
+    /// Is never served, and in nobody's way: it holds what its owner receives by himself.
+    Pulls,
+}
+
+/// A queue has a consumer that shares it with nobody, or has some where one wants it for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the queue is consumed exclusively, or cannot be")]
+pub struct Occupied;
+
+/// Why nothing comes any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Ended {
+    #[error("the consumer was cancelled")]
+    Cancelled,
+    #[error("the queue is gone")]
+    QueueDeleted,
+    #[error("a write to the log failed, this process acknowledges nothing more")]
+    Broken,
+    #[error("the broker is shutting down")]
+    Closing,
+}
+
+/// What is asked of a shard about consumers.
+#[derive(Debug)]
+pub enum ConsumerRequest {
+    Begin {
+        stream: StreamId,
+        config: ConsumerConfig,
+        reply: oneshot::Sender<Result<Result<Registration, Occupied>, SubmitError>>,
+    },
+    SetCredit {
+        consumer: ConsumerKey,
+        credit: u32,
+    },
+    /// What was handed out as done has been taken, so there may be room for more.
+    Taken {
+        consumer: ConsumerKey,
+    },
+    /// Serves no more; answered when all that was handed out has arrived.
+    Cancel {
+        consumer: ConsumerKey,
+        reply: oneshot::Sender<Result<(), SubmitError>>,
+    },
+    /// Releases all that they hold; answered with how much it was.
+    Close {
+        consumers: Vec<ConsumerKey>,
+        reply: oneshot::Sender<Result<u64, SubmitError>>,
+    },
+    Count {
+        stream: StreamId,
+        reply: oneshot::Sender<Result<u32, SubmitError>>,
+    },
+    /// Somebody has hung up.
+    Listen,
+}
+
+/// Names a consumer of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConsumerKey {
+    pub(crate) stream: StreamId,
+    pub(crate) holder: HolderId,
+}
+
+/// A consumer's end of what it has with a shard. Whoever drops it hangs up.
+#[derive(Debug)]
+pub struct Registration {
+    pub(crate) key: ConsumerKey,
+    pub(crate) outbox: Arc<Outbox>,
+    hang_ups: Arc<HangUps>,
+    is_open: bool,
+}
+
+impl Registration {
+    /// Says that somebody else sees to the end of it.
+    pub(crate) const fn forget(&mut self) {
+        self.is_open = false;
+    }
+
+    pub(crate) fn hang_up(&mut self) {
+        if std::mem::replace(&mut self.is_open, false) {
+            self.hang_ups.0.lock().push(self.key);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
+/// Consumers that went without a word.
+#[derive(Debug, Default)]
+struct HangUps(Mutex<Vec<ConsumerKey>>);
+
+/// What was handed out to a consumer and not taken yet: at most its credit.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    waiting: Mutex<Waiting>,
+    bell: Notify,
+}
+
+/// Leases of one queue, in order.
+pub(crate) type Batch = (StreamId, VecDeque<Lease>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batches: VecDeque<Batch>,
+    /// Handed out and not taken, whether or not committed yet.
+    promised: usize,
+    ended: Option<Ended>,
+}
+
+impl Outbox {
+    fn promised(&self) -> usize {
+        self.waiting.lock().promised
+    }
+
+    fn promise(&self, count: usize) {
+        self.waiting.lock().promised += count;
+    }
+
+    pub(crate) fn put(&self, batch: Batch) {
+        self.waiting.lock().batches.push_back(batch);
+        self.bell.notify_one();
+    }
+
+    fn end(&self, ended: Ended) {
+        self.waiting.lock().ended.get_or_insert(ended);
+        self.bell.notify_one();
+    }
+
+    /// Takes all that is there.
+    pub(crate) fn take(&self) -> VecDeque<Batch> {
+        let mut waiting = self.waiting.lock();
+        let batches = std::mem::take(&mut waiting.batches);
+        waiting.promised -= batches.iter().map(|(_, leases)| leases.len()).sum::<usize>();
+        batches
+    }
+
+    /// Waits until there is something, and takes all of it.
+    ///
+    /// # Errors
+    /// [`Ended`] if there will be nothing more.
+    pub(crate) async fn next(&self) -> Result<VecDeque<Batch>, Ended> {
+        loop {
+            let batches = self.take();
+            if !batches.is_empty() {
+                return Ok(batches);
+            }
+            let ended = self.waiting.lock().ended;
+            match ended {
+                Some(ended) => return Err(ended),
+                None => self.bell.notified().await,
+            }
+        }
+    }
+}
+
+/// A shard's end of a consumer.
+#[derive(Debug)]
+struct Consumer {
+    holder: HolderId,
+    config: ConsumerConfig,
+    outbox: Arc<Outbox>,
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.outbox.end(Ended::Closing);
+    }
+}
+
+/// The consumers of one queue, in order of arrival.
+#[derive(Debug, Default)]
+struct Ring {
+    consumers: Vec<Consumer>,
+    /// Whose turn it is.
+    turn: usize,
+}
+
+/// One whose turn it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    pub(crate) holder: HolderId,
+    pub(crate) settling: Settling,
+    /// How many more it may get.
+    pub(crate) free: u32,
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+impl Turn {
+    /// Notes what it is going to get.
+    pub(crate) fn promise(&self, count: usize) {
+        self.outbox.promise(count);
+    }
+}
+
+/// The consumers of a shard's queues.
+#[derive(Debug, Default)]
+pub(crate) struct Consumers {
+    rings: BTreeMap<StreamId, Ring>,
+    /// Queues where there may be something for somebody.
+    unserved: BTreeSet<StreamId>,
+    arrivals: u64,
+    hang_ups: Arc<HangUps>,
+}
+
+impl Consumers {
+    /// Adds a consumer.
+    ///
+    /// # Errors
+    /// [`Occupied`].
+    pub(crate) fn begin(
+        &mut self,
+        stream: StreamId,
+        config: ConsumerConfig,
+        name: impl FnOnce(u64) -> HolderId,
+    ) -> Result<Registration, Occupied> {
+        let takes_all = |access: Access| access == Access::Exclusive;
+        let others = self.rings.get(&stream).map_or(&[][..], |ring| &ring.consumers);
+        let mut others = others.iter().map(|other| other.config.access).filter(|access| *access != Access::Pulls);
+        let occupied = others.any(|other| takes_all(other) || takes_all(config.access));
+        if occupied && config.access != Access::Pulls {
+            return Err(Occupied);
+        }
+        self.arrivals += 1;
+        let (holder, outbox) = (name(self.arrivals), Arc::<Outbox>::default());
+        let consumer = Consumer { holder, config, outbox: Arc::clone(&outbox) };
+        self.rings.entry(stream).or_default().consumers.push(consumer);
+        self.unserved.insert(stream);
+        let hang_ups = Arc::clone(&self.hang_ups);
+        Ok(Registration { key: ConsumerKey { stream, holder }, outbox, hang_ups, is_open: true })
+    }
+
+    pub(crate) fn set_credit(&mut self, key: ConsumerKey, credit: u32) {
+        let ring = self.rings.get_mut(&key.stream);
+        let consumer = ring.and_then(|ring| ring.consumers.iter_mut().find(|it| it.holder == key.holder));
+        if let Some(consumer) = consumer {
+            consumer.config.credit = credit;
+            self.unserved.insert(key.stream);
+        }
+    }
+
+    /// Serves a consumer no more.
+    pub(crate) fn remove(&mut self, key: ConsumerKey, ended: Ended) {
+        let Some(ring) = self.rings.get_mut(&key.stream) else { return };
+        let Some(place) = ring.consumers.iter().position(|it| it.holder == key.holder) else { return };
+        ring.consumers.remove(place).outbox.end(ended);
+        if place < ring.turn {
+            ring.turn -= 1;
+        }
+        if ring.consumers.is_empty() {
+            self.rings.remove(&key.stream);
+            self.unserved.remove(&key.stream);
+        } else {
+            // It may have been the active one.
+            self.unserved.insert(key.stream);
+        }
+    }
+
+    /// Tells the consumers of a queue that it is gone.
+    pub(crate) fn dismiss(&mut self, stream: StreamId) {
+        self.unserved.remove(&stream);
+        if let Some(ring) = self.rings.remove(&stream) {
+            ring.consumers.iter().for_each(|consumer| consumer.outbox.end(Ended::QueueDeleted));
+        }
+    }
+
+    /// Tells all consumers that nothing comes any more.
+    pub(crate) fn end_all(&mut self, ended: Ended) {
+        self.unserved.clear();
+        for ring in std::mem::take(&mut self.rings).into_values() {
+            ring.consumers.iter().for_each(|consumer| consumer.outbox.end(ended));
+        }
+    }
+
+    pub(crate) fn count(&self, stream: StreamId) -> u32 {
+        let consumers = self.rings.get(&stream).map_or(&[][..], |ring| &ring.consumers);
+        let count = consumers.iter().filter(|consumer| consumer.config.access != Access::Pulls).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Notes that there may be something in a queue.
+    pub(crate) fn note(&mut self, stream: StreamId) {
+        if self.rings.contains_key(&stream) {
+            self.unserved.insert(stream);
+        }
+    }
+
+    /// Notes that there may be something in any queue.
+    pub(crate) fn note_all(&mut self) {
+        self.unserved.extend(self.rings.keys());
+    }
+
+    pub(crate) fn take_unserved(&mut self) -> BTreeSet<StreamId> {
+        std::mem::take(&mut self.unserved)
+    }
+
+    /// Whether there may be something to do.
+    pub(crate) fn is_unserved(&self) -> bool {
+        !self.unserved.is_empty() || !self.hang_ups.0.lock().is_empty()
+    }
+
+    /// Those who have hung up.
+    pub(crate) fn take_hang_ups(&self) -> Vec<ConsumerKey> {
+        std::mem::take(&mut *self.hang_ups.0.lock())
+    }
+
+    /// Those of a queue's consumers who may get something, in the order of their turns: the ones with
+    /// the highest priority of all who have credit left. It looks at every consumer.
+    pub(crate) fn round(&self, stream: StreamId, held: impl Fn(HolderId) -> usize) -> Vec<Turn> {
+        let Some(ring) = self.rings.get(&stream) else { return Vec::new() };
+        let (before, from) = ring.consumers.split_at(ring.turn.min(ring.consumers.len()));
+        let first = ring.consumers.iter().find(|it| it.config.access != Access::Pulls).map(|it| it.holder);
+        let mut turns = Vec::new();
+        let mut highest = i32::MIN;
+        for consumer in from.iter().chain(before) {
+            let ConsumerConfig { credit, settling, access, priority } = consumer.config;
+            let waits = access == Access::SingleActive && first != Some(consumer.holder);
+            if access == Access::Pulls || waits || priority < highest {
+                continue;
+            }
+            let held = match settling {
+                Settling::ByReceiver => held(consumer.holder),
+                Settling::Automatic => consumer.outbox.promised(),
+            };
+            let free = credit.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
+            if free == 0 {
+                continue;
+            }
+            if priority > highest {
+                turns.clear();
+                highest = priority;
+            }
+            turns.push(Turn { holder: consumer.holder, settling, free, outbox: Arc::clone(&consumer.outbox) });
+        }
+        turns
+    }
+
+    /// Notes that one has had its turn.
+    pub(crate) fn had_turn(&mut self, stream: StreamId, holder: HolderId) {
+        let Some(ring) = self.rings.get_mut(&stream) else { return };
+        if let Some(place) = ring.consumers.iter().position(|it| it.holder == holder) {
+            ring.turn = (place + 1) % ring.consumers.len();
+        }
+    }
+}
