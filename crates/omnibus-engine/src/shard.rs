@@ -3,6 +3,7 @@
 //! A plain state machine: the actor brings requests, commits and the time; the simulator
 //! does the same.
 
+mod request;
 mod groups;
 mod queues;
 mod consumers;
@@ -15,11 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_broker::Broker;
 use omnibus_log::{Log, Room};
-use omnibus_model::command::{Append, JoinGroup, SyncGroup};
+use omnibus_model::command::Append;
 use omnibus_model::outcome::{Appended, Applied};
-use omnibus_model::{
-    BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ShardId, StreamId, Term, Timestamp, TopicName,
-};
+use omnibus_model::{BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ShardId, StreamId, Term, Timestamp};
 use omnibus_model::{Bug, planted};
 use omnibus_replication::{Proposal, ProposeError, ReplicatedLog};
 use tokio::sync::oneshot;
@@ -27,20 +26,21 @@ use tokio::sync::oneshot;
 use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::configs::Configs;
-use crate::consumers::{ConsumerRequest, Consumers, Ended};
+use crate::consumers::{Consumers, Ended};
 use crate::counters::Counters;
 use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
 use crate::group_commit::{Closed, GroupCommit, part_bytes_max, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
-use crate::receivers::{Receive, Receivers};
+use crate::receivers::Receivers;
 use crate::sessions::Sessions;
-use crate::waiting::{JoinReply, SyncReply, Waiting};
+use crate::waiting::Waiting;
 use crate::watch::Watches;
 
 pub use fan_out::FanningOut;
 pub use groups::Heartbeat;
 pub use queues::{EnqueueReply, Enqueueing};
+pub use request::{Appending, Request};
 
 /// Entries of one shard that may be proposed and not yet committed.
 const IN_FLIGHT_MAX: usize = 3;
@@ -51,46 +51,6 @@ pub struct Moment {
     pub wall: Timestamp,
     /// Never goes back.
     pub elapsed: Duration,
-}
-
-/// What a shard can be asked.
-pub enum Request {
-    Submit {
-        command: Command,
-        reply: oneshot::Sender<Result<Outcome, SubmitError>>,
-    },
-    Append(Appending),
-    Join {
-        command: Box<JoinGroup>,
-        reply: JoinReply,
-    },
-    Sync {
-        command: Box<SyncGroup>,
-        reply: SyncReply,
-    },
-    Heartbeat(Heartbeat),
-    Enqueue(Enqueueing),
-    FanOut(FanningOut),
-    Receive(Receive),
-    Consumer(ConsumerRequest),
-    /// A question to the broker; its answer waits for all that came before it.
-    Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
-    Checkpoint {
-        reply: oneshot::Sender<Snapshot>,
-    },
-    /// All shards have forgotten a deleted topic.
-    ReleaseName {
-        topic: TopicName,
-    },
-}
-
-/// A batch on its way into a stream.
-#[derive(Debug)]
-pub struct Appending {
-    pub stream: StreamId,
-    pub batch: BatchInfo,
-    pub payload: Bytes,
-    pub reply: oneshot::Sender<Result<Outcome, SubmitError>>,
 }
 
 /// A broker's memory as of one committed entry.
@@ -483,25 +443,6 @@ impl Shard {
                     drop(reply.send(snapshot));
                 }
             }));
-        }
-    }
-}
-
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Submit { command, .. } => f.debug_tuple("Submit").field(command).finish(),
-            Self::Append(appending) => f.debug_tuple("Append").field(&appending.stream).finish(),
-            Self::Join { command, .. } => f.debug_tuple("Join").field(command).finish(),
-            Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
-            Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
-            Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.stream).finish(),
-            Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.targets.len()).finish(),
-            Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
-            Self::Consumer(request) => f.debug_tuple("Consumer").field(request).finish(),
-            Self::Ask(_) => f.write_str("Ask"),
-            Self::Checkpoint { .. } => f.write_str("Checkpoint"),
-            Self::ReleaseName { topic } => f.debug_tuple("ReleaseName").field(topic).finish(),
         }
     }
 }

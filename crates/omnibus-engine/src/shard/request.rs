@@ -1,0 +1,76 @@
+//! What a shard can be asked.
+
+use bytes::Bytes;
+use omnibus_broker::Broker;
+use omnibus_model::command::{JoinGroup, SyncGroup};
+use omnibus_model::{BatchInfo, Command, Outcome, StreamId, TopicName};
+use tokio::sync::oneshot;
+
+use super::Snapshot;
+use super::fan_out::FanningOut;
+use super::groups::Heartbeat;
+use super::queues::Enqueueing;
+use crate::consumers::ConsumerRequest;
+use crate::error::SubmitError;
+use crate::pending::Answer;
+use crate::receivers::Receive;
+use crate::waiting::{JoinReply, SyncReply};
+
+/// What a shard can be asked.
+pub enum Request {
+    Submit {
+        command: Command,
+        reply: oneshot::Sender<Result<Outcome, SubmitError>>,
+    },
+    Append(Appending),
+    Join {
+        command: Box<JoinGroup>,
+        reply: JoinReply,
+    },
+    Sync {
+        command: Box<SyncGroup>,
+        reply: SyncReply,
+    },
+    Heartbeat(Heartbeat),
+    Enqueue(Enqueueing),
+    FanOut(FanningOut),
+    Receive(Receive),
+    Consumer(ConsumerRequest),
+    /// A question to the broker; its answer waits for all that came before it.
+    Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
+    Checkpoint {
+        reply: oneshot::Sender<Snapshot>,
+    },
+    /// All shards have forgotten a deleted topic.
+    ReleaseName {
+        topic: TopicName,
+    },
+}
+
+/// A batch on its way into a stream.
+#[derive(Debug)]
+pub struct Appending {
+    pub stream: StreamId,
+    pub batch: BatchInfo,
+    pub payload: Bytes,
+    pub reply: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Submit { command, .. } => f.debug_tuple("Submit").field(command).finish(),
+            Self::Append(appending) => f.debug_tuple("Append").field(&appending.stream).finish(),
+            Self::Join { command, .. } => f.debug_tuple("Join").field(command).finish(),
+            Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
+            Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
+            Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.stream).finish(),
+            Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.targets.len()).finish(),
+            Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
+            Self::Consumer(request) => f.debug_tuple("Consumer").field(request).finish(),
+            Self::Ask(_) => f.write_str("Ask"),
+            Self::Checkpoint { .. } => f.write_str("Checkpoint"),
+            Self::ReleaseName { topic } => f.debug_tuple("ReleaseName").field(topic).finish(),
+        }
+    }
+}
