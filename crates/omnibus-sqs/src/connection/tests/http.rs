@@ -23,6 +23,10 @@ const POLICY: &str = "DeliveryPolicy";
 const AT_ONCE: &str = r#"{"healthyRetryPolicy": {"numRetries": 2, "numNoDelayRetries": 2},
     "requestPolicy": {"headerContentType": "application/json"}}"#;
 
+/// The headers of somebody with a key.
+const KEY: &str = "authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request, \
+    SignedHeaders=host, Signature=0\r\nx-amz-date: 20260101T000000Z\r\n";
+
 /// What a server was told.
 #[derive(Debug)]
 struct Told {
@@ -211,6 +215,22 @@ async fn who_ends_it_without_a_key_is_asked_and_may_take_it_back() {
     let subscribed = client.subscribe_url(&endpoint.url, &[]).await;
     assert!(subscribed.contains(">pending confirmation<"), "{subscribed}");
     assert_eq!(endpoint.next().await.json()["Type"], "SubscriptionConfirmation");
+    pushing.stop().await;
+}
+
+#[tokio::test]
+async fn what_its_owner_ends_nobody_takes_back() {
+    let (node, mut endpoint) = (unsigned(), Endpoint::open().await);
+    let pushing = node.push().await;
+    let mut client = node.connect();
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let arn = client.join(&mut endpoint, &[]).await;
+    let end = format!("/?Action=Unsubscribe&SubscriptionArn={arn}");
+    assert_eq!(client.get(&end).await.status, 200);
+    let question = endpoint.next().await.json();
+    assert_eq!(client.request(&format!("GET {end} HTTP/1.1"), KEY, b"").await.status, 200);
+    let late = client.get(here(&question["SubscribeURL"])).await;
+    assert!(late.status == 400 && late.body.contains("Invalid parameter: Token"), "{}", late.body);
     pushing.stop().await;
 }
 
@@ -404,14 +424,12 @@ async fn what_its_owner_has_confirmed_only_who_has_a_key_ends() {
     client.sns_ok("CreateTopic", &[("Name", "news")]).await;
     client.subscribe_url(&endpoint.url, &[]).await;
     let question = endpoint.next().await.json();
-    let key = "authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request, SignedHeaders=host, \
-        Signature=0\r\nx-amz-date: 20260101T000000Z\r\n";
     let confirm = format!("GET {}&AuthenticateOnUnsubscribe=true HTTP/1.1", here(&question["SubscribeURL"]));
-    let confirmed = client.request(&confirm, key, b"").await;
+    let confirmed = client.request(&confirm, KEY, b"").await;
     let arn = between(&confirmed.body, "<SubscriptionArn>", "</SubscriptionArn>").to_owned();
     let end = format!("/?Action=Unsubscribe&SubscriptionArn={arn}");
     assert_eq!(client.get(&end).await.status, 403);
-    assert_eq!(client.request(&format!("GET {end} HTTP/1.1"), key, b"").await.status, 200);
+    assert_eq!(client.request(&format!("GET {end} HTTP/1.1"), KEY, b"").await.status, 200);
     let left = client.sns_ok("ListSubscriptionsByTopic", &[("TopicArn", TOPIC)]).await;
     assert!(!left.contains(&arn), "{left}");
     pushing.stop().await;

@@ -155,41 +155,40 @@ fn check_filters(topic: &Topic, is_filtered: bool) -> Result<(), SnsError> {
 
 pub(super) async fn unsubscribe(call: &Call) -> Result<Answer, ApiError> {
     let request: UnsubscribeInput = call.read()?;
-    match ending(call, request.subscription_arn.as_deref()) {
-        Ok(subscription) => end(call, &subscription).await?,
+    let arn = request.subscription_arn.as_deref();
+    let ended = match call.signer.access_key {
+        Some(_) => end(call, arn).await,
+        None => leave(call, arn).await,
+    };
+    match ended {
         // What never was is over, too.
-        Err(ApiError::Sns(SnsError::NotFound { .. })) => {}
-        Err(error) => return Err(error),
+        Ok(()) | Err(ApiError::Sns(SnsError::NotFound { .. })) => call.done(),
+        Err(error) => Err(error),
     }
-    call.done()
 }
 
-/// Ends a subscription. If it was not its owner who did, an endpoint that is told by HTTP may take it back.
-async fn end(call: &Call, subscription: &Subscription) -> Result<(), ApiError> {
-    let arn = &subscription.arn;
-    let is_push = matches!(subscription.binding.target, BindingTarget::Push { .. });
-    if call.signer.access_key.is_some() || !is_push {
-        return call.door.unsubscribe(arn).await;
-    }
-    farewells::dismiss(&call.door, &call.door.topic(&arn.topic)?, arn).await
+/// Ends a subscription for its owner: nothing is left of it, not even what its endpoint could take back.
+async fn end(call: &Call, arn: Option<&str>) -> Result<(), ApiError> {
+    call.door.unsubscribe(&subscription_arn(call, arn)?).await
 }
 
-/// The subscription that is to end. One by HTTP anybody may end who was told its ARN, as whoever is
-/// told by it is, unless its owner has confirmed it.
-fn ending(call: &Call, arn: Option<&str>) -> Result<Subscription, ApiError> {
-    if call.signer.access_key.is_some() {
-        return call.door.subscription(&subscription_arn(call, arn)?);
-    }
+/// Ends a subscription for somebody without a key. One by HTTP anybody may end who was told its ARN, as whoever is
+/// told by it is, unless its owner has confirmed it; its endpoint may take that back.
+async fn leave(call: &Call, arn: Option<&str>) -> Result<(), ApiError> {
     let found = SubscriptionArn::read(arn).map_err(ApiError::from).and_then(|arn| call.door.subscription(&arn));
     let is_push = |found: &Subscription| matches!(found.binding.target, BindingTarget::Push { .. });
     if !call.door.settings.is_open() && !found.as_ref().is_ok_and(is_push) {
         return Err(ApiError::MissingAuthenticationToken);
     }
     let subscription = found?;
+    let arn = &subscription.arn;
     if subscription.attribute(AUTHENTICATED) == "true" {
-        return Err(SnsError::AuthorizationError { action: call.action, resource: subscription.arn.text() }.into());
+        return Err(SnsError::AuthorizationError { action: call.action, resource: arn.text() }.into());
     }
-    Ok(subscription)
+    match is_push(&subscription) {
+        true => farewells::dismiss(&call.door, &call.door.topic(&arn.topic)?, arn).await,
+        false => call.door.unsubscribe(arn).await,
+    }
 }
 
 pub(super) fn attributes(call: &Call) -> Result<Answer, ApiError> {
