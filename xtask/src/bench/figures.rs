@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which server a value belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +30,7 @@ impl System {
 }
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Family {
     #[serde(rename = "produce")]
     Produce,
@@ -64,11 +64,13 @@ pub(super) enum Family {
     QueueCpu,
     #[serde(rename = "queue-latency")]
     QueueLatency,
+    #[serde(rename = "queue-drain-latency")]
+    QueueDrainLatency,
     #[serde(rename = "queue-wait")]
     QueueWait,
 }
 
-pub(super) const FAMILIES: [Family; 17] = [
+pub(super) const FAMILIES: [Family; 18] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -84,6 +86,7 @@ pub(super) const FAMILIES: [Family; 17] = [
     Family::QueueCycle,
     Family::QueueCpu,
     Family::QueueLatency,
+    Family::QueueDrainLatency,
     Family::QueueWait,
     Family::Memory,
 ];
@@ -125,6 +128,7 @@ impl Family {
             Self::QueueCycle => "Messages sent, received and deleted, by the same connections",
             Self::QueueCpu => "Processor time of the server",
             Self::QueueLatency => "How long requests take, one message each, while messages go through",
+            Self::QueueDrainLatency => "How long requests take, ten messages each, while a queue is drained",
             Self::QueueWait => "Processor time while receivers wait for messages that do not come",
         }
     }
@@ -137,7 +141,7 @@ impl Family {
             Self::Memory => "MiB",
             Self::QueueSend | Self::QueueDrain | Self::QueueCycle => "msg/s",
             Self::QueueCpu => "CPU µs/msg",
-            Self::QueueLatency => "ms",
+            Self::QueueLatency | Self::QueueDrainLatency => "ms",
             Self::QueueWait => "% of a core",
         }
     }
@@ -164,7 +168,7 @@ impl Family {
             Self::QueueDrain => "drain",
             Self::QueueCycle => "cycle",
             Self::QueueCpu => "cpu",
-            Self::QueueLatency => "latency",
+            Self::QueueLatency | Self::QueueDrainLatency => "latency",
             Self::QueueWait => "wait",
         }
     }

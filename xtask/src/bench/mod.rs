@@ -4,6 +4,7 @@
 //! `omnibus bench`, so that a noisy minute of the machine meets all.
 
 mod queues;
+mod drain;
 mod rounds;
 mod restart;
 mod plan;
@@ -53,15 +54,31 @@ enum Peer {
         #[arg(long, value_name = "GB", default_value_t = 20)]
         restart_gigabytes: u64,
     },
-    /// `ElasticMQ` and moto, two servers that speak SQS and keep messages in memory.
+    /// Queues: `ElasticMQ` and moto, two servers that speak SQS and keep messages in memory; and large backlogs.
     Sqs {
         /// A fifth of the time.
         #[arg(long)]
         quick: bool,
+        /// Measures only this part; may be given several times.
+        #[arg(long = "part", value_enum, value_name = "PART")]
+        parts: Vec<QueuePart>,
         /// A folder for the figures instead of `docs/benchmarks/`, which a quick run leaves alone.
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
+}
+
+/// What is measured of queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum QueuePart {
+    /// Beside `ElasticMQ` and moto; a few minutes.
+    Peers,
+    /// Draining ten thousand to ten million messages, with memory; half an hour.
+    Drain,
+}
+
+impl QueuePart {
+    const ALL: [Self; 2] = [Self::Peers, Self::Drain];
 }
 
 /// Measures, prints, and keeps the figures.
@@ -76,18 +93,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
                 measure(*part, &plan.of(*part), &peer, folder.as_deref())?;
             }
         }
-        Peer::Sqs { quick, out } => {
-            let plan = if *quick { queues::Plan::quick() } else { queues::Plan::full() };
-            let peers = sqs::install()?;
-            let measured = |figures: &mut Figures| queues::run(&plan, &peers, figures);
-            let method = plan.method(&peers);
-            let told = Told {
-                file: "sqs",
-                title: queues::TITLE.to_owned(),
-                command: "cargo xtask bench sqs".to_owned(),
-                method,
-            };
-            show(told, serde_json::to_value(&plan)?, folder(*quick, out.as_deref()).as_deref(), measured)?;
+        Peer::Sqs { quick, parts, out } => {
+            let folder = folder(*quick, out.as_deref());
+            for part in if parts.is_empty() { &QueuePart::ALL } else { parts.as_slice() } {
+                match part {
+                    QueuePart::Peers => measure_queues(*quick, folder.as_deref())?,
+                    QueuePart::Drain => measure_drain(*quick, folder.as_deref())?,
+                }
+            }
         }
     }
     Ok(true)
@@ -111,6 +124,29 @@ fn measure(part: Part, plan: &Plan, peer: &kafka::Kafka, folder: Option<&Path>) 
         method: plan.method(),
     };
     show(told, serde_json::to_value(plan)?, folder, measured)
+}
+
+fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
+    let plan = if quick { queues::Plan::quick() } else { queues::Plan::full() };
+    let peers = sqs::install()?;
+    let told = Told {
+        file: "sqs",
+        title: queues::TITLE.to_owned(),
+        command: "cargo xtask bench sqs --part peers".to_owned(),
+        method: plan.method(&peers),
+    };
+    show(told, serde_json::to_value(&plan)?, folder, |figures| queues::run(&plan, &peers, figures))
+}
+
+fn measure_drain(quick: bool, folder: Option<&Path>) -> Result<()> {
+    let plan = if quick { drain::Plan::quick() } else { drain::Plan::full() };
+    let told = Told {
+        file: "sqs-drain",
+        title: drain::TITLE.to_owned(),
+        command: "cargo xtask bench sqs --part drain".to_owned(),
+        method: plan.method(),
+    };
+    show(told, serde_json::to_value(&plan)?, folder, |figures| drain::run(&plan, figures))
 }
 
 /// What a page says beside its figures.

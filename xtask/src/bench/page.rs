@@ -109,7 +109,8 @@ Made by `{command}`; the same figures for programs are in [{file}.json]({file}.j
 
 fn headings(systems: &BTreeSet<System>) -> Vec<&'static str> {
     let each = systems.iter().flat_map(|system| [system.name(), "min–max"]);
-    ["", "unit"].into_iter().chain(each).chain(["better by"]).collect()
+    let compared = (systems.len() > 1).then_some("better by");
+    ["", "unit"].into_iter().chain(each).chain(compared).collect()
 }
 
 fn row(figure: &Figure, systems: &BTreeSet<System>) -> Vec<String> {
@@ -118,6 +119,8 @@ fn row(figure: &Figure, systems: &BTreeSet<System>) -> Vec<String> {
         let values = figure.of(*system);
         cells.extend([digits(values.median()), format!("{}–{}", digits(values.min()), digits(values.max()))]);
     }
-    cells.push(format!("{}×", digits(figure.ratio())));
+    if systems.len() > 1 {
+        cells.push(format!("{}×", digits(figure.ratio())));
+    }
     cells
 }

@@ -46,7 +46,10 @@ impl Peers {
                 command.args(["-H", host, "-p", port]);
                 command
             }
-            System::Omnibus | System::Kafka => omnibus(&address, data)?,
+            System::Omnibus | System::Kafka => {
+                let cache = format!("storage.cache={}MiB", machine::memory_mebibytes()? / CACHE_SHARE);
+                omnibus(&address, data, &["--set", &cache])
+            }
         };
         Server::start(&system.key(), &mut command, address, wire::answers_http)
     }
@@ -71,10 +74,15 @@ rest-stats {{ enabled = false }}
     }
 }
 
-fn omnibus(address: &str, data: &Path) -> Result<Command> {
-    let cache = format!("storage.cache={}MiB", machine::memory_mebibytes()? / CACHE_SHARE);
+/// Starts Omnibus with its defaults.
+pub(super) fn omnibus_as_it_comes(name: &str, data: &Path) -> Result<Server> {
+    let address = free_address()?;
+    Server::start(name, &mut omnibus(&address, data, &[]), address, wire::answers_http)
+}
+
+fn omnibus(address: &str, data: &Path, more: &[&str]) -> Command {
     let mut command = shell::command(broker::binary());
-    command.args(["serve", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--sqs", address, "--set", &cache]);
-    command.arg("--data-dir").arg(data);
-    Ok(command)
+    command.args(["serve", "--kafka", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--sqs", address]);
+    command.arg("--data-dir").arg(data).args(more);
+    command
 }
