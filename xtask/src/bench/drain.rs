@@ -92,7 +92,8 @@ impl Plan {
         format!(
             "One broker, as it comes (`storage.cache` of 64 MiB), with one queue, is loaded over loopback by `omnibus bench queue`
 on the same machine, in AWS JSON 1.0, with bodies of {BODY} and {BATCH} messages in a request: {FILLERS} connections fill the
-queue, the broker is ended and started again, and {DRAINERS} connections receive and delete {drained_max} messages, {rounds} times.
+queue, the broker is ended and started again, and {DRAINERS} connections (for one group: one) receive and delete
+{drained_max} messages, {rounds} times.
 What is no longer than that is drained whole and filled again, {rounds_whole} times. Values are medians of the rounds.
 Messages go round the groups. Every message, lease and deletion is on the disk when it is acknowledged.
 A FIFO queue remembers the deduplication ids of five minutes, five million at most: ten million messages come in
@@ -107,6 +108,14 @@ impl Kind {
         match self {
             Self::Standard => "standard".to_owned(),
             Self::Fifo { groups } => format!("FIFO, {} group{}", thousands(groups.into()), plural(groups)),
+        }
+    }
+
+    /// Only one at a time has a message of a group; others would find nothing, and end.
+    fn drainers(self) -> u32 {
+        match self {
+            Self::Standard => DRAINERS,
+            Self::Fifo { groups } => groups.min(DRAINERS),
         }
     }
 
@@ -231,7 +240,7 @@ impl Backlog {
             if is_whole && round > 1 {
                 self.send(&server, self.messages)?;
             }
-            let told = self.load(&server, "drain", (self.messages.min(plan.drained_max), DRAINERS))?;
+            let told = self.load(&server, "drain", (self.messages.min(plan.drained_max), self.kind.drainers()))?;
             note(&name, &told, &mut values);
             say(&format!("{name}: {:.0} msg/s", told.records_per_second));
         }
