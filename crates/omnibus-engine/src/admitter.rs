@@ -11,7 +11,7 @@ use omnibus_record::{AnyHeader, InvalidBatch};
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
 
-/// What is read at a time.
+/// What is read at a time, at most.
 const READ_BYTES: usize = 4 << 20;
 
 /// Why a queue was not told.
@@ -64,8 +64,9 @@ async fn read(engine: &Engine, queue: Partition, wanted: StreamBounds) -> Result
     if start >= wanted.end {
         return Ok(admit);
     }
-    let pieces = match engine.read(stream, start, READ_BYTES).await {
-        Ok(fetched) => fetched.pieces,
+    // No more than that: while its groups are held, a queue asks again after every few records.
+    let pieces = match engine.read_range(stream, start..wanted.end, READ_BYTES).await {
+        Ok(pieces) => pieces,
         // Nobody can know what they asked for; whoever receives them is told of the damage.
         Err(ReadError::Damaged { to, .. }) => {
             admit.to = to.min(wanted.end).max(start.plus(1));
