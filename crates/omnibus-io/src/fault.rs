@@ -423,7 +423,10 @@ impl DiskFile for FaultFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         self.check_alignment(position, buffer.len())?;
         let mut state = self.disk.lock();
-        state.check_power(self.life)?;
+        if let Err(error) = state.check_power(self.life) {
+            state.read_failures += 1;
+            return Err(error);
+        }
         state.reads += 1;
         if state.read_fault == Some(state.reads) || state.unreadable.contains(&self.inode) {
             state.read_failures += 1;
