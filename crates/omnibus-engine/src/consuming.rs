@@ -214,7 +214,8 @@ impl Engine {
         while count < leases.len().min(DELIVERY_RECORDS) && bytes < DELIVERY_BYTES {
             let run = run_at(leases, count);
             let left = DELIVERY_BYTES - bytes;
-            let (reached, mut found) = match self.first_messages(stream, run.clone(), left).await {
+            let wanted: Vec<Offset> = (run.start.0..run.end.0).map(Offset).collect();
+            let (reached, mut found) = match self.first_messages(stream, &wanted, left).await {
                 Ok(found) => found,
                 // One damaged record holds up no other.
                 Err(error @ ReadError::Damaged { .. }) => {

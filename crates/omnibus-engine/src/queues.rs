@@ -166,9 +166,7 @@ impl Engine {
         let (mut found, mut unreadable) = (BTreeMap::new(), None);
         let mut left = &wanted[..];
         while let Some(first) = left.first() {
-            let neighbours = (0..).zip(left).take_while(|(place, offset)| first.plus(*place) == **offset).count();
-            let range = *first..left[neighbours - 1].plus(1);
-            let reached = match self.first_messages(stream, range, READ_BYTES).await {
+            let reached = match self.first_messages(stream, left, READ_BYTES).await {
                 Ok((reached, mut part)) => {
                     found.append(&mut part);
                     reached
@@ -183,23 +181,23 @@ impl Engine {
         (found, unreadable)
     }
 
-    /// Reads the first records of a range, at least one whatever its size; returns how far that reaches.
-    /// What is not there is left out.
+    /// Reads the first of some records, in order, at least one whatever its size, and what else of them is in
+    /// the same batches; returns how far that reaches. What is not there is left out.
     pub(crate) async fn first_messages(
         &self,
         stream: StreamId,
-        range: Range<Offset>,
+        wanted: &[Offset],
         bytes_max: usize,
     ) -> Result<(Offset, BTreeMap<Offset, Message>), ReadError> {
         let mut found = BTreeMap::new();
+        let range = neighbours(wanted);
         let pieces = match self.read_range(stream, range.clone(), bytes_max).await {
             Ok(pieces) => pieces,
             Err(ReadError::OutOfRange { start, .. }) if range.start < start => return Ok((start, found)),
             Err(ReadError::OutOfRange { .. }) => return Ok((range.end, found)),
             Err(error) => return Err(error),
         };
-        let wanted: Vec<Offset> = (range.start.0..range.end.0).map(Offset).collect();
-        let reached = take_messages(pieces, &wanted, &mut found)?.max(range.start.plus(1));
+        let reached = take_messages(pieces, wanted, &mut found)?.max(range.start.plus(1));
         Ok((reached, found))
     }
 
@@ -354,6 +352,13 @@ impl Engine {
         let header = omnibus_record::AnyHeader::read(fetched.pieces.first()?).ok()?.header;
         Some(Timestamp(header.max_timestamp))
     }
+}
+
+/// The offsets that follow each other without a gap, from the first on.
+fn neighbours(wanted: &[Offset]) -> Range<Offset> {
+    let start = wanted.first().copied().unwrap_or_default();
+    let count = (0..).zip(wanted).take_while(|(place, offset)| start.plus(*place) == **offset).count();
+    start..start.plus(count as u64)
 }
 
 /// Takes the wanted messages out of what was read; returns the offset that it reaches to.

@@ -185,3 +185,19 @@ async fn each_message_of_a_batch_has_an_answer() {
     assert_eq!(answers.into_iter().map(|answer| answer.unwrap().base.0).collect::<Vec<_>>(), [0, 1]);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn batch_that_is_settled_in_part_is_delivered_in_part() {
+    let node = Node::start();
+    let queue = node.queue("orders", queue_config()).await;
+    node.produce(queue, &["a", "b", "c", "d", "e"]).await;
+    let taken = node.receive(queue, 10).await;
+    let even = |place: usize| place.is_multiple_of(2);
+    let settlements = taken.iter().enumerate().map(|(place, delivery)| {
+        let back = Settlement::Release { delay: Millis(0), delivery: Delivery::Counts };
+        (delivery.lease.key, if even(place) { Settlement::Accept } else { back })
+    });
+    node.engine.settle(queue, settlements.collect()).await.unwrap();
+    assert_eq!(bodies(&node.receive(queue, 10).await), ["b", "d"]);
+    node.stop().await;
+}
