@@ -73,7 +73,12 @@ impl EngineError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Replication(ReplicationError::Log(error)) => error.is_damage(),
-            Self::Replication(ReplicationError::WriteFailed { .. })
+            Self::Replication(
+                ReplicationError::WriteFailed { .. }
+                | ReplicationError::Replicated
+                | ReplicationError::OtherVoters { .. }
+                | ReplicationError::Consensus { .. },
+            )
             | Self::EntriesTooShort { .. }
             | Self::Thread(_) => false,
             Self::Checkpoint { .. } | Self::Entry { .. } => true,
@@ -91,6 +96,9 @@ impl From<omnibus_log::ReadError> for ReadError {
                 let place = format!("byte {position} of {file}");
                 tracing::error!(%stream, %from, %to, place, "damaged records are not served");
                 Self::Damaged { stream, from, to, place }
+            }
+            omnibus_log::ReadError::CorruptEntry { file, position } => {
+                Self::Disk { reason: format!("byte {position} of {file} is damaged") }
             }
             omnibus_log::ReadError::Io { file, source } => Self::Disk { reason: format!("{file}: {source}") },
         }

@@ -1,11 +1,13 @@
 //! What must be done from time to time: checkpoints, retention, and the log's own upkeep.
 
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omnibus_log::{Log, Room};
 use omnibus_model::ShardId;
+use omnibus_replication::ReplicatedLog;
 use tokio::sync::oneshot;
 use tokio::task;
 
@@ -61,11 +63,20 @@ impl Housekeeping {
     }
 }
 
-/// Writes one broker's memory down.
-pub(crate) fn save(log: &Log, snapshot: &Snapshot) {
+/// Writes one broker's memory down; returns whether it did.
+pub(crate) fn save(log: &Log, snapshot: &Snapshot) -> bool {
     let Snapshot { shard, term, index, state } = snapshot;
-    if let Err(error) = log.save_checkpoint(*shard, *term, *index, state) {
+    let saved = log.save_checkpoint(*shard, *term, *index, state);
+    if let Err(error) = &saved {
         tracing::warn!(%shard, %error, "a checkpoint could not be written; the next start repeats more of the log");
+    }
+    saved.is_ok()
+}
+
+/// Writes one broker's memory down, and tells who keeps entries for others.
+fn save_and_tell(log: &Log, replicated: &dyn ReplicatedLog, snapshot: &Snapshot) {
+    if save(log, snapshot) {
+        replicated.checkpointed(snapshot.shard, snapshot.term, snapshot.index);
     }
 }
 
@@ -108,8 +119,8 @@ async fn checkpoint_all(engine: &Engine) {
             return;
         }
         let Ok(snapshot) = snapshot.await else { continue };
-        let log = engine.inner.log.clone();
-        if let Err(error) = task::spawn_blocking(move || save(&log, &snapshot)).await {
+        let (log, replicated) = (engine.inner.log.clone(), Arc::clone(&engine.inner.replicated));
+        if let Err(error) = task::spawn_blocking(move || save_and_tell(&log, &*replicated, &snapshot)).await {
             tracing::warn!(%error, "a checkpoint was not written");
         }
     }

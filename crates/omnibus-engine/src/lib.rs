@@ -45,4 +45,4 @@ pub mod error;
 
 pub use engine::{Commit, Engine, EngineConfig, Fetched, Health, Payload};
 pub use error::{EngineError, Fate, ReadError, SubmitError};
-pub use opening::{Running, Seams};
+pub use opening::{Opening, Recover, Running, Seams};

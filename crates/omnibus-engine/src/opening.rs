@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use omnibus_io::{Clock, Disk, Entropy};
-use omnibus_log::{Log, LogConfig, RecoveryReport, Writer};
+use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
 use omnibus_model::{LogIndex, ShardId, Term};
 use omnibus_replication::{Leadership, LocalLog, OnCommitted, Opened, ReplicatedLog};
 use tokio::sync::{mpsc, watch};
@@ -44,6 +44,25 @@ pub struct Running {
     pub repeated: u64,
 }
 
+/// What a replicated log is opened with.
+pub struct Opening<'a> {
+    pub disk: Arc<dyn Disk>,
+    pub log: LogConfig,
+    pub shards: u16,
+    pub on_committed: OnCommitted,
+    /// Takes the checkpoints, and the entries behind them.
+    pub recover: &'a mut Recover<'a>,
+}
+
+/// Rebuilds the shards' brokers.
+pub type Recover<'a> = dyn FnMut(&[Checkpoint], &mut dyn Iterator<Item = ReplayEntry>) -> Result<(), EngineError> + 'a;
+
+impl std::fmt::Debug for Opening<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opening").field("log", &self.log).field("shards", &self.shards).finish_non_exhaustive()
+    }
+}
+
 type ProgressSenders = Vec<watch::Sender<Progress>>;
 
 impl Engine {
@@ -52,22 +71,38 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if what is on the disk cannot be trusted.
     pub fn open(seams: Seams, config: EngineConfig) -> Result<(Self, Running), EngineError> {
+        Self::open_over(seams, config, |opening| {
+            let Opening { disk, log, shards, on_committed, recover } = opening;
+            LocalLog::open(disk, log, shards, on_committed, recover).map(Opened::shared)
+        })
+    }
+
+    /// Opens the engine over the replicated log that `open` opens.
+    ///
+    /// # Errors
+    /// [`EngineError`] if what is on the disk cannot be trusted, or what `open` says.
+    pub fn open_over(
+        seams: Seams,
+        config: EngineConfig,
+        open: impl FnOnce(Opening<'_>) -> Result<Opened<Arc<dyn ReplicatedLog>>, EngineError>,
+    ) -> Result<(Self, Running), EngineError> {
         check(&config.log)?;
         let shards = config.limits.data_shards + 1;
         let (progress, progress_seen): (ProgressSenders, Vec<_>) =
             (0..shards).map(|_| watch::channel(Progress::Committed(LogIndex(0)))).unzip();
         let (health, health_seen) = watch::channel(Health::Well);
         let mut recovered = Vec::new();
-        let opened = LocalLog::open(
-            Arc::clone(&seams.disk),
-            LogConfig { identity: identity(&*seams.entropy, &config.log), ..config.log.clone() },
+        let mut rebuild = |checkpoints: &[Checkpoint], entries: &mut dyn Iterator<Item = ReplayEntry>| {
+            recovered = recover(&config.limits, shards, checkpoints, entries)?;
+            Ok(())
+        };
+        let opened = open(Opening {
+            disk: Arc::clone(&seams.disk),
+            log: LogConfig { identity: identity(&*seams.entropy, &config.log), ..config.log.clone() },
             shards,
-            on_committed(progress, health),
-            |checkpoints, entries| {
-                recovered = recover(&config.limits, shards, checkpoints, entries)?;
-                Ok::<(), EngineError>(())
-            },
-        )?;
+            on_committed: on_committed(progress, health),
+            recover: &mut rebuild,
+        })?;
         settle_streams(&opened.log, &recovered);
         start(seams, config, opened, recovered, progress_seen, health_seen)
     }
@@ -101,7 +136,7 @@ impl Running {
 fn start(
     seams: Seams,
     config: EngineConfig,
-    opened: Opened<LocalLog>,
+    opened: Opened<Arc<dyn ReplicatedLog>>,
     recovered: Vec<Recovered>,
     progress: Vec<watch::Receiver<Progress>>,
     health: watch::Receiver<Health>,
@@ -110,14 +145,13 @@ fn start(
     let repeated = recovered.iter().map(|shard| shard.repeated).sum();
     let shared = Shared {
         log: log.clone(),
-        replicated: Arc::new(replicated),
+        replicated,
         watches: Arc::new(Watches::default()),
         catalog: Arc::new(catalog(&recovered)),
         counters: Arc::new(Counters::default()),
         configs: Arc::new(configs(&recovered, config.node, &config.limits)),
         chores: Arc::new(Chores::default()),
     };
-    let term = term_here(&*shared.replicated);
     let (closing, closing_seen) = watch::channel(false);
     let writer = spawn_writer(writer)?;
     let leftovers = leftovers(&recovered, &shared.catalog);
@@ -125,7 +159,11 @@ fn start(
     let mut actors = Vec::new();
     for (number, (recovered, progress)) in (0..).zip(recovered.into_iter().zip(progress)) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let mut shard = Shard::new(ShardId(number), term, recovered.broker, recovered.last, shared.clone());
+        let id = ShardId(number);
+        // What a leader says first counts as well: all of it is committed.
+        let last = recovered.last.max(shared.replicated.newest(id));
+        let term = term_here(&*shared.replicated, id);
+        let mut shard = Shard::new(id, term, recovered.broker, last, shared.clone());
         shard.begin_sessions(moment(&*seams.clock));
         shard.finish(&leftovers[usize::from(number)]);
         let (clock, closing) = (Arc::clone(&seams.clock), closing_seen.clone());
@@ -171,8 +209,8 @@ fn spawn_writer(writer: Writer) -> Result<JoinHandle<()>, EngineError> {
     std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run()).map_err(EngineError::Thread)
 }
 
-fn term_here(replicated: &dyn ReplicatedLog) -> Term {
-    match replicated.leadership(ShardId::METADATA) {
+fn term_here(replicated: &dyn ReplicatedLog, shard: ShardId) -> Term {
+    match replicated.leadership(shard) {
         Leadership::Here { term } => term,
         Leadership::Elsewhere { .. } => Term(0),
     }

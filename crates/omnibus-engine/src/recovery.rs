@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use omnibus_broker::{Broker, BrokerLimits};
-use omnibus_log::{Checkpoint, Log, ReplayEntry};
+use omnibus_log::{Checkpoint, EntryKind, Log, ReplayEntry};
 use omnibus_model::command::Append;
 use omnibus_model::queue::CursorConfig;
 use omnibus_model::topic::SharedTopic;
@@ -49,12 +49,15 @@ pub fn recover(
         let shard = recovered.get_mut(usize::from(entry.shard.0));
         let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
         assert!(entry.index > shard.last, "entries behind a checkpoint come in order");
+        shard.last = entry.index;
+        shard.repeated += 1;
+        if entry.kind != EntryKind::Commands {
+            continue;
+        }
         for (now, command) in decode_head(&entry.head).map_err(unreadable)? {
             let Some(command) = remembered(command) else { continue };
             shard.broker.apply(now, &command).map_err(|refusal| unreadable(refusal.to_string()))?;
         }
-        shard.last = entry.index;
-        shard.repeated += 1;
     }
     Ok(recovered)
 }

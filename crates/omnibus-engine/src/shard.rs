@@ -240,17 +240,15 @@ impl Shard {
         self.refused.is_some()
     }
 
-    /// Makes visible and answers all that is committed up to `index`.
-    pub fn committed(&mut self, index: LogIndex) {
-        while let Some((index, awaiting)) = self.in_flight.pop_committed(index) {
+    /// Makes visible and answers all that is committed up to `newest`.
+    pub fn committed(&mut self, newest: LogIndex) {
+        while let Some((index, awaiting)) = self.in_flight.pop_committed(newest) {
             self.shared.log.publish(self.id, index);
-            for effect in awaiting.effects {
-                self.take_effect(effect);
-            }
-            for answer in awaiting.answers {
-                answer(Ok(()));
-            }
+            awaiting.effects.into_iter().for_each(|effect| self.take_effect(effect));
+            awaiting.answers.into_iter().for_each(|answer| answer(Ok(())));
         }
+        // There may be entries behind them that nobody here proposed.
+        self.shared.log.publish(self.id, newest);
     }
 
     /// Answers everything that waits, and all that comes, with an error: nothing is

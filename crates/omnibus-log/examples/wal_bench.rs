@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use omnibus_io::SystemDisk;
-use omnibus_log::{Choice, Entry, EntryBatch, Log, LogConfig, Opened, Rest};
+use omnibus_log::{Choice, Entry, EntryBatch, EntryKind, Log, LogConfig, Opened, Rest};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
 const SHARDS: usize = 16;
@@ -61,9 +61,10 @@ impl Load {
             shard: ShardId(u16::try_from(number).unwrap_or(0)),
             term: Term(1),
             index,
+            kind: EntryKind::Commands,
             head: self.payload.slice(..16 * batches.len().min(32)),
-            bodies: Vec::new(),
-            batches,
+            bodies: Arc::default(),
+            batches: Arc::new(batches),
         };
         shard.in_flight.push_back((index, waiting));
         self.log.get().expect("the log is open").submit(entry).expect("there is room");

@@ -1,5 +1,7 @@
 //! What goes into the log, and what comes back from it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
@@ -12,12 +14,25 @@ pub struct Entry {
     pub shard: ShardId,
     pub term: Term,
     pub index: LogIndex,
+    pub kind: EntryKind,
     /// The commands, opaque to the log.
     pub head: Bytes,
     /// What several batches share of their payloads; at least one batch names each.
-    pub bodies: Vec<Bytes>,
+    pub bodies: Arc<Vec<Bytes>>,
     /// Payloads, sorted by stream by whoever made the entry.
-    pub batches: Vec<EntryBatch>,
+    pub batches: Arc<Vec<EntryBatch>>,
+}
+
+/// What an entry is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A commit group.
+    #[default]
+    Commands,
+    /// A leader's first: it says nothing.
+    Blank,
+    /// It says who replicates the shard from here on.
+    Membership,
 }
 
 /// One batch of records: its payload is `prefix` followed by `rest`.
@@ -62,6 +77,7 @@ pub struct ReplayEntry {
     pub shard: ShardId,
     pub term: Term,
     pub index: LogIndex,
+    pub kind: EntryKind,
     pub head: Bytes,
     /// Stream, base offset and count of each batch.
     pub batches: Vec<(StreamId, Offset, u32)>,

@@ -57,7 +57,7 @@ impl LogError {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Damaged(_) | Self::Read(ReadError::Corrupt { .. }) => true,
+            Self::Damaged(_) | Self::Read(ReadError::Corrupt { .. } | ReadError::CorruptEntry { .. }) => true,
             Self::Io { source, .. } => matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof),
             _ => false,
         }
@@ -174,6 +174,8 @@ pub enum ReadError {
     OffsetOutOfRange { bounds: StreamBounds },
     #[error("stream {stream}, offsets {from} to {to}: damaged at byte {position} of {file}")]
     Corrupt { stream: StreamId, from: Offset, to: Offset, file: String, position: u64 },
+    #[error("an entry is damaged in the block at byte {position} of {file}")]
+    CorruptEntry { file: String, position: u64 },
     #[error("reading {file}")]
     Io { file: String, source: io::Error },
 }

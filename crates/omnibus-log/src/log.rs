@@ -1,5 +1,6 @@
 //! The log: what its owner may ask of it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,15 +9,17 @@ use omnibus_io::Disk;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
-use crate::block::BlockSize;
+use crate::block::{BlockSize, Record};
 use crate::config::LogConfig;
-use crate::entry::{BatchPosition, Checkpoint, Entry, Replacement, Room};
-use crate::error::{LogError, OnDurable, ReadError, SubmitRefused};
+use crate::entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, Room};
+use crate::error::{LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
 use crate::index::Stream;
 use crate::maintain::{self, MaintainReport};
+use crate::mark::{EntryId, Mark, Marks, OnMarked};
 use crate::open::open;
-use crate::queue::Refused;
+use crate::queue::{Queued, Refused};
 use crate::read::{ReadPlan, plan};
+use crate::read_back::read_back;
 use crate::recover::RecoveryReport;
 use crate::replay::Replay;
 use crate::retention;
@@ -42,6 +45,8 @@ pub struct Opened {
     /// The entries after each shard's checkpoint. Readers see their batches once they are
     /// published again.
     pub replay: Replay,
+    /// What is remembered of each shard that has more than one replica, or may have.
+    pub marks: BTreeMap<ShardId, Marks>,
     pub report: RecoveryReport,
 }
 
@@ -59,6 +64,7 @@ impl Log {
             incarnation: parts.incarnation,
             checkpoints: parts.checkpoints,
             replay: parts.replay,
+            marks: parts.marks,
             report: parts.report,
         })
     }
@@ -83,10 +89,7 @@ impl Log {
         if let Some(failed) = self.shared.failure.get() {
             return Err(SubmitRefused::Failed(failed.clone()));
         }
-        let (bytes, bytes_max) = (BlockSize::of(&entry).block_bytes() as u64, self.shared.config.entry_bytes_max);
-        if bytes > bytes_max {
-            return Err(SubmitRefused::TooLarge { bytes, bytes_max });
-        }
+        self.check_parts(&entry.head, &entry.bodies, &entry.batches)?;
         // Whoever appends asks for room before it decides. What it has decided then must get in,
         // out of the reserve: behind it wait the deletes that make room.
         if self.room() == Room::None {
@@ -97,6 +100,94 @@ impl Log {
             (Refused::Closed, None) => SubmitRefused::Closed,
             (Refused::Full, None) => SubmitRefused::QueueFull,
         })
+    }
+
+    /// Hands an entry to the writer that was decided elsewhere or before, so that neither the
+    /// length of the queue nor a full disk is a reason to refuse it: it waits.
+    ///
+    /// # Errors
+    /// If it will never be written.
+    pub fn submit_decided(&self, entry: Entry) -> Result<(), SubmitRefused> {
+        self.decided(Queued { record: Record::Entry(entry), done: None }).map_err(|(refused, _)| refused)
+    }
+
+    /// Hands a mark to the writer, behind everything that was handed over before; `done` is
+    /// told when it is durable. With its first mark a shard becomes a replicated one: from then
+    /// on its entries can be read back until they are purged.
+    pub fn mark(&self, shard: ShardId, mark: Mark, done: OnMarked) {
+        let queued = Queued { record: Record::Mark(shard, mark), done: Some(done) };
+        if let Err((refused, Queued { done: Some(done), .. })) = self.decided(queued) {
+            let failed = match refused {
+                SubmitRefused::Failed(failed) => failed,
+                _ => WriteFailed { source: Arc::new(std::io::ErrorKind::BrokenPipe.into()) },
+            };
+            done(Err(failed));
+        }
+    }
+
+    fn decided(&self, queued: Queued) -> Result<(), (SubmitRefused, Queued)> {
+        if let Some(failed) = self.shared.failure.get() {
+            return Err((SubmitRefused::Failed(failed.clone()), queued));
+        }
+        self.shared.queue.push_decided(queued).map_err(|queued| match self.shared.failure.get() {
+            Some(failed) => (SubmitRefused::Failed(failed.clone()), queued),
+            None => (SubmitRefused::Closed, queued),
+        })
+    }
+
+    /// Whether so much waits for the writer that no more should be decided now.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.shared.queue.is_full()
+    }
+
+    /// Whether an entry of these parts is short enough, as a block of its own.
+    ///
+    /// # Errors
+    /// `TooLarge`.
+    pub fn check_parts(&self, head: &Bytes, bodies: &[Bytes], batches: &[EntryBatch]) -> Result<(), SubmitRefused> {
+        let bytes = BlockSize::of_parts(head, bodies, batches).block_bytes() as u64;
+        let bytes_max = self.shared.config.entry_bytes_max;
+        if bytes > bytes_max { Err(SubmitRefused::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+    }
+
+    /// Notes how far a replicated shard is committed; written with the next block, whenever
+    /// that is, since it is learned anew where it is lost.
+    pub fn note_committed(&self, shard: ShardId, id: EntryId) {
+        self.shared.marks.lock().note_committed(shard, id);
+    }
+
+    /// Returns what is durable of a shard's marks, if it is replicated.
+    #[must_use]
+    pub fn marks(&self, shard: ShardId) -> Option<Marks> {
+        self.shared.marks.lock().durable.get(&shard).cloned()
+    }
+
+    /// Returns the index of the oldest durable entry of a replicated shard that was not purged.
+    #[must_use]
+    pub fn first_kept(&self, shard: ShardId) -> Option<LogIndex> {
+        self.shared.kept.lock().first(shard)
+    }
+
+    /// Returns the newest durable entry of a replicated shard, unless it was purged.
+    #[must_use]
+    pub fn last_kept(&self, shard: ShardId) -> Option<EntryId> {
+        self.shared.kept.lock().last(shard)
+    }
+
+    /// Returns the term of a durable entry of a replicated shard, unless it was purged.
+    #[must_use]
+    pub fn term_of(&self, shard: ShardId, index: LogIndex) -> Option<Term> {
+        self.shared.kept.lock().place(shard, index).map(|place| place.term)
+    }
+
+    /// Reads a durable entry of a replicated shard back, from the disk where the cache does not
+    /// have it; none if it was purged. Blocks.
+    ///
+    /// # Errors
+    /// If a checksum does not hold or the disk fails.
+    pub fn entry(&self, shard: ShardId, index: LogIndex) -> Result<Option<Entry>, ReadError> {
+        read_back(&self.shared, shard, index)
     }
 
     /// Lets readers see a shard's entries up to `index`, which are committed.

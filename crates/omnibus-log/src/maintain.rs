@@ -70,8 +70,10 @@ fn house_keeping(shared: &Shared, report: &mut MaintainReport) -> Result<(), Log
 fn free_dead_files(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
     let dead: Vec<Arc<LogFile>> = {
         let files = shared.files.lock();
+        let newest = files.segments.values().filter_map(|file| file.facts.lock().last_block).max();
         let all = files.segments.values().chain(files.packs.values());
-        all.filter(|file| is_dead(shared, file)).map(Arc::clone).collect()
+        let is_dead = |file: &&Arc<LogFile>| is_dead(shared, file) && !has_newest_marks(shared, file, newest);
+        all.filter(is_dead).map(Arc::clone).collect()
     };
     for file in dead {
         free(shared, &file)?;
@@ -92,7 +94,18 @@ fn is_dead(shared: &Shared, file: &Arc<LogFile>) -> bool {
 fn is_needed(shared: &Shared, file: &LogFile) -> bool {
     let ranges = file.facts.lock().shards.clone();
     let shards = shared.shards.lock();
-    ranges.iter().any(|(shard, (_, last))| shards.get(shard).is_none_or(|facts| *last > facts.checkpoint))
+    let marks = shared.marks.lock();
+    ranges.iter().any(|(shard, (_, last))| {
+        let purged = marks.durable.get(shard).map_or(LogIndex(u64::MAX), |marks| marks.purged.index);
+        shards.get(shard).is_none_or(|facts| *last > facts.checkpoint.min(purged))
+    })
+}
+
+/// Whether no later segment has repeated the marks that a segment begins with.
+fn has_newest_marks(shared: &Shared, file: &LogFile, newest: Option<(u64, u32)>) -> bool {
+    let is_newest =
+        file.kind == FileKind::Segment && file.facts.lock().last_block.is_some_and(|last| newest <= Some(last));
+    is_newest && !shared.marks.lock().durable.is_empty()
 }
 
 fn free(shared: &Shared, file: &Arc<LogFile>) -> Result<(), LogError> {

@@ -1,9 +1,11 @@
 //! Opening a log: its root, its parts, and everything put together.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use omnibus_io::{Access, Caching, Disk};
+use omnibus_model::ShardId;
 use omnibus_model::{Bug, planted};
 use parking_lot::Mutex;
 
@@ -15,6 +17,7 @@ use crate::entry::Checkpoint;
 use crate::error::{Action, Damage, Gravity, LogError, OnDurable};
 use crate::file::FileKind;
 use crate::manifest::{self, FileList, Manifest};
+use crate::mark::{MarkTable, Marks};
 use crate::queue::Queue;
 use crate::recover::{Recovery, RecoveryReport};
 use crate::replay::Replay;
@@ -33,6 +36,7 @@ pub(crate) struct OpenParts {
     pub(crate) incarnation: u64,
     pub(crate) checkpoints: Vec<Checkpoint>,
     pub(crate) replay: Replay,
+    pub(crate) marks: BTreeMap<ShardId, Marks>,
     pub(crate) report: RecoveryReport,
 }
 
@@ -74,6 +78,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
         manifest: Mutex::new(manifest),
         superblock: Mutex::new(root),
         shards: Mutex::new(recovery.shards),
+        marks: Mutex::new(MarkTable::new(recovery.found.marks.clone())),
+        kept: Mutex::new(recovery.found.kept),
         space: Space::default(),
         counters: Counters::default(),
         failure: OnceLock::new(),
@@ -89,7 +95,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
     tell(&shared, &report, incarnation);
     let writer = Writer::new(Arc::clone(&shared), device, tail, on_durable);
     let checkpoints = checkpoints.into_iter().map(checkpoint).collect();
-    Ok(OpenParts { shared, writer, incarnation, checkpoints, replay, report })
+    Ok(OpenParts { shared, writer, incarnation, checkpoints, replay, marks: recovery.found.marks, report })
 }
 
 impl LogConfig {

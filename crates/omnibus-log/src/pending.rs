@@ -54,6 +54,16 @@ impl Pending {
             file.unpublished.fetch_sub(1, Ordering::Release);
         }
     }
+
+    /// Forgets a shard's entries from `from` on, which are void.
+    pub(crate) fn truncate(&self, shard: ShardId, from: LogIndex) {
+        let mut part = self.part(shard).lock();
+        let Some(entries) = part.get_mut(&shard) else { return };
+        let left = entries.partition_point(|entry| entry.index < from);
+        for entry in entries.drain(left..) {
+            entry.file.unpublished.fetch_sub(1, Ordering::Release);
+        }
+    }
 }
 
 impl PendingEntry {

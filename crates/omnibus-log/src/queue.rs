@@ -1,14 +1,31 @@
-//! The hand-over of entries to the writer: bounded, and never blocking who submits.
+//! The hand-over of entries and marks to the writer: bounded, and never blocking who submits.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::block::BlockSize;
+use crate::block::{BlockSize, Record};
 use crate::entry::Entry;
+use crate::mark::OnMarked;
 
-/// Entries on their way to the writer.
+/// As many frames as one block can count, with room for marks that the writer adds.
+const FRAMES_MAX: usize = 1 << 15;
+
+/// Something on its way to the writer.
+pub(crate) struct Queued {
+    pub(crate) record: Record,
+    /// Who waits for a mark.
+    pub(crate) done: Option<OnMarked>,
+}
+
+impl std::fmt::Debug for Queued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Queued").field(&self.record).finish()
+    }
+}
+
+/// Entries and marks on their way to the writer.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<Waiting>,
@@ -18,7 +35,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Queued>,
     closed: bool,
     woken: bool,
 }
@@ -34,7 +51,7 @@ pub(crate) enum Refused {
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// What fits into the next block; never empty.
-    Entries(Vec<Entry>),
+    Entries(Vec<Queued>),
     Nothing,
     /// Nothing, and nothing will come.
     Closed,
@@ -53,10 +70,27 @@ impl Queue {
         if waiting.entries.len() >= self.entries_max {
             return Err(Refused::Full);
         }
-        waiting.entries.push_back(entry);
+        waiting.entries.push_back(Queued { record: Record::Entry(entry), done: None });
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
+    }
+
+    /// Takes what was decided before, however much waits: whoever decided has a bound.
+    pub(crate) fn push_decided(&self, queued: Queued) -> Result<(), Queued> {
+        let mut waiting = self.state.lock();
+        if waiting.closed {
+            return Err(queued);
+        }
+        waiting.entries.push_back(queued);
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Whether no more entries should come now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.state.lock().entries.len() >= self.entries_max
     }
 
     /// Takes what fits into a block of `bytes_max`, or one entry that is longer.
@@ -65,11 +99,11 @@ impl Queue {
         let Some(first) = waiting.entries.pop_front() else {
             return if waiting.closed { Taken::Closed } else { Taken::Nothing };
         };
-        let mut size = BlockSize::of(&first);
+        let mut size = BlockSize::of_record(&first.record);
         let mut taken = vec![first];
         while let Some(next) = waiting.entries.front() {
-            size = size.plus(BlockSize::of(next));
-            if size.block_bytes() > bytes_max {
+            size = size.plus(BlockSize::of_record(&next.record));
+            if size.block_bytes() > bytes_max || taken.len() >= FRAMES_MAX {
                 break;
             }
             taken.extend(waiting.entries.pop_front());
@@ -121,7 +155,7 @@ impl Queue {
     }
 
     /// Takes no more entries and hands out those that are in it.
-    pub(crate) fn abandon(&self) -> VecDeque<Entry> {
+    pub(crate) fn abandon(&self) -> VecDeque<Queued> {
         let mut waiting = self.state.lock();
         waiting.closed = true;
         std::mem::take(&mut waiting.entries)

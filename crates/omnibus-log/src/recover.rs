@@ -13,15 +13,18 @@ use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
 use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
-use crate::block::Frame;
+use crate::block::{Frame, FrameKind};
 use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::checkpoint::{CheckpointContent, CheckpointName};
 use crate::device::FLIGHTS_MAX;
 use crate::error::{Action, Damage, Gravity, LogError};
 use crate::file::{FileFacts, FileKind, LogFile, read_pages};
 use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
+use crate::found::{Ends, Found};
 use crate::index::{Index, Rows, Run};
+use crate::kept::Place;
 use crate::manifest::{BegunSegment, Blocks, FileList};
+use crate::mark::Mark;
 use crate::pending::{Pending, PendingEntry};
 use crate::replay::{Replay, ReplayBlock, Window};
 use crate::row::Row;
@@ -58,6 +61,7 @@ pub(crate) struct Recovery<'disk> {
     pub(crate) pending: Pending,
     pub(crate) files: Files,
     pub(crate) shards: BTreeMap<ShardId, ShardFacts>,
+    pub(crate) found: Found,
     pub(crate) written_bytes: u64,
     pub(crate) report: RecoveryReport,
     /// What packs hold was committed, and so was all before it.
@@ -66,6 +70,8 @@ pub(crate) struct Recovery<'disk> {
     behind_unsealed: bool,
     /// Where the last blocks of the segment begin: as many as may have been in flight.
     last_blocks: [u64; FLIGHTS_MAX],
+    /// The newest segment with blocks that were not looked at: the marks may be in it.
+    unscanned: Option<(Arc<LogFile>, BegunSegment)>,
     /// Streams with entries after their shard's checkpoint: not dropped, whatever it says.
     used_since: BTreeSet<StreamId>,
     replay: VecDeque<ReplayBlock>,
@@ -86,11 +92,13 @@ impl<'disk> Recovery<'disk> {
             pending: Pending::default(),
             files: Files::default(),
             shards: BTreeMap::new(),
+            found: Found::default(),
             written_bytes: 0,
             report: RecoveryReport::default(),
             packed_to: BTreeMap::new(),
             behind_unsealed: false,
             last_blocks: [0; FLIGHTS_MAX],
+            unscanned: None,
             used_since: BTreeSet::new(),
             replay: VecDeque::new(),
             seq_next: 1,
@@ -116,6 +124,7 @@ impl<'disk> Recovery<'disk> {
             self.take_footer(&file, &footer);
             self.files.packs.insert(file.number, file);
         }
+        self.settle_marks(checkpoints);
         self.apply_bounds(checkpoints);
         self.report.segments = list.segments.len() as u64;
         self.report.packs = list.packs.len() as u64;
@@ -137,6 +146,7 @@ impl<'disk> Recovery<'disk> {
             self.files.segments.insert(number, Arc::clone(&file));
             self.files.prepared.push_back(file);
         }
+        self.read_newest_marks()?;
         if self.seq_next <= self.durable_seq && !planted(Bug::RotAsTornTail) {
             return Err(lost(FileKind::Segment.directory(), self.seq_next, "blocks are missing").into());
         }
@@ -155,6 +165,7 @@ impl<'disk> Recovery<'disk> {
             if !needed && let (Some((seq, crc)), Some(_)) = (footer.last_block, segment.last) {
                 (self.seq_next, self.previous_crc) = (seq + 1, crc);
                 self.written_bytes += footer.data_end;
+                self.unscanned = Some((Arc::clone(file), *segment));
                 return Ok(());
             }
         }
@@ -223,13 +234,20 @@ impl<'disk> Recovery<'disk> {
         let length = u64::from(block.header.block_bytes);
         let mut new = false;
         let mut rows = 0;
+        self.unscanned = None;
         for frame in &block.frames {
+            if let FrameKind::Mark(mark) = &frame.what {
+                self.take_mark(frame.shard, mark);
+                continue;
+            }
             rows += frame.rows.len();
+            self.found.note_membership(frame);
             let is_new = self.is_new(frame.shard, frame.index);
             new |= is_new;
             self.shards.entry(frame.shard).or_default().written(frame.index, self.written_bytes);
             if is_new {
                 self.used_since.extend(frame.rows.iter().map(|(stream, _)| *stream));
+                self.found.keep(frame, Place { term: frame.term, segment: file.number, block: block.position });
             }
             if sealed && !planted(Bug::EndForgotten) {
                 self.learn_ends(frame);
@@ -254,10 +272,57 @@ impl<'disk> Recovery<'disk> {
     }
 
     /// A footer does not tell of batches that were trimmed before it was written.
-    fn learn_ends(&self, frame: &Frame<'_>) {
-        for (stream, row) in &frame.rows {
-            self.index.change_or_make(*stream, frame.shard, |stream| stream.end = stream.end.max(row.end()));
+    fn learn_ends(&mut self, frame: &Frame<'_>) {
+        let ends: Ends = frame.rows.iter().map(|(stream, row)| (*stream, row.end())).collect();
+        if self.found.is_replicated(frame.shard) {
+            self.found.unsettle(frame, ends);
+        } else {
+            self.take_ends(frame.shard, &ends);
         }
+    }
+
+    fn take_ends(&self, shard: ShardId, ends: &Ends) {
+        for (stream, end) in ends {
+            self.index.change_or_make(*stream, shard, |stream| stream.end = stream.end.max(*end));
+        }
+    }
+
+    fn take_mark(&mut self, shard: ShardId, mark: &Mark) {
+        let settled = self.found.take(shard, mark);
+        settled.iter().for_each(|ends| self.take_ends(shard, ends));
+        if let Mark::Truncated { from } = mark {
+            self.pending.truncate(shard, *from);
+            self.shards.entry(shard).or_default().truncated(*from);
+        }
+    }
+
+    /// Draws what follows from the marks and the checkpoints.
+    fn settle_marks(&mut self, checkpoints: &[(CheckpointName, CheckpointContent)]) {
+        for (shard, ends) in self.found.settle() {
+            self.take_ends(shard, &ends);
+        }
+        checkpoints.iter().for_each(|(name, _)| self.found.purge_to(name));
+    }
+
+    /// Reads the marks of the newest segment with blocks, if its entries were of no interest.
+    fn read_newest_marks(&mut self) -> Result<(), LogError> {
+        let Some((file, BegunSegment { first, last, .. })) = self.unscanned.take() else { return Ok(()) };
+        let mut expected = Expected { log: self.log, epoch: file.number, seq: first, previous_crc: None };
+        let visited = Scanner::new(file.handle.as_ref()).visit(0, &mut expected, |block| {
+            for frame in &block.frames {
+                match &frame.what {
+                    FrameKind::Mark(mark) => self.take_mark(frame.shard, mark),
+                    FrameKind::Entry(_) => self.found.note_membership(frame),
+                }
+            }
+        });
+        let end = visited.map_err(|source| unreadable(&file, source))?;
+        let may_have_marks = expected.seq == first || !self.found.marks.is_empty();
+        if may_have_marks && last.is_some_and(|last| expected.seq <= last) {
+            // A vote may be in it or behind it, and a node must not vote twice.
+            return Err(lost(&file.path, expected.seq, "a block is not sound").at(end).into());
+        }
+        Ok(())
     }
 
     /// Indexes the rows that are known to be committed and keeps the others back.
@@ -348,6 +413,7 @@ impl<'disk> Recovery<'disk> {
         let replay = Replay {
             blocks: std::mem::take(&mut self.replay),
             checkpoints: self.saved.clone(),
+            valid: self.found.truncated.then(|| (self.found.marks.keys().copied().collect(), self.found.kept.clone())),
             ready: VecDeque::new(),
             window: Window::default(),
         };

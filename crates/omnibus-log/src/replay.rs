@@ -1,16 +1,17 @@
 //! The entries that the caller must apply again, read from the disk as they are asked for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_model::{LogIndex, ShardId, Term};
+use omnibus_model::{LogIndex, ShardId};
 
-use crate::block::BlockHeader;
-use crate::entry::ReplayEntry;
+use crate::block::{BlockHeader, Frame};
+use crate::entry::{EntryKind, ReplayEntry};
 use crate::error::{Action, LogError};
 use crate::file::{FileKey, LogFile, read_pages};
+use crate::kept::{Kept, Place};
 use crate::scan::frames_of;
 
 /// What is read at a time of blocks that lie close together.
@@ -25,6 +26,8 @@ pub struct Replay {
     /// Blocks with such entries: where they are and how long without their payloads.
     pub(crate) blocks: VecDeque<ReplayBlock>,
     pub(crate) checkpoints: BTreeMap<ShardId, LogIndex>,
+    /// If some entries of replicated shards are void: those shards, and their valid entries.
+    pub(crate) valid: Option<(BTreeSet<ShardId>, Kept)>,
     pub(crate) ready: VecDeque<ReplayEntry>,
     pub(crate) window: Window,
 }
@@ -67,12 +70,19 @@ impl Replay {
         // It was sound a moment ago.
         let frames = frames.ok_or(io::ErrorKind::InvalidData)?;
         for frame in frames {
-            let (shard, index) = (frame.shard, frame.index);
-            if self.checkpoints.get(&shard).is_none_or(|checkpoint| index > *checkpoint) {
-                self.ready.push_back(entry(shard, frame.term, index, &frame));
+            let Some(kind) = frame.entry_kind() else { continue };
+            let is_new = self.checkpoints.get(&frame.shard).is_none_or(|checkpoint| frame.index > *checkpoint);
+            if is_new && self.is_valid(block, &frame) {
+                self.ready.push_back(entry(kind, &frame));
             }
         }
         Ok(())
+    }
+
+    fn is_valid(&self, block: &ReplayBlock, frame: &Frame<'_>) -> bool {
+        let Some((replicated, valid)) = &self.valid else { return true };
+        let here = Place { term: frame.term, segment: block.file.number, block: block.position };
+        !replicated.contains(&frame.shard) || valid.place(frame.shard, frame.index) == Some(here)
     }
 
     /// Returns a block without its payloads, reading those behind it too if they are near.
@@ -103,7 +113,8 @@ impl Window {
     }
 }
 
-fn entry(shard: ShardId, term: Term, index: LogIndex, frame: &crate::block::Frame<'_>) -> ReplayEntry {
+fn entry(kind: EntryKind, frame: &Frame<'_>) -> ReplayEntry {
     let batches = frame.rows.iter().map(|(stream, row)| (*stream, row.base, row.count())).collect();
-    ReplayEntry { shard, term, index, head: Bytes::copy_from_slice(frame.head), batches }
+    let Frame { shard, term, index, .. } = *frame;
+    ReplayEntry { shard, term, index, kind, head: Bytes::copy_from_slice(frame.head), batches }
 }

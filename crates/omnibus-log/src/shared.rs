@@ -15,7 +15,9 @@ use crate::entry::Room;
 use crate::error::{Action, LogError, WriteFailed};
 use crate::file::LogFile;
 use crate::index::Index;
+use crate::kept::Kept;
 use crate::manifest::Manifest;
+use crate::mark::MarkTable;
 use crate::pending::Pending;
 use crate::queue::Queue;
 use crate::superblock::Superblock;
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) superblock: Mutex<Superblock>,
     pub(crate) shards: Mutex<BTreeMap<ShardId, ShardFacts>>,
+    pub(crate) marks: Mutex<MarkTable>,
+    pub(crate) kept: Mutex<Kept>,
     pub(crate) space: Space,
     pub(crate) counters: Counters,
     pub(crate) failure: OnceLock<WriteFailed>,
@@ -98,6 +102,11 @@ impl ShardFacts {
         if self.last > self.checkpoint {
             self.unsaved_since.get_or_insert(written_bytes);
         }
+    }
+
+    /// Learns that entries are void.
+    pub(crate) fn truncated(&mut self, from: LogIndex) {
+        self.last = self.last.min(LogIndex(from.0.saturating_sub(1)));
     }
 
     /// Learns of a checkpoint.

@@ -10,16 +10,18 @@ use std::time::Duration;
 use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, ShardId};
 
-use crate::block::{BlockLink, BlockSize, ComposedBlock, compose};
+use crate::block::{BlockLink, BlockSize, Composed, ComposedBlock, ComposedEntry, Record, compose};
 use crate::buffer::PAGE_BYTES;
 use crate::cache::Origin;
 use crate::device::{Device, FLIGHTS_MAX};
-use crate::entry::Entry;
+use crate::entry::EntryKind;
 use crate::error::{Action, LogError, OnDurable, WriteFailed};
 use crate::file::LogFile;
 use crate::footer::footer_bytes_max;
+use crate::kept::Place;
+use crate::mark::{Mark, OnMarked};
 use crate::pending::PendingEntry;
-use crate::queue::Taken;
+use crate::queue::{Queued, Taken};
 use crate::shared::{Counters, Shared};
 
 /// How long a writer without room waits before it looks again by itself.
@@ -32,8 +34,8 @@ pub struct Writer {
     on_durable: OnDurable,
     tail: Tail,
     flights: VecDeque<Flight>,
-    /// Entries that wait for a segment, because the disk is full.
-    stalled: Option<Vec<Entry>>,
+    /// What waits for a segment, because the disk is full.
+    stalled: Option<Vec<Queued>>,
     /// The newest durable block has not been announced by a later one.
     seal_due: bool,
 }
@@ -54,11 +56,18 @@ pub(crate) struct Tail {
 }
 
 /// A block on its way to the disk.
-#[derive(Debug)]
 struct Flight {
     seq: u64,
     position: u64,
     block: ComposedBlock,
+    /// Those who wait for its marks.
+    marked: Vec<OnMarked>,
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").field("seq", &self.seq).field("position", &self.position).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Writer {
@@ -103,7 +112,7 @@ impl Writer {
         if planted(Bug::SealForgotten) {
             return true;
         }
-        self.submit(&[]);
+        self.submit(Vec::new());
         self.drain();
         if self.shared.failure.get().is_some() {
             self.abandon();
@@ -150,7 +159,7 @@ impl Writer {
                 self.stalled = Some(entries);
                 return false;
             }
-            self.submit(&entries);
+            self.submit(entries);
             self.seal_due = true;
         }
         false
@@ -158,8 +167,8 @@ impl Writer {
 
     /// Goes on to the next segment if the block does not fit into this one; returns whether
     /// there is room for it.
-    fn make_room(&mut self, entries: &[Entry]) -> bool {
-        let size = entries.iter().map(BlockSize::of).fold(BlockSize::default(), BlockSize::plus);
+    fn make_room(&mut self, entries: &[Queued]) -> bool {
+        let size = self.size_with_marks(entries);
         // Room for an announcing block stays behind it.
         let block_bytes = (size.block_bytes() + PAGE_BYTES) as u64;
         let footer_bytes = footer_bytes_max(self.tail.rows + size.rows);
@@ -177,7 +186,8 @@ impl Writer {
             // Once it is full it is as good as one that was zeroed, and can be used again.
             self.tail.file.facts.lock().unwritten = false;
         }
-        let bytes = block_bytes + footer_bytes_max(size.rows);
+        let size = self.size_with_marks(entries);
+        let bytes = (size.block_bytes() + PAGE_BYTES) as u64 + footer_bytes_max(size.rows);
         match self.begin_segment(bytes) {
             Ok(()) => {
                 self.tail.rows = size.rows;
@@ -190,6 +200,20 @@ impl Writer {
             Err(LogError::Io { source, .. }) => self.fail(source),
             Err(error) => self.fail(io::Error::other(error.to_string())),
         }
+    }
+
+    /// How long a block of some records may get with the marks that are added to it.
+    fn size_with_marks(&self, records: &[Queued]) -> BlockSize {
+        let size = BlockSize::of_all(records.iter().map(|queued| &queued.record));
+        size.plus(BlockSize::of_marks(self.shared.marks.lock().frames_max()))
+    }
+
+    /// The marks that the next block must tell, or can, beside what is in the queue.
+    fn due_marks(&self) -> Vec<Record> {
+        let mut marks = self.shared.marks.lock();
+        let mut due = if self.tail.position == 0 { marks.all() } else { Vec::new() };
+        due.extend(marks.take_committed());
+        due.into_iter().map(|(shard, mark)| Record::Mark(shard, mark)).collect()
     }
 
     fn begin_segment(&mut self, bytes: u64) -> Result<(), LogError> {
@@ -211,7 +235,18 @@ impl Writer {
         self.shared.space.active.store(left, Ordering::Relaxed);
     }
 
-    fn submit(&mut self, entries: &[Entry]) {
+    fn submit(&mut self, queued: Vec<Queued>) {
+        let mut records = self.due_marks();
+        let is_announcement = queued.is_empty();
+        if is_announcement && BlockSize::of_all(&records).block_bytes() > PAGE_BYTES {
+            // There is room for one page only. A commit that is told later is told soon enough.
+            records.clear();
+        }
+        let mut marked = Vec::new();
+        for Queued { record, done } in queued {
+            records.push(record);
+            marked.extend(done);
+        }
         let link = BlockLink {
             log: self.shared.identity,
             epoch: self.tail.file.number,
@@ -220,13 +255,13 @@ impl Writer {
             previous_crc: self.tail.previous_crc,
         };
         let position = self.tail.position;
-        let block = compose(entries, link, position);
+        let block = compose(&records, link, position);
         let submitted = self.device.submit(&self.tail.file.handle, &block.bytes, position);
         self.tail.seq_next += 1;
         self.tail.previous_crc = block.header_crc;
         self.tail.position += block.bytes.len() as u64;
         self.note_space();
-        self.flights.push_back(Flight { seq: link.seq, position, block });
+        self.flights.push_back(Flight { seq: link.seq, position, block, marked });
         if let Err(error) = submitted {
             self.fail(error);
         }
@@ -264,8 +299,8 @@ impl Writer {
     fn land(&mut self, flight: Flight) {
         assert_eq!(flight.seq, self.tail.durable_seq + 1, "blocks become durable in order");
         self.tail.durable_seq = flight.seq;
-        let Flight { position, block, .. } = flight;
-        let file = &self.tail.file;
+        let Flight { position, block, marked, .. } = flight;
+        let file = Arc::clone(&self.tail.file);
         self.count(&block);
         self.shared.cache.insert(file.key(), position, block.bytes.clone(), Origin::Written);
         {
@@ -273,30 +308,65 @@ impl Writer {
             facts.data_end = position + block.bytes.len() as u64;
             facts.last_block = Some((flight.seq, block.header_crc));
             facts.bodies_bytes += block.bodies_bytes;
-            for entry in &block.entries {
-                let range = facts.shards.entry(entry.shard).or_insert((entry.index, entry.index));
-                range.1 = range.1.max(entry.index);
+            for entry in entries_of(&block) {
+                let range = facts.shards.entry(entry.shard).or_insert((entry.id.index, entry.id.index));
+                range.1 = range.1.max(entry.id.index);
             }
         }
-        for entry in block.entries {
-            let pending = PendingEntry { index: entry.index, file: Arc::clone(file), rows: entry.rows };
-            self.shared.pending.push(entry.shard, pending);
-            if planted(Bug::PublishBeforeCommit) {
-                self.shared.pending.publish(entry.shard, entry.index, &self.shared.index);
+        for frame in block.frames {
+            match frame {
+                Composed::Entry(entry) => self.land_entry(&file, position, entry),
+                Composed::Mark(shard, mark) => self.land_mark(shard, &mark),
             }
-            (self.on_durable)(entry.shard, entry.index, Ok(()));
         }
+        marked.into_iter().for_each(|marked| marked(Ok(())));
+    }
+
+    fn land_entry(&self, file: &Arc<LogFile>, block: u64, entry: ComposedEntry) {
+        let ComposedEntry { shard, id, kind, head, rows } = entry;
+        let is_replicated = {
+            let mut marks = self.shared.marks.lock();
+            let marks = marks.durable.get_mut(&shard);
+            let is_replicated = marks.is_some();
+            if let (Some(marks), EntryKind::Membership) = (marks, kind) {
+                marks.take(&Mark::Membership(id, head));
+            }
+            is_replicated
+        };
+        if is_replicated {
+            let place = Place { term: id.term, segment: file.number, block };
+            self.shared.kept.lock().push(shard, id.index, place);
+        }
+        let pending = PendingEntry { index: id.index, file: Arc::clone(file), rows };
+        self.shared.pending.push(shard, pending);
+        if planted(Bug::PublishBeforeCommit) {
+            self.shared.pending.publish(shard, id.index, &self.shared.index);
+        }
+        (self.on_durable)(shard, id.index, Ok(()));
+    }
+
+    fn land_mark(&self, shard: ShardId, mark: &Mark) {
+        match mark {
+            Mark::Truncated { from } => {
+                self.shared.pending.truncate(shard, *from);
+                self.shared.kept.lock().truncate(shard, *from);
+                self.shared.shards.lock().entry(shard).or_default().truncated(*from);
+            }
+            Mark::Purged(id) => self.shared.kept.lock().purge(shard, id.index),
+            Mark::Vote(_) | Mark::Committed(_) | Mark::Membership(..) => {}
+        }
+        self.shared.marks.lock().durable.entry(shard).or_default().take(mark);
     }
 
     fn count(&self, block: &ComposedBlock) {
         let counters = &self.shared.counters;
         Counters::add(&counters.payload_bytes, block.payload_bytes);
         Counters::add(&counters.blocks, 1);
-        Counters::add(&counters.entries, block.entries.len() as u64);
         let written_bytes = counters.written_bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
         let mut shards = self.shared.shards.lock();
-        for entry in &block.entries {
-            shards.entry(entry.shard).or_default().written(entry.index, written_bytes);
+        for entry in entries_of(block) {
+            Counters::add(&counters.entries, 1);
+            shards.entry(entry.shard).or_default().written(entry.id.index, written_bytes);
         }
     }
 
@@ -310,10 +380,17 @@ impl Writer {
     fn abandon(&mut self) {
         let disk_full = || WriteFailed { source: Arc::new(io::ErrorKind::StorageFull.into()) };
         let failed = self.shared.failure.get().cloned().unwrap_or_else(disk_full);
-        let in_flight = self.flights.drain(..).flat_map(|flight| flight.block.entries);
-        let mut lost: Vec<_> = in_flight.map(|entry| (entry.shard, entry.index)).collect();
-        let queued = self.stalled.take().into_iter().flatten().chain(self.shared.queue.abandon());
-        lost.extend(queued.map(|entry| (entry.shard, entry.index)));
+        let (mut lost, mut marked) = (Vec::new(), Vec::new());
+        for flight in self.flights.drain(..) {
+            lost.extend(entries_of(&flight.block).map(|entry| (entry.shard, entry.id.index)));
+            marked.extend(flight.marked);
+        }
+        for queued in self.stalled.take().into_iter().flatten().chain(self.shared.queue.abandon()) {
+            if let Record::Entry(entry) = queued.record {
+                lost.push((entry.shard, entry.index));
+            }
+            marked.extend(queued.done);
+        }
         if lost.is_empty() {
             // Nobody waits now, but whoever comes later must know.
             lost.push((ShardId::METADATA, LogIndex(0)));
@@ -321,5 +398,13 @@ impl Writer {
         for (shard, index) in lost {
             (self.on_durable)(shard, index, Err(failed.clone()));
         }
+        marked.into_iter().for_each(|marked| marked(Err(failed.clone())));
     }
+}
+
+fn entries_of(block: &ComposedBlock) -> impl Iterator<Item = &ComposedEntry> {
+    block.frames.iter().filter_map(|frame| match frame {
+        Composed::Entry(entry) => Some(entry),
+        Composed::Mark(..) => None,
+    })
 }

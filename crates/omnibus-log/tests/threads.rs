@@ -13,7 +13,7 @@ use std::thread;
 
 use bytes::Bytes;
 use omnibus_io::{Disk, FaultDisk, SystemDisk};
-use omnibus_log::{Choice, Entry, Log, LogConfig, Opened, SubmitRefused, Writer};
+use omnibus_log::{Choice, Entry, EntryKind, Log, LogConfig, Opened, SubmitRefused, Writer};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 use support::{Bench, batch, small};
 
@@ -114,7 +114,15 @@ fn append(log: &Log, board: &Board, shard: ShardId, first: LogIndex) {
         let length = 200 + (index.0 as usize * 977) % 4000;
         let batches = vec![batch(stream, base, 2, length)];
         let head = Bytes::from_static(b"head");
-        match log.submit(Entry { shard, term: Term(1), index, head, bodies: Vec::new(), batches }) {
+        match log.submit(Entry {
+            shard,
+            term: Term(1),
+            index,
+            kind: EntryKind::Commands,
+            head,
+            bodies: Arc::default(),
+            batches: Arc::new(batches),
+        }) {
             Ok(()) => {
                 base += 2;
                 index = index.next();

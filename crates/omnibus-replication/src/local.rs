@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use omnibus_io::Disk;
-use omnibus_log::{Checkpoint, Entry, Log, LogConfig, RecoveryReport, ReplayEntry, Room, SubmitRefused, Writer};
+use omnibus_log::{
+    Checkpoint, Entry, EntryKind, Log, LogConfig, RecoveryReport, ReplayEntry, Room, SubmitRefused, Writer,
+};
 use omnibus_model::{LogIndex, ShardId, Term};
 
 use crate::replicated::{Leadership, OnCommitted, Proposal, ProposeError, ReplicatedLog, ReplicationError};
@@ -28,12 +30,22 @@ pub struct Opened<R> {
     pub report: RecoveryReport,
 }
 
+impl<R: ReplicatedLog + 'static> Opened<R> {
+    /// The same, for those who do not care which log it is.
+    #[must_use]
+    pub fn shared(self) -> Opened<Arc<dyn ReplicatedLog>> {
+        let Self { replicated, log, writer, checkpoints, report } = self;
+        Opened { replicated: Arc::new(replicated), log, writer, checkpoints, report }
+    }
+}
+
 impl LocalLog {
     /// Opens the log on `disk` for `shards` shards and hands each entry behind its shard's
     /// checkpoint to `replay`, in order.
     ///
     /// # Errors
-    /// [`ReplicationError`] if the disk cannot be read or acknowledged data is damaged, or
+    /// [`ReplicationError`] if the disk cannot be read, acknowledged data is damaged, or replicas
+    /// voted about this log, or
     /// what `replay` returns.
     pub fn open<E: From<ReplicationError>>(
         disk: Arc<dyn Disk>,
@@ -46,6 +58,9 @@ impl LocalLog {
             on_committed(shard, committed(index, written));
         });
         let opened = Log::open(disk, config, on_durable).map_err(ReplicationError::from)?;
+        if !opened.marks.is_empty() {
+            return Err(ReplicationError::Replicated.into());
+        }
         let last: Vec<AtomicU64> = (0..shards).map(|_| AtomicU64::new(0)).collect();
         for checkpoint in &opened.checkpoints {
             remember(&last, checkpoint.shard, checkpoint.index);
@@ -86,13 +101,19 @@ impl ReplicatedLog for LocalLog {
         let Proposal { shard, term, head, bodies, batches } = proposal;
         let last = &self.last[usize::from(shard.0)];
         let index = LogIndex(last.load(Ordering::Relaxed)).next();
-        self.log.submit(Entry { shard, term, index, head, bodies, batches }).map_err(refused)?;
+        let (bodies, batches) = (Arc::new(bodies), Arc::new(batches));
+        let entry = Entry { shard, term, index, kind: EntryKind::Commands, head, bodies, batches };
+        self.log.submit(entry).map_err(refused)?;
         last.store(index.0, Ordering::Relaxed);
         Ok(index)
     }
 
     fn newest(&self, shard: ShardId) -> LogIndex {
         LogIndex(self.last[usize::from(shard.0)].load(Ordering::Relaxed))
+    }
+
+    fn checkpointed(&self, _shard: ShardId, _term: Term, _index: LogIndex) {
+        // Nobody else asks for entries, and the log knows itself what a start would repeat.
     }
 
     fn room(&self) -> Room {

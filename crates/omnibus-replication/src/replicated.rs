@@ -22,6 +22,10 @@ pub trait ReplicatedLog: Debug + Send + Sync {
     /// Returns the newest index that this node has given a place or been told of.
     fn newest(&self, shard: ShardId) -> LogIndex;
 
+    /// Learns that a shard's state is saved as it was after `index`: nothing up to there has to
+    /// be kept for replicas that are behind.
+    fn checkpointed(&self, shard: ShardId, term: Term, index: LogIndex);
+
     /// Says how much more can be taken, so that the engine can refuse before it decides.
     fn room(&self) -> Room;
 }
@@ -50,7 +54,7 @@ pub struct Proposal {
 
 /// Called with each shard's newest committed index, in order; it must not block. An error
 /// says that this process can commit no more.
-pub type OnCommitted = Box<dyn Fn(ShardId, Result<LogIndex, ReplicationError>) + Send>;
+pub type OnCommitted = Box<dyn Fn(ShardId, Result<LogIndex, ReplicationError>) + Send + Sync>;
 
 /// Why an entry was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -72,6 +76,12 @@ pub enum ProposeError {
 pub enum ReplicationError {
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error("the log on this disk belongs to a set of replicas, who alone say what of it is committed")]
+    Replicated,
+    #[error("shard {shard} has other voters than this node, which cannot be reached from here")]
+    OtherVoters { shard: ShardId },
+    #[error("consensus about shard {shard} ended: {reason}")]
+    Consensus { shard: ShardId, reason: String },
     #[error("a write to the log failed: {reason}")]
     WriteFailed { reason: String },
 }

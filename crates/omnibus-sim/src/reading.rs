@@ -94,7 +94,8 @@ fn note_error(reading: &mut Reading, error: ReadError) -> Result<(), String> {
     match error {
         ReadError::Corrupt { from, to, file, .. } => reading.damaged.push((from, to, file)),
         ReadError::Io { .. } => reading.unreadable = Some(error.to_string()),
-        ReadError::OffsetOutOfRange { .. } => {
+        // Nobody here asks for entries.
+        ReadError::OffsetOutOfRange { .. } | ReadError::CorruptEntry { .. } => {
             return Err(format!("stream {}: {error}", reading.stream));
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use omnibus_log::Room;
-use omnibus_model::{LogIndex, ShardId};
+use omnibus_model::{LogIndex, ShardId, Term};
 use omnibus_replication::{Leadership, LocalLog, Proposal, ProposeError, ReplicatedLog};
 
 /// A replicated log that is watched.
@@ -48,6 +48,10 @@ impl ReplicatedLog for Witness {
 
     fn newest(&self, shard: ShardId) -> LogIndex {
         self.replicated.newest(shard)
+    }
+
+    fn checkpointed(&self, shard: ShardId, term: Term, index: LogIndex) {
+        self.replicated.checkpointed(shard, term, index);
     }
 
     fn room(&self) -> Room {

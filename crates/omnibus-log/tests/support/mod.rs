@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use omnibus_io::Disk;
 use omnibus_log::{
-    Entry, EntryBatch, Log, LogConfig, LogError, Opened, ReadError, RecoveryReport, ReplayEntry, Rest, Writer,
+    Entry, EntryBatch, EntryKind, Log, LogConfig, LogError, Marks, Opened, ReadError, RecoveryReport, ReplayEntry,
+    Rest, Writer,
 };
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
@@ -36,6 +37,7 @@ pub(crate) struct Bench {
     pub(crate) report: RecoveryReport,
     pub(crate) incarnation: u64,
     pub(crate) replayed: Vec<ReplayEntry>,
+    pub(crate) marks: BTreeMap<ShardId, Marks>,
     pub(crate) saved: BTreeMap<ShardId, LogIndex>,
     next: BTreeMap<ShardId, u64>,
 }
@@ -48,7 +50,7 @@ impl Bench {
         let on_durable = Box::new(move |shard, index, result: Result<(), _>| {
             told.lock().unwrap().push((shard, index, result.is_ok()));
         });
-        let Opened { log, writer, incarnation, checkpoints, replay, report } =
+        let Opened { log, writer, incarnation, checkpoints, replay, marks, report } =
             Log::open(Arc::clone(disk), config, on_durable)?;
         let saved: BTreeMap<_, _> = checkpoints.iter().map(|saved| (saved.shard, saved.index)).collect();
         let mut next: BTreeMap<_, _> = saved.iter().map(|(shard, index)| (*shard, index.0 + 1)).collect();
@@ -57,7 +59,7 @@ impl Bench {
             log.publish(entry.shard, entry.index);
             next.insert(entry.shard, entry.index.0 + 1);
         }
-        Ok(Self { log, writer, answers, report, incarnation, replayed, saved, next })
+        Ok(Self { log, writer, answers, report, incarnation, replayed, marks, saved, next })
     }
 
     /// Submits an entry with one batch per stream and returns its index.
@@ -72,7 +74,10 @@ impl Bench {
         let index = LogIndex(*next);
         *next += 1;
         let head = Bytes::from(format!("head of {shard}/{index}"));
-        self.log.submit(Entry { shard, term: Term(1), index, head, bodies, batches }).unwrap();
+        let (bodies, batches) = (Arc::new(bodies), Arc::new(batches));
+        self.log
+            .submit(Entry { shard, term: Term(1), index, kind: EntryKind::Commands, head, bodies, batches })
+            .unwrap();
         index
     }
 

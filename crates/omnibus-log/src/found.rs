@@ -1,0 +1,89 @@
+//! What recovery finds of replicated shards: their marks, and which of their entries are valid.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
+
+use crate::block::{Frame, FrameKind};
+use crate::checkpoint::CheckpointName;
+use crate::entry::EntryKind;
+use crate::kept::{Kept, Place};
+use crate::mark::{EntryId, Mark, Marks};
+
+/// Where streams end by an entry.
+pub(crate) type Ends = Vec<(StreamId, Offset)>;
+
+/// The marks and entries of replicated shards, in the order in which they were written.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) marks: BTreeMap<ShardId, Marks>,
+    pub(crate) kept: Kept,
+    /// Some entries are void.
+    pub(crate) truncated: bool,
+    /// Entries in sealed segments that may turn out to be void, and where streams end by them.
+    unsettled: BTreeMap<ShardId, VecDeque<(LogIndex, Ends)>>,
+}
+
+impl Found {
+    pub(crate) fn is_replicated(&self, shard: ShardId) -> bool {
+        self.marks.contains_key(&shard)
+    }
+
+    /// Remembers where an entry lies.
+    pub(crate) fn keep(&mut self, frame: &Frame<'_>, place: Place) {
+        if self.is_replicated(frame.shard) {
+            self.kept.push(frame.shard, frame.index, place);
+        }
+    }
+
+    /// Remembers what an entry says of who replicates the shard, however old it is.
+    pub(crate) fn note_membership(&mut self, frame: &Frame<'_>) {
+        if let (FrameKind::Entry(EntryKind::Membership), Some(marks)) = (&frame.what, self.marks.get_mut(&frame.shard))
+        {
+            marks.take(&Mark::Membership(frame.id(), Bytes::copy_from_slice(frame.head)));
+        }
+    }
+
+    /// Keeps back where streams end by an entry, until it is known to be valid.
+    pub(crate) fn unsettle(&mut self, frame: &Frame<'_>, ends: Ends) {
+        self.unsettled.entry(frame.shard).or_default().push_back((frame.index, ends));
+    }
+
+    /// Takes the next mark; returns where streams end by entries that are valid by it.
+    pub(crate) fn take(&mut self, shard: ShardId, mark: &Mark) -> Vec<Ends> {
+        self.marks.entry(shard).or_default().take(mark);
+        let unsettled = self.unsettled.entry(shard).or_default();
+        match mark {
+            Mark::Truncated { from } => {
+                self.truncated = true;
+                self.kept.truncate(shard, *from);
+                unsettled.retain(|(index, _)| index < from);
+                Vec::new()
+            }
+            Mark::Purged(id) => {
+                self.kept.purge(shard, id.index);
+                Vec::new()
+            }
+            Mark::Committed(id) => {
+                let settled = unsettled.partition_point(|(index, _)| *index <= id.index);
+                unsettled.drain(..settled).map(|(_, ends)| ends).collect()
+            }
+            Mark::Vote(_) | Mark::Membership(..) => Vec::new(),
+        }
+    }
+
+    /// Ends: a segment is sealed when all of it is committed or void, so what is left is valid.
+    pub(crate) fn settle(&mut self) -> Vec<(ShardId, Ends)> {
+        let left = std::mem::take(&mut self.unsettled).into_iter();
+        left.flat_map(|(shard, entries)| entries.into_iter().map(move |(_, ends)| (shard, ends))).collect()
+    }
+
+    /// Takes a checkpoint for a purge: not every entry that it holds was looked at.
+    pub(crate) fn purge_to(&mut self, name: &CheckpointName) {
+        if let Some(marks) = self.marks.get_mut(&name.shard) {
+            marks.take(&Mark::Purged(EntryId { term: name.term, index: name.index }));
+            self.kept.purge(name.shard, name.index);
+        }
+    }
+}
