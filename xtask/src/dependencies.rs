@@ -32,6 +32,9 @@ struct Bans {
 struct Ban {
     #[serde(rename = "crate")]
     name: String,
+    /// Crates that may depend on it all the same.
+    #[serde(default)]
+    wrappers: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,10 +47,24 @@ struct Sources {
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    resolve: Resolve,
+}
+
+/// Who depends on whom, as it is built.
+#[derive(Debug, Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    id: String,
+    dependencies: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Package {
+    id: String,
     name: String,
     version: String,
     license: Option<String>,
@@ -64,7 +81,7 @@ pub(crate) fn check() -> Result<Tally> {
     let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let mut tally = Tally::default();
     for package in &metadata.packages {
-        tally.add(match objection(package, &rules) {
+        tally.add(match objection(package, &rules, &dependents(package, &metadata)) {
             None => Tally::pass(),
             Some(objection) => Tally::fail(format!("{} {}: {objection}", package.name, package.version)),
         });
@@ -87,9 +104,18 @@ fn advisories() -> Result<Tally> {
     Ok(Tally::fail("cargo deny check"))
 }
 
-fn objection(package: &Package, rules: &Rules) -> Option<String> {
+/// The names of the crates that depend on a crate.
+fn dependents<'a>(package: &Package, metadata: &'a Metadata) -> Vec<&'a str> {
+    let nodes = metadata.resolve.nodes.iter().filter(|node| node.dependencies.contains(&package.id));
+    let name =
+        |node: &Node| metadata.packages.iter().find(|other| other.id == node.id).map(|other| other.name.as_str());
+    nodes.filter_map(name).collect()
+}
+
+fn objection(package: &Package, rules: &Rules, dependents: &[&str]) -> Option<String> {
     let source = package.source.as_deref()?;
-    if rules.bans.deny.iter().any(|ban| ban.name == package.name) {
+    let is_wrapped = |ban: &Ban| !dependents.is_empty() && dependents.iter().all(|name| ban.wrappers.contains(*name));
+    if rules.bans.deny.iter().any(|ban| ban.name == package.name && !is_wrapped(ban)) {
         return Some("banned".to_owned());
     }
     let registry = source.strip_prefix("registry+");

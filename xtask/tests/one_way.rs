@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the house a crate may import. The binary may import any.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("io", &[]),
     ("record", &["model"]),
@@ -16,6 +16,7 @@ const TABLE: [(&str, &[&str]); 14] = [
     ("admin-api", &["model"]),
     ("webhook", &[]),
     ("replication", &["model", "io", "log"]),
+    ("raft", &["model", "io", "log", "replication"]),
     ("engine", &["model", "io", "record", "broker", "log", "replication"]),
     ("kafka", &["model", "record", "engine"]),
     ("amqp", &["model", "engine"]),

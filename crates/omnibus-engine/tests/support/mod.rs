@@ -1,20 +1,23 @@
 //! An engine on a disk in memory, and queues on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_engine::queues::Delivery;
-use omnibus_engine::{Engine, EngineConfig, Payload, Running, Seams};
+use omnibus_engine::{Engine, EngineConfig, EngineError, Opening, Payload, Running, Seams};
 use omnibus_io::fault::FaultDisk;
 use omnibus_io::{Clock, SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts};
 use omnibus_model::topic::{Partition, TopicConfig};
-use omnibus_model::{BatchInfo, Millis, Offset, RecordFormat, Timestamp, TopicId, TopicName};
+use omnibus_model::{BatchInfo, Millis, NodeId, Offset, RecordFormat, Timestamp, TopicId, TopicName};
+use omnibus_raft::{Consensus, OpenraftLog};
 use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
+use omnibus_replication::Opened;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A running engine.
 pub(crate) struct Node {
@@ -65,7 +68,7 @@ impl Node {
             clock: Arc::clone(&clock),
             entropy: Arc::new(SystemEntropy::open().unwrap()),
         };
-        let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
+        let (engine, running) = open(seams, EngineConfig { log, ..EngineConfig::default() });
         Self { engine, running, disk, clock }
     }
 
@@ -150,6 +153,31 @@ impl Node {
         let acquired = self.engine.receive(queue, acquire(queue, count_max), Duration::ZERO).await.unwrap();
         self.engine.deliveries(queue.stream, &acquired.leases).await.unwrap()
     }
+}
+
+/// Opens an engine over its usual log; with `OMNIBUS_TEST_LOG=openraft` over consensus.
+fn open(seams: Seams, config: EngineConfig) -> (Engine, Running) {
+    match std::env::var("OMNIBUS_TEST_LOG").as_deref() {
+        Ok("openraft") => open_over_consensus(seams, config).unwrap(),
+        Ok(other) => panic!("there is no log called {other}"),
+        Err(_) => Engine::open(seams, config).unwrap(),
+    }
+}
+
+/// Opens an engine over consensus groups with one voter each.
+pub(crate) fn open_over_consensus(seams: Seams, config: EngineConfig) -> Result<(Engine, Running), EngineError> {
+    let consensus = Consensus { node: NodeId(1), seed: 7, runtime: runtime() };
+    Engine::open_over(seams, config, |opening| {
+        let Opening { disk, log, shards, on_committed, recover } = opening;
+        OpenraftLog::open((disk, log), shards, consensus, on_committed, recover).map(Opened::shared)
+    })
+}
+
+/// Consensus has a thread of its own: the test's may wait for it.
+fn runtime() -> Handle {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+    runtime.handle().clone()
 }
 
 /// What a queue is if its creator has no wishes.

@@ -1,0 +1,136 @@
+//! openraft's storage of one shard, over the log that all shards of the disk share.
+
+use std::fmt;
+use std::io;
+use std::ops::{Bound, RangeBounds, RangeInclusive};
+use std::sync::Arc;
+
+use omnibus_log::{EntryId, Mark};
+use openraft::storage::{IOFlushed, RaftLogStorage};
+use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
+use openraft::{LogState, OptionalSend, RaftLogReader};
+use tokio::sync::oneshot;
+
+use crate::shard_state::ShardState;
+use crate::types::{Types, entry_id, entry_id_or_none, index_at, log_id, our_entry, our_vote, vote_of};
+
+/// What entries may take that are handed to a replica at once, beside the first.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
+/// One shard's part of the log. Clones read the same.
+#[derive(Clone, Debug)]
+pub struct ShardStore {
+    pub state: Arc<ShardState>,
+}
+
+impl ShardStore {
+    /// Makes something durable before anything that comes later.
+    async fn mark(&self, mark: Mark) -> Result<(), io::Error> {
+        let (sender, done) = oneshot::channel();
+        // Who asked may be gone when it is done.
+        let answer = Box::new(move |written| drop(sender.send(written)));
+        self.state.mark(mark, answer);
+        match done.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failed)) => Err(io::Error::other(failed.to_string())),
+            Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+impl RaftLogReader<Types> for ShardStore {
+    async fn try_get_log_entries<R>(&mut self, range: R) -> Result<Vec<EntryOf<Types>>, io::Error>
+    where
+        R: RangeBounds<u64> + Clone + fmt::Debug + OptionalSend,
+    {
+        let (from, to) = bounds(&range);
+        self.state.entries(index_at(from), index_at(to), usize::MAX)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<VoteOf<Types>>, io::Error> {
+        Ok(self.state.vote().map(vote_of))
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<EntryOf<Types>>, io::Error> {
+        self.state.entries(index_at(start), index_at(end), BYTES_AT_ONCE)
+    }
+
+    async fn get_key_log_ids(
+        &mut self,
+        range: RangeInclusive<LogIdOf<Types>>,
+    ) -> Result<Vec<LogIdOf<Types>>, io::Error> {
+        let (first, last) = (entry_id(range.start()), entry_id(range.end()));
+        Ok(self.state.last_of_terms(first, last).into_iter().filter_map(log_id).collect())
+    }
+}
+
+impl RaftLogStorage<Types> for ShardStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
+        let (purged, last) = self.state.ends();
+        Ok(LogState { last_purged_log_id: log_id(purged), last_log_id: log_id(last) })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &VoteOf<Types>) -> Result<(), io::Error> {
+        let vote = our_vote(vote);
+        self.mark(Mark::Vote(vote)).await?;
+        self.state.voted(vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogIdOf<Types>>) -> Result<(), io::Error> {
+        self.state.committed(entry_id_or_none(committed.as_ref()));
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogIdOf<Types>>, io::Error> {
+        Ok(log_id(self.state.committed_id()))
+    }
+
+    async fn append<I>(&mut self, entries: I, flushed: IOFlushed<Types>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = EntryOf<Types>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let shard = self.state.shard;
+        let entries = entries.into_iter().map(|entry| our_entry(shard, entry));
+        self.state.append(entries.collect(), flushed)
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogIdOf<Types>>) -> Result<(), io::Error> {
+        let from = entry_id_or_none(last.as_ref()).index.next();
+        self.state.truncate(from);
+        // What was being written is durable before this is, so whoever waits for what comes
+        // next is not told of what was there.
+        self.mark(Mark::Truncated { from }).await?;
+        self.state.truncated(from);
+        Ok(())
+    }
+
+    async fn purge(&mut self, upto: LogIdOf<Types>) -> Result<(), io::Error> {
+        let id: EntryId = entry_id(&upto);
+        self.mark(Mark::Purged(id)).await?;
+        self.state.purged(id);
+        Ok(())
+    }
+}
+
+/// The first position of a range, and the one behind its last.
+fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(from) => *from,
+        Bound::Excluded(before) => before.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(last) => last.saturating_add(1),
+        Bound::Excluded(to) => *to,
+        Bound::Unbounded => u64::MAX - 1,
+    };
+    (from, to.min(u64::MAX - 1))
+}
