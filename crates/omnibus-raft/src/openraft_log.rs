@@ -282,7 +282,8 @@ impl Beginning<'_> {
         // Of a log that was adopted more may have been purged than was saved; nobody asks for it.
         let checkpoint = if checkpoint.index < marks.purged.index { marks.purged } else { checkpoint };
         let membership = membership.unwrap_or_default();
-        Begin { vote: marks.vote, purged: marks.purged, last, applied, membership, checkpoint }
+        let memberships = marks.memberships.clone();
+        Begin { vote: marks.vote, purged: marks.purged, last, applied, membership, checkpoint, memberships }
     }
 
     /// Makes a shard a replicated one: what it has is committed, and this node is all there is.
@@ -300,7 +301,8 @@ impl Beginning<'_> {
         tell(Mark::Purged(last));
         tell(Mark::Vote(vote));
         let membership = StoredMembership::new(None, alone);
-        Begin { vote: Some(vote), purged: last, last, applied: last, membership, checkpoint: last }
+        let memberships = Vec::new();
+        Begin { vote: Some(vote), purged: last, last, applied: last, membership, checkpoint: last, memberships }
     }
 }
 
@@ -370,8 +372,10 @@ async fn begin(machine: Machine, node: NodeId) -> Result<Raft<Types, Machine>, S
     let node = u64::from(node.0);
     let state = Arc::clone(&machine.state);
     let is_new = state.ends().1.index == LogIndex(0) && state.vote().is_none();
-    let store = ShardStore { state };
-    let raft = Raft::new(node, settings(), Alone, store, machine).await.map_err(|error| error.to_string())?;
+    let store = ShardStore { state: Arc::clone(&state) };
+    let raft = Raft::build(node, settings(), Alone, store, machine).await.map_err(|error| error.to_string())?;
+    state.begun();
+    raft.run();
     if is_new {
         let nodes = BTreeMap::from([(node, BasicNode::default())]);
         raft.initialize(nodes).await.map_err(|error| error.to_string())?;

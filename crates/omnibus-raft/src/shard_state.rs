@@ -6,7 +6,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use omnibus_log::{Entry, EntryId, Log, Mark, OnMarked, Vote, WriteFailed};
+use bytes::Bytes;
+use omnibus_log::{Entry, EntryId, EntryKind, Log, Mark, OnMarked, Vote, WriteFailed};
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use omnibus_replication::Leadership;
 use openraft::storage::IOFlushed;
@@ -59,6 +60,8 @@ pub(crate) struct Begin {
     pub(crate) membership: StoredMembershipOf<Types>,
     /// The state that is saved, if any is.
     pub(crate) checkpoint: EntryId,
+    /// The memberships that the log may still have, as it has them.
+    pub(crate) memberships: Vec<(EntryId, Bytes)>,
 }
 
 struct Known {
@@ -81,6 +84,10 @@ struct Known {
     leading: Option<Term>,
     /// The newest place that was promised to a proposal.
     proposed: LogIndex,
+    /// The memberships in the log, while consensus begins. It asks then which is the newest, and
+    /// who wrote the first entry: both are known without reading entries back, whose payloads
+    /// may be damaged. That is no reason not to begin.
+    beginning: Option<Vec<(EntryId, Bytes)>>,
 }
 
 impl fmt::Debug for Known {
@@ -97,7 +104,7 @@ impl fmt::Debug for Known {
 
 impl ShardState {
     pub(crate) fn new((shard, node): (ShardId, u64), log: Log, bell: Arc<Bell>, begin: Begin) -> Self {
-        let Begin { vote, purged, last, applied, membership, checkpoint } = begin;
+        let Begin { vote, purged, last, applied, membership, checkpoint, memberships } = begin;
         let known = Known {
             vote,
             purged,
@@ -112,6 +119,7 @@ impl ShardState {
             flushes: VecDeque::new(),
             leading: None,
             proposed: last.index,
+            beginning: Some(memberships),
         };
         Self { shard, node, log, bell, known: Mutex::new(known) }
     }
@@ -124,7 +132,13 @@ impl ShardState {
         let begin = Begin { vote: marks.vote, purged: marks.purged, last, ..Begin::default() };
         let state = Self::new((shard, 1), log, bell, begin);
         state.known.lock().committed = marks.committed;
+        state.begun();
         state
+    }
+
+    /// From now on entries are given as they are.
+    pub(crate) fn begun(&self) {
+        self.known.lock().beginning = None;
     }
 
     /// Says who leads.
@@ -320,7 +334,11 @@ impl ShardState {
             let first =
                 known.recent.front().map(|entry| entry.index).into_iter().chain(self.log.first_kept(self.shard));
             let first = first.min().unwrap_or(known.last.index.next());
-            (from.max(first).max(known.purged.index.next()), to.min(known.last.index.next()))
+            let range = (from.max(first).max(known.purged.index.next()), to.min(known.last.index.next()));
+            if let Some(memberships) = &known.beginning {
+                return self.outlines(&known, memberships, range);
+            }
+            range
         };
         while index < end {
             let entry = self.entry(index)?;
@@ -328,11 +346,36 @@ impl ShardState {
             if bytes > bytes_max && !found.is_empty() {
                 break;
             }
-            let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("entry {index} cannot be understood"));
-            found.push(raft_entry(&entry).ok_or_else(damaged)?);
+            found.push(raft_entry(&entry).ok_or_else(|| not_understood(index))?);
             index = index.next();
         }
         Ok(found)
+    }
+
+    /// Entries of which only the ids and the memberships are what they are.
+    fn outlines(
+        &self,
+        known: &Known,
+        memberships: &[(EntryId, Bytes)],
+        (from, to): (LogIndex, LogIndex),
+    ) -> Result<Vec<EntryOf<Types>>, io::Error> {
+        let outline = |index| {
+            let id = EntryId { term: self.term_of(known, index), index };
+            let membership = memberships.iter().find(|(of, _)| *of == id);
+            let kind = if membership.is_some() { EntryKind::Membership } else { EntryKind::Blank };
+            let head = membership.map(|(_, head)| head.clone()).unwrap_or_default();
+            let entry = Entry {
+                shard: self.shard,
+                term: id.term,
+                index,
+                kind,
+                head,
+                bodies: Arc::default(),
+                batches: Arc::default(),
+            };
+            raft_entry(&entry).ok_or_else(|| not_understood(index))
+        };
+        (from.0..to.0).map(LogIndex).map(outline).collect()
     }
 
     fn entry(&self, index: LogIndex) -> Result<Entry, io::Error> {
@@ -380,6 +423,10 @@ impl Known {
         let gone = self.recent.partition_point(|entry| entry.index <= settled);
         self.recent.drain(..gone);
     }
+}
+
+fn not_understood(index: LogIndex) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("entry {index} cannot be understood"))
 }
 
 fn bytes_of(entry: &Entry) -> usize {
