@@ -4,4 +4,5 @@ pub(crate) mod routing;
 pub(crate) mod retries;
 pub mod filter;
 pub(crate) mod names;
+pub(crate) mod endpoint;
 pub(crate) mod sequences;

@@ -9,11 +9,12 @@
 mod poster;
 mod pool;
 mod connecting;
+mod challenge;
 mod target;
 mod tls;
 pub mod reach;
 mod error;
 
 pub use error::{PostError, SetupError};
-pub use poster::{Answer, Post, Poster, Settings};
+pub use poster::{Answer, BASIC, Post, Poster, Settings};
 pub use reach::Reach;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use tokio_rustls::TlsConnector;
 
+use crate::challenge;
 use crate::connecting::{Connection, connect};
 use crate::error::{PostError, SetupError};
 use crate::pool::Pool;
@@ -49,7 +50,12 @@ pub struct Post {
     /// All but Host and Content-Length.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// What the header Authorization says to a server that asks for it by the scheme [`BASIC`].
+    pub authorization: Option<String>,
 }
+
+/// The scheme by which a server is told who calls.
+pub const BASIC: &str = "basic";
 
 /// An answer, whatever it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +63,23 @@ pub struct Answer {
     pub status: u16,
     /// Empty if it was longer than what is read.
     pub body: Bytes,
+    /// The schemes by which the server wants to be told who calls, in lower case.
+    pub challenges: Vec<String>,
 }
 
 impl Answer {
+    /// Whether the server wants to be told who calls.
+    #[must_use]
+    pub const fn asks_who(&self) -> bool {
+        self.status == 401
+    }
+
+    /// Whether it wants to be told so by a scheme.
+    #[must_use]
+    pub fn asks_who_by(&self, scheme: &str) -> bool {
+        self.asks_who() && self.challenges.iter().any(|each| each == scheme)
+    }
+
     /// Whether the server took what was posted.
     #[must_use]
     pub fn is_success(&self) -> bool {
@@ -103,15 +123,27 @@ impl Poster {
         Target::read(url).map(drop)
     }
 
-    /// Posts, and reads the answer.
+    /// Posts, and reads the answer. A server that asks who calls is told if the post says it; nobody is told unasked.
     ///
     /// # Errors
     /// [`PostError`] if there is none.
     pub async fn post(&self, post: &Post) -> Result<Answer, PostError> {
         let target = Target::read(&post.url)?;
-        let request = request(&target, post)?;
-        let answered = self.exchange(&target.server, request);
+        let answered = self.introduced(&target, post);
         tokio::time::timeout(self.settings.time_max, answered).await.unwrap_or(Err(PostError::TimedOut))
+    }
+
+    async fn introduced(&self, target: &Target, post: &Post) -> Result<Answer, PostError> {
+        let answer = self.exchange(&target.server, request(target, post)?).await?;
+        let Some(authorization) = post.authorization.as_ref().filter(|_| answer.asks_who_by(BASIC)) else {
+            return Ok(answer);
+        };
+        let mut request = request(target, post)?;
+        let unsendable = |_| PostError::Header { name: AUTHORIZATION.to_string() };
+        let mut value = HeaderValue::from_str(authorization).map_err(unsendable)?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        self.exchange(&target.server, request).await
     }
 
     async fn exchange(&self, server: &Server, request: Request<Full<Bytes>>) -> Result<Answer, PostError> {
@@ -156,16 +188,17 @@ impl Poster {
         response: hyper::Response<hyper::body::Incoming>,
     ) -> Result<Answer, PostError> {
         let status = response.status().as_u16();
+        let challenges = challenge::schemes(response.headers());
         let body = match Limited::new(response.into_body(), self.settings.answer_bytes_max).collect().await {
             Ok(body) => body.to_bytes(),
             // Too long, or cut short: the status was said.
-            Err(_) => return Ok(Answer { status, body: Bytes::new() }),
+            Err(_) => return Ok(Answer { status, body: Bytes::new(), challenges }),
         };
         // It takes the next request once it has seen the end of this answer.
         if let Ok(Ok(())) = tokio::time::timeout(self.settings.connect_time_max, connection.ready()).await {
             self.pool.put(server.clone(), connection);
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, challenges })
     }
 }
 

@@ -36,7 +36,7 @@ impl Target {
             return Err(refused("it names no host"));
         }
         if authority.as_str().contains('@') {
-            return Err(refused("it has a user's name in it"));
+            return Err(refused("it names a user"));
         }
         let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let path = uri.path_and_query().map_or("/", |path| path.as_str());

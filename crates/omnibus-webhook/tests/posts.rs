@@ -97,7 +97,12 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 }
 
 fn post(url: String) -> Post {
-    Post { url, headers: vec![("x-kind".to_owned(), "news".to_owned())], body: Bytes::from_static(b"{}") }
+    Post {
+        url,
+        headers: vec![("x-kind".to_owned(), "news".to_owned())],
+        body: Bytes::from_static(b"{}"),
+        authorization: None,
+    }
 }
 
 fn poster(settings: Settings) -> Poster {
@@ -215,4 +220,40 @@ async fn servers_prove_who_they_are() {
     }
     let missing = Poster::new(Settings { certificates_file: file("nothing.pem"), ..Settings::default() });
     assert!(matches!(missing.err(), Some(SetupError::Certificates { .. })));
+}
+
+fn with_login(url: String) -> Post {
+    Post { authorization: Some("Basic dTpw".to_owned()), ..post(url) }
+}
+
+const WHO: &str = "HTTP/1.1 401 Who\r\nwww-authenticate: Basic realm=\"x\"\r\ncontent-length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn who_calls_is_told_who_asks() {
+    let mut server = Server::start(&[&[WHO, OK, OK]], None).await;
+    let poster = poster(Settings::default());
+    for asked in [[false, true].as_slice(), &[false]] {
+        assert!(poster.post(&with_login(server.url("/"))).await.unwrap().is_success());
+        for is_told in asked {
+            let (connection, request) = server.seen.recv().await.unwrap();
+            assert_eq!((connection, request.contains("authorization: Basic dTpw\r\n")), (0, *is_told), "{request}");
+            assert!(request.contains("x-kind: news\r\n") && request.ends_with("\r\n\r\n{}"), "{request}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_twice_or_by_another_scheme() {
+    const DIGEST: &str = "HTTP/1.1 401 Who\r\nwww-authenticate: Digest nonce=x\r\ncontent-length: 0\r\n\r\n";
+    let mut server = Server::start(&[&[WHO, WHO, DIGEST, WHO]], None).await;
+    let poster = poster(Settings::default());
+    let posts = [with_login(server.url("/")), with_login(server.url("/")), post(server.url("/"))];
+    for (post, scheme) in posts.iter().zip(["basic", "digest", "basic"]) {
+        let answer = poster.post(post).await.unwrap();
+        assert!(answer.asks_who_by(scheme) && answer.is_permanent());
+    }
+    for is_told in [false, true, false, false] {
+        let (_, request) = server.seen.recv().await.unwrap();
+        assert_eq!(request.contains("authorization: "), is_told, "{request}");
+    }
 }

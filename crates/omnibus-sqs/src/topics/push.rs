@@ -9,7 +9,7 @@ use omnibus_engine::push::{Push, PushPlan, Pusher, Verdict};
 use omnibus_model::TopicName;
 use omnibus_model::exchange::{Binding, BindingConfig, BindingTarget, SharedExchange};
 use omnibus_record::{Native, SnsForm, SnsNative};
-use omnibus_webhook::{Post, Poster};
+use omnibus_webhook::{BASIC, Post, Poster};
 use uuid::Uuid;
 
 use crate::attributes::POLICY;
@@ -17,6 +17,7 @@ use crate::door::Door;
 use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::protection::{Feeding, may_feed};
+use crate::sns::endpoint::Endpoint;
 use crate::sns::names::{SubscriptionArn, TopicArn};
 use crate::sns::routing::{BASE_URL, ENDED, EXPIRED, PENDING, dead_letters_to, delivery_policy};
 use crate::topics::envelope::{self, Sender};
@@ -137,11 +138,16 @@ fn headers(kind: &str, native: &SnsNative, push: &Push) -> Vec<(&'static str, St
 async fn hand_over(poster: &Poster, push: &Push, letter: Letter) -> Verdict {
     let BindingTarget::Push { url } = &push.binding.target else { return Verdict::Refused };
     let headers = letter.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let post = Post { url: url.clone(), headers, body: letter.body.into() };
+    let endpoint = Endpoint::of(url);
+    let (url, authorization) = (endpoint.url(), endpoint.authorization());
+    let post = Post { url: url.clone(), headers, body: letter.body.into(), authorization };
     let verdict = match poster.post(&post).await {
         Ok(answer) if answer.is_success() => Verdict::Accepted,
         Ok(answer) => {
             tracing::debug!(url, status = answer.status, attempt = push.attempt, "an endpoint did not take a message");
+            if post.authorization.is_some() && answer.asks_who() && !answer.asks_who_by(BASIC) {
+                tracing::warn!(url, asks = ?answer.challenges, "an endpoint asks who calls in a way that is not spoken");
+            }
             if answer.is_permanent() { Verdict::Refused } else { Verdict::Failed }
         }
         Err(error) => {

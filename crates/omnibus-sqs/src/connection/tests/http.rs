@@ -91,7 +91,8 @@ async fn listen(socket: TcpStream, tell: mpsc::Sender<Told>, answers: Arc<Mutex<
         socket.read_exact(&mut body).await.unwrap();
         let status = answers.lock().unwrap().pop_front().unwrap_or(200);
         // Whoever has seen the message may count on its answer.
-        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+        let asks = if status == 401 { "www-authenticate: Basic realm=\"x\"\r\n" } else { "" };
+        let answer = format!("HTTP/1.1 {status} X\r\n{asks}content-length: 0\r\n\r\n");
         let written = socket.get_mut().write_all(answer.as_bytes()).await;
         if written.is_err() || tell.send(Told { head, body: String::from_utf8(body).unwrap() }).await.is_err() {
             return;
@@ -394,7 +395,7 @@ async fn endpoints_and_policies_that_would_not_do_are_refused() {
         ("http", "https://localhost/", "{}"),
         ("https", "http://localhost/", "{}"),
         ("http", "http://", "{}"),
-        ("http", "http://user:secret@localhost/", "{}"),
+        ("http", "http://user:secret@/", "{}"),
         ("http", "http://localhost/", r#"{"sicklyRetryPolicy": {}}"#),
         ("sqs", "arn:aws:sqs:us-east-1:000000000000:q", "{}"),
     ] {
@@ -453,4 +454,33 @@ async fn who_is_told_may_end_it_without_a_key() {
     let left = client.sns_ok("ListSubscriptionsByTopic", &[("TopicArn", TOPIC)]).await;
     assert!(left.contains(&queues) && !left.contains(&told), "{left}");
     pushing.stop().await;
+}
+
+#[tokio::test]
+async fn endpoint_that_asks_is_told_the_login_of_its_url() {
+    let node = unsigned();
+    let _pushing = node.push().await;
+    let mut client = node.connect();
+    client.sns_ok("CreateTopic", &[("Name", "news")]).await;
+    let mut endpoint = Endpoint::open().await;
+    let bare = endpoint.url.clone();
+    endpoint.url = bare.replacen("http://", "http://me:s%40fe@", 1);
+    endpoint.answer_with(&[401, 200, 401, 200]);
+    client.subscribe_url(&endpoint.url, &[]).await;
+    assert_eq!(endpoint.next().await.header("authorization"), None);
+    let asked = endpoint.next().await;
+    assert_eq!(asked.header("authorization"), Some("Basic bWU6c0BmZQ=="));
+    let reply = client.get(here(&asked.json()["SubscribeURL"])).await;
+    let arn = between(&reply.body, "<SubscriptionArn>", "</SubscriptionArn>").to_owned();
+    client.publish("hello").await;
+    assert_eq!(endpoint.next().await.header("authorization"), None);
+    let told = endpoint.next().await;
+    assert_eq!((told.header("authorization"), &told.json()["Message"]), (Some("Basic bWU6c0BmZQ=="), &json!("hello")));
+    // The password is shown to nobody who lists, and to whom the subscription is.
+    let listed = client.sns_ok("ListSubscriptions", &[]).await;
+    let listed = listed + &client.sns_ok("ListSubscriptionsByTopic", &[("TopicArn", TOPIC)]).await;
+    let hidden = bare.replacen("http://", "http://me:****@", 1);
+    assert_eq!((listed.matches(&hidden).count(), listed.contains("s%40fe")), (2, false), "{listed}");
+    let shown = client.sns_ok("GetSubscriptionAttributes", &[("SubscriptionArn", &arn)]).await;
+    assert!(shown.contains(&endpoint.url), "{shown}");
 }

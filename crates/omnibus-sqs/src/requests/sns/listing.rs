@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::errors::ApiError;
 use crate::session::Call;
+use crate::sns::endpoint::Endpoint;
 use crate::sns::routing::{ENDPOINT, PROTOCOL, is_pending};
 use crate::topics::Subscription;
 use crate::wire::base64;
@@ -44,7 +45,7 @@ fn listed(subscription: &Subscription) -> Listed {
         false => subscription.arn.text(),
     };
     Listed {
-        endpoint: Some(subscription.attribute(ENDPOINT).to_owned()),
+        endpoint: Some(Endpoint::of(subscription.attribute(ENDPOINT)).listed()),
         owner: Some(subscription.owner().to_owned()),
         protocol: Some(subscription.attribute(PROTOCOL).to_owned()),
         subscription_arn: Some(arn),

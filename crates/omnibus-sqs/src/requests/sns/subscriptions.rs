@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::errors::ApiError;
 use crate::names::QueueName;
 use crate::session::Call;
+use crate::sns::endpoint::Endpoint;
 use crate::sns::names::SubscriptionArn;
 use crate::sns::routing::{AUTHENTICATED, BASE_URL, FILTER, PENDING, Protocol, SUBSCRIBER, has_ended, is_pending};
 use crate::sns_error::SnsError;
@@ -140,7 +141,7 @@ fn url(protocol: &str, endpoint: &str) -> Result<BindingTarget, ApiError> {
     if !endpoint.starts_with(&format!("{protocol}://")) {
         return Err(invalid("Endpoint must match the specified protocol"));
     }
-    Poster::check(endpoint).map_err(|error| invalid(&format!("Endpoint Reason: {error}")))?;
+    Poster::check(&Endpoint::of(endpoint).url()).map_err(|error| invalid(&format!("Endpoint Reason: {error}")))?;
     Ok(BindingTarget::Push { url: endpoint.to_owned() })
 }
 
