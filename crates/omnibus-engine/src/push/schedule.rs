@@ -52,6 +52,12 @@ impl RetrySchedule {
         [self.immediate, self.pre_backoff, self.backoff, self.post_backoff].into_iter().fold(1, u32::saturating_add)
     }
 
+    /// How long all retries together wait.
+    #[must_use]
+    pub fn delays(&self) -> Duration {
+        (1..).map_while(|attempts| self.delay_after(attempts)).fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// How long to wait after so many attempts; `None` if there are no more.
     #[must_use]
     pub fn delay_after(&self, attempts: u32) -> Option<Duration> {
@@ -116,6 +122,7 @@ mod tests {
             growth: Growth::Linear,
         };
         assert_eq!(delays(&schedule), [0, 0, 1_000, 3_000, 5_000, 7_000, 9_000, 9_000, 9_000]);
+        assert_eq!(schedule.delays(), 43 * SECOND);
         let none = RetrySchedule { immediate: 0, pre_backoff: 0, backoff: 0, post_backoff: 0, ..schedule };
         assert_eq!((delays(&none), none.attempts_max()), (vec![], 1));
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 const RETRIES_MAX: u32 = 100;
 const DELAY_SECONDS_MAX: u64 = 3_600;
+/// How long all retries of a policy together may take.
+const DELAYS_MAX: Duration = Duration::from_secs(3_600);
 const CONTENT_TYPE_BYTES_MAX: usize = 256;
 
 /// The delivery policy of a subscription, checked. What it does not name is its topic's, or AWS's default.
@@ -143,8 +145,14 @@ impl DeliveryPolicy {
     /// Reads a policy, or says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let policy: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        check(&policy.healthy_retry_policy, &policy.throttle_policy, &policy.request_policy)?;
+        let retries = ("healthyRetryPolicy", &policy.healthy_retry_policy);
+        check(retries, &policy.throttle_policy, &policy.request_policy)?;
         Ok(policy)
+    }
+
+    /// Reads a policy that was checked when it was set, if more was allowed then.
+    pub(crate) fn kept(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
     }
 }
 
@@ -153,8 +161,14 @@ impl TopicDeliveryPolicy {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let policy: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let http = &policy.http;
-        check(&http.default_healthy_retry_policy, &http.default_throttle_policy, &http.default_request_policy)?;
+        let retries = ("http.defaultHealthyRetryPolicy", &http.default_healthy_retry_policy);
+        check(retries, &http.default_throttle_policy, &http.default_request_policy)?;
         Ok(policy)
+    }
+
+    /// Reads a policy that was checked when it was set, if more was allowed then.
+    pub(crate) fn kept(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
     }
 
     /// What counts for a subscription that says `said`.
@@ -197,11 +211,11 @@ impl EffectivePolicy {
 }
 
 fn check(
-    retries: &Option<Retries>,
+    (name, retries): (&str, &Option<Retries>),
     throttle: &Option<Throttle>,
     request: &Option<RequestPolicy>,
 ) -> Result<(), String> {
-    retries.iter().try_for_each(Retries::check)?;
+    retries.iter().try_for_each(Retries::check).map_err(|reason| format!("{name}: {reason}"))?;
     if throttle.as_ref().is_some_and(|throttle| throttle.max_receives_per_second == 0) {
         return Err("maxReceivesPerSecond must be at least 1".to_owned());
     }
@@ -232,9 +246,14 @@ impl Retries {
         if self.num_retries > RETRIES_MAX {
             return refused(format!("numRetries must be between 0 and {RETRIES_MAX}"));
         }
-        match self.in_phases() {
-            Some(in_phases) if in_phases <= self.num_retries => Ok(()),
-            _ => refused("numRetries must be at least the retries of all phases together".to_owned()),
+        if self.in_phases().is_none_or(|in_phases| in_phases > self.num_retries) {
+            return refused("numRetries must be at least the retries of all phases together".to_owned());
+        }
+        match self.schedule().delays() <= DELAYS_MAX {
+            true => Ok(()),
+            false => {
+                refused(format!("Total policy retry time cannot be greater than {} seconds", DELAYS_MAX.as_secs()))
+            }
         }
     }
 
@@ -315,6 +334,7 @@ mod tests {
             r#"{"healthyRetryPolicy": {"numNoDelayRetries": 4}}"#,
             r#"{"healthyRetryPolicy": {"numNoDelayRetries": 4294967295, "numMinDelayRetries": 1}}"#,
             r#"{"healthyRetryPolicy": {"backoffFunction": "none"}}"#,
+            r#"{"healthyRetryPolicy": {"numRetries": 100, "maxDelayTarget": 53}}"#,
             r#"{"throttlePolicy": {"maxReceivesPerSecond": 0}}"#,
             r#"{"requestPolicy": {"headerContentType": ""}}"#,
             r#"{"requestPolicy": {"headerContentType": "a\nb"}}"#,
@@ -332,6 +352,24 @@ mod tests {
             r#"{"http": {"disableSubscriptionOverrides": "maybe"}}"#,
         ] {
             assert!(TopicDeliveryPolicy::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn retries_of_a_policy_take_an_hour_together() {
+        let retries = |number: u32, delay: u32| {
+            format!(r#"{{"numRetries": {number}, "minDelayTarget": {delay}, "maxDelayTarget": {delay}}}"#)
+        };
+        for (number, delay, is_taken) in [(1, 3_600, true), (60, 60, true), (61, 60, false), (2, 1_801, false)] {
+            let retries = retries(number, delay);
+            let subscription = format!(r#"{{"healthyRetryPolicy": {retries}}}"#);
+            let topic = format!(r#"{{"http": {{"defaultHealthyRetryPolicy": {retries}}}}}"#);
+            let why = "Total policy retry time cannot be greater than 3600 seconds";
+            let refused = |name: &str| (!is_taken).then(|| format!("{name}: {why}"));
+            assert_eq!(DeliveryPolicy::parse(&subscription).err(), refused("healthyRetryPolicy"));
+            assert_eq!(TopicDeliveryPolicy::parse(&topic).err(), refused("http.defaultHealthyRetryPolicy"));
+            // What was taken before counts on.
+            assert_eq!(DeliveryPolicy::kept(&subscription).healthy_retry_policy.unwrap().num_retries, number);
         }
     }
 

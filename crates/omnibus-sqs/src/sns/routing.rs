@@ -103,14 +103,14 @@ pub(crate) fn scope_of(config: &BindingConfig) -> FilterScope {
 /// The delivery policy that counts for a subscription; both were checked when they were set.
 pub(crate) fn delivery_policy(exchange: &Exchange, binding: &Binding) -> EffectivePolicy {
     let said = binding.config.attributes.get(DELIVERY_POLICY);
-    let said = said.and_then(|text| DeliveryPolicy::parse(text).ok()).unwrap_or_default();
+    let said = said.map(|text| DeliveryPolicy::kept(text)).unwrap_or_default();
     topic_delivery_policy(&exchange.config).of_subscription(said)
 }
 
 /// The delivery policy of a topic.
 pub(crate) fn topic_delivery_policy(config: &ExchangeConfig) -> TopicDeliveryPolicy {
     let said = config.attributes.get(DELIVERY_POLICY);
-    said.and_then(|text| TopicDeliveryPolicy::parse(text).ok()).unwrap_or_default()
+    said.map(|text| TopicDeliveryPolicy::kept(text)).unwrap_or_default()
 }
 
 /// Whether a subscription's endpoint has not said yet that it wants to be told.
