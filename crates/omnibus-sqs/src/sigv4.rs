@@ -16,6 +16,9 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far a request's time may be from ours, in seconds, as on AWS.
 const SKEW_MAX: i64 = 15 * 60;
 
+/// How long a signed address holds at most, in seconds: its key is good for a week.
+const EXPIRES_MAX: i64 = 7 * 24 * 60 * 60;
+
 /// A request as far as its signature covers it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'a> {
@@ -105,9 +108,22 @@ fn claim(request: Signed<'_>) -> Result<Option<Claim>, ApiError> {
     if parameter("X-Amz-Algorithm").is_err() {
         return Ok(None);
     }
-    let expires = parameter("X-Amz-Expires")?.parse().map_err(|_| incomplete("X-Amz-Expires"))?;
+    let expires = seconds_to_hold(parameter("X-Amz-Expires")?)?;
     let signed = (parameter("X-Amz-SignedHeaders")?, parameter("X-Amz-Signature")?);
     claim_of(parameter("X-Amz-Credential")?, signed, parameter("X-Amz-Date")?, Some(expires)).map(Some)
+}
+
+/// Reads how long a signed address holds; AWS refuses other times in these words.
+fn seconds_to_hold(text: &str) -> Result<i64, ApiError> {
+    let refused = |reason: &str| Err(ApiError::IncompleteSignature(format!("X-Amz-Expires {reason}")));
+    match text.parse() {
+        Err(_) => refused("should be a number"),
+        Ok(..0) => refused("must be non-negative"),
+        Ok(expires @ 0..=EXPIRES_MAX) => Ok(expires),
+        Ok(_) => refused(
+            "must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+        ),
+    }
 }
 
 fn claim_of(
@@ -159,12 +175,13 @@ fn sign(request: Signed<'_>, claim: &Claim, secret: &str) -> Result<Hmac<Sha256>
     Ok(mac(&key, &to_sign))
 }
 
-/// An address at which a request is signed for a long time.
+/// An address at which a request is signed, at a time like `20200101T000000Z`, for as long as it goes.
 #[cfg(test)]
-pub(crate) fn signed_address((host, body): (&str, &[u8]), access_key: &str, secret: &str) -> String {
+pub(crate) fn signed_address((host, body): (&str, &[u8]), time: &str, (access_key, secret): (&str, &str)) -> String {
+    let day = &time[..8];
     let query = format!(
-        "X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={access_key}%2F20200101%2Fus-east-1%2Fsqs%2Faws4_request\
-         &X-Amz-Date=20200101T000000Z&X-Amz-Expires=99999999999&X-Amz-SignedHeaders=host"
+        "X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={access_key}%2F{day}%2Fus-east-1%2Fsqs%2Faws4_request\
+         &X-Amz-Date={time}&X-Amz-Expires={EXPIRES_MAX}&X-Amz-SignedHeaders=host"
     );
     let headers = [("host".to_owned(), host.to_owned())];
     let unsigned = format!("{query}&X-Amz-Signature=");

@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use omnibus_engine::{Engine, EngineConfig, Running, Seams};
 use omnibus_io::fault::FaultDisk;
-use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_io::{Clock, SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
+use omnibus_model::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
 use crate::door::Door;
 use crate::settings::{Credential, Encryption, Pace, Settings};
+use crate::sigv4;
+use crate::topics::envelope;
 
 /// An engine with an open door.
 struct Node {
@@ -292,6 +295,13 @@ fn guarded(encryption: Encryption) -> Settings {
     Settings { account: OWNER.to_owned(), credentials, encryption, ..Settings::default() }
 }
 
+/// An address at which somebody has signed a request just now.
+fn signed_address(body: &[u8], access_key: &str) -> String {
+    let now = envelope::iso(Timestamp(SystemClock::default().wall_millis()));
+    let plain: String = now.chars().take("2026-01-01T00:00:00".len()).filter(|each| !"-:".contains(*each)).collect();
+    sigv4::signed_address(("localhost:9324", body), &format!("{plain}Z"), (access_key, "secret"))
+}
+
 const OWNER: &str = "111111111111";
 const GUEST: &str = "222222222222";
 
@@ -299,7 +309,7 @@ impl Client {
     /// Asks with a signature; returns the answer or the code of the refusal.
     async fn signed(&mut self, access_key: &str, action: &str, body: Value) -> Result<Value, String> {
         let body = body.to_string();
-        let address = crate::sigv4::signed_address(("localhost:9324", body.as_bytes()), access_key, "secret");
+        let address = signed_address(body.as_bytes(), access_key);
         let headers = format!("x-amz-target: AmazonSQS.{action}\r\ncontent-type: application/x-amz-json-1.0\r\n");
         let reply = self.request(&format!("POST {address} HTTP/1.1"), &headers, body.as_bytes()).await;
         match reply.header("x-amzn-query-error") {

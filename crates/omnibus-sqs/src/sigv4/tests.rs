@@ -82,6 +82,23 @@ fn signed_address_names_its_signer() {
 }
 
 #[test]
+fn signed_address_holds_for_a_week_at_most() {
+    let headers = [("host".to_owned(), "h".to_owned())];
+    let address = signed_address(("h", b""), "20150830T123600Z", ("AKIDEXAMPLE", SECRET));
+    let signed =
+        |query: &str| signer(Signed { method: "POST", ..request(query, &headers) }, &settings(), NOON + EXPIRES_MAX);
+    let query = address.trim_start_matches("/?");
+    assert_eq!(signed(query).unwrap().access_key.as_deref(), Some("AKIDEXAMPLE"));
+    for (expires, reason) in [("604801", "less than a week"), ("-1", "non-negative"), ("1d", "a number")] {
+        let query = query.replace("Expires=604800", &format!("Expires={expires}"));
+        let refused = signed(&query).unwrap_err();
+        assert!(matches!(&refused, ApiError::IncompleteSignature(text) if text.contains(reason)), "{refused}");
+    }
+    let shorter = query.replace("Expires=604800", "Expires=604799");
+    assert!(matches!(signed(&shorter), Err(ApiError::RequestExpired { .. })));
+}
+
+#[test]
 fn open_door_takes_any_signature() {
     for authorization in ["", "AWS4-HMAC-SHA256", "Basic eDp5", "AWS4-HMAC-SHA256 Credential=a/b/c"] {
         let headers = [("authorization".to_owned(), authorization.to_owned())];

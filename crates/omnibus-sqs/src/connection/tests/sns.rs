@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use super::{Client, GUEST, Node, OWNER, Reply, guarded};
+use super::{Client, GUEST, Node, OWNER, Reply, guarded, signed_address};
 use crate::settings::{Credential, Encryption, Settings};
 use crate::wire::shape::{Member, Shape};
 use crate::wire::sns::Action;
@@ -20,7 +20,7 @@ impl Client {
     /// Asks with a signature.
     async fn signed_sns(&mut self, access_key: &str, action: &str, parameters: &[(&str, &str)]) -> Reply {
         let form = form(action, parameters);
-        let address = crate::sigv4::signed_address(("localhost:9324", form.as_bytes()), access_key, "secret");
+        let address = signed_address(form.as_bytes(), access_key);
         self.query(&address, &form).await
     }
 
