@@ -4,6 +4,7 @@
 
 use omnibus_engine::{ReadError, SubmitError};
 use omnibus_model::Refusal;
+use omnibus_model::refusal::Limited;
 use thiserror::Error;
 
 use crate::sns_error::SnsError;
@@ -47,6 +48,9 @@ pub(crate) enum ApiError {
     ReceiptHandleIsInvalid { handle: String },
     #[error("{0}")]
     OverLimit(String),
+    /// More ids in five minutes than a queue remembers: it may be sent again later, and clients do so by themselves.
+    #[error("{0}")]
+    RequestThrottled(String),
     #[error("{0}")]
     InvalidMessageContents(String),
     #[error("{0}")]
@@ -150,6 +154,7 @@ impl ApiError {
             Self::InvalidAttributeValue(_) => sqs("InvalidAttributeValue", "InvalidAttributeValue", 400),
             Self::ReceiptHandleIsInvalid { .. } => sqs("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 400),
             Self::OverLimit(_) => sqs("OverLimit", "OverLimit", 403),
+            Self::RequestThrottled(_) => sqs("RequestThrottled", "RequestThrottled", 400),
             Self::InvalidMessageContents(_) => sqs("InvalidMessageContents", "InvalidMessageContents", 400),
             Self::ResourceNotFound(_) => sqs("ResourceNotFoundException", "ResourceNotFoundException", 404),
             Self::UnsupportedOperation(_) => simple("UnsupportedOperation", 400),
@@ -233,6 +238,7 @@ impl From<Refusal> for ApiError {
             | Refusal::UnknownQueue { .. }
             | Refusal::StreamDropped { .. } => Self::QueueDoesNotExist,
             Refusal::TopicExists { .. } => Self::NameIsTopic,
+            Refusal::LimitReached { what: Limited::DeduplicationIds, .. } => Self::RequestThrottled(refusal.to_string()),
             Refusal::LeasesFull { .. } | Refusal::LimitReached { .. } => Self::OverLimit(refusal.to_string()),
             Refusal::MoveRunning { .. } => Self::InvalidParameterValue(
                 "There is already a task running. Only one active task is allowed for a source queue arn at a given time."
@@ -286,6 +292,12 @@ mod tests {
                 ApiError::QueueDoesNotExist,
                 "com.amazonaws.sqs#QueueDoesNotExist",
                 "AWS.SimpleQueueService.NonExistentQueue",
+                400,
+            ),
+            (
+                ApiError::from(Refusal::LimitReached { what: Limited::DeduplicationIds, max: 1 }),
+                "com.amazonaws.sqs#RequestThrottled",
+                "RequestThrottled",
                 400,
             ),
             (
