@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::queue::{CursorConfig, DeadLetters, DeliveryOrder, LateHolders, QueueConfig};
-use omnibus_model::{Millis, MoveId, TopicName};
+use omnibus_model::{Millis, MoveId, Timestamp, TopicName};
 use serde_json::Value;
 
 use crate::content;
@@ -33,6 +33,8 @@ const SCOPE: &str = "DeduplicationScope";
 const SCOPE_AT_CREATION: &str = "omnibus.DeduplicationScope";
 /// What the names begin with under which the targets of move tasks are kept.
 const MOVE_TARGET: &str = "omnibus.MoveTarget.";
+/// When somebody last changed the queue, in milliseconds since 1970, if the broker has written something down since.
+const ALTERED_AT: &str = "omnibus.AlteredAt";
 const THROUGHPUT: &str = "FifoThroughputLimit";
 pub(crate) const KMS_KEY: &str = "KmsMasterKeyId";
 pub(crate) const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
@@ -192,8 +194,20 @@ pub(crate) fn dedups_by_group(config: &QueueConfig) -> bool {
     config.attributes.get(SCOPE_AT_CREATION).is_some_and(|scope| scope == "messageGroup")
 }
 
-/// Writes down where a move task of a queue goes, so that it can be told even if that queue is deleted.
-pub(crate) fn note_move(config: &mut QueueConfig, task: MoveId, target: String) {
+/// When somebody last changed a queue whose configuration changed at `changed_at`.
+pub(crate) fn altered_at(config: &QueueConfig, changed_at: Timestamp) -> Timestamp {
+    let noted = config.attributes.get(ALTERED_AT).and_then(|text| text.parse().ok());
+    noted.map_or(changed_at, Timestamp)
+}
+
+/// Writes down that somebody changes a queue now.
+pub(crate) fn note_change(config: &mut QueueConfig) {
+    config.attributes.remove(ALTERED_AT);
+}
+
+/// Writes down where a move task of a queue goes, so that it can be told even if that queue is deleted. Nobody has
+/// changed the queue by that.
+pub(crate) fn note_move(config: &mut QueueConfig, altered_at: Timestamp, (task, target): (MoveId, String)) {
     /// So many tasks are kept by the broker.
     const MOVES_MAX: u64 = 10;
     let is_old = |name: &str| {
@@ -202,6 +216,7 @@ pub(crate) fn note_move(config: &mut QueueConfig, task: MoveId, target: String) 
     };
     config.attributes.retain(|name, _| !is_old(name));
     config.attributes.insert(format!("{MOVE_TARGET}{}", task.0), target);
+    config.attributes.insert(ALTERED_AT.to_owned(), altered_at.0.to_string());
 }
 
 /// The ARN of the queue that a move task of a queue goes to.

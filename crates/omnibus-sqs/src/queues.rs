@@ -89,7 +89,7 @@ impl Queue {
     }
 
     pub(crate) fn altered_at(&self) -> Timestamp {
-        self.queue().altered_at
+        attributes::altered_at(self.config(), self.queue().altered_at)
     }
 
     fn queue(&self) -> &omnibus_model::queue::Queue {
@@ -164,10 +164,26 @@ impl Door {
         queue: &Queue,
         mut change: impl FnMut(&mut QueueConfig) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
+        let change = |now: &Queue, config: &mut QueueConfig| {
+            change(config)?;
+            if config != now.config() {
+                attributes::note_change(config);
+            }
+            Ok(())
+        };
+        self.rewrite(queue, change).await
+    }
+
+    /// Changes a queue's configuration, of which `change` gets a copy beside the queue as it is.
+    async fn rewrite(
+        &self,
+        queue: &Queue,
+        mut change: impl FnMut(&Queue, &mut QueueConfig) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.find(&queue.name)?;
             let (before, mut after) = (now.config().clone(), now.config().clone());
-            change(&mut after)?;
+            change(&now, &mut after)?;
             if before == after {
                 return Ok(());
             }
@@ -313,8 +329,8 @@ impl Door {
     ) -> Result<MoveId, ApiError> {
         let task = self.engine.start_move(source.place, target.map(Queue::stream), rate_max).await?;
         if let Some(target) = target {
-            let noted = self.alter(source, |config| {
-                attributes::note_move(config, task, target.name.arn());
+            let noted = self.rewrite(source, |now, config| {
+                attributes::note_move(config, now.altered_at(), (task, target.name.arn()));
                 Ok(())
             });
             if let Err(error) = noted.await {

@@ -147,8 +147,11 @@ fn redrive_allow_policy_says_whose_dead_letters_come() {
 fn targets_of_moves_are_kept_as_long_as_the_moves() {
     let mut config = QueueConfig::default();
     for task in 1..=12 {
-        note_move(&mut config, MoveId(task), format!("arn{task}"));
+        note_move(&mut config, Timestamp(5), (MoveId(task), format!("arn{task}")));
     }
+    assert_eq!(altered_at(&config, Timestamp(9)), Timestamp(5), "nobody has changed the queue");
+    note_change(&mut config);
+    assert_eq!(altered_at(&config, Timestamp(9)), Timestamp(9));
     assert_eq!(config.attributes.len(), 10);
     assert_eq!(move_target(&config, MoveId(2)), None);
     assert_eq!(move_target(&config, MoveId(3)).as_deref(), Some("arn3"));

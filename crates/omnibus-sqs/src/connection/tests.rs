@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
 use crate::door::Door;
+use crate::names::QueueName;
 use crate::settings::{Credential, Encryption, Pace, Settings};
 use crate::sigv4;
 use crate::topics::envelope;
@@ -531,7 +532,11 @@ async fn move_fails_once_its_target_is_gone() {
         client.ok("SendMessage", json!({"QueueUrl": source, "MessageBody": body})).await;
     }
     let slowly = json!({"SourceArn": arn("dlq"), "DestinationArn": arn("target"), "MaxNumberOfMessagesPerSecond": 1});
+    let shown = json!({"QueueUrl": source, "AttributeNames": ["LastModifiedTimestamp"]});
+    let altered_at = || node.door.find(&QueueName::of_arn(&arn("dlq")).unwrap()).unwrap().altered_at();
+    let before = (altered_at(), client.ok("GetQueueAttributes", shown.clone()).await);
     client.ok("StartMessageMoveTask", slowly).await;
+    assert_eq!((altered_at(), client.ok("GetQueueAttributes", shown).await), before, "nobody changed the queue");
     client.ok("DeleteQueue", json!({"QueueUrl": target})).await;
     let task = loop {
         let tasks = client.ok("ListMessageMoveTasks", json!({"SourceArn": arn("dlq")})).await;
