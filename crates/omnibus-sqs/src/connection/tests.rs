@@ -520,6 +520,21 @@ async fn dead_letters_are_moved_and_moved_back() {
 }
 
 #[tokio::test]
+async fn dead_letter_goes_where_it_would_be_too_long_to_be_sent() {
+    let node = Node::new();
+    let mut client = node.connect();
+    let dead = client.queue("dlq", json!({"MaximumMessageSize": "1024"})).await;
+    let policy = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dlq", "maxReceiveCount": 1});
+    let source = client.queue("q", json!({"VisibilityTimeout": "0", "RedrivePolicy": policy.to_string()})).await;
+    let body = "x".repeat(2_000);
+    client.ok("SendMessage", json!({"QueueUrl": source, "MessageBody": body})).await;
+    assert_eq!(client.receive(&source).await.len(), 1);
+    assert!(client.receive(&source).await.is_empty());
+    let wait = json!({"QueueUrl": dead, "WaitTimeSeconds": 20});
+    assert_eq!(client.ok("ReceiveMessage", wait).await["Messages"][0]["Body"], body);
+}
+
+#[tokio::test]
 async fn move_fails_once_its_target_is_gone() {
     let node = Node::new();
     let mut client = node.connect();
