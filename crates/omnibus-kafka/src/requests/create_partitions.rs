@@ -6,6 +6,7 @@ use super::distinct::distinct;
 use super::failure::Failure;
 use super::mode::Mode;
 use super::{Context, replicas};
+use crate::listed;
 use crate::wire::ErrorCode;
 use crate::wire::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use crate::wire::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
@@ -46,7 +47,7 @@ async fn grow(context: &Context, wanted: &CreatePartitionsTopic, mode: Mode) -> 
 }
 
 fn plan(context: &Context, wanted: &CreatePartitionsTopic) -> Result<Growth, Failure> {
-    let topic = context.engine.catalog().topic(&wanted.name);
+    let topic = listed::topic(context.engine.catalog(), &wanted.name);
     let topic = topic.ok_or_else(|| {
         Failure::new(ErrorCode::UnknownTopicOrPartition, format!("there is no topic {}", wanted.name))
     })?;

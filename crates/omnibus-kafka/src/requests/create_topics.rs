@@ -14,6 +14,7 @@ use super::mode::Mode;
 use super::replicas::REPLICATION_FACTOR;
 use super::{Context, concurrently, replicas};
 use crate::configs;
+use crate::listed;
 use crate::wire::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use crate::wire::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
@@ -48,7 +49,10 @@ pub(super) fn topic_name(name: &str) -> Result<TopicName, Failure> {
         "." | ".." => Err(invalid("cannot be . or ..")),
         name if name.len() > NAME_CHARS_MAX => Err(invalid("has more than 249 characters")),
         name if !name.bytes().all(allowed) => Err(invalid("has other characters than a-z, A-Z, 0-9, ., _ and -")),
-        name => TopicName::new(name).map_err(|error| invalid(&error.to_string())),
+        name => match TopicName::new(name) {
+            Ok(name) if listed::is_hidden(&name) => Err(invalid("is the broker's own")),
+            name => name.map_err(|error| invalid(&error.to_string())),
+        },
     }
 }
 
@@ -73,7 +77,7 @@ fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, 
 
 fn plan(context: &Context, topic: &CreatableTopic) -> Result<CreateTopic, Failure> {
     let name = topic_name(&topic.name)?;
-    if context.engine.catalog().topic(name.as_str()).is_some() {
+    if listed::topic(context.engine.catalog(), name.as_str()).is_some() {
         return Err(Failure::new(ErrorCode::TopicAlreadyExists, format!("topic {name} already exists")));
     }
     check_collision(context, &name)?;
@@ -92,7 +96,7 @@ fn check_collision(context: &Context, name: &TopicName) -> Result<(), Failure> {
         return Ok(());
     }
     let collides = |other: &str| other.len() == name.as_str().len() && folded(other).eq(folded(name.as_str()));
-    match context.engine.catalog().topics().iter().find(|topic| collides(topic.name.as_str())) {
+    match listed::topics(context.engine.catalog()).iter().find(|topic| collides(topic.name.as_str())) {
         Some(other) => {
             let message = format!("topic {name} differs from {} only in . and _", other.name);
             Err(Failure::new(ErrorCode::InvalidTopicException, message))

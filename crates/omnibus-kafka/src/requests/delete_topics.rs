@@ -6,6 +6,7 @@ use omnibus_model::{TopicId, TopicName};
 use super::distinct::{Times, distinct};
 use super::failure::Failure;
 use super::{Context, concurrently};
+use crate::listed;
 use crate::wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use crate::wire::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use crate::wire::{ErrorCode, WireString};
@@ -47,11 +48,11 @@ fn find(context: &Context, wanted: &DeleteTopicState, times: Times) -> Result<Sh
     let catalog = context.engine.catalog();
     match (&wanted.name, wanted.topic_id) {
         (Some(name), id) if id == TopicId::default() => {
-            let topic = TopicName::new(name).ok().and_then(|name| catalog.topic(name.as_str()));
+            let topic = TopicName::new(name).ok().and_then(|name| listed::topic(catalog, name.as_str()));
             topic.ok_or_else(|| Failure::new(ErrorCode::UnknownTopicOrPartition, format!("there is no topic {name}")))
         }
         (None, id) if id != TopicId::default() => {
-            let topic = catalog.topic_by_id(id);
+            let topic = listed::topic_by_id(catalog, id);
             topic.ok_or_else(|| Failure::new(ErrorCode::UnknownTopicId, "there is no topic of this id"))
         }
         _ => Err(Failure::new(ErrorCode::InvalidRequest, "a topic is named either by its name or by its id")),

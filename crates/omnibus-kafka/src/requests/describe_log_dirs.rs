@@ -44,7 +44,7 @@ fn every_partition(context: &Context, topic: &SharedTopic) -> DescribeLogDirsTop
 }
 
 fn wanted_partitions(context: &Context, wanted: &DescribableLogDirTopic) -> Option<DescribeLogDirsTopic> {
-    let topic = context.engine.catalog().topic(&wanted.topic)?;
+    let topic = listed::topic(context.engine.catalog(), &wanted.topic)?;
     Some(described(context, &topic, wanted.partitions.iter().copied()))
 }
 

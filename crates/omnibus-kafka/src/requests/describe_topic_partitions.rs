@@ -38,7 +38,7 @@ pub(super) async fn handle(
             response.next_cursor = Some(Cursor { topic_name: name.as_str().into(), partition_index: 0 });
             break;
         }
-        let Some(topic) = context.engine.catalog().topic(&name) else {
+        let Some(topic) = listed::topic(context.engine.catalog(), &name) else {
             response.topics.extend(missing(&request, &name));
             continue;
         };

@@ -78,12 +78,12 @@ fn may_create(request: &MetadataRequest, version: i16) -> Creation {
 
 async fn look_up(context: &Context, wanted: MetadataRequestTopic, creation: Creation) -> MetadataResponseTopic {
     let Some(name) = wanted.name.filter(|_| wanted.topic_id == TopicId::default()) else {
-        return match context.engine.catalog().topic_by_id(wanted.topic_id) {
+        return match listed::topic_by_id(context.engine.catalog(), wanted.topic_id) {
             Some(topic) => found(context, &topic),
             None => missing(None, wanted.topic_id, ErrorCode::UnknownTopicId),
         };
     };
-    if let Some(topic) = context.engine.catalog().topic(&name) {
+    if let Some(topic) = listed::topic(context.engine.catalog(), &name) {
         return found(context, &topic);
     }
     let error = match (super::create_topics::topic_name(&name), creation) {

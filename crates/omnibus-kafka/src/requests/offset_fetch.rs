@@ -10,6 +10,7 @@ use super::Context;
 use super::group::{TOPIC_ID_FROM, any_group_name, member_id};
 use super::partition::wire_offset;
 use crate::errors::coordinator_error;
+use crate::listed;
 use crate::wire::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -112,7 +113,7 @@ fn partitions(context: &Context, topic: &OffsetFetchRequestTopics, version: i16)
 
 fn topic_name(context: &Context, topic: &OffsetFetchRequestTopics, version: i16) -> Option<TopicName> {
     if version >= TOPIC_ID_FROM {
-        context.engine.catalog().topic_by_id(topic.topic_id).map(|topic| topic.name.clone())
+        listed::topic_by_id(context.engine.catalog(), topic.topic_id).map(|topic| topic.name.clone())
     } else {
         TopicName::new(&topic.name).ok()
     }
@@ -174,7 +175,7 @@ fn topic_id(context: &Context, topic: &TopicName, version: i16) -> Option<TopicI
     if version < TOPIC_ID_FROM {
         return Some(TopicId::default());
     }
-    context.engine.catalog().topic(topic.as_str()).map(|topic| topic.id)
+    listed::topic(context.engine.catalog(), topic.as_str()).map(|topic| topic.id)
 }
 
 fn committed_partition(partition_index: i32, offset: Option<&CommittedOffset>) -> OffsetFetchResponsePartitions {

@@ -4,6 +4,7 @@ use omnibus_model::topic::SharedTopic;
 use omnibus_model::{Offset, PartitionIndex, ShardId, StreamId, TopicId};
 
 use super::Context;
+use crate::listed;
 use crate::wire::ErrorCode;
 
 /// A partition that exists.
@@ -17,13 +18,13 @@ pub(super) struct Place {
 
 /// Finds a partition by its topic's name.
 pub(super) fn by_name(context: &Context, topic: &str, partition: i32) -> Result<Place, ErrorCode> {
-    let topic = context.engine.catalog().topic(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let topic = listed::topic(context.engine.catalog(), topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     place(topic, partition)
 }
 
 /// Finds a partition by its topic's id.
 pub(super) fn by_id(context: &Context, topic: TopicId, partition: i32) -> Result<Place, ErrorCode> {
-    let topic = context.engine.catalog().topic_by_id(topic).ok_or(ErrorCode::UnknownTopicId)?;
+    let topic = listed::topic_by_id(context.engine.catalog(), topic).ok_or(ErrorCode::UnknownTopicId)?;
     place(topic, partition)
 }
 

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::group::{METADATA_BYTES_MAX, group_name};
 use crate::configs::broker::{BrokerFacts, GroupLimits};
 use crate::configs::group::{GroupFacts, HEARTBEAT_INTERVAL_MAX, HEARTBEAT_INTERVAL_MIN};
+use crate::listed;
 use crate::wire::ErrorCode;
 
 /// The kinds of resources, by their numbers on the wire.
@@ -35,7 +36,7 @@ pub(super) fn find(context: &Context, kind: i8, name: &str) -> Result<Resource, 
     let node_id = context.settings.node_id;
     match (kind, name) {
         (TOPIC, name) => {
-            let topic = context.engine.catalog().topic(topic_name(name)?.as_str());
+            let topic = listed::topic(context.engine.catalog(), topic_name(name)?.as_str());
             let missing = || Failure::new(ErrorCode::UnknownTopicOrPartition, format!("there is no topic {name}"));
             topic.map(Resource::Topic).ok_or_else(missing)
         }

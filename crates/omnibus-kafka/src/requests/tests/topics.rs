@@ -4,6 +4,7 @@ use omnibus_model::{ExchangeName, TopicId};
 
 use super::Node;
 use crate::wire::ErrorCode;
+use crate::wire::WireString;
 use crate::wire::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
 };
@@ -13,7 +14,7 @@ use crate::wire::messages::create_topics_request::{
 use crate::wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use crate::wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use crate::wire::messages::describe_topic_partitions_request::{Cursor, DescribeTopicPartitionsRequest, TopicRequest};
-use crate::wire::messages::metadata_request::MetadataRequest;
+use crate::wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 
 fn topic(name: &str) -> CreatableTopic {
     CreatableTopic { name: name.into(), num_partitions: 1, replication_factor: 1, ..CreatableTopic::default() }
@@ -259,7 +260,7 @@ async fn topics_are_described_page_by_page() {
 }
 
 #[tokio::test]
-async fn queues_of_push_bindings_are_not_listed() {
+async fn queues_of_push_bindings_are_not_there() {
     let node = Node::start();
     let engine = &node.context.engine;
     let key = ExchangeKey { kind: ExchangeKind::Sns, name: ExchangeName::new("news").unwrap() };
@@ -279,5 +280,26 @@ async fn queues_of_push_bindings_are_not_listed() {
     assert_eq!(names, ["orders"]);
     let described = node.ask(0, DescribeTopicPartitionsRequest::default()).await.topics;
     assert_eq!(described.len(), 1);
+    // Not even to who knows the name, or the id.
+    let hidden = engine.catalog().topic(BindingId(7).push_queue().as_str()).unwrap();
+    let name: WireString = hidden.name.as_str().into();
+    let mut asked = MetadataRequestTopic { name: Some(name.clone()), ..MetadataRequestTopic::default() };
+    for (id, error) in [(TopicId::default(), ErrorCode::InvalidTopicException), (hidden.id, ErrorCode::UnknownTopicId)]
+    {
+        asked = MetadataRequestTopic { topic_id: id, name: asked.name.filter(|_| id == TopicId::default()) };
+        let request = MetadataRequest {
+            topics: Some(vec![asked.clone()]),
+            allow_auto_topic_creation: true,
+            ..MetadataRequest::default()
+        };
+        assert_eq!(node.ask(12, request).await.topics[0].error_code, error.number());
+    }
+    assert_eq!(error(&node, topic(&name)).await, ErrorCode::InvalidTopicException.number());
+    let delete = DeleteTopicsRequest { topic_names: vec![name.clone()], ..DeleteTopicsRequest::default() };
+    assert_eq!(node.ask(5, delete).await.responses[0].error_code, ErrorCode::UnknownTopicOrPartition.number());
+    let partition = super::super::partition::by_name(&node.context, &name, 0);
+    assert_eq!(partition.unwrap_err(), ErrorCode::UnknownTopicOrPartition);
+    let partition = super::super::partition::by_id(&node.context, hidden.id, 0);
+    assert_eq!(partition.unwrap_err(), ErrorCode::UnknownTopicId);
     node.stop().await;
 }
