@@ -47,6 +47,8 @@ pub struct Broker {
     exchanges: Exchanges,
     /// Of the metadata shard: what keys are derived from.
     secret: Option<ClusterSecret>,
+    /// The newest stamp of a command that changed something.
+    newest: Timestamp,
 }
 
 impl Broker {
@@ -63,6 +65,7 @@ impl Broker {
             configs: Configs::default(),
             exchanges: Exchanges::default(),
             secret: None,
+            newest: Timestamp(0),
         }
     }
 
@@ -71,6 +74,15 @@ impl Broker {
     /// # Errors
     /// The [`Refusal`] with which every replica refuses it; nothing has changed then.
     pub fn apply(&mut self, now: Timestamp, command: &Command) -> Result<Applied, Refusal> {
+        let applied = self.decide(now, command)?;
+        // What changes nothing is not part of history.
+        if applied.changed {
+            self.newest = self.newest.max(now);
+        }
+        Ok(applied)
+    }
+
+    fn decide(&mut self, now: Timestamp, command: &Command) -> Result<Applied, Refusal> {
         let at = Moment { now, limits: &self.limits };
         let (topics, streams, groups) = (&mut self.topics, &mut self.streams, &mut self.groups);
         let (queues, agenda) = (&mut self.queues, &mut self.agenda);
@@ -142,11 +154,17 @@ impl Broker {
         self.agenda.next_deadline()
     }
 
+    /// Returns the newest stamp in its history: no later one may be older.
+    #[must_use]
+    pub const fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
     /// Writes the broker down, to be read by [`Broker::decode`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges, secret } = self;
-        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges, secret))
+        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges, secret, newest } = self;
+        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges, secret, newest))
     }
 
     /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
@@ -154,9 +172,9 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda, queues, configs, exchanges, secret) =
+        let (topics, streams, groups, agenda, queues, configs, exchanges, secret, newest) =
             checkpoint::decode(checkpoint::open(bytes)?)?;
-        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges, secret })
+        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges, secret, newest })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.

@@ -95,6 +95,8 @@ pub struct Shard {
     departing: Departing,
     last: LogIndex,
     now: Moment,
+    /// When the clock on the wall was last not behind.
+    led: Moment,
     broken: bool,
     checkpoints: VecDeque<oneshot::Sender<Snapshot>>,
 }
@@ -103,6 +105,7 @@ impl Shard {
     /// Begins with a broker that is as old as `last`.
     #[must_use]
     pub fn new(id: ShardId, term: Term, broker: Broker, last: LogIndex, shared: Shared) -> Self {
+        let now = Moment { wall: broker.newest(), elapsed: Duration::ZERO };
         Self {
             id,
             term,
@@ -119,7 +122,8 @@ impl Shard {
             sweep_at: None,
             departing: Departing::default(),
             last,
-            now: Moment { wall: Timestamp(0), elapsed: Duration::ZERO },
+            now,
+            led: now,
             broken: false,
             checkpoints: VecDeque::new(),
         }
@@ -203,7 +207,7 @@ impl Shard {
         let waits =
             [self.sessions.next_deadline(), self.receivers.next_deadline(), self.sweep_at].into_iter().flatten();
         let wait = waits.min().map(|deadline| deadline.saturating_sub(now.elapsed));
-        let deadline = self.broker.next_deadline().map(|deadline| duration(deadline.since(now.wall)));
+        let deadline = self.broker.next_deadline().map(|deadline| duration(deadline.since(self.wall_at(now))));
         wait.into_iter().chain(deadline).min()
     }
 
@@ -267,8 +271,17 @@ impl Shard {
     }
 
     fn advance(&mut self, now: Moment) {
-        // The wall clock may jump back; history may not.
-        self.now = Moment { wall: self.now.wall.max(now.wall), elapsed: now.elapsed };
+        let wall = self.wall_at(now);
+        if wall == now.wall {
+            self.led = now;
+        }
+        self.now = Moment { wall, elapsed: now.elapsed };
+    }
+
+    /// The time that is stamped: the wall clock may jump back, history may not, and goes on as time passes.
+    fn wall_at(&self, now: Moment) -> Timestamp {
+        let passed = now.elapsed.saturating_sub(self.led.elapsed).as_millis();
+        now.wall.max(self.led.wall.plus(Millis(u64::try_from(passed).unwrap_or(u64::MAX))))
     }
 
     fn submit(&mut self, command: &Command) -> Result<Outcome, SubmitError> {

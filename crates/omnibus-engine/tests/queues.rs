@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
@@ -13,7 +14,7 @@ use omnibus_model::config::ConfigChange;
 use omnibus_model::queue::{Delivery, LeaseRefusal, QueueConfig, RecordState, Settlement};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{Command, Millis, Offset, Refusal, ShardId, TopicId, TopicName};
-use support::{Node, acquire, bodies, message, queue_config};
+use support::{ManualClock, Node, acquire, bodies, message, queue_config};
 
 #[tokio::test]
 async fn what_is_sent_is_received_and_settled() {
@@ -29,6 +30,26 @@ async fn what_is_sent_is_received_and_settled() {
     let counts = node.engine.queue_view(queue).await.unwrap().unwrap();
     assert_eq!((counts.counts.ready, counts.counts.leased, counts.counts.settled), (0, 1, 2));
     assert!(counts.oldest.is_some());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn time_goes_on_after_a_restart_if_the_clock_was_turned_back() {
+    let clock = Arc::new(ManualClock::default());
+    clock.advance(60_000);
+    let node = Node::by(clock.clone());
+    let created_at = |node: &Node, name| node.engine.queue(&TopicName::new(name).unwrap()).unwrap().created_at;
+    node.queue("before", queue_config()).await;
+    clock.turn_back(60_000);
+    let node = node.restarted_after_a_power_cut();
+    node.queue("after", queue_config()).await;
+    assert_eq!(created_at(&node, "after"), created_at(&node, "before"));
+    clock.advance(1_000);
+    node.queue("later", queue_config()).await;
+    assert_eq!(created_at(&node, "later"), created_at(&node, "before").plus(Millis(1_000)), "time passes all the same");
+    clock.advance(120_000);
+    node.queue("last", queue_config()).await;
+    assert_eq!(created_at(&node, "last"), created_at(&node, "before").plus(Millis(121_000)));
     node.stop().await;
 }
 

@@ -23,6 +23,8 @@ pub struct Heartbeat {
 impl Shard {
     /// Begins the sessions of all members that the broker remembers.
     pub fn begin_sessions(&mut self, now: Moment) {
+        // Since the newest stamp the clock on the wall may have been turned back.
+        self.led = Moment { wall: self.broker.newest().max(self.now.wall), elapsed: now.elapsed };
         self.advance(now);
         for listing in self.broker.groups() {
             for session in self.broker.members(&listing.group) {

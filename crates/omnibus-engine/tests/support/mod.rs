@@ -36,6 +36,10 @@ impl ManualClock {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
+    pub(crate) fn turn_back(&self, millis: u64) {
+        self.0.fetch_sub(millis, Ordering::SeqCst);
+    }
+
     pub(crate) fn millis(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
