@@ -7,19 +7,18 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
+mod support;
+
 use std::error::Error;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use omnibus_engine::Engine;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
-use omnibus_engine::{Engine, EngineConfig, Running, Seams};
-use omnibus_io::{SystemClock, SystemDisk, SystemEntropy};
 use omnibus_model::command::CreateQueue;
-use omnibus_model::queue::{CursorConfig, Envelope, LeaseKey, QueueConfig, Settlement};
+use omnibus_model::queue::{CursorConfig, LeaseKey, QueueConfig, Settlement};
 use omnibus_model::topic::{Partition, TopicConfig};
-use omnibus_model::{Offset, Timestamp, TopicId, TopicName};
-use omnibus_record::{Encoded, Message, Native, SqsNative};
+use omnibus_model::{TopicId, TopicName};
+use omnibus_record::Encoded;
 use tokio::task::JoinSet;
 
 const BODY_BYTES: usize = 16;
@@ -37,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn measure_all(directory: &str, time: Duration) -> Result<(), Box<dyn Error>> {
-    let (engine, running) = open(directory)?;
+    let (engine, running) = support::open(directory)?;
     for settling in [Settling::ByReceiver, Settling::Automatic] {
         for credit in [50, 1_000] {
             let queue = create(&engine, &format!("drained-{settling:?}-{credit}")).await?;
@@ -64,23 +63,6 @@ fn tell(what: &str, (settling, credit): (Settling, u32), (done, elapsed, entries
     );
 }
 
-fn open(directory: &str) -> Result<(Engine, Running), Box<dyn Error>> {
-    let seams = Seams {
-        disk: Arc::new(SystemDisk::open(directory)?),
-        clock: Arc::new(SystemClock::default()),
-        entropy: Arc::new(SystemEntropy::open()?),
-    };
-    // Nothing is written but what is measured.
-    let long = Duration::from_secs(3600);
-    let config = EngineConfig {
-        housekeeping_interval: long,
-        checkpoint_interval: long,
-        checkpoint_wal_bytes: u64::MAX,
-        ..EngineConfig::default()
-    };
-    Ok(Engine::open(seams, config)?)
-}
-
 async fn create(engine: &Engine, name: &str) -> Result<Partition, Box<dyn Error>> {
     let cursor = CursorConfig { leases_max: u32::MAX, ..CursorConfig::default() };
     let (id, config) = (TopicId(engine.random()), TopicConfig::default());
@@ -90,7 +72,7 @@ async fn create(engine: &Engine, name: &str) -> Result<Partition, Box<dyn Error>
 }
 
 async fn fill(engine: &Engine, queue: Partition, batches: usize) -> Result<(), Box<dyn Error>> {
-    let message = message(engine);
+    let message = encoded(engine);
     let mut sending = JoinSet::new();
     for _ in 0..batches {
         if sending.len() >= 8 {
@@ -106,7 +88,7 @@ async fn fill(engine: &Engine, queue: Partition, batches: usize) -> Result<(), B
 }
 
 async fn publish(engine: Engine, queue: Partition, until: Instant) -> Result<(), omnibus_engine::SubmitError> {
-    let message = message(&engine);
+    let message = encoded(&engine);
     let mut sending = JoinSet::new();
     while Instant::now() < until {
         if sending.len() >= SENT_AT_ONCE {
@@ -197,16 +179,6 @@ fn resident_bytes() -> Result<u64, Box<dyn Error>> {
     Ok(kib * 1024)
 }
 
-fn message(engine: &Engine) -> Encoded {
-    let timestamp = Timestamp(engine.clock().wall_millis());
-    let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
-    let message = Message {
-        offset: Offset::ZERO,
-        timestamp,
-        envelope: Envelope::default(),
-        native: Native::Sqs(native),
-        history: None,
-        body: Bytes::from(vec![7; BODY_BYTES]),
-    };
-    message.encode().expect("a short message")
+fn encoded(engine: &Engine) -> Encoded {
+    support::message(engine, BODY_BYTES).encode().expect("a short message")
 }

@@ -6,19 +6,18 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
+mod support;
+
 use std::error::Error;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use omnibus_engine::Engine;
 use omnibus_engine::fan_out::Target;
-use omnibus_engine::{Engine, EngineConfig, Running, Seams};
-use omnibus_io::{SystemClock, SystemDisk, SystemEntropy};
 use omnibus_model::command::CreateQueue;
 use omnibus_model::queue::{CursorConfig, Envelope, QueueConfig};
 use omnibus_model::topic::{Partition, TopicConfig};
-use omnibus_model::{Millis, Offset, Timestamp, TopicId, TopicName};
-use omnibus_record::{Message, Native, SqsNative};
+use omnibus_model::{Millis, TopicId, TopicName};
+use omnibus_record::Message;
 
 const BODY_BYTES: usize = 1024;
 const QUEUES: usize = 1000;
@@ -42,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn measure_all(directory: &str, time: Duration) -> Result<(), Box<dyn Error>> {
     for way in [Way::FanOut, Way::OneByOne] {
         for targets in [1, 10, QUEUES] {
-            let (engine, running) = open(&format!("{directory}/{way:?}-{targets}"))?;
+            let (engine, running) = support::open(&format!("{directory}/{way:?}-{targets}"))?;
             let queues = create(&engine, targets).await?;
             let publishers = if targets == QUEUES { 4 } else { PUBLISHERS };
             measure(&engine, &queues, (way, publishers), time).await?;
@@ -50,23 +49,6 @@ async fn measure_all(directory: &str, time: Duration) -> Result<(), Box<dyn Erro
         }
     }
     Ok(())
-}
-
-fn open(directory: &str) -> Result<(Engine, Running), Box<dyn Error>> {
-    let seams = Seams {
-        disk: Arc::new(SystemDisk::open(directory)?),
-        clock: Arc::new(SystemClock::default()),
-        entropy: Arc::new(SystemEntropy::open()?),
-    };
-    // Nothing is written but what is measured.
-    let long = Duration::from_secs(3600);
-    let config = EngineConfig {
-        housekeeping_interval: long,
-        checkpoint_interval: long,
-        checkpoint_wal_bytes: u64::MAX,
-        ..EngineConfig::default()
-    };
-    Ok(Engine::open(seams, config)?)
 }
 
 async fn create(engine: &Engine, count: usize) -> Result<Vec<Partition>, Box<dyn Error>> {
@@ -88,7 +70,7 @@ async fn measure(
     (way, publishers): (Way, usize),
     time: Duration,
 ) -> Result<(), Box<dyn Error>> {
-    let message = message(engine);
+    let message = support::message(engine, BODY_BYTES);
     let before = engine.log_stats();
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -137,17 +119,4 @@ async fn publish(engine: Engine, queues: Vec<Partition>, way: Way, (message, unt
         messages += 1;
     }
     messages
-}
-
-fn message(engine: &Engine) -> Message {
-    let timestamp = Timestamp(engine.clock().wall_millis());
-    let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
-    Message {
-        offset: Offset::ZERO,
-        timestamp,
-        envelope: Envelope::default(),
-        native: Native::Sqs(native),
-        history: None,
-        body: Bytes::from(vec![7; BODY_BYTES]),
-    }
 }
