@@ -103,9 +103,9 @@ func adminOffsets(ctx context.Context, bootstrap string) {
 	}
 	equal(offset(administrator.ListStartOffsets(ctx, topic)), 0, "earliest")
 	equal(offset(administrator.ListEndOffsets(ctx, topic)), 3, "latest")
-	equal(offset(administrator.ListOffsetsAfterMilli(ctx, start + 1001, topic)), 1, "by time")
+	equal(offset(administrator.ListOffsetsAfterMilli(ctx, start+1001, topic)), 1, "by time")
 	// Past the newest record this client answers with the end itself.
-	equal(offset(administrator.ListOffsetsAfterMilli(ctx, start + 9000, topic)), 3, "after the newest")
+	equal(offset(administrator.ListOffsetsAfterMilli(ctx, start+9000, topic)), 3, "after the newest")
 	equal(offset(administrator.ListMaxTimestampOffsets(ctx, topic)), 1, "newest timestamp")
 }
 

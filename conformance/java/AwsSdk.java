@@ -1,4 +1,3 @@
-import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -10,7 +9,6 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import software.amazon.awssdk.core.SdkBytes;
 import software.amazon.awssdk.core.util.VersionInfo;
-import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.sqs.model.ChangeMessageVisibilityBatchRequestEntry;
 import software.amazon.awssdk.services.sqs.model.DeleteMessageBatchRequestEntry;
 import software.amazon.awssdk.services.sqs.model.EmptyBatchRequestException;
@@ -364,9 +362,7 @@ final class AwsSdk {
     }
 
     private static void callerIdentity(String endpoint) {
-        var address = URI.create("http://" + endpoint);
-        var builder = StsClient.builder().endpointOverride(address).region(Region.US_EAST_1);
-        try (var sts = builder.credentialsProvider(Queue.CREDENTIALS).build()) {
+        try (var sts = Aws.client(StsClient.builder(), endpoint)) {
             Harness.equal(sts.getCallerIdentity().account(), "000000000000", "the account");
         }
     }

@@ -1,11 +1,7 @@
-import java.net.URI;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
-import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.sqs.SqsClient;
 import software.amazon.awssdk.services.sqs.model.Message;
 import software.amazon.awssdk.services.sqs.model.MessageSystemAttributeName;
@@ -16,12 +12,8 @@ import software.amazon.awssdk.services.sqs.model.SendMessageResponse;
 
 /** A queue, and the calls that name it. */
 record Queue(SqsClient sqs, String url) {
-    static final StaticCredentialsProvider CREDENTIALS =
-        StaticCredentialsProvider.create(AwsBasicCredentials.create("test", "test"));
-
     static SqsClient client(String endpoint) {
-        var address = URI.create("http://" + endpoint);
-        return SqsClient.builder().endpointOverride(address).region(Region.US_EAST_1).credentialsProvider(CREDENTIALS).build();
+        return Aws.client(SqsClient.builder(), endpoint);
     }
 
     static Queue create(String endpoint, Map<String, String> attributes) {

@@ -1,9 +1,7 @@
-import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.sns.SnsClient;
 import software.amazon.awssdk.services.sns.model.PublishBatchRequestEntry;
 import software.amazon.awssdk.services.sns.model.PublishBatchResponse;
@@ -15,12 +13,7 @@ import software.amazon.awssdk.services.sqs.model.Message;
 /** A topic, and the calls that name it. */
 record Topic(SnsClient sns, String arn) {
     static Topic create(String endpoint, Map<String, String> attributes) {
-        var address = URI.create("http://" + endpoint);
-        SnsClient sns = SnsClient.builder()
-            .endpointOverride(address)
-            .region(Region.US_EAST_1)
-            .credentialsProvider(Queue.CREDENTIALS)
-            .build();
+        SnsClient sns = Aws.client(SnsClient.builder(), endpoint);
         String name = Harness.fresh("t") + (attributes.containsKey("FifoTopic") ? ".fifo" : "");
         return new Topic(sns, sns.createTopic(it -> it.name(name).attributes(attributes)).topicArn());
     }

@@ -7,25 +7,15 @@ import time
 import boto3
 from botocore.exceptions import ClientError
 
+from aws import client
 from harness import equal, fresh, refused, run, until
 
-REGION = "us-east-1"
 # The broker counts whole milliseconds, and its clock and ours are read at different moments.
 CLOCKS_APART_SECONDS = 0.02
 
 
-def client(endpoint, service="sqs"):
-    return boto3.client(
-        service,
-        endpoint_url=f"http://{endpoint}",
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-
-
 def create(endpoint, fifo=False, **attributes):
-    sqs = client(endpoint)
+    sqs = client(endpoint, "sqs")
     if fifo:
         attributes["FifoQueue"] = "true"
     url = sqs.create_queue(QueueName=fresh("q") + (".fifo" if fifo else ""), Attributes=attributes)["QueueUrl"]
@@ -131,7 +121,7 @@ def large_message(endpoint):
 
 def long_poll(endpoint):
     sqs, url = create(endpoint)
-    sender = threading.Timer(0.5, lambda: send(client(endpoint), url, "wake up"))
+    sender = threading.Timer(0.5, lambda: send(client(endpoint, "sqs"), url, "wake up"))
     sender.start()
     started_at = time.monotonic()
     equal(bodies(receive(sqs, url, WaitTimeSeconds=20)), ["wake up"], "what came")
@@ -279,7 +269,7 @@ def queue_url(endpoint):
     account, name = url.split("/")[-2:]
     equal(url, f"http://{endpoint}/{account}/{name}", "the URL of a new queue")
     equal(sqs.get_queue_url(QueueName=name)["QueueUrl"], url, "the URL of its name")
-    elsewhere = client(endpoint.replace("127.0.0.1", "localhost"))
+    elsewhere = client(endpoint.replace("127.0.0.1", "localhost"), "sqs")
     other = elsewhere.get_queue_url(QueueName=name)["QueueUrl"]
     equal(other, url.replace("127.0.0.1", "localhost"), "for one who calls it by another name")
     send(elsewhere, other, "x")
@@ -303,7 +293,7 @@ def permissions(endpoint):
 
 
 def list_pages(endpoint):
-    sqs, prefix = client(endpoint), fresh("p")
+    sqs, prefix = client(endpoint, "sqs"), fresh("p")
     urls = [sqs.create_queue(QueueName=f"{prefix}-{number}")["QueueUrl"] for number in range(5)]
     pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=prefix, PaginationConfig={"PageSize": 2})
     listed = [page["QueueUrls"] for page in pages]
@@ -331,5 +321,5 @@ def caller_identity(endpoint):
 
 
 # Since botocore 1.31.81 it speaks JSON, before that Query.
-PROTOCOL = client("127.0.0.1:1").meta.service_model.metadata["protocol"]
+PROTOCOL = client("127.0.0.1:1", "sqs").meta.service_model.metadata["protocol"]
 run("boto3" if PROTOCOL == "json" else f"boto3, {PROTOCOL} protocol", boto3.__version__, globals())

@@ -8,20 +8,8 @@ from queue import SimpleQueue
 
 import boto3
 
+from aws import client
 from harness import equal, fresh, refused, run
-
-REGION = "us-east-1"
-
-
-def client(endpoint, service="sns"):
-    return boto3.client(
-        service,
-        endpoint_url=f"http://{endpoint}",
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-
 
 def topic(sns, fifo=False, **attributes):
     if fifo:
@@ -70,7 +58,7 @@ def text(value, kind="String"):
 
 
 def publish_to_queue(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     subscription = queue.subscribe(sns, arn)
     said = 'plain, "quoted", <&>, \r\n\t, äöü, 🚌'
@@ -90,7 +78,7 @@ def publish_to_queue(endpoint):
 
 
 def raw(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     queue.subscribe(sns, arn, RawMessageDelivery="true")
     attributes = {"n": text("-7", "Number.int"), "bytes": {"DataType": "Binary.png", "BinaryValue": b"\x00\xff"}}
@@ -101,7 +89,7 @@ def raw(endpoint):
 
 
 def fan_out(endpoint):
-    sns, queues = client(endpoint), [Queue(endpoint) for _ in range(20)]
+    sns, queues = client(endpoint, "sns"), [Queue(endpoint) for _ in range(20)]
     arn = topic(sns)
     for queue in queues:
         queue.subscribe(sns, arn, RawMessageDelivery="true")
@@ -112,7 +100,7 @@ def fan_out(endpoint):
 
 
 def batches(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     queue.subscribe(sns, arn)
     entries = [{"Id": str(number), "Message": f"m{number}"} for number in range(10)]
@@ -133,7 +121,7 @@ def batches(endpoint):
 
 
 def structure(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     queue.subscribe(sns, arn)
     for message in [{"default": "d", "sqs": "for queues"}, {"default": "d", "http": "for others"}]:
@@ -145,7 +133,7 @@ def structure(endpoint):
 
 
 def filters_on_attributes(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     colours = ["red", {"prefix": "gr"}, {"anything-but": ["blue", "black"]}]
     policy = {"colour": colours, "price": [{"numeric": ["<", 5]}]}
@@ -168,7 +156,7 @@ def filters_on_attributes(endpoint):
 
 
 def filters_on_body(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     policy = {"order": {"state": ["paid"], "items": {"kind": [{"suffix": "book"}]}}}
     queue.subscribe(sns, arn, FilterPolicy=policy, FilterPolicyScope="MessageBody")
@@ -179,7 +167,7 @@ def filters_on_body(endpoint):
 
 
 def fifo(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint, fifo=True)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint, fifo=True)
     arn = topic(sns, fifo=True)
     queue.subscribe(sns, arn)
     numbers = []
@@ -200,7 +188,7 @@ def fifo(endpoint):
 
 
 def fifo_dedup(endpoint):
-    sns, ordered, plain = client(endpoint), Queue(endpoint, fifo=True), Queue(endpoint)
+    sns, ordered, plain = client(endpoint, "sns"), Queue(endpoint, fifo=True), Queue(endpoint)
     arn = topic(sns, fifo=True, ContentBasedDeduplication="true")
     ordered.subscribe(sns, arn)
     plain.subscribe(sns, arn)
@@ -212,7 +200,7 @@ def fifo_dedup(endpoint):
 
 
 def fair(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     queue.subscribe(sns, arn)
     sns.publish(TopicArn=arn, Message="x", MessageGroupId="tenant")
@@ -221,7 +209,7 @@ def fair(endpoint):
 
 
 def dead_letters(endpoint):
-    sns, queue, dead = client(endpoint), Queue(endpoint), Queue(endpoint)
+    sns, queue, dead = client(endpoint, "sns"), Queue(endpoint), Queue(endpoint)
     arn = topic(sns)
     queue.subscribe(sns, arn, RedrivePolicy={"deadLetterTargetArn": dead.arn})
     queue.sqs.delete_queue(QueueUrl=queue.url)
@@ -230,7 +218,7 @@ def dead_letters(endpoint):
 
 
 def topic_attributes(endpoint):
-    sns = client(endpoint)
+    sns = client(endpoint, "sns")
     arn = topic(sns, DisplayName="News")
     sns.set_topic_attributes(TopicArn=arn, AttributeName="SignatureVersion", AttributeValue="2")
     shown = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
@@ -246,7 +234,7 @@ def topic_attributes(endpoint):
 
 
 def subscription_attributes(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     subscription = queue.subscribe(sns, arn, RawMessageDelivery="TRUE")
     shown = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
@@ -289,7 +277,7 @@ class HttpEndpoint:
 
 
 def http_endpoint(endpoint):
-    sns, server = client(endpoint), HttpEndpoint()
+    sns, server = client(endpoint, "sns"), HttpEndpoint()
     arn = topic(sns)
     policy = {"healthyRetryPolicy": {"numRetries": 1, "numNoDelayRetries": 1}}
     attributes = {"DeliveryPolicy": json.dumps(policy)}
@@ -324,7 +312,7 @@ def http_endpoint(endpoint):
 
 
 def unsubscribe(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     subscription = queue.subscribe(sns, arn)
     sns.unsubscribe(SubscriptionArn=subscription)
@@ -338,7 +326,7 @@ def unsubscribe(endpoint):
 
 
 def lists(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arns = [topic(sns) for _ in range(101)]
     for arn in arns:
         queue.subscribe(sns, arn)
@@ -355,7 +343,7 @@ def lists(endpoint):
 
 
 def tags(endpoint):
-    sns = client(endpoint)
+    sns = client(endpoint, "sns")
     arn = topic(sns)
     sns.tag_resource(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": ""}])
     sns.untag_resource(ResourceArn=arn, TagKeys=["a"])
@@ -363,7 +351,7 @@ def tags(endpoint):
 
 
 def permissions(endpoint):
-    sns = client(endpoint)
+    sns = client(endpoint, "sns")
     arn = topic(sns)
     sns.add_permission(TopicArn=arn, Label="l", AWSAccountId=["123456789012"], ActionName=["Publish"])
 
@@ -377,7 +365,7 @@ def permissions(endpoint):
 
 
 def size(endpoint):
-    sns, queue = client(endpoint), Queue(endpoint)
+    sns, queue = client(endpoint, "sns"), Queue(endpoint)
     arn = topic(sns)
     queue.subscribe(sns, arn, RawMessageDelivery="true")
     sns.publish(TopicArn=arn, Message="x" * 262_144)
@@ -388,7 +376,7 @@ def size(endpoint):
 
 
 def errors(endpoint):
-    sns = client(endpoint)
+    sns = client(endpoint, "sns")
     arn = topic(sns)
     none = arn + "x"
     for action, wanted in [

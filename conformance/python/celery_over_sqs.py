@@ -13,12 +13,12 @@ import time
 import celery
 import kombu
 
+from aws import client
 from harness import equal, fresh, refused, run, until
 
 PLACE = tempfile.mkdtemp(prefix="celery-")
 os.environ.update(CONFORMANCE_SQS=sys.argv[1], CONFORMANCE_RESULTS=PLACE, CONFORMANCE_PREFIX=fresh("celery") + "-")
 
-import boto3
 import celery_app as tasks
 from celery import chain, chord, group
 
@@ -86,10 +86,7 @@ def routing(endpoint):
     queue = "of-its.own"  # Celery writes a dash for the dot.
     worker(queue)
     equal(result(tasks.add.apply_async((1, 2), queue=queue)), 3, "the sum")
-    sqs = boto3.client(
-        "sqs", endpoint_url=f"http://{endpoint}", region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test")
-    urls = sqs.list_queues(QueueNamePrefix=os.environ["CONFORMANCE_PREFIX"])["QueueUrls"]
+    urls = client(endpoint, "sqs").list_queues(QueueNamePrefix=os.environ["CONFORMANCE_PREFIX"])["QueueUrls"]
     wanted = os.environ["CONFORMANCE_PREFIX"] + "of-its-own"
     equal(wanted in {url.rsplit("/", 1)[1] for url in urls}, True, f"{wanted} is among {urls}")
 

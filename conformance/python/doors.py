@@ -10,6 +10,7 @@ import boto3
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from aws import client
 from harness import equal, fresh, refused, run, until
 
 
@@ -18,9 +19,7 @@ class Doors:
 
     def __init__(self, addresses):
         self.kafka, self.sqs_address, self.admin = addresses.split(",")
-        self.sqs = boto3.client(
-            "sqs", endpoint_url=f"http://{self.sqs_address}", region_name="us-east-1",
-            aws_access_key_id="test", aws_secret_access_key="test")
+        self.sqs = client(self.sqs_address, "sqs")
 
     def queue(self, name=None, **attributes):
         """Creates a queue over SQS; returns its name, which is that of its topic, and its URL."""
