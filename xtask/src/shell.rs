@@ -105,9 +105,35 @@ pub(crate) fn start(name: &str, command: &mut Command) -> Result<(Child, PathBuf
     let log = workshop("logs")?.join(format!("{name}.log"));
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let program = command.get_program().to_string_lossy().into_owned();
+    let mut command = ending_with_us(command);
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
     Ok((child, log))
+}
+
+/// The same command, which is asked to end as soon as this process has ended, however it did, if the system has the
+/// program to say so.
+pub(crate) fn ending_with_us(command: &Command) -> Command {
+    const SAYS_SO: &str = "setpriv";
+    let mut ours = match has(SAYS_SO) {
+        true => {
+            let mut ours = Command::new(SAYS_SO);
+            ours.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program());
+            ours
+        }
+        false => Command::new(command.get_program()),
+    };
+    ours.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => ours.env(name, value),
+            None => ours.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        ours.current_dir(directory);
+    }
+    ours
 }
 
 /// Asks a program to end, as Ctrl-C at its terminal would.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::server::Server;
-use crate::broker;
+use crate::{broker, shell};
 
 /// What one run of the load generator measured.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,6 +61,7 @@ impl Load {
         let mut command = Command::new(broker::binary());
         command.arg("bench").args(words).args(["-o", "json"]).args(address);
         command.args(["--server-pid", &server.pid().to_string()]);
+        let mut command = shell::ending_with_us(&command);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         Ok(Self(Some(child)))
     }
