@@ -1,6 +1,7 @@
 //! Consumers, as front ends use them: records that come by themselves, within a credit.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use omnibus_model::queue::{Delivery as Counting, Lease, LeaseKey, Settlement};
 use omnibus_model::topic::Partition;
@@ -211,41 +212,41 @@ impl Engine {
     ) -> Result<(usize, Vec<Delivery>), ReadError> {
         let (mut count, mut bytes) = (0, 0);
         let mut deliveries = Vec::new();
+        let mut wanted = Vec::new();
         while count < leases.len().min(DELIVERY_RECORDS) && bytes < DELIVERY_BYTES {
-            let run = run_at(leases, count);
-            let left = DELIVERY_BYTES - bytes;
-            let wanted: Vec<Offset> = (run.start.0..run.end.0).map(Offset).collect();
-            let (reached, mut found) = match self.first_messages(stream, &wanted, left).await {
+            if wanted.is_empty() {
+                wanted = ascending(leases, count..leases.len().min(DELIVERY_RECORDS));
+            }
+            let (reached, found) = match self.first_messages(stream, &wanted, DELIVERY_BYTES - bytes).await {
                 Ok(found) => found,
                 // One damaged record holds up no other.
                 Err(error @ ReadError::Damaged { .. }) => {
                     tracing::error!(%stream, %error, "a leased record is not delivered, those beside it are");
-                    (run.start.plus(1), BTreeMap::new())
+                    (wanted[0].plus(1), Vec::new())
                 }
                 Err(_) if !deliveries.is_empty() => break,
                 Err(error) => return Err(error),
             };
-            for lease in leases.range(count..).take_while(|lease| run.contains(&lease.key.offset)) {
-                if lease.key.offset >= reached {
-                    break;
-                }
-                count += 1;
-                if let Some(message) = found.remove(&lease.key.offset) {
-                    bytes += message.body.len();
-                    deliveries.push(Delivery { lease: *lease, message });
-                }
+            let spoken_of = wanted.partition_point(|offset| *offset < reached);
+            let mut of_those = leases.range(count..count + spoken_of);
+            for message in found {
+                bytes += message.body.len();
+                let lease = of_those.find(|lease| lease.key.offset == message.offset);
+                deliveries.extend(lease.map(|lease| Delivery { lease: *lease, message }));
             }
+            count += spoken_of;
+            wanted.drain(..spoken_of);
         }
         Ok((count, deliveries))
     }
 }
 
-/// The offsets from one of the leases on that follow each other.
-fn run_at(leases: &VecDeque<Lease>, place: usize) -> std::ops::Range<Offset> {
-    let first = leases[place].key.offset;
-    let offsets = leases.range(place..).map(|lease| lease.key.offset);
-    let count = (0..DELIVERY_RECORDS as u64).zip(offsets).take_while(|(n, offset)| first.plus(*n) == *offset).count();
-    first..first.plus(count as u64)
+/// The offsets of some leases, for as long as each lies behind the one before.
+fn ascending(leases: &VecDeque<Lease>, places: Range<usize>) -> Vec<Offset> {
+    let mut offsets: Vec<Offset> = leases.range(places).map(|lease| lease.key.offset).collect();
+    let count = offsets.windows(2).take_while(|pair| pair[0] < pair[1]).count() + 1;
+    offsets.truncate(count);
+    offsets
 }
 
 const fn released() -> Settlement {

@@ -163,7 +163,7 @@ impl Engine {
         mut wanted: Vec<Offset>,
     ) -> (BTreeMap<Offset, Message>, Option<ReadError>) {
         wanted.sort_unstable();
-        let (mut found, mut unreadable) = (BTreeMap::new(), None);
+        let (mut found, mut unreadable) = (Vec::new(), None);
         let mut left = &wanted[..];
         while let Some(first) = left.first() {
             let reached = match self.first_messages(stream, left, READ_BYTES).await {
@@ -178,7 +178,7 @@ impl Engine {
             };
             left = &left[left.partition_point(|offset| *offset < reached)..];
         }
-        (found, unreadable)
+        (found.into_iter().map(|message| (message.offset, message)).collect(), unreadable)
     }
 
     /// Reads the first of some records, in order, at least one whatever its size, and what else of them is in
@@ -188,8 +188,8 @@ impl Engine {
         stream: StreamId,
         wanted: &[Offset],
         bytes_max: usize,
-    ) -> Result<(Offset, BTreeMap<Offset, Message>), ReadError> {
-        let mut found = BTreeMap::new();
+    ) -> Result<(Offset, Vec<Message>), ReadError> {
+        let mut found = Vec::new();
         let range = neighbours(wanted);
         let pieces = match self.read_range(stream, range.clone(), bytes_max).await {
             Ok(pieces) => pieces,
@@ -362,11 +362,7 @@ fn neighbours(wanted: &[Offset]) -> Range<Offset> {
 }
 
 /// Takes the wanted messages out of what was read; returns the offset that it reaches to.
-fn take_messages(
-    pieces: Vec<Bytes>,
-    wanted: &[Offset],
-    found: &mut BTreeMap<Offset, Message>,
-) -> Result<Offset, ReadError> {
+fn take_messages(pieces: Vec<Bytes>, wanted: &[Offset], found: &mut Vec<Message>) -> Result<Offset, ReadError> {
     let unreadable = |error: omnibus_record::InvalidBatch| ReadError::Disk { reason: error.to_string() };
     let mut end = Offset::ZERO;
     for batch in pieces.into_iter().flat_map(omnibus_record::batches) {
@@ -381,7 +377,7 @@ fn take_messages(
         for message in Messages::of(&batch, DECOMPRESSED_BYTES_MAX).map_err(unreadable)? {
             let message = message.map_err(unreadable)?;
             if wanted.binary_search(&message.offset).is_ok() {
-                found.insert(message.offset, message);
+                found.push(message);
             }
         }
     }

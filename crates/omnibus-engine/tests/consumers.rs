@@ -305,3 +305,40 @@ async fn many_records_make_few_commands() {
     assert_eq!(bodies(&take(&mut consumer, 500).await), bodies_sent[1_000..]);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn batch_with_gaps_is_read_once_for_a_consumer() {
+    let node = Node::start();
+    let queue = node.queue("orders", queue_config()).await;
+    let bytes_read = || node.engine.counters().bytes_read.get();
+    node.produce(queue, &["a", "b", "c", "d", "e", "f", "g"]).await;
+    let taken = node.receive(queue, 7).await;
+    let bytes_of_the_batch = bytes_read();
+    for delivery in &taken {
+        let how = if delivery.lease.key.offset.0 % 2 == 0 { RELEASE } else { ACCEPT };
+        node.engine.settle(queue, vec![(delivery.lease.key, how)]).await.unwrap();
+    }
+    let before = bytes_read();
+    let mut consumer = node.engine.consume(queue, config(10)).await.unwrap();
+    assert_eq!(bodies(&consumer.next().await.unwrap().deliveries), ["a", "c", "e", "g"]);
+    assert_eq!(bytes_read() - before, bytes_of_the_batch);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn records_come_in_the_order_they_were_handed_out_and_not_as_they_lie() {
+    let node = Node::start();
+    let cursor = CursorConfig { back_after: Some(1), ..CursorConfig::default() };
+    let queue = node.queue("orders", QueueConfig { cursor, ..queue_config() }).await;
+    node.produce(queue, &["a", "b", "c"]).await;
+    let taken = node.receive(queue, 3).await;
+    let release = async |place: usize| {
+        node.engine.settle(queue, vec![(taken[place].lease.key, RELEASE)]).await.unwrap();
+    };
+    release(2).await;
+    node.send(queue, &["d"]).await;
+    release(0).await;
+    let mut consumer = node.engine.consume(queue, config(10)).await.unwrap();
+    assert_eq!(bodies(&take(&mut consumer, 3).await), ["c", "d", "a"]);
+    node.stop().await;
+}
