@@ -32,6 +32,7 @@ mod scan;
 mod checkpoint;
 mod footer;
 mod cache;
+mod underway;
 mod file;
 mod device;
 mod ring;

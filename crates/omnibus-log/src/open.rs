@@ -25,6 +25,7 @@ use crate::ring::Ring;
 use crate::segments::probe_direct;
 use crate::shared::{Counters, Shared, Space};
 use crate::superblock::Superblock;
+use crate::underway::Underway;
 use crate::verify::examine;
 use crate::writer::{Tail, Writer};
 
@@ -72,6 +73,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
         device_name: device.name(),
         index: recovery.index,
         cache: Cache::new(config.cache_bytes),
+        underway: Underway::default(),
         pending: recovery.pending,
         queue: Queue::new(config.queued_entries_max),
         files: Mutex::new(files),

@@ -127,6 +127,12 @@ impl Reader<'_> {
         let start = range.position / PAGE * PAGE;
         let skipped = range.position - start;
         let wanted = (skipped + range.bytes).max(range.ahead_bytes.min(range.end.saturating_sub(start)));
+        let part = range.position..range.position + range.bytes;
+        let _reading = self.shared.underway.begin(file.key(), start..start + wanted, &part);
+        // Somebody else may have read it meanwhile.
+        if let Some(found) = self.shared.cache.get(file.key(), range.position, range.bytes) {
+            return Ok(found);
+        }
         self.shared.counters.cold_reads.fetch_add(1, Ordering::Relaxed);
         let span = read_pages(file.handle.as_ref(), start, wanted);
         let span = span.map_err(|source| ReadError::Io { file: file.path.clone(), source })?;

@@ -21,6 +21,7 @@ use crate::mark::MarkTable;
 use crate::pending::Pending;
 use crate::queue::Queue;
 use crate::superblock::Superblock;
+use crate::underway::Underway;
 
 /// The state of one open log. Locks are held briefly; only `manifest` and `maintenance` are
 /// held across I/O, and never by readers.
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) device_name: &'static str,
     pub(crate) index: Index,
     pub(crate) cache: Cache,
+    pub(crate) underway: Underway,
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
     pub(crate) files: Mutex<Files>,
