@@ -1,6 +1,8 @@
 //! Tells queues the envelopes of records that they did not look at when those came, because their
 //! index was full (ADR 0026): read from the log, in order, when there is room.
 
+use std::time::Duration;
+
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::Admit;
 use omnibus_model::queue::Admission;
@@ -13,6 +15,10 @@ use crate::error::{ReadError, SubmitError};
 
 /// What is read at a time, at most.
 const READ_BYTES: usize = 4 << 20;
+
+/// How long it rests in between: an ordered queue that hands out one group asks again after every few
+/// records, and each telling is an entry of the log.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a queue was not told.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +35,7 @@ enum AdmitError {
 pub(crate) async fn run(engine: Engine) {
     loop {
         turn(&engine).await;
+        tokio::time::sleep(PAUSE).await;
         engine.inner.chores.admissions.filled().await;
     }
 }
