@@ -68,9 +68,13 @@ pub(super) enum Family {
     QueueDrainLatency,
     #[serde(rename = "queue-wait")]
     QueueWait,
+    #[serde(rename = "queue-create")]
+    QueueCreate,
+    #[serde(rename = "queue-idle")]
+    QueueIdle,
 }
 
-pub(super) const FAMILIES: [Family; 18] = [
+pub(super) const FAMILIES: [Family; 20] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -88,6 +92,8 @@ pub(super) const FAMILIES: [Family; 18] = [
     Family::QueueLatency,
     Family::QueueDrainLatency,
     Family::QueueWait,
+    Family::QueueCreate,
+    Family::QueueIdle,
     Family::Memory,
 ];
 
@@ -130,6 +136,8 @@ impl Family {
             Self::QueueLatency => "How long requests take, one message each, while messages go through",
             Self::QueueDrainLatency => "How long requests take, ten messages each, while a queue is drained",
             Self::QueueWait => "Processor time while receivers wait for messages that do not come",
+            Self::QueueCreate => "Queues made",
+            Self::QueueIdle => "Processor time while queues lie idle",
         }
     }
 
@@ -142,12 +150,13 @@ impl Family {
             Self::QueueSend | Self::QueueDrain | Self::QueueCycle => "msg/s",
             Self::QueueCpu => "CPU µs/msg",
             Self::QueueLatency | Self::QueueDrainLatency => "ms",
-            Self::QueueWait => "% of a core",
+            Self::QueueWait | Self::QueueIdle => "% of a core",
+            Self::QueueCreate => "queues/s",
         }
     }
 
     fn is_better_when_higher(self) -> bool {
-        matches!(self.unit(), "MB/s" | "msg/s")
+        matches!(self.unit(), "MB/s" | "msg/s" | "queues/s")
     }
 
     /// The name of its plot.
@@ -170,6 +179,8 @@ impl Family {
             Self::QueueCpu => "cpu",
             Self::QueueLatency | Self::QueueDrainLatency => "latency",
             Self::QueueWait => "wait",
+            Self::QueueCreate => "create",
+            Self::QueueIdle => "idle",
         }
     }
 }
@@ -182,7 +193,7 @@ impl Figures {
             self.0.push(Figure { family, name: name.to_owned(), values: BTreeMap::new() });
             self.0.len() - 1
         });
-        self.0[place].values.entry(system).or_default().0.push(value);
+        self.0[place].values.entry(system).or_default().add(value);
     }
 
     /// The servers that were measured; Omnibus comes first.
@@ -214,6 +225,10 @@ impl Figure {
 }
 
 impl Values {
+    pub(super) fn add(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
     pub(super) fn median(&self) -> f64 {
         let sorted = self.sorted();
         let middle = sorted.len() / 2;

@@ -33,11 +33,7 @@ impl Machine {
             memory_gibibytes: memory_mebibytes()?.div_ceil(1 << 10),
             kernel: told("uname", &["-sr"])?,
             disk: disk()?,
-            omnibus: format!(
-                "{}, commit {}",
-                told(omnibus, &["--version"])?,
-                told("git", &["rev-parse", "--short", "HEAD"])?
-            ),
+            omnibus: self::omnibus(omnibus)?,
             java: java()?,
             load_average: load_average(),
         })
@@ -53,6 +49,12 @@ impl std::fmt::Display for Machine {
              average {load_average:.2} before"
         )
     }
+}
+
+/// The version of a binary, and the commit that it is of.
+pub(super) fn omnibus(binary: &Path) -> Result<String> {
+    let (version, commit) = (told(binary, &["--version"])?, told("git", &["rev-parse", "--short", "HEAD"])?);
+    Ok(format!("{version}, commit {commit}"))
 }
 
 /// The memory that the machine has.

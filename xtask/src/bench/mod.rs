@@ -5,6 +5,7 @@
 
 mod queues;
 mod drain;
+mod idle;
 mod rounds;
 mod restart;
 mod plan;
@@ -65,6 +66,8 @@ enum Peer {
         /// A folder for the figures instead of `docs/benchmarks/`, which a quick run leaves alone.
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        share: drain::Share,
     },
 }
 
@@ -75,10 +78,12 @@ enum QueuePart {
     Peers,
     /// Draining ten thousand to ten million messages, with memory; half an hour.
     Drain,
+    /// Ten and a hundred thousand queues that nobody uses; three minutes.
+    Idle,
 }
 
 impl QueuePart {
-    const ALL: [Self; 2] = [Self::Peers, Self::Drain];
+    const ALL: [Self; 3] = [Self::Peers, Self::Drain, Self::Idle];
 }
 
 /// Measures, prints, and keeps the figures.
@@ -93,12 +98,13 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
                 measure(*part, &plan.of(*part), &peer, folder.as_deref())?;
             }
         }
-        Peer::Sqs { quick, parts, out } => {
+        Peer::Sqs { quick, parts, out, share } => {
             let folder = folder(*quick, out.as_deref());
             for part in if parts.is_empty() { &QueuePart::ALL } else { parts.as_slice() } {
                 match part {
                     QueuePart::Peers => measure_queues(*quick, folder.as_deref())?,
-                    QueuePart::Drain => measure_drain(*quick, folder.as_deref())?,
+                    QueuePart::Idle => measure_idle(*quick, folder.as_deref())?,
+                    QueuePart::Drain => measure_drain(*quick, share, folder.as_deref())?,
                 }
             }
         }
@@ -138,15 +144,29 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
     show(told, serde_json::to_value(&plan)?, folder, |figures| queues::run(&plan, &peers, figures))
 }
 
-fn measure_drain(quick: bool, folder: Option<&Path>) -> Result<()> {
+fn measure_drain(quick: bool, share: &drain::Share, folder: Option<&Path>) -> Result<()> {
     let plan = if quick { drain::Plan::quick() } else { drain::Plan::full() };
+    if !drain::run(&plan, share)? {
+        return Ok(());
+    }
     let told = Told {
         file: "sqs-drain",
         title: drain::TITLE.to_owned(),
         command: "cargo xtask bench sqs --part drain".to_owned(),
+        method: plan.method(drain::busy(&plan)?),
+    };
+    show(told, serde_json::to_value(&plan)?, folder, |figures| drain::collect(&plan, figures))
+}
+
+fn measure_idle(quick: bool, folder: Option<&Path>) -> Result<()> {
+    let plan = if quick { idle::Plan::quick() } else { idle::Plan::full() };
+    let told = Told {
+        file: "sqs-idle",
+        title: idle::TITLE.to_owned(),
+        command: "cargo xtask bench sqs --part idle".to_owned(),
         method: plan.method(),
     };
-    show(told, serde_json::to_value(&plan)?, folder, |figures| drain::run(&plan, figures))
+    show(told, serde_json::to_value(&plan)?, folder, |figures| idle::run(&plan, figures))
 }
 
 /// What a page says beside its figures.

@@ -93,7 +93,7 @@ const CELLS: [Cell; 6] = [
 
 impl Plan {
     pub(super) const fn full() -> Self {
-        Self { rounds: 3, seconds: 3, warm_seconds: 8, waiting: 500 }
+        Self { rounds: 3, seconds: 2, warm_seconds: 6, waiting: 500 }
     }
 
     pub(super) const fn quick() -> Self {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -19,27 +19,36 @@ const VISIBILITY_SECONDS: u32 = 600;
 /// The longest that SQS waits.
 const WAIT_SECONDS: u32 = 20;
 
+/// Who drains and finds nothing waits so long the next time: others may hold what is left.
+const EMPTY_WAIT_SECONDS: u32 = 1;
+/// A queue is empty for whom it was empty so many times in a row.
+const EMPTY_MAX: u32 = 3;
+
 /// What ends a measurement.
 #[derive(Debug)]
 pub(super) struct Until {
     end: Duration,
     left: AtomicU64,
-    is_empty: AtomicBool,
 }
 
 impl Until {
     pub(super) fn new(end: Duration, records: Option<u64>) -> Self {
-        Self { end, left: AtomicU64::new(records.unwrap_or(u64::MAX)), is_empty: AtomicBool::new(false) }
+        Self { end, left: AtomicU64::new(records.unwrap_or(u64::MAX)) }
     }
 
     /// Takes up to `wanted` messages from what is left; none at the end.
     fn take(&self, wanted: u64, now: Duration) -> u64 {
-        if now >= self.end || self.is_empty.load(Ordering::Relaxed) {
+        if now >= self.end {
             return 0;
         }
         let less = |left: u64| Some(left.saturating_sub(wanted));
         let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         before.unwrap_or_else(|left| left).min(wanted)
+    }
+
+    /// Leaves to others what was taken and not done.
+    fn give_back(&self, count: u64) {
+        self.left.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -66,6 +75,8 @@ pub(super) struct Lane {
     payload: Payload,
     /// Begins the names of this lane's messages.
     name: String,
+    /// Begins the names of the queues that this lane makes.
+    queues: String,
     made: u64,
 }
 
@@ -74,9 +85,10 @@ impl Lane {
         let groups = is_fifo(&args.queue).then_some(args.groups.get());
         let payload = Payload::new(usize::try_from(args.record.0)?);
         let name = format!("{}-{number}", std::process::id());
+        let queues = format!("{}-{number}", args.queue.trim_end_matches(".fifo"));
         // Lanes begin with different groups.
         let made = number as u64 * u64::from(args.batch);
-        Ok(Self { client, url: url.to_owned(), batch: args.batch.into(), groups, payload, name, made })
+        Ok(Self { client, url: url.to_owned(), batch: args.batch.into(), groups, payload, name, queues, made })
     }
 
     /// Goes on until the end.
@@ -85,32 +97,50 @@ impl Lane {
             return self.wait(&until, &meter).await.map(|()| None);
         }
         let mut timed = Timed::new()?;
+        let mut empty = 0;
         loop {
             let count = until.take(self.batch, meter.clock.elapsed());
-            if count == 0 {
+            if count == 0 || empty == EMPTY_MAX {
+                until.give_back(count);
                 return Ok(Some(timed));
             }
             let done = match what {
+                QueueLoad::Create => self.create(count).await?,
                 QueueLoad::Send => self.send(count, &meter, &mut timed).await?,
                 QueueLoad::Cycle => {
                     self.send(count, &meter, &mut timed).await?;
-                    self.drain(&meter, &mut timed).await?
+                    self.drain((self.batch, 0), &meter, &mut timed).await?
                 }
                 QueueLoad::Drain | QueueLoad::Wait => {
-                    let drained = self.drain(&meter, &mut timed).await?;
-                    until.is_empty.fetch_or(drained.0 == 0, Ordering::Relaxed);
+                    let wait_seconds = if empty > 0 { EMPTY_WAIT_SECONDS } else { 0 };
+                    let drained = self.drain((count, wait_seconds), &meter, &mut timed).await?;
+                    until.give_back(count.saturating_sub(drained.0));
+                    empty = if drained.0 == 0 { empty + 1 } else { 0 };
                     drained
                 }
             };
-            meter.count(done.0, done.1);
+            if done.0 > 0 {
+                meter.count(done.0, done.1);
+            }
         }
+    }
+
+    /// Makes so many queues.
+    async fn create(&mut self, count: u64) -> Result<(u64, u64)> {
+        for _ in 0..count {
+            let (stem, made) = (&self.queues, self.made);
+            let name = if self.groups.is_some() { format!("{stem}-{made}.fifo") } else { format!("{stem}-{made}") };
+            self.client.create_queue(&name, self.groups.is_some()).await?;
+            self.made += 1;
+        }
+        Ok((count, 0))
     }
 
     /// Waits for messages again and again; at the end it is gone while the server waits.
     async fn wait(&mut self, until: &Until, meter: &Meter) -> Result<()> {
         loop {
             let left = until.end.saturating_sub(meter.clock.elapsed());
-            match tokio::time::timeout(left, self.receive(WAIT_SECONDS)).await {
+            match tokio::time::timeout(left, self.receive(self.batch, WAIT_SECONDS)).await {
                 Ok(received) => ensure!(received?.messages.is_empty(), "the queue is not empty"),
                 Err(_) => {
                     // Nothing came, but time has passed.
@@ -161,24 +191,29 @@ impl Lane {
         Ok(value.len() as u64)
     }
 
-    async fn receive(&mut self, wait_seconds: u32) -> Result<Received> {
-        let (url, batch) = (&self.url, self.batch);
+    async fn receive(&mut self, batch: u64, wait_seconds: u32) -> Result<Received> {
+        let url = &self.url;
         let body = format!(
             r#"{{"QueueUrl":"{url}","MaxNumberOfMessages":{batch},"VisibilityTimeout":{VISIBILITY_SECONDS},"WaitTimeSeconds":{wait_seconds}}}"#
         );
         self.client.call("ReceiveMessage", body).await
     }
 
-    /// Receives what is there at once, and deletes it.
-    async fn drain(&mut self, meter: &Meter, timed: &mut Timed) -> Result<(u64, u64)> {
+    /// Receives up to so many messages and deletes them; without any it waits.
+    async fn drain(
+        &mut self,
+        (batch, wait_seconds): (u64, u32),
+        meter: &Meter,
+        timed: &mut Timed,
+    ) -> Result<(u64, u64)> {
         let begun_at = meter.clock.elapsed();
-        let received = self.receive(0).await?;
-        note(&mut timed.received, meter, begun_at);
+        let received = self.receive(batch, wait_seconds).await?;
         let count = received.messages.len();
         let bytes: usize = received.messages.iter().map(|message| message.body.len()).sum();
         if count == 0 {
             return Ok((0, 0));
         }
+        note(&mut timed.received, meter, begun_at);
         let mut body = format!(r#"{{"QueueUrl":"{}","#, self.url);
         if self.batch == 1 {
             write!(body, r#""ReceiptHandle":"{}""#, received.messages[0].receipt_handle)?;

@@ -68,9 +68,11 @@ pub(super) struct QueueBenchArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum QueueLoad {
+    /// Makes queues, whose names begin with that of the queue.
+    Create,
     /// Sends.
     Send,
-    /// Receives and deletes what is there, until the queue is empty.
+    /// Receives and deletes what is there, until the queue has been empty for three seconds.
     Drain,
     /// Sends, receives and deletes.
     Cycle,
@@ -136,6 +138,7 @@ pub(super) async fn measure(args: &QueueBenchArgs, clock: Arc<SystemClock>) -> R
     }
     let what = match args.what {
         QueueLoad::Send => "send",
+        QueueLoad::Create => "create",
         QueueLoad::Drain => "drain",
         QueueLoad::Cycle => "cycle",
         QueueLoad::Wait => "wait",
