@@ -30,9 +30,12 @@ impl Found {
         self.marks.contains_key(&shard)
     }
 
-    /// Remembers where an entry lies.
+    /// Remembers where an entry lies. What lies before a gap was purged: a segment between went.
     pub(crate) fn keep(&mut self, frame: &Frame<'_>, place: Place) {
         if self.is_replicated(frame.shard) {
+            if self.kept.last(frame.shard).is_some_and(|last| last.index.next() < frame.index) {
+                self.kept.purge(frame.shard, LogIndex(frame.index.0 - 1));
+            }
             self.kept.push(frame.shard, frame.index, place);
         }
     }
@@ -79,9 +82,12 @@ impl Found {
         left.flat_map(|(shard, entries)| entries.into_iter().map(move |(_, ends)| (shard, ends))).collect()
     }
 
-    /// Takes a checkpoint for a purge: not every entry that it holds was looked at.
-    pub(crate) fn purge_to(&mut self, name: &CheckpointName) {
-        if let Some(marks) = self.marks.get_mut(&name.shard) {
+    /// Takes a checkpoint for a purge where entries before it were not looked at: those of a
+    /// segment that began before the shard was replicated.
+    pub(crate) fn close_gap(&mut self, name: &CheckpointName) {
+        let Some(marks) = self.marks.get_mut(&name.shard) else { return };
+        let first = self.kept.first(name.shard).unwrap_or(LogIndex(u64::MAX));
+        if first > marks.purged.index.next() {
             marks.take(&Mark::Purged(EntryId { term: name.term, index: name.index }));
             self.kept.purge(name.shard, name.index);
         }

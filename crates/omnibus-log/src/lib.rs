@@ -11,6 +11,8 @@ mod log;
 mod open;
 mod verify;
 mod recover;
+mod log_end;
+mod loss;
 mod found;
 mod replay;
 mod writer;

@@ -9,20 +9,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use omnibus_io::{Access, Caching, Disk, Durability, OpenMode};
+use omnibus_io::{Access, Caching, Disk, OpenMode};
 use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
 use crate::block::{Frame, FrameKind};
-use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::checkpoint::{CheckpointContent, CheckpointName};
 use crate::device::FLIGHTS_MAX;
 use crate::error::{Action, Damage, Gravity, LogError};
-use crate::file::{FileFacts, FileKind, LogFile, read_pages};
+use crate::file::{FileFacts, FileKind, LogFile};
 use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
 use crate::found::{Ends, Found};
 use crate::index::{Index, Rows, Run};
 use crate::kept::Place;
+use crate::log_end::{renew, wipe};
+use crate::loss::{lost, unreadable};
 use crate::manifest::{BegunSegment, Blocks, FileList};
 use crate::mark::Mark;
 use crate::pending::{Pending, PendingEntry};
@@ -62,6 +63,8 @@ pub(crate) struct Recovery<'disk> {
     pub(crate) files: Files,
     pub(crate) shards: BTreeMap<ShardId, ShardFacts>,
     pub(crate) found: Found,
+    /// What was purged of each replicated shard, at least.
+    purged: BTreeMap<ShardId, LogIndex>,
     pub(crate) written_bytes: u64,
     pub(crate) report: RecoveryReport,
     /// What packs hold was committed, and so was all before it.
@@ -93,6 +96,7 @@ impl<'disk> Recovery<'disk> {
             files: Files::default(),
             shards: BTreeMap::new(),
             found: Found::default(),
+            purged: BTreeMap::new(),
             written_bytes: 0,
             report: RecoveryReport::default(),
             packed_to: BTreeMap::new(),
@@ -118,6 +122,7 @@ impl<'disk> Recovery<'disk> {
             self.shards.entry(name.shard).or_default().checkpoint = name.index;
         }
         let packs = list.packs.iter().map(|&number| self.open_pack(number)).collect::<Result<Vec<_>, _>>()?;
+        self.read_purges(list)?;
         self.read_segments(list)?;
         // A later pack speaks before an earlier one, and any pack before the segments.
         for (file, footer) in packs {
@@ -128,6 +133,27 @@ impl<'disk> Recovery<'disk> {
         self.apply_bounds(checkpoints);
         self.report.segments = list.segments.len() as u64;
         self.report.packs = list.packs.len() as u64;
+        Ok(())
+    }
+
+    /// Learns from the first block of the newest segment that has one what replicas may still
+    /// ask for: entries behind what was purged by then.
+    fn read_purges(&mut self, list: &FileList) -> Result<(), LogError> {
+        for segment in list.begun().into_iter().rev() {
+            let file = self.open_file(FileKind::Segment, segment.number)?;
+            let expected = Expected { log: self.log, epoch: file.number, seq: segment.first, previous_crc: None };
+            let first = Scanner::new(file.handle.as_ref()).first(0, &expected, |block| {
+                let marks = block.frames.iter().filter_map(|frame| match &frame.what {
+                    FrameKind::Mark(Mark::Purged(id)) => Some((frame.shard, id.index)),
+                    FrameKind::Mark(_) | FrameKind::Entry(_) => None,
+                });
+                marks.collect::<BTreeMap<_, _>>()
+            });
+            if let Some(purged) = first.map_err(|source| unreadable(&file, source))? {
+                self.purged = purged;
+                return Ok(());
+            }
+        }
         Ok(())
     }
 
@@ -155,7 +181,7 @@ impl<'disk> Recovery<'disk> {
 
     fn read_segment(&mut self, file: &Arc<LogFile>, segment: &BegunSegment) -> Result<(), LogError> {
         let footer = self.footer(file)?;
-        let needed = footer.as_ref().is_none_or(|footer| self.has_new(footer));
+        let needed = footer.as_ref().is_none_or(|footer| self.has_new(footer) || self.has_kept(footer));
         // Behind entries that are kept back until they are published again, a footer would
         // put later batches into the index before them.
         let footer = footer.filter(|_| !(needed && self.behind_unsealed));
@@ -247,6 +273,8 @@ impl<'disk> Recovery<'disk> {
             self.shards.entry(frame.shard).or_default().written(frame.index, self.written_bytes);
             if is_new {
                 self.used_since.extend(frame.rows.iter().map(|(stream, _)| *stream));
+            }
+            if is_new || self.is_kept(frame.shard, frame.index) {
                 self.found.keep(frame, Place { term: frame.term, segment: file.number, block: block.position });
             }
             if sealed && !planted(Bug::EndForgotten) {
@@ -301,7 +329,7 @@ impl<'disk> Recovery<'disk> {
         for (shard, ends) in self.found.settle() {
             self.take_ends(shard, &ends);
         }
-        checkpoints.iter().for_each(|(name, _)| self.found.purge_to(name));
+        checkpoints.iter().for_each(|(name, _)| self.found.close_gap(name));
     }
 
     /// Reads the marks of the newest segment with blocks, if its entries were of no interest.
@@ -436,6 +464,15 @@ impl<'disk> Recovery<'disk> {
         footer.shards.iter().any(|(shard, (_, last))| self.is_new(*shard, *last))
     }
 
+    fn has_kept(&self, footer: &Footer) -> bool {
+        footer.shards.iter().any(|(shard, (_, last))| self.is_kept(*shard, *last))
+    }
+
+    /// Whether a replica may still ask for an entry.
+    fn is_kept(&self, shard: ShardId, index: LogIndex) -> bool {
+        self.purged.get(&shard).is_some_and(|purged| index > *purged)
+    }
+
     fn is_new(&self, shard: ShardId, index: LogIndex) -> bool {
         self.saved.get(&shard).is_none_or(|saved| index > *saved)
     }
@@ -456,39 +493,4 @@ fn note_entry(file: &LogFile, shard: ShardId, index: LogIndex) {
     let mut facts = file.facts.lock();
     let range = facts.shards.entry(shard).or_insert((index, index));
     range.1 = range.1.max(index);
-}
-
-/// Writes the last blocks again, durably. A killed process may have left them to the kernel,
-/// and after a failed sync the kernel shows what no later sync writes. They count from now on,
-/// and what was not sound behind them must never look sound again.
-fn renew(file: &LogFile, from: u64, to: u64) -> io::Result<()> {
-    let blocks = read_pages(file.handle.as_ref(), from, to - from)?;
-    file.handle.write_at(&blocks, from, Durability::Deferred)?;
-    if to + PAGE_BYTES as u64 <= file.handle.size()? {
-        file.handle.write_at(AlignedBuffer::zeroed(PAGE_BYTES).as_ref(), to, Durability::Deferred)?;
-    }
-    file.handle.sync()
-}
-
-/// Overwrites with zeros, durably: what was torn must never look sound again.
-fn wipe(file: &LogFile, from: u64, to: u64) -> io::Result<()> {
-    let to = to.min(file.handle.size()?);
-    let bytes = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
-    file.handle.write_at(AlignedBuffer::zeroed(bytes).as_ref(), from, Durability::Deferred)?;
-    file.handle.sync()
-}
-
-fn lost(file: &str, seq: u64, what: &'static str) -> Damage {
-    Damage {
-        file: file.to_owned(),
-        position: 0,
-        block_seq: Some(seq),
-        what,
-        affected: Vec::new(),
-        gravity: Gravity::Acknowledged,
-    }
-}
-
-fn unreadable(file: &LogFile, source: io::Error) -> LogError {
-    LogError::Io { action: Action::Read, path: file.path.clone(), source }
 }

@@ -77,6 +77,17 @@ impl<'file> Scanner<'file> {
         Ok(position)
     }
 
+    /// Hands the block at `position` to `look`, if it is the expected one and sound.
+    pub(crate) fn first<T>(
+        &mut self,
+        position: u64,
+        expected: &Expected,
+        look: impl FnOnce(&SoundBlock<'_>) -> T,
+    ) -> io::Result<Option<T>> {
+        let Some(bytes) = self.block(position, expected)? else { return Ok(None) };
+        Ok(sound(&bytes, position).map(|block| look(&block)))
+    }
+
     /// Returns the bytes of the block at `position`, if its header is the expected one.
     fn block(&mut self, position: u64, expected: &Expected) -> io::Result<Option<Bytes>> {
         let first = self.bytes(position, PAGE)?;

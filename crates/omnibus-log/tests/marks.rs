@@ -275,3 +275,35 @@ fn a_vote_that_was_told_durable_survives_a_cut_at_any_operation() {
     }
     assert!(kept.len() > 5, "{kept:?}");
 }
+
+#[test]
+fn what_was_not_purged_is_read_back_after_a_start_whatever_is_saved() {
+    let memory = FaultDisk::new(17);
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    mark(&mut bench, vote(1));
+    let entries: Vec<Entry> = (0..60).map(|number| entry(1, number + 1, number * 2, 8_000)).collect();
+    for entry in &entries {
+        durable_without_publishing(&mut bench, entry.clone());
+        bench.log.publish(SHARD, entry.index);
+        bench.log.maintain().unwrap();
+    }
+    mark(&mut bench, Mark::Purged(id(1, 20)));
+    bench.log.trim(StreamId(1), omnibus_model::Offset(120));
+    bench.log.save_checkpoint(SHARD, Term(1), LogIndex(50), b"state").unwrap();
+    while bench.log.maintain().unwrap().goes_on {}
+    for _ in 0..2 {
+        memory.restart();
+        let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+        assert_eq!(bench.log.first_kept(SHARD), Some(LogIndex(21)));
+        entries[20..].iter().for_each(|entry| assert_read_back(&bench.log, entry));
+        assert_eq!(bench.replayed.first().map(|entry| entry.index), Some(LogIndex(51)));
+        mark(&mut bench, vote(2));
+    }
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    mark(&mut bench, Mark::Purged(id(1, 50)));
+    while bench.log.maintain().unwrap().goes_on {}
+    memory.restart();
+    let bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    assert_eq!(bench.log.first_kept(SHARD), Some(LogIndex(51)));
+    assert!(verify(&disk_of(&memory)).unwrap().damage.is_empty());
+}
