@@ -27,6 +27,7 @@ fn main() {
         memory("delayed, any time", 1_000_000, |offset| delayed(offset.wrapping_mul(2_654_435_761) % 900_000), 0),
         memory("in one of 1,000 groups", 1_000_000, |offset| in_group(offset % 1_000), 0),
         memory("in a group of its own", 1_000_000, in_group, 0),
+        priorities(10, 1_000_000),
     ];
     println!("\n{:>10} {:>9} {:>13} {:>13}", "backlog", "groups", "enqueued/s", "drained/s");
     for groups in [0, 1, 1_000, 100_000] {
@@ -34,6 +35,30 @@ fn main() {
             drain(backlog, groups);
         }
     }
+}
+
+/// Bytes of memory per record of a queue with so many priorities above 0, records of each in a random order.
+fn priorities(highest: u64, records: u64) -> Broker {
+    let before = resident_bytes();
+    let mut broker = Broker::new(BrokerLimits::default());
+    let streams = 0..=highest;
+    for stream in streams.clone().map(StreamId) {
+        let configure = Command::ConfigureCursor { stream, config: CursorConfig::default() };
+        broker.apply(Timestamp(0), &configure).expect("a new stream");
+    }
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..records {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        enqueue_to(&mut broker, StreamId(random % (highest + 1)), Envelope::default());
+    }
+    let held = resident_bytes().saturating_sub(before);
+    println!("{:>24} {:>14.3}", "of 11 random priorities", held as f64 / records as f64);
+    let ready = |stream| broker.queue_counts(stream).map_or(0, |counts| counts.ready);
+    assert_eq!(streams.map(StreamId).map(ready).sum::<u64>(), records, "all are there");
+    println!("{:>24} {held:>8} bytes of memory, {} in a checkpoint", "in all", broker.encode().len());
+    broker
 }
 
 fn delayed(ms: u64) -> Envelope {
@@ -52,9 +77,13 @@ fn queue(order: DeliveryOrder, limit: u32) -> Broker {
 }
 
 fn enqueue(broker: &mut Broker, envelope: Envelope) {
+    enqueue_to(broker, STREAM, envelope);
+}
+
+fn enqueue_to(broker: &mut Broker, stream: StreamId, envelope: Envelope) {
     let format = RecordFormat::Message;
     let batch = BatchInfo { format, count: 1, bytes: 1_000, timestamp_max: Timestamp(0), producer: None };
-    let append = Append { stream: STREAM, batch, leader_epoch: LeaderEpoch(1) };
+    let append = Append { stream, batch, leader_epoch: LeaderEpoch(1) };
     broker.apply(Timestamp(0), &Command::Enqueue(Enqueue { append, envelope, origin: None })).expect("room");
 }
 

@@ -71,6 +71,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::AlterTopic { .. }
         | Command::AllocateProducer
         | Command::CreateQueue(_)
+        | Command::CreatePriorityQueue { .. }
         | Command::AlterQueue { .. }
         | Command::ForgetTopic { .. }
         | Command::AlterBrokers { .. }

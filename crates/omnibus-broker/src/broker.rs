@@ -13,8 +13,8 @@ use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
-    ClusterSecret, Command, GroupName, HolderId, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId, Timestamp,
-    TopicId, TopicName,
+    ClusterSecret, Command, DedupHash, GroupName, HolderId, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId,
+    Timestamp, TopicId, TopicName,
 };
 
 use crate::agenda::{Agenda, Due};
@@ -104,6 +104,9 @@ impl Broker {
             Command::AlterTopic { topic, change } => topics.alter(topic, change),
             Command::AllocateProducer => Ok(topics.allocate_producer()),
             Command::CreateQueue(wish) => topics.create_queue(at, wish),
+            Command::CreatePriorityQueue { create, priorities } => {
+                topics.create_priority_queue(at, create, *priorities)
+            }
             Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
             Command::AlterBrokers { scope, change } => self.configs.alter_brokers(*scope, change),
             Command::AlterGroup { group, change } => self.configs.alter_group(at, group, change),
@@ -310,6 +313,12 @@ impl Broker {
     #[must_use]
     pub fn has_ready(&self, stream: StreamId) -> bool {
         self.queues.get(stream).is_some_and(Cursor::has_ready)
+    }
+
+    /// Returns which record of a queue was sent with an id, while that is remembered.
+    #[must_use]
+    pub fn sent(&self, now: Timestamp, stream: StreamId, id: DedupHash) -> Option<Offset> {
+        self.queues.get(stream)?.sent(now, id)
     }
 
     /// Returns what has become of one record.

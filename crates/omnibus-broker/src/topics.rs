@@ -1,12 +1,13 @@
 //! The catalog: topics by name, and where their partitions are. Only the metadata shard has one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use omnibus_model::command::{CreateQueue, CreateTopic};
 use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Applied;
-use omnibus_model::queue::{Queue, QueueConfig};
+use omnibus_model::queue::{DeliveryOrder, Queue, QueueConfig};
 use omnibus_model::refusal::Limited;
 use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
@@ -49,14 +50,26 @@ impl Topics {
     pub(crate) fn create_queue(&mut self, at: Moment<'_>, wish: &CreateQueue) -> Result<Applied, Refusal> {
         self.check_new(at, &wish.name, 1)?;
         let partitions = self.place(at.limits, 1);
-        Ok(self.add(Topic {
-            name: wish.name.clone(),
-            id: wish.id,
-            partitions,
-            config: wish.config.clone(),
-            created_at: at.now,
-            queue: Some(Box::new(Queue { config: wish.queue.clone(), altered_at: at.now })),
-        }))
+        Ok(self.add_queue(at, wish, partitions))
+    }
+
+    pub(crate) fn create_priority_queue(
+        &mut self,
+        at: Moment<'_>,
+        wish: &CreateQueue,
+        priorities: u8,
+    ) -> Result<Applied, Refusal> {
+        let invalid = |reason: &str| Err(Refusal::RequestInvalid { reason: reason.to_owned() });
+        if priorities == 0 {
+            return invalid("a queue with priorities has at least one above 0");
+        }
+        if wish.queue.cursor.order == DeliveryOrder::Ordered {
+            return invalid("an ordered queue has no priorities");
+        }
+        let count = u32::from(priorities) + 1;
+        self.check_new(at, &wish.name, count)?;
+        let partitions = self.place_together(at.limits, count);
+        Ok(self.add_queue(at, wish, partitions))
     }
 
     pub(crate) fn delete(&mut self, name: &TopicName) -> Result<Applied, Refusal> {
@@ -123,6 +136,10 @@ impl Topics {
         assert_eq!(streams.len() as u64, self.partitions, "each partition has a stream of its own");
         assert_eq!(partitions().count() as u64, self.partitions, "partitions are counted");
         assert!(streams.last().is_none_or(|last| last.0 < self.stream_next), "the next stream is new");
+        for queue in self.by_name.values().filter_map(|topic| Some((topic, topic.queue_place()?))) {
+            let (topic, place) = queue;
+            assert!(place.partitions().eq(topic.partitions.iter().rev().copied()), "a queue lies together");
+        }
     }
 
     fn known(&self, name: &TopicName) -> Result<&SharedTopic, Refusal> {
@@ -134,6 +151,17 @@ impl Topics {
             return Err(Refusal::TopicExists { topic: name.clone() });
         }
         self.check_partitions(at.limits, partitions, partitions)
+    }
+
+    fn add_queue(&mut self, at: Moment<'_>, wish: &CreateQueue, partitions: Vec<Partition>) -> Applied {
+        self.add(Topic {
+            name: wish.name.clone(),
+            id: wish.id,
+            partitions,
+            config: wish.config.clone(),
+            created_at: at.now,
+            queue: Some(Box::new(Queue { config: wish.queue.clone(), altered_at: at.now })),
+        })
     }
 
     fn add(&mut self, topic: Topic) -> Applied {
@@ -164,13 +192,28 @@ impl Topics {
     /// Takes fresh streams. They go to the data shards in turn across all topics, so that many
     /// topics of one partition spread as evenly as one topic of many.
     fn place(&mut self, limits: &BrokerLimits, count: u32) -> Vec<Partition> {
-        let shards = u64::from(limits.data_shards.max(1));
-        let streams = self.stream_next..self.stream_next + u64::from(count);
-        self.stream_next = streams.end;
-        self.partitions += u64::from(count);
-        let shard = |stream: u64| u16::try_from(1 + stream % shards).expect("as many as data shards");
-        streams.map(|stream| Partition { stream: StreamId(stream), shard: ShardId(shard(stream)) }).collect()
+        let streams = self.take_streams(count);
+        streams.map(|stream| Partition { stream: StreamId(stream), shard: shard_of(limits, stream) }).collect()
     }
+
+    /// Takes fresh streams for one shard, as who serves a queue strictly by priority has to see all of it.
+    fn place_together(&mut self, limits: &BrokerLimits, count: u32) -> Vec<Partition> {
+        let streams = self.take_streams(count);
+        let shard = shard_of(limits, streams.start);
+        streams.map(|stream| Partition { stream: StreamId(stream), shard }).collect()
+    }
+
+    const fn take_streams(&mut self, count: u32) -> Range<u64> {
+        let streams = self.stream_next..self.stream_next + count as u64;
+        self.stream_next = streams.end;
+        self.partitions += count as u64;
+        streams
+    }
+}
+
+fn shard_of(limits: &BrokerLimits, stream: u64) -> ShardId {
+    let shards = u64::from(limits.data_shards.max(1));
+    ShardId(u16::try_from(1 + stream % shards).expect("as many as data shards"))
 }
 
 fn unknown(name: &TopicName) -> Refusal {

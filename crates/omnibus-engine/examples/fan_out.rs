@@ -100,7 +100,7 @@ async fn publish(engine: Engine, queues: Vec<Partition>, way: Way, (message, unt
     let shared = message.encode_shared().expect("a short message");
     let alone = message.encode().expect("a short message");
     let targets: Vec<Target> =
-        queues.iter().map(|queue| Target { queue: *queue, envelope: Envelope::default() }).collect();
+        queues.iter().map(|queue| Target { queue: (*queue).into(), envelope: Envelope::default() }).collect();
     let mut messages = 0;
     while Instant::now() < until {
         match way {

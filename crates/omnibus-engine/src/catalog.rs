@@ -91,8 +91,8 @@ impl Catalog {
         let mut topics = self.topics.write();
         topics.version += 1;
         topics.by_id.insert(topic.id, topic.clone());
-        if let (Some(_), Some(place)) = (&topic.queue, topic.partitions.first()) {
-            topics.queues.insert(place.stream, topic.clone());
+        if let Some(place) = topic.queue_place() {
+            topics.queues.extend(place.streams().map(|stream| (stream, topic.clone())));
         }
         topics.by_name.insert(topic.name.clone(), topic);
     }

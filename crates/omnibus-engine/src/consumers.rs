@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use omnibus_model::queue::Lease;
+use omnibus_model::topic::QueuePlace;
 use omnibus_model::{HolderId, StreamId};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -70,7 +71,7 @@ pub enum Ended {
 #[derive(Debug)]
 pub enum ConsumerRequest {
     Begin {
-        stream: StreamId,
+        queue: QueuePlace,
         config: ConsumerConfig,
         reply: oneshot::Sender<Result<Result<Registration, Occupied>, SubmitError>>,
     },
@@ -92,6 +93,7 @@ pub enum ConsumerRequest {
         consumers: Vec<ConsumerKey>,
         reply: oneshot::Sender<Result<u64, SubmitError>>,
     },
+    /// Of a queue by its lowest stream.
     Count {
         stream: StreamId,
         reply: oneshot::Sender<Result<u32, SubmitError>>,
@@ -101,9 +103,9 @@ pub enum ConsumerRequest {
 }
 
 /// Names a consumer of a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerKey {
-    pub(crate) stream: StreamId,
+    pub(crate) queue: QueuePlace,
     pub(crate) holder: HolderId,
 }
 
@@ -146,7 +148,7 @@ pub(crate) struct Outbox {
     bell: Notify,
 }
 
-/// Leases of one queue, in order.
+/// Leases of one partition of a queue, in order.
 pub(crate) type Batch = (StreamId, VecDeque<Lease>);
 
 #[derive(Debug, Default)]
@@ -218,8 +220,9 @@ impl Drop for Consumer {
 }
 
 /// The consumers of one queue, in order of arrival.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ring {
+    queue: QueuePlace,
     consumers: Vec<Consumer>,
     /// Whose turn it is.
     turn: usize,
@@ -245,6 +248,7 @@ impl Turn {
 /// The consumers of a shard's queues.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
+    /// By the lowest stream of each queue.
     rings: BTreeMap<StreamId, Ring>,
     /// Queues where there may be something for somebody.
     unserved: BTreeSet<StreamId>,
@@ -259,10 +263,11 @@ impl Consumers {
     /// [`Occupied`].
     pub(crate) fn begin(
         &mut self,
-        stream: StreamId,
+        queue: QueuePlace,
         config: ConsumerConfig,
         name: impl FnOnce(u64) -> HolderId,
     ) -> Result<Registration, Occupied> {
+        let stream = queue.lowest.stream;
         let takes_all = |access: Access| access == Access::Exclusive;
         let others = self.rings.get(&stream).map_or(&[][..], |ring| &ring.consumers);
         let mut others = others.iter().map(|other| other.config.access).filter(|access| *access != Access::Pulls);
@@ -273,40 +278,44 @@ impl Consumers {
         self.arrivals += 1;
         let (holder, outbox) = (name(self.arrivals), Arc::<Outbox>::default());
         let consumer = Consumer { holder, config, outbox: Arc::clone(&outbox) };
-        self.rings.entry(stream).or_default().consumers.push(consumer);
+        let ring = self.rings.entry(stream).or_insert_with(|| Ring { queue, consumers: Vec::new(), turn: 0 });
+        ring.consumers.push(consumer);
         self.unserved.insert(stream);
         let hang_ups = Arc::clone(&self.hang_ups);
-        Ok(Registration { key: ConsumerKey { stream, holder }, outbox, hang_ups, is_open: true })
+        Ok(Registration { key: ConsumerKey { queue, holder }, outbox, hang_ups, is_open: true })
     }
 
     pub(crate) fn set_credit(&mut self, key: ConsumerKey, credit: u32) {
-        let ring = self.rings.get_mut(&key.stream);
+        let stream = key.queue.lowest.stream;
+        let ring = self.rings.get_mut(&stream);
         let consumer = ring.and_then(|ring| ring.consumers.iter_mut().find(|it| it.holder == key.holder));
         if let Some(consumer) = consumer {
             consumer.config.credit = credit;
-            self.unserved.insert(key.stream);
+            self.unserved.insert(stream);
         }
     }
 
     /// Serves a consumer no more.
     pub(crate) fn remove(&mut self, key: ConsumerKey, ended: Ended) {
-        let Some(ring) = self.rings.get_mut(&key.stream) else { return };
+        let stream = key.queue.lowest.stream;
+        let Some(ring) = self.rings.get_mut(&stream) else { return };
         let Some(place) = ring.consumers.iter().position(|it| it.holder == key.holder) else { return };
         ring.consumers.remove(place).outbox.end(ended);
         if place < ring.turn {
             ring.turn -= 1;
         }
         if ring.consumers.is_empty() {
-            self.rings.remove(&key.stream);
-            self.unserved.remove(&key.stream);
+            self.rings.remove(&stream);
+            self.unserved.remove(&stream);
         } else {
             // It may have been the active one.
-            self.unserved.insert(key.stream);
+            self.unserved.insert(stream);
         }
     }
 
-    /// Tells the consumers of a queue that it is gone.
+    /// Tells the consumers of a queue that it is gone, or one of its streams is.
     pub(crate) fn dismiss(&mut self, stream: StreamId) {
+        let Some(stream) = self.queue_of(stream).map(|queue| queue.lowest.stream) else { return };
         self.unserved.remove(&stream);
         if let Some(ring) = self.rings.remove(&stream) {
             ring.consumers.iter().for_each(|consumer| consumer.outbox.end(Ended::QueueDeleted));
@@ -327,11 +336,15 @@ impl Consumers {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// Notes that there may be something in a queue.
+    /// The queue that a stream is of, if somebody consumes it. Queues do not overlap, so it is the next below.
+    pub(crate) fn queue_of(&self, stream: StreamId) -> Option<QueuePlace> {
+        let (_, ring) = self.rings.range(..=stream).next_back()?;
+        ring.queue.priority_of(stream).map(|_| ring.queue)
+    }
+
+    /// Notes that there may be something in a stream of a queue.
     pub(crate) fn note(&mut self, stream: StreamId) {
-        if self.rings.contains_key(&stream) {
-            self.unserved.insert(stream);
-        }
+        self.unserved.extend(self.queue_of(stream).map(|queue| queue.lowest.stream));
     }
 
     /// Notes that there may be something in any queue.

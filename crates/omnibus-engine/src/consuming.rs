@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use omnibus_model::queue::{Delivery as Counting, Lease, LeaseKey, Settlement};
-use omnibus_model::topic::Partition;
+use omnibus_model::queue::{Delivery as Counting, Lease, Settlement};
+use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{HolderId, Millis, Offset, ShardId, StreamId};
 use thiserror::Error;
 
 use crate::consumers::{Batch, ConsumerConfig, ConsumerRequest, Ended, Occupied, Registration, Settling};
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
-use crate::queues::Delivery;
+use crate::queues::{Deliveries, Delivery};
 use crate::shard::Request;
 
 /// What is read for one delivery of records, unless the first is longer.
@@ -39,14 +39,6 @@ pub enum NextError {
     Read(#[from] ReadError),
 }
 
-/// Records of one queue that were handed out.
-#[derive(Clone, Debug)]
-pub struct Deliveries {
-    /// Where they are settled.
-    pub queue: Partition,
-    pub deliveries: Vec<Delivery>,
-}
-
 /// Somebody who is given records of a queue as they come, and holds them for as long as he lives: what
 /// he has not settled is released when this is dropped, in order, and its delivery counts.
 #[derive(Debug)]
@@ -66,9 +58,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`ConsumeError`].
-    pub async fn consume(&self, queue: Partition, config: ConsumerConfig) -> Result<Consumer, ConsumeError> {
-        let Partition { stream, shard } = queue;
-        let begin = |reply| Request::Consumer(ConsumerRequest::Begin { stream, config, reply });
+    pub async fn consume(
+        &self,
+        queue: impl Into<QueuePlace>,
+        config: ConsumerConfig,
+    ) -> Result<Consumer, ConsumeError> {
+        let queue = queue.into();
+        let shard = queue.shard();
+        let begin = |reply| Request::Consumer(ConsumerRequest::Begin { queue, config, reply });
         let registration = self.request(shard, begin).await??;
         Ok(Consumer {
             engine: self.clone(),
@@ -84,9 +81,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn consumer_count(&self, queue: Partition) -> Result<u32, SubmitError> {
-        let stream = queue.stream;
-        self.request(queue.shard, |reply| Request::Consumer(ConsumerRequest::Count { stream, reply })).await
+    pub async fn consumer_count(&self, queue: impl Into<QueuePlace>) -> Result<u32, SubmitError> {
+        let Partition { stream, shard } = queue.into().lowest;
+        self.request(shard, |reply| Request::Consumer(ConsumerRequest::Count { stream, reply })).await
     }
 
     /// Ends consumers, as when their connection is closed: all that they hold of a queue is released
@@ -118,7 +115,7 @@ impl Consumer {
         self.registration.key.holder
     }
 
-    /// Waits for records. Who stops waiting loses nothing.
+    /// Waits for records, all of one partition of the queue. Who stops waiting loses nothing.
     ///
     /// # Errors
     /// [`NextError`].
@@ -251,12 +248,4 @@ fn ascending(leases: &VecDeque<Lease>, places: Range<usize>) -> Vec<Offset> {
 
 const fn released() -> Settlement {
     Settlement::Release { delay: Millis(0), delivery: Counting::DidNotHappen }
-}
-
-/// Settles what was delivered.
-impl Deliveries {
-    /// What names the leases, in order.
-    pub fn keys(&self) -> impl Iterator<Item = LeaseKey> {
-        self.deliveries.iter().map(|delivery| delivery.lease.key)
-    }
 }

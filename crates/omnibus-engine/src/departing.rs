@@ -35,7 +35,7 @@ impl Departing {
     pub(crate) fn check(&self, command: &Command) -> Result<(), Refusal> {
         let name = match command {
             Command::CreateTopic(wish) => &wish.name,
-            Command::CreateQueue(wish) => &wish.name,
+            Command::CreateQueue(wish) | Command::CreatePriorityQueue { create: wish, .. } => &wish.name,
             _ => return Ok(()),
         };
         if self.names.contains(name) && !planted(Bug::NameFreeEarly) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::Envelope;
-use omnibus_model::topic::Partition;
-use omnibus_model::{Refusal, ShardId, command};
+use omnibus_model::topic::QueuePlace;
+use omnibus_model::{Refusal, ShardId};
 use omnibus_record::SharedMessage;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ const TARGETS_MAX: usize = 10_000;
 /// A queue that a message goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    pub queue: Partition,
+    pub queue: QueuePlace,
     pub envelope: Envelope,
 }
 
@@ -40,11 +40,7 @@ impl Engine {
         let mut waiting = Vec::new();
         for (shard, places) in by_shard(targets) {
             for places in places.chunks(self.targets_max(message)) {
-                let target = |place: &usize| targets[*place];
-                let wanted = places
-                    .iter()
-                    .map(target)
-                    .map(|Target { queue, envelope }| command::Target { stream: queue.stream, envelope });
+                let wanted = places.iter().map(|place| (targets[*place].queue, targets[*place].envelope));
                 let (reply, answer) = oneshot::channel();
                 let (message, targets) = (message.clone(), wanted.collect());
                 self.send(shard, Request::FanOut(FanningOut { message, targets, reply })).await?;
@@ -72,7 +68,7 @@ impl Engine {
 fn by_shard(targets: &[Target]) -> BTreeMap<ShardId, Vec<usize>> {
     let mut shards: BTreeMap<ShardId, Vec<usize>> = BTreeMap::new();
     for (place, target) in targets.iter().enumerate() {
-        shards.entry(target.queue.shard).or_default().push(place);
+        shards.entry(target.queue.shard()).or_default().push(place);
     }
     shards
 }

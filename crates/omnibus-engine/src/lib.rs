@@ -18,6 +18,7 @@ mod retention;
 mod mover;
 mod admitter;
 pub mod consuming;
+mod moving;
 pub mod queues;
 pub mod fan_out;
 mod topics;

@@ -10,20 +10,31 @@ use crate::retention::retained_from;
 
 /// Lets what is too old expire, and forgets what is gone unless the queue keeps its history.
 pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
-    let Some((place, queue)) = topic.partitions.first().zip(topic.queue.as_ref()) else { return Ok(()) };
+    let Some((queue_place, queue)) = topic.queue_place().zip(topic.queue.as_ref()) else { return Ok(()) };
+    for place in queue_place.partitions() {
+        retain_partition(engine, (topic, &queue.config), place).await?;
+    }
+    Ok(())
+}
+
+async fn retain_partition(
+    engine: &Engine,
+    (topic, queue): (&SharedTopic, &QueueConfig),
+    place: Partition,
+) -> Result<(), SubmitError> {
     let stream = place.stream;
     let bounds = engine.bounds(stream);
     // A hundred thousand queues may have nothing in them.
     if bounds.start == bounds.end {
         return Ok(());
     }
-    expire(engine, *place, &queue.config).await?;
+    expire(engine, place, queue).await?;
     let floor = engine.ask(place.shard, move |broker| broker.queue_floor(stream)).await?;
     let Some(floor) = floor else { return Ok(()) };
-    let before = match queue.config.cursor.history {
+    let before = match queue.cursor.history {
         History::Trimmed => floor,
         // The topic's own retention says how long the past is kept.
-        History::Kept => floor.min(past_from(engine, topic, *place)),
+        History::Kept => floor.min(past_from(engine, topic, place)),
     };
     if before > engine.bounds(stream).start {
         engine.trim(place.shard, stream, before).await?;

@@ -7,17 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::config::ConfigChange;
-use omnibus_model::outcome::{Acquired, Appended};
-use omnibus_model::queue::{
-    Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueConfig, QueueCounts, RecordState, Settlement,
-};
-use omnibus_model::topic::{Partition, SharedTopic};
-use omnibus_model::{Command, HolderId, Millis, MoveId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
+use omnibus_model::outcome::Appended;
+use omnibus_model::queue::{Lease, LeaseKey, LeaseRefusal, Origin, QueueConfig, QueueCounts, RecordState, Settlement};
+use omnibus_model::topic::{Partition, QueuePlace, SharedTopic};
+use omnibus_model::{Command, HolderId, Millis, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
 use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
 
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
-use crate::receivers::Receive;
+use crate::receivers::{Receive, Received};
 use crate::shard::{Enqueueing, Request};
 
 /// What is read at a time to find leased records.
@@ -30,13 +28,29 @@ pub struct Delivery {
     pub message: Message,
 }
 
+/// Records of one partition of a queue that were handed out.
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    /// Where they are settled.
+    pub queue: Partition,
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Deliveries {
+    /// What names the leases, in order.
+    pub fn keys(&self) -> impl Iterator<Item = LeaseKey> {
+        self.deliveries.iter().map(|delivery| delivery.lease.key)
+    }
+}
+
 /// A queue as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueView {
+    /// Of all priorities.
     pub counts: QueueCounts,
-    /// The first record that is not gone.
+    /// The first record that is not gone, of the lowest priority.
     pub floor: Offset,
-    /// When that record came; `None` if there is none.
+    /// When the oldest record that is not gone came; `None` if there is none.
     pub oldest: Option<Timestamp>,
 }
 
@@ -49,10 +63,27 @@ impl Engine {
     /// [`SubmitError`].
     pub async fn create_queue(&self, command: CreateQueue) -> Result<SharedTopic, SubmitError> {
         let name = command.name.clone();
-        match self.change_topic(Command::CreateQueue(Box::new(command))).await {
+        self.create_as(&name, Command::CreateQueue(Box::new(command))).await
+    }
+
+    /// Creates a queue with so many priorities above 0, in the same way.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; an ordered queue has none.
+    pub async fn create_priority_queue(
+        &self,
+        command: CreateQueue,
+        priorities: u8,
+    ) -> Result<SharedTopic, SubmitError> {
+        let name = command.name.clone();
+        self.create_as(&name, Command::CreatePriorityQueue { create: Box::new(command), priorities }).await
+    }
+
+    async fn create_as(&self, name: &TopicName, command: Command) -> Result<SharedTopic, SubmitError> {
+        match self.change_topic(command).await {
             Ok(topic) => self.configure_cursor(topic).await,
             Err(error @ SubmitError::Refused(Refusal::TopicExists { .. })) => {
-                if let Ok(topic) = self.queue(&name) {
+                if let Ok(topic) = self.queue(name) {
                     self.configure_cursor(topic).await?;
                 }
                 Err(error)
@@ -87,9 +118,11 @@ impl Engine {
     /// Tells the data shard what the catalog says of a queue. Two administrators may come here at
     /// once in any order, so it is told again until the catalog still says the same.
     async fn configure_cursor(&self, mut topic: SharedTopic) -> Result<SharedTopic, SubmitError> {
-        while let Some((place, queue)) = topic.partitions.first().zip(topic.queue.as_ref()) {
-            let (stream, config) = (place.stream, queue.config.cursor);
-            self.submit(place.shard, Command::ConfigureCursor { stream, config }).await?;
+        while let Some((place, queue)) = topic.queue_place().zip(topic.queue.as_ref()) {
+            let config = queue.config.cursor;
+            for configured in self.together(place, |stream| Command::ConfigureCursor { stream, config }).await? {
+                configured?;
+            }
             let now = self.catalog().topic(topic.name.as_str()).filter(|now| now.id == topic.id);
             match now.filter(|now| now.queue != topic.queue) {
                 Some(changed) => topic = changed,
@@ -100,29 +133,84 @@ impl Engine {
     }
 }
 
+/// Commands for all partitions of a queue.
+impl Engine {
+    /// Puts a command for each partition of a queue, those of higher priorities first, into one entry of the log;
+    /// each has an outcome of its own.
+    pub(crate) async fn together(
+        &self,
+        queue: QueuePlace,
+        command: impl Fn(StreamId) -> Command,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, SubmitError> {
+        let commands = queue.streams().map(command).collect();
+        self.request(queue.shard(), |reply| Request::Together { commands, reply }).await
+    }
+
+    /// The same for commands of which none is refused unless all are; adds up what they tell.
+    async fn sum(
+        &self,
+        queue: QueuePlace,
+        command: impl Fn(StreamId) -> Command,
+        count: impl Fn(Outcome) -> u64,
+    ) -> Result<u64, SubmitError> {
+        let outcomes = self.together(queue, command).await?.into_iter();
+        Ok(outcomes.map(|outcome| outcome.map(&count)).sum::<Result<u64, Refusal>>()?)
+    }
+}
+
 /// Records in and out.
 impl Engine {
-    /// Appends messages to a queue, in order, and waits until all are committed. Each has an
-    /// answer of its own; a duplicate's tells the place of the first.
+    /// Appends messages to a queue, each where its priority belongs, in order, and waits until all are committed.
+    /// Each has an answer of its own; a duplicate's tells the place of the first, which may have had another
+    /// priority.
     ///
     /// # Errors
     /// [`SubmitError`], of all of them.
     pub async fn enqueue(
         &self,
-        queue: Partition,
+        queue: impl Into<QueuePlace>,
         messages: Vec<(Encoded, Option<Origin>)>,
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
-        let stream = queue.stream;
-        self.request(queue.shard, |reply| Request::Enqueue(Enqueueing { stream, messages, reply })).await
+        let queue = queue.into();
+        self.request(queue.shard(), |reply| Request::Enqueue(Enqueueing { queue, messages, reply })).await
     }
 
-    /// Takes leases of records that are ready. If there are none, waits for the first in the order
-    /// of arrival with all others who wait; whoever stops polling this future waits no more.
+    /// Takes leases of records that are ready, strictly those of higher priorities first. If there are none, waits
+    /// for the first in the order of arrival with all others who wait; whoever stops polling this future waits no
+    /// more.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn receive(&self, queue: Partition, acquire: Acquire, wait: Duration) -> Result<Acquired, SubmitError> {
-        self.request(queue.shard, |reply| Request::Receive(Receive { acquire, wait, reply })).await
+    pub async fn receive(
+        &self,
+        queue: impl Into<QueuePlace>,
+        acquire: Acquire,
+        wait: Duration,
+    ) -> Result<Received, SubmitError> {
+        let queue = queue.into();
+        self.request(queue.shard(), |reply| Request::Receive(Receive { queue, acquire, wait, reply })).await
+    }
+
+    /// Reads all that was received, as [`Self::deliveries`] does.
+    ///
+    /// # Errors
+    /// [`ReadError`] if none can be read.
+    pub async fn received(&self, received: &Received) -> Result<Vec<Deliveries>, ReadError> {
+        let (mut read, mut unreadable) = (Vec::new(), None);
+        for (queue, leases) in &received.batches {
+            match self.deliveries(queue.stream, leases).await {
+                Ok(deliveries) => read.push(Deliveries { queue: *queue, deliveries }),
+                Err(error) => unreadable = Some((queue, error)),
+            }
+        }
+        match unreadable {
+            Some((_, error)) if read.is_empty() => return Err(error),
+            Some((Partition { stream, .. }, error)) => {
+                tracing::error!(%stream, %error, "leased records are not delivered, those beside them are");
+            }
+            None => {}
+        }
+        Ok(read)
     }
 
     /// Reads what was leased. A record that was given up meanwhile by a purge or a trim is left
@@ -235,79 +323,53 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn release_holder(&self, queue: Partition, holder: HolderId) -> Result<u64, SubmitError> {
-        match self.submit(queue.shard, Command::ReleaseHolder { stream: queue.stream, holder }).await? {
-            Outcome::HolderReleased { count } => Ok(count),
+    pub async fn release_holder(&self, queue: impl Into<QueuePlace>, holder: HolderId) -> Result<u64, SubmitError> {
+        let release = |stream| Command::ReleaseHolder { stream, holder };
+        let count = |outcome| match outcome {
+            Outcome::HolderReleased { count } => count,
             other => unreachable!("releasing a holder ended in {other:?}"),
-        }
+        };
+        self.sum(queue.into(), release, count).await
     }
 
     /// Gives up every record of a queue but those on their way out; returns how many.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn purge(&self, queue: Partition) -> Result<u64, SubmitError> {
-        match self.submit(queue.shard, Command::Purge { stream: queue.stream }).await? {
-            Outcome::Purged { count } => Ok(count),
+    pub async fn purge(&self, queue: impl Into<QueuePlace>) -> Result<u64, SubmitError> {
+        let purge = |stream| Command::Purge { stream };
+        let count = |outcome| match outcome {
+            Outcome::Purged { count } => count,
             other => unreachable!("a purge ended in {other:?}"),
-        }
+        };
+        self.sum(queue.into(), purge, count).await
     }
 
-    /// Makes every record from `to` on ready again; returns how many are there again.
+    /// Makes every record of a partition from `to` on ready again; returns how many are there again.
     ///
     /// # Errors
     /// [`SubmitError`]; a queue without history is refused.
-    pub async fn rewind(&self, queue: Partition, to: Offset) -> Result<u64, SubmitError> {
-        match self.submit(queue.shard, Command::Rewind { stream: queue.stream, to }).await? {
-            Outcome::Rewound { count } => Ok(count),
+    pub async fn rewind(&self, partition: Partition, to: Offset) -> Result<u64, SubmitError> {
+        self.rewind_all(partition.into(), |_| to).await
+    }
+
+    /// The same for all partitions of a queue at once, each to an offset of its own.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a queue without history is refused.
+    pub async fn rewind_all(&self, queue: QueuePlace, to: impl Fn(StreamId) -> Offset) -> Result<u64, SubmitError> {
+        let rewind = |stream| Command::Rewind { stream, to: to(stream) };
+        let count = |outcome| match outcome {
+            Outcome::Rewound { count } => count,
             other => unreachable!("a rewind ended in {other:?}"),
-        }
-    }
-}
-
-/// Moves.
-impl Engine {
-    /// Starts to move all records that are in a queue now to another, or, if none is named, each
-    /// back to where it came from.
-    ///
-    /// # Errors
-    /// [`SubmitError`]; a queue that is being moved is refused.
-    pub async fn start_move(
-        &self,
-        queue: Partition,
-        target: Option<StreamId>,
-        rate_max: Option<u32>,
-    ) -> Result<MoveId, SubmitError> {
-        match self.submit(queue.shard, Command::StartMove { stream: queue.stream, target, rate_max }).await? {
-            Outcome::MoveStarted { task } => Ok(task),
-            other => unreachable!("starting a move ended in {other:?}"),
-        }
-    }
-
-    /// Ends a move; returns how many records have arrived. Those that were taken go on.
-    ///
-    /// # Errors
-    /// [`SubmitError`].
-    pub async fn cancel_move(&self, queue: Partition, task: MoveId) -> Result<u64, SubmitError> {
-        match self.submit(queue.shard, Command::CancelMove { stream: queue.stream, task }).await? {
-            Outcome::MoveCancelled { moved } => Ok(moved),
-            other => unreachable!("cancelling a move ended in {other:?}"),
-        }
-    }
-
-    /// A queue's move tasks, oldest first: those under way and some that are over.
-    ///
-    /// # Errors
-    /// [`SubmitError`].
-    pub async fn moves(&self, queue: Partition) -> Result<Vec<Move>, SubmitError> {
-        let stream = queue.stream;
-        self.ask(queue.shard, move |broker| broker.moves(stream).to_vec()).await
+        };
+        self.sum(queue, rewind, count).await
     }
 }
 
 /// Questions.
 impl Engine {
-    /// The first records of a queue from `from` on that are not gone, and where they are.
+    /// The first records of one partition of a queue from `from` on that are not gone, and where they are.
     ///
     /// # Errors
     /// [`SubmitError`].
@@ -325,16 +387,26 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn queue_view(&self, queue: Partition) -> Result<Option<QueueView>, SubmitError> {
-        let stream = queue.stream;
-        let known = self.ask(queue.shard, move |broker| broker.queue_counts(stream).zip(broker.queue_floor(stream)));
-        let Some((counts, floor)) = known.await? else { return Ok(None) };
-        let present = counts.ready + counts.leased + counts.delayed + counts.dying;
-        let oldest = if present == 0 { None } else { self.written_at(stream, floor).await };
-        Ok(Some(QueueView { counts, floor, oldest }))
+    pub async fn queue_view(&self, queue: impl Into<QueuePlace>) -> Result<Option<QueueView>, SubmitError> {
+        let queue = queue.into();
+        let known = move |broker: &omnibus_broker::Broker| {
+            let of = |stream| Some((stream, broker.queue_counts(stream)?, broker.queue_floor(stream)?));
+            queue.streams().filter_map(of).collect::<Vec<_>>()
+        };
+        let known = self.ask(queue.shard(), known).await?;
+        let mut view: Option<QueueView> = None;
+        for (stream, counts, floor) in known {
+            let oldest = if counts.present() == 0 { None } else { self.written_at(stream, floor).await };
+            let before = view.map(|view| (view.counts, view.oldest));
+            let (others, older) = before.unwrap_or_default();
+            // The last is the lowest.
+            let oldest = older.into_iter().chain(oldest).min();
+            view = Some(QueueView { counts: others.plus(counts), floor, oldest });
+        }
+        Ok(view)
     }
 
-    /// What has become of records of a queue.
+    /// What has become of records of one partition of a queue.
     ///
     /// # Errors
     /// [`SubmitError`].

@@ -122,10 +122,11 @@ pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
 
 /// The queues of a shard whose cursor is not as the catalog has it.
 fn half_made(topics: &[SharedTopic], shard: ShardId, broker: &Broker) -> Vec<(StreamId, CursorConfig)> {
-    let wanted = topics.iter().filter_map(|topic| {
-        let place = topic.partitions.first().filter(|place| place.shard == shard)?;
-        Some((place.stream, topic.queue.as_ref()?.config.cursor))
+    let here = topics.iter().filter_map(|topic| {
+        let place = topic.queue_place().filter(|place| place.shard() == shard)?;
+        Some((place, topic.queue.as_ref()?.config.cursor))
     });
+    let wanted = here.flat_map(|(place, config)| place.streams().map(move |stream| (stream, config)));
     wanted.filter(|(stream, config)| broker.queue(*stream) != Some(config)).collect()
 }
 

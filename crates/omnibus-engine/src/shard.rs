@@ -39,7 +39,7 @@ use crate::watch::Watches;
 
 pub use fan_out::FanningOut;
 pub use groups::Heartbeat;
-pub use queues::{EnqueueReply, Enqueueing};
+pub use queues::{EnqueueReply, Enqueueing, TogetherReply};
 pub use request::{Appending, Request};
 
 /// Entries of one shard that may be proposed and not yet committed.
@@ -171,6 +171,10 @@ impl Shard {
             Request::Submit { command, reply } => {
                 let outcome = self.submit(&command);
                 self.answer_with(reply, outcome);
+            }
+            Request::Together { commands, reply } => {
+                let outcomes = self.submit_together(&commands);
+                self.answer_with(reply, outcomes);
             }
             Request::Append(appending) => self.append(appending),
             Request::Join { command, reply } => self.join(*command, reply),

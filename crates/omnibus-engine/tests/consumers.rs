@@ -8,7 +8,8 @@ mod support;
 use std::time::Duration;
 
 use omnibus_engine::consumers::{Access, ConsumerConfig, Ended, Occupied, Settling};
-use omnibus_engine::consuming::{ConsumeError, Consumer, Deliveries, NextError};
+use omnibus_engine::consuming::{ConsumeError, Consumer, NextError};
+use omnibus_engine::queues::Deliveries;
 use omnibus_model::command::Acquire;
 use omnibus_model::queue::{CursorConfig, Delivery, QueueConfig, Settlement};
 use omnibus_model::topic::Partition;
@@ -245,7 +246,7 @@ async fn who_pulls_holds_what_he_receives_for_as_long_as_he_lives() {
     let pulls = ConsumerConfig { access: Access::Pulls, ..config(9) };
     let owner = node.engine.consume(queue, pulls).await.unwrap();
     let wish = Acquire { lease: Millis(u64::MAX), holder: Some(owner.holder()), ..acquire(queue, 1) };
-    assert_eq!(node.engine.receive(queue, wish, Duration::ZERO).await.unwrap().leases.len(), 1);
+    assert_eq!(node.engine.receive(queue, wish, Duration::ZERO).await.unwrap().leases().count(), 1);
     assert_eq!(leased(&node, queue).await, 1);
     assert_eq!(owner.close().await.unwrap(), 1);
     assert_eq!(leased(&node, queue).await, 0);

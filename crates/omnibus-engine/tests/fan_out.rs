@@ -31,7 +31,7 @@ fn shared(body: &str) -> SharedMessage {
 }
 
 fn plain(queue: Partition) -> Target {
-    Target { queue, envelope: Envelope::default() }
+    Target { queue: queue.into(), envelope: Envelope::default() }
 }
 
 async fn queues(node: &Node, count: usize) -> Vec<Partition> {
@@ -58,7 +58,7 @@ async fn every_queue_gets_the_message_and_those_who_wait_are_woken() {
     let answers = node.engine.fan_out(&shared("news"), &targets).await.unwrap();
     let offsets: Vec<u64> = answers.into_iter().map(|answer| answer.unwrap().base.0).collect();
     assert_eq!((offsets.len(), offsets[3], offsets.iter().sum::<u64>()), (20, 1, 1));
-    assert_eq!(waiting.await.unwrap().unwrap().leases.len(), 1);
+    assert_eq!(waiting.await.unwrap().unwrap().leases().count(), 1);
     assert_eq!(bodies(&node.receive(queues[3], 10).await), ["before", "news"]);
     for queue in &queues[4..] {
         assert_eq!(bodies(&node.receive(*queue, 10).await), ["news"]);
@@ -74,10 +74,10 @@ async fn each_target_has_its_own_envelope_and_its_own_answer() {
     let dedup = Envelope { dedup: Some(DedupHash(5)), ..Envelope::default() };
     let later = Envelope { deliver_at: Some(Timestamp(i64::MAX)), ..Envelope::default() };
     let targets = [
-        Target { queue, envelope: dedup },
-        Target { queue: gone, envelope: Envelope::default() },
-        Target { queue, envelope: later },
-        Target { queue, envelope: dedup },
+        Target { queue: queue.into(), envelope: dedup },
+        Target { queue: gone.into(), envelope: Envelope::default() },
+        Target { queue: queue.into(), envelope: later },
+        Target { queue: queue.into(), envelope: dedup },
     ];
     let answers = node.engine.fan_out(&shared("news"), &targets).await.unwrap();
     assert_eq!(answers[1], Err(Refusal::UnknownQueue { stream: gone.stream }));

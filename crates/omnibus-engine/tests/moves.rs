@@ -29,7 +29,7 @@ async fn wait_for(node: &Node, queue: Partition, count: usize) -> Vec<Delivery> 
     let mut got = Vec::new();
     while got.len() < count {
         let acquired = node.engine.receive(queue, acquire(queue, 10), Duration::from_secs(3600)).await.unwrap();
-        got.extend(node.engine.deliveries(queue.stream, &acquired.leases).await.unwrap());
+        got.extend(node.engine.received(&acquired).await.unwrap().into_iter().flat_map(|of| of.deliveries));
     }
     got
 }
@@ -81,7 +81,7 @@ async fn worn_out_record_dies_when_it_would_be_received_again() {
     let (orders, dead) = (node.queue("orders", dying_to("dead")).await, node.queue("dead", queue_config()).await);
     node.send(orders, &["a"]).await;
     let short = omnibus_model::command::Acquire { lease: Millis(5), ..acquire(orders, 1) };
-    assert_eq!(node.engine.receive(orders, short, Duration::ZERO).await.unwrap().leases.len(), 1);
+    assert_eq!(node.engine.receive(orders, short, Duration::ZERO).await.unwrap().leases().count(), 1);
     let engine = node.engine.clone();
     let again =
         tokio::spawn(async move { engine.receive(orders, acquire(orders, 1), Duration::from_secs(3600)).await });
@@ -199,7 +199,7 @@ async fn ordered_queue_that_is_full_looks_on_when_there_is_room() {
 /// Waits for one record.
 async fn wait_one(node: &Node, queue: Partition) -> Delivery {
     let acquired = node.engine.receive(queue, acquire(queue, 1), Duration::from_secs(3600)).await.unwrap();
-    node.engine.deliveries(queue.stream, &acquired.leases).await.unwrap().remove(0)
+    node.engine.received(&acquired).await.unwrap().remove(0).deliveries.remove(0)
 }
 
 /// Lets housekeeping run, in the runtime's own time, until something is so.

@@ -173,7 +173,7 @@ async fn failed_push_comes_again_when_its_schedule_says_so_and_dies_in_the_end()
         place.expect("a", "x", attempt).await;
     }
     let letter = place.node.engine.receive(dead, acquire(dead, 1), Duration::from_secs(3_600)).await.unwrap();
-    let letter = place.node.engine.deliveries(dead.stream, &letter.leases).await.unwrap().remove(0);
+    let letter = place.node.engine.received(&letter).await.unwrap().remove(0).deliveries.remove(0);
     let last = letter.message.history.unwrap().last;
     assert_eq!((last.cause, last.deliveries, &letter.message.body[..]), (DeadLetterCause::Exhausted, 6, &b"x"[..]));
     assert_eq!(place.node.engine.counters().pushes_failed.get(), 6);
@@ -191,7 +191,7 @@ async fn refused_push_is_not_tried_again() {
     place.node.send(place.queue(kept), &["x"]).await;
     place.expect("a", "x", 1).await;
     let letter = place.node.engine.receive(dead, acquire(dead, 1), Duration::from_secs(3_600)).await.unwrap();
-    let letter = place.node.engine.deliveries(dead.stream, &letter.leases).await.unwrap().remove(0);
+    let letter = place.node.engine.received(&letter).await.unwrap().remove(0).deliveries.remove(0);
     assert_eq!(letter.message.history.unwrap().last.cause, DeadLetterCause::Rejected);
     place.node.send(place.queue(dropped), &["y"]).await;
     place.expect("b", "y", 1).await;

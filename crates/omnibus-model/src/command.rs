@@ -207,6 +207,14 @@ pub enum Command {
         stream: StreamId,
         count_max: u32,
     },
+
+    // Of the metadata shard.
+    /// Creates a queue with so many priorities above 0: a topic with a partition for each, the lowest
+    /// first, all in one shard.
+    CreatePriorityQueue {
+        create: Box<CreateQueue>,
+        priorities: u8,
+    },
 }
 
 /// Creates an exchange.

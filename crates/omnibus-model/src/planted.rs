@@ -102,11 +102,13 @@ pub enum Bug {
     PushBeforeCommit,
     /// A consumer that was cancelled is served on.
     CancelUnheard,
+    /// A queue with priorities is served from its lowest on.
+    LowestPriorityFirst,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -154,6 +156,7 @@ impl Bug {
         Self::ReleasedToTheEnd,
         Self::PushBeforeCommit,
         Self::CancelUnheard,
+        Self::LowestPriorityFirst,
     ];
 
     /// The name on a command line.
@@ -207,6 +210,7 @@ impl Bug {
             Self::ReleasedToTheEnd => "released-to-the-end",
             Self::PushBeforeCommit => "push-before-commit",
             Self::CancelUnheard => "cancel-unheard",
+            Self::LowestPriorityFirst => "lowest-priority-first",
         }
     }
 }

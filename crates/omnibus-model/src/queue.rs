@@ -1,4 +1,4 @@
-//! Queues: a stream of one partition and a lease cursor over it.
+//! Queues: a stream and a lease cursor over it, or one of each for every priority.
 //!
 //! The metadata shard keeps a [`Queue`] with its topic; the data shard of the stream keeps the
 //! cursor, which acts on its [`CursorConfig`] only.
@@ -134,7 +134,7 @@ pub struct Envelope {
     pub group: Option<GroupHash>,
     /// A second record with the same id within the window is the first one.
     pub dedup: Option<DedupHash>,
-    /// 0 is the lowest, and the only one so far.
+    /// 0 is the lowest. One above a queue's highest counts as that.
     pub priority: u8,
 }
 
@@ -305,6 +305,31 @@ pub struct Holding {
 }
 
 impl QueueCounts {
+    /// Counts the records of both.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            ready: self.ready + other.ready,
+            leased: self.leased + other.leased,
+            delayed: self.delayed + other.delayed,
+            dying: self.dying + other.dying,
+            enqueued: self.enqueued + other.enqueued,
+            rewound: self.rewound + other.rewound,
+            settled: self.settled + other.settled,
+            expired: self.expired + other.expired,
+            dropped: self.dropped + other.dropped,
+            dead_lettered: self.dead_lettered + other.dead_lettered,
+            moved: self.moved + other.moved,
+            purged: self.purged + other.purged,
+        }
+    }
+
+    /// Counts those that are not gone.
+    #[must_use]
+    pub const fn present(&self) -> u64 {
+        self.ready + self.leased + self.delayed + self.dying
+    }
+
     /// Checks that no record came from nowhere and none got lost.
     #[must_use]
     pub const fn add_up(&self) -> bool {

@@ -74,7 +74,7 @@ pub enum Refusal {
 
     #[error("topic {topic} is not a queue")]
     NotAQueue { topic: TopicName },
-    #[error("topic {topic} is a queue, which has one partition")]
+    #[error("topic {topic} is a queue, whose partitions are fixed")]
     TopicIsQueue { topic: TopicName },
     #[error("stream {stream} has no lease cursor")]
     UnknownQueue { stream: StreamId },

@@ -17,8 +17,18 @@ pub struct Topic {
     pub partitions: Vec<Partition>,
     pub config: TopicConfig,
     pub created_at: Timestamp,
-    /// Of a queue: a topic of one partition with a lease cursor.
+    /// Of a queue: a topic of one partition with a lease cursor, or of one for each priority.
     pub queue: Option<Box<Queue>>,
+}
+
+impl Topic {
+    /// Where the records of a queue are; `None` of a topic that is none.
+    #[must_use]
+    pub fn queue_place(&self) -> Option<QueuePlace> {
+        let lowest = *self.partitions.first().filter(|_| self.queue.is_some())?;
+        let highest = u8::try_from(self.partitions.len() - 1).expect("a queue has at most 256 partitions");
+        Some(QueuePlace { lowest, highest })
+    }
 }
 
 /// Where a partition's records are.
@@ -26,6 +36,58 @@ pub struct Topic {
 pub struct Partition {
     pub stream: StreamId,
     pub shard: ShardId,
+}
+
+/// Where a queue's records are: a partition for each priority, one after the other in one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuePlace {
+    /// The partition of priority 0, after which the queue is called.
+    pub lowest: Partition,
+    /// The highest priority; 0 of a queue without priorities.
+    pub highest: u8,
+}
+
+impl QueuePlace {
+    #[must_use]
+    pub const fn shard(self) -> ShardId {
+        self.lowest.shard
+    }
+
+    #[must_use]
+    pub const fn has_priorities(self) -> bool {
+        self.highest > 0
+    }
+
+    /// The partition of a priority. One above the highest counts as the highest.
+    #[must_use]
+    pub fn of_priority(self, priority: u8) -> Partition {
+        let above = u64::from(priority.min(self.highest));
+        Partition { stream: StreamId(self.lowest.stream.0 + above), ..self.lowest }
+    }
+
+    /// All partitions, the one of the highest priority first.
+    pub fn partitions(self) -> impl Iterator<Item = Partition> {
+        (0..=self.highest).rev().map(move |priority| self.of_priority(priority))
+    }
+
+    /// The streams of all partitions, the one of the highest priority first.
+    pub fn streams(self) -> impl Iterator<Item = StreamId> {
+        self.partitions().map(|partition| partition.stream)
+    }
+
+    /// The priority that the records of a stream have; `None` if it is not of this queue.
+    #[must_use]
+    pub fn priority_of(self, stream: StreamId) -> Option<u8> {
+        let above = stream.0.checked_sub(self.lowest.stream.0)?;
+        u8::try_from(above).ok().filter(|priority| *priority <= self.highest)
+    }
+}
+
+/// One partition by itself is a queue without priorities.
+impl From<Partition> for QueuePlace {
+    fn from(lowest: Partition) -> Self {
+        Self { lowest, highest: 0 }
+    }
 }
 
 /// A topic that many readers share.

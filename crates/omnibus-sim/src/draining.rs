@@ -7,7 +7,7 @@ use std::time::Duration;
 use omnibus_engine::{Engine, SubmitError};
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{DeliveryOrder, QueueCounts, Settlement};
-use omnibus_model::topic::{Partition, TopicConfig};
+use omnibus_model::topic::{QueuePlace, TopicConfig};
 use omnibus_model::{Millis, StreamId, TopicId, TopicName};
 
 use crate::clients::Client as _;
@@ -52,12 +52,12 @@ impl Draining {
         self.letters_there = self.letters_there || self.letters.go_on().is_some();
         self.steward.look(stage).expect("a steward tells nothing");
         for topic in stage.queues() {
-            let Some(queue) = topic.partitions.first().copied() else { continue };
+            let Some(queue) = topic.queue_place() else { continue };
             let engine = stage.node.engine.clone();
-            let taker = self.takers.entry(queue.stream);
+            let taker = self.takers.entry(queue.lowest.stream);
             let taker = taker.or_insert_with(|| Doing::begin(async move { take_all(engine, queue).await }));
             if taker.go_on().is_some() {
-                self.takers.remove(&queue.stream);
+                self.takers.remove(&queue.lowest.stream);
             }
         }
     }
@@ -98,14 +98,16 @@ async fn create_letters(engine: Engine) {
     }
 }
 
-async fn take_all(engine: Engine, queue: Partition) -> Result<(), SubmitError> {
+async fn take_all(engine: Engine, queue: QueuePlace) -> Result<(), SubmitError> {
     loop {
-        let acquire =
-            Acquire { stream: queue.stream, count_max: 10, lease: Millis(60_000), holder: None, attempt: None };
+        let stream = queue.lowest.stream;
+        let acquire = Acquire { stream, count_max: 10, lease: Millis(60_000), holder: None, attempt: None };
         let acquired = engine.receive(queue, acquire, Duration::ZERO).await?;
-        let settlements = acquired.leases.iter().map(|lease| (lease.key, Settlement::Accept)).collect();
-        if !acquired.leases.is_empty() {
-            engine.settle(queue, settlements).await?;
+        for (partition, leases) in acquired.batches {
+            if !leases.is_empty() {
+                let settlements = leases.iter().map(|lease| (lease.key, Settlement::Accept)).collect();
+                engine.settle(partition, settlements).await?;
+            }
         }
         pause().await;
     }

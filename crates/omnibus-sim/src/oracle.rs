@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use omnibus_model::topic::QueuePlace;
 use omnibus_model::{BatchInfo, Offset, ShardId, StreamId};
 
 use crate::queue_memory::QueueMemories;
@@ -72,6 +73,8 @@ pub(crate) struct Oracle {
     pub(crate) streams: BTreeMap<StreamId, Expected>,
     /// The streams of queues, which are not in `streams`.
     pub(crate) queue_streams: BTreeSet<StreamId>,
+    /// Which queue each of them is of.
+    pub(crate) queue_places: BTreeMap<StreamId, QueuePlace>,
     pub(crate) queues: QueueMemories,
     /// What was sent to queues, by its number.
     pub(crate) bodies: Vec<Bytes>,

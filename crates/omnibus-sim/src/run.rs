@@ -298,8 +298,9 @@ impl Run {
         oracle.queue_streams.difference(&there).for_each(|stream| oracle.queues.deleted(*stream));
         for topic in self.stage.node.catalog.topics() {
             self.stage.see(&Fact::TopicCreated(&topic))?;
-            if topic.queue.is_some() {
-                self.stage.oracle.queue_streams.extend(topic.partitions.iter().map(|partition| partition.stream));
+            if let Some(queue) = topic.queue_place() {
+                self.stage.oracle.queue_streams.extend(queue.streams());
+                self.stage.oracle.queue_places.extend(queue.streams().map(|stream| (stream, queue)));
                 continue;
             }
             for partition in &topic.partitions {

@@ -8,7 +8,7 @@ use omnibus_engine::shard::Request;
 use omnibus_io::FaultDisk;
 use omnibus_io::fault::Fault;
 use omnibus_model::outcome::Appended;
-use omnibus_model::topic::SharedTopic;
+use omnibus_model::topic::{QueuePlace, SharedTopic};
 use omnibus_model::{Command, GroupName, LogIndex, Offset, Outcome, ShardId, StreamId};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -136,6 +136,14 @@ impl Stage {
         if let Some(known) = memory.and_then(|memory| memory.records.get_mut(&offset)) {
             known.number = Some(number);
         }
+    }
+
+    /// Whether a queue has something for whoever waits there.
+    pub(crate) fn has_ready(&self, queue: QueuePlace) -> bool {
+        let broker = self.node.shards[usize::from(queue.shard().0)].broker();
+        let leases_max = broker.queue(queue.lowest.stream).map_or(0, |config| u64::from(config.leases_max));
+        let leased = queue.streams().filter_map(|stream| broker.queue_counts(stream)).map(|counts| counts.leased);
+        leased.sum::<u64>() < leases_max && queue.streams().any(|stream| broker.has_ready(stream))
     }
 
     /// A queue, if there is one.

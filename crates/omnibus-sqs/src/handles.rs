@@ -12,14 +12,27 @@ const VERSION: u8 = 2;
 const SEAL_BYTES: usize = 12;
 const BYTES: usize = 1 + 4 * 8 + SEAL_BYTES;
 
+/// A lease of a record of one of a queue's priorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leased {
+    pub(crate) stream: StreamId,
+    pub(crate) key: LeaseKey,
+}
+
 /// What a handle stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
-    /// The queue, in this life of it: one that is made anew has another stream.
+    /// The queue and the record's priority there, in this life of it: one that is made anew has other streams.
     pub(crate) stream: StreamId,
     pub(crate) key: LeaseKey,
     /// When the message was received.
     pub(crate) received_at: Timestamp,
+}
+
+impl Handle {
+    pub(crate) const fn leased(self) -> Leased {
+        Leased { stream: self.stream, key: self.key }
+    }
 }
 
 /// Makes handles and reads them.

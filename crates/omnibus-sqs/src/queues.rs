@@ -1,5 +1,6 @@
 //! The engine's queues under their names in SQS.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
@@ -10,7 +11,7 @@ use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{
     DeadLetterCause, Lease, LeaseKey, LeaseRefusal, Move, QueueConfig, QueueCounts, Settlement,
 };
-use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
+use omnibus_model::topic::{Partition, QueuePlace, SharedTopic, TopicConfig};
 use omnibus_model::{Millis, MoveId, Offset, Refusal, StreamId, Timestamp, TopicId};
 use omnibus_record::{Message, Native, SnsForm, SnsNative, SqsMessage};
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::attributes;
 use crate::door::Door;
 use crate::errors::ApiError;
+use crate::handles::Leased;
 use crate::names::QueueName;
 
 /// How often a change starts anew because somebody else has changed the queue meanwhile.
@@ -29,7 +31,7 @@ const ATTEMPTS_MAX: u32 = 16;
 pub(crate) struct Queue {
     pub(crate) name: QueueName,
     pub(crate) topic: SharedTopic,
-    place: Partition,
+    place: QueuePlace,
 }
 
 /// A queue that was asked for and is there now.
@@ -42,6 +44,8 @@ pub(crate) struct Created {
 /// A message that was leased.
 #[derive(Debug)]
 pub(crate) struct Received {
+    /// Which of the queue's priorities it has.
+    pub(crate) stream: StreamId,
     pub(crate) lease: Lease,
     pub(crate) received_at: Timestamp,
     pub(crate) message: SqsMessage,
@@ -72,16 +76,26 @@ impl Wrapped {
 
 impl Queue {
     fn of(name: QueueName, topic: SharedTopic) -> Option<Self> {
-        let place = *topic.partitions.first()?;
-        topic.queue.is_some().then_some(Self { name, topic, place })
+        let place = topic.queue_place()?;
+        Some(Self { name, topic, place })
     }
 
     pub(crate) fn config(&self) -> &QueueConfig {
         &self.queue().config
     }
 
+    /// The stream of priority 0, to which all goes that SQS sends.
     pub(crate) fn stream(&self) -> StreamId {
-        self.place.stream
+        self.place.lowest.stream
+    }
+
+    /// Whether a stream is of the queue, in this life of it.
+    pub(crate) fn has_stream(&self, stream: StreamId) -> bool {
+        self.place.priority_of(stream).is_some()
+    }
+
+    fn partition(&self, stream: StreamId) -> Partition {
+        Partition { stream, ..self.place.lowest }
     }
 
     pub(crate) fn created_at(&self) -> Timestamp {
@@ -133,7 +147,7 @@ impl Door {
 
     /// The queue that a stream is of.
     pub(crate) fn name_of(&self, stream: StreamId) -> Option<QueueName> {
-        self.all().into_iter().find(|queue| queue.stream() == stream).map(|queue| queue.name)
+        QueueName::of_topic(self.engine.catalog().queue(stream)?.name.as_str(), &self.settings)
     }
 
     fn all(&self) -> Vec<Queue> {
@@ -232,19 +246,20 @@ impl Door {
             }
             acquired => acquired?,
         };
-        if acquired.leases.is_empty() {
-            return Ok(Vec::new());
+        let mut received = Vec::new();
+        for deliveries in self.engine.received(&acquired).await? {
+            let stream = deliveries.queue.stream;
+            received.extend(deliveries.deliveries.into_iter().map(|delivery| Received {
+                stream,
+                lease: delivery.lease,
+                received_at: acquired.granted_at,
+                receive_count: receive_count(&delivery.lease, &delivery.message),
+                message: seen((queue, stream), &delivery.message),
+                dead_letter_source: self.dead_letter_source(&delivery.message),
+                wrapped: Wrapped::of(&delivery.message, stream),
+            }));
         }
-        let deliveries = self.engine.deliveries(queue.stream(), &acquired.leases).await?;
-        let received = deliveries.into_iter().map(|delivery| Received {
-            lease: delivery.lease,
-            received_at: acquired.granted_at,
-            receive_count: receive_count(&delivery.lease, &delivery.message),
-            message: seen(queue, &delivery.message),
-            dead_letter_source: self.dead_letter_source(&delivery.message),
-            wrapped: Wrapped::of(&delivery.message, queue.stream()),
-        });
-        Ok(received.collect())
+        Ok(received)
     }
 
     fn dead_letter_source(&self, message: &Message) -> Option<String> {
@@ -270,22 +285,30 @@ impl Door {
         Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
+    /// Ends leases, each with an answer of its own.
     pub(crate) async fn settle(
         &self,
         queue: &Queue,
-        settlements: Vec<(LeaseKey, Settlement)>,
+        settlements: Vec<(Leased, Settlement)>,
     ) -> Result<Vec<Result<(), LeaseRefusal>>, ApiError> {
-        Ok(self.engine.settle(queue.place, settlements).await?)
+        let mut results = Vec::with_capacity(settlements.len());
+        for (stream, (places, asked)) in by_stream(settlements) {
+            results.extend(places.into_iter().zip(self.engine.settle(queue.partition(stream), asked).await?));
+        }
+        Ok(in_order(results))
     }
 
     /// Lets leases end so long after now; zero gives the records back.
     pub(crate) async fn extend(
         &self,
         queue: &Queue,
-        leases: Vec<(LeaseKey, Millis)>,
+        leases: Vec<(Leased, Millis)>,
     ) -> Result<Vec<Result<(), LeaseRefusal>>, ApiError> {
-        let extended = self.engine.extend(queue.place, leases).await?;
-        Ok(extended.into_iter().map(|extended| extended.map(drop)).collect())
+        let mut results = Vec::with_capacity(leases.len());
+        for (stream, (places, asked)) in by_stream(leases) {
+            results.extend(places.into_iter().zip(self.engine.extend(queue.partition(stream), asked).await?));
+        }
+        Ok(in_order(results).into_iter().map(|extended| extended.map(drop)).collect())
     }
 
     pub(crate) async fn purge(&self, queue: &Queue) -> Result<(), ApiError> {
@@ -299,9 +322,27 @@ impl Door {
     }
 }
 
+/// What concerns one priority of a queue, and the places where the answers go.
+type Asked<T> = (Vec<usize>, Vec<(LeaseKey, T)>);
+
+fn by_stream<T>(asked: Vec<(Leased, T)>) -> BTreeMap<StreamId, Asked<T>> {
+    let mut streams: BTreeMap<StreamId, Asked<T>> = BTreeMap::new();
+    for (place, (leased, what)) in asked.into_iter().enumerate() {
+        let (places, of_stream) = streams.entry(leased.stream).or_default();
+        places.push(place);
+        of_stream.push((leased.key, what));
+    }
+    streams
+}
+
+fn in_order<T>(mut answers: Vec<(usize, T)>) -> Vec<T> {
+    answers.sort_by_key(|(place, _)| *place);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
 /// A message as a queue's receivers see it: the group of a FIFO topic says nothing in a standard queue.
-fn seen(queue: &Queue, message: &Message) -> SqsMessage {
-    let mut seen = SqsMessage::of(message, queue.stream());
+fn seen((queue, stream): (&Queue, StreamId), message: &Message) -> SqsMessage {
+    let mut seen = SqsMessage::of(message, stream);
     let is_of_fifo = matches!(&message.native, Native::Sns(native) if native.sequence.is_some());
     if is_of_fifo && !attributes::is_fifo(queue.config()) {
         seen.native.group = None;

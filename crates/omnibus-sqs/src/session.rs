@@ -118,7 +118,7 @@ impl Call {
 
     /// Reads a receipt handle of a queue.
     pub(crate) fn handle_of(&self, queue: &Queue, text: &str) -> Result<Handle, ApiError> {
-        let handle = self.door.seal.read(text).filter(|handle| handle.stream == queue.stream());
+        let handle = self.door.seal.read(text).filter(|handle| queue.has_stream(handle.stream));
         let invalid = || ApiError::ReceiptHandleIsInvalid { handle: text.to_owned() };
         handle.ok_or_else(invalid)
     }

@@ -3,7 +3,7 @@
 use omnibus_model::command::Enqueue;
 use omnibus_model::queue::Envelope;
 use omnibus_model::refusal::Limited;
-use omnibus_model::{Bug, Offset, Refusal, Timestamp, planted};
+use omnibus_model::{Bug, DedupHash, Offset, Refusal, Timestamp, planted};
 
 use super::delays::Soon;
 use super::{Cursor, Record};
@@ -24,9 +24,6 @@ impl Cursor {
         let envelope = &enqueue.envelope;
         if enqueue.append.batch.count != 1 {
             return invalid("a queue takes one record at a time");
-        }
-        if envelope.priority != 0 {
-            return invalid("queues know no priorities yet");
         }
         if self.is_ordered() {
             if envelope.group.is_none() {
@@ -53,6 +50,11 @@ impl Cursor {
     pub(crate) fn repeated(&self, now: Timestamp, enqueue: &Enqueue) -> Option<Offset> {
         let moved = enqueue.origin.and_then(|origin| self.repeats.from(origin));
         moved.or_else(|| self.repeats.sent(now, enqueue.envelope.dedup?))
+    }
+
+    /// Returns where the record is that was sent with an id, while that is remembered.
+    pub(crate) fn sent(&self, now: Timestamp, id: DedupHash) -> Option<Offset> {
+        self.repeats.sent(now, id)
     }
 
     /// Notes records without envelopes.

@@ -773,4 +773,13 @@ fn commands_that_keep_house_in_queues_keep_their_bytes() {
             2e 07 ac 02
         "#]],
     );
+    let create =
+        Box::new(CreateQueue { config: TopicConfig::default(), queue: QueueConfig::default(), ..create_queue() });
+    check(
+        &Command::CreatePriorityQueue { create, priorities: 9 },
+        &expect![[r#"
+        2f 01 71 03 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 c0 a9 07
+        00 00 00 00 00 00 e0 a7 12 c0 a9 07 00 00 00 00 00 00 00 00 00 09
+    "#]],
+    );
 }

@@ -10,8 +10,7 @@ fn ordered_queue_wants_groups() {
         0s enqueue s1                                              -> no: a record of an ordered queue belongs to a group
         0s append s1 1                                             -> no: a record of an ordered queue belongs to a group
         0s enqueue s1 group=a delay=5s                             -> no: an ordered queue delays all its records alike
-        0s enqueue s1 group=a priority=3                           -> no: queues know no priorities yet
-        0s enqueue s1 group=a                                      -> offset 0
+        0s enqueue s1 group=a priority=3                           -> offset 0
     "#]]);
 }
 

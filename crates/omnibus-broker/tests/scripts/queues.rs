@@ -9,7 +9,7 @@ fn queue_is_a_topic_of_one_partition() {
         0s create-queue orders                                     -> s0@1
         0s create orders 1                                         -> no: topic orders already exists
         0s create-queue orders                                     -> no: topic orders already exists
-        0s grow orders 2                                           -> no: topic orders is a queue, which has one partition
+        0s grow orders 2                                           -> no: topic orders is a queue, whose partitions are fixed
         0s create plain 1                                          -> s1@2
         0s alter-queue plain from=30s to=5s                        -> no: topic plain is not a queue
         0s alter-queue orders from=30s to=5s                       -> s0@1

@@ -19,6 +19,25 @@ fn partitions_are_spread_over_the_data_shards_in_turn() {
 }
 
 #[test]
+fn queue_with_priorities_lies_together() {
+    let limits = BrokerLimits { data_shards: 3, partitions_max: 12, ..BrokerLimits::default() };
+    check_within(
+        limits,
+        &expect![[r#"
+            0s create a 1                                              -> s0@1
+            0s create-priority-queue b 3                               -> s1@2 s2@2 s3@2 s4@2
+            0s create c 2                                              -> s5@3 s6@1
+            0s create-priority-queue b 3                               -> no: topic b already exists
+            0s create-priority-queue d 0                               -> no: a queue with priorities has at least one above 0
+            0s create-priority-queue d 5                               -> no: the broker holds 12 partitions, the most it may
+            0s grow b 9                                                -> no: topic b is a queue, whose partitions are fixed
+            0s delete b                                                -> s1@2 s2@2 s3@2 s4@2
+            0s create-priority-queue d 5                               -> s7@2 s8@2 s9@2 s10@2 s11@2 s12@2
+        "#]],
+    );
+}
+
+#[test]
 fn stream_is_never_reused() {
     check(&expect![[r#"
         0s create orders 2                                         -> s0@1 s1@2

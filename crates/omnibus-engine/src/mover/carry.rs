@@ -148,8 +148,8 @@ async fn forget_origins_of(engine: &Engine, shard: ShardId) -> Result<(), Submit
 /// Whether a record may still be carried away.
 async fn is_dying(engine: &Engine, origin: Origin) -> Result<bool, SubmitError> {
     let Some(source) = engine.catalog().queue(origin.stream) else { return Ok(false) };
-    let Some(place) = source.partitions.first() else { return Ok(false) };
+    let Some(place) = source.queue_place() else { return Ok(false) };
     let Origin { stream, offset } = origin;
-    let state = engine.ask(place.shard, move |broker| broker.record_state(stream, offset)).await?;
+    let state = engine.ask(place.shard(), move |broker| broker.record_state(stream, offset)).await?;
     Ok(matches!(state, omnibus_model::queue::RecordState::Dying(_)))
 }

@@ -41,7 +41,7 @@ impl Source<'_> {
             history: Some(self.history(dying, origin, message.history.as_ref())),
             ..message
         };
-        let target = *target.partitions.first().ok_or(MoveError::TargetUnnamed)?;
+        let target = target.queue_place().ok_or(MoveError::TargetUnnamed)?.of_priority(priority);
         Ok(Parcel { origin, target, message: moved.encode()? })
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use omnibus_model::command::Acquire;
 use omnibus_model::config::ConfigChange;
-use omnibus_model::outcome::Acquired;
 use omnibus_model::queue::{CursorConfig, DeadLetters, Delivery, Lease, QueueConfig, Settlement};
 use omnibus_model::topic::{Partition, SharedTopic};
 use omnibus_model::{HolderId, Millis};
@@ -17,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{Assignment, Push, PushPlan, Shared, Verdict};
 use crate::counters::Count;
 use crate::error::{ReadError, SubmitError};
+use crate::receivers::Received;
 
 /// How long a lease is held; it is extended while the push waits for its turn.
 const LEASE: Duration = Duration::from_secs(120);
@@ -139,7 +139,7 @@ fn queue_config(plan: &PushPlan) -> QueueConfig {
     }
 }
 
-type Receiving = Pin<Box<dyn Future<Output = Result<Acquired, SubmitError>> + Send>>;
+type Receiving = Pin<Box<dyn Future<Output = Result<Received, SubmitError>> + Send>>;
 
 /// What is under way for one binding.
 struct Target {
@@ -154,7 +154,7 @@ struct Target {
 }
 
 enum Event {
-    Received(Result<Acquired, SubmitError>),
+    Received(Result<Received, SubmitError>),
     Pushed(Option<Manners>),
     /// The rate lets more begin.
     Time,
@@ -186,7 +186,7 @@ impl Target {
         match event {
             Event::Received(received) => {
                 self.receiving = None;
-                for lease in received?.leases {
+                for lease in received?.leases() {
                     self.begin(lease, assignment);
                 }
             }

@@ -1,27 +1,30 @@
 //! What a shard does for consumers: hands out what is ready, many records by one command.
 
 use omnibus_model::command::Acquire;
+use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Bug, Command, HolderId, Millis, Outcome, Refusal, StreamId, planted};
 
 use super::Shard;
+use super::queues::by_priority;
 use crate::consumers::{ConsumerKey, ConsumerRequest, Ended, Settling, Turn};
 use crate::error::SubmitError;
 
 impl Shard {
     pub(super) fn consumer(&mut self, request: ConsumerRequest) {
         match request {
-            ConsumerRequest::Begin { stream, config, reply } => {
+            ConsumerRequest::Begin { queue, config, reply } => {
+                let stream = queue.lowest.stream;
                 let registration = match self.broker.queue(stream) {
                     Some(_) => {
                         let term = self.term;
-                        Ok(self.consumers.begin(stream, config, |number| HolderId::of_session(term, number)))
+                        Ok(self.consumers.begin(queue, config, |number| HolderId::of_session(term, number)))
                     }
                     None => Err(Refusal::UnknownQueue { stream }.into()),
                 };
                 self.answer_with(reply, registration);
             }
             ConsumerRequest::SetCredit { consumer, credit } => self.consumers.set_credit(consumer, credit),
-            ConsumerRequest::Taken { consumer } => self.consumers.note(consumer.stream),
+            ConsumerRequest::Taken { consumer } => self.consumers.note(consumer.queue.lowest.stream),
             ConsumerRequest::Cancel { consumer, reply } => {
                 if !planted(Bug::CancelUnheard) {
                     self.consumers.remove(consumer, Ended::Cancelled);
@@ -61,33 +64,56 @@ impl Shard {
             }
         }
         for stream in self.consumers.take_unserved() {
-            while self.serve_round(stream) {}
+            let Some(queue) = self.consumers.queue_of(stream) else { continue };
+            while self.serve_round(queue) {}
         }
     }
 
     /// Gives each consumer that has credit left its share; false if nothing was handed out.
-    fn serve_round(&mut self, stream: StreamId) -> bool {
-        if !self.broker.has_ready(stream) {
+    fn serve_round(&mut self, queue: QueuePlace) -> bool {
+        if !self.has_ready(queue) {
             return false;
         }
-        let broker = &self.broker;
-        let held = |holder| if planted(Bug::CreditForgotten) { 0 } else { broker.held(stream, holder) };
-        let round = self.consumers.round(stream, held);
-        let ready = broker.queue_counts(stream).map_or(0, |counts| counts.ready);
-        let share = ready.checked_div(round.len() as u64).unwrap_or(0).max(1);
+        let held = |holder| if planted(Bug::CreditForgotten) { 0 } else { self.held(queue, holder) };
+        let round = self.consumers.round(queue.lowest.stream, held);
+        let ready = queue.streams().filter_map(|stream| self.broker.queue_counts(stream)).map(|counts| counts.ready);
+        let share = ready.sum::<u64>().checked_div(round.len() as u64).unwrap_or(0).max(1);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let mut any = false;
         for turn in round {
-            if !self.broker.has_ready(stream) {
+            if !self.has_ready(queue) {
                 break;
             }
-            any |= self.hand_out(stream, &turn, turn.free.min(share));
+            any |= self.hand_out(queue, &turn, turn.free.min(share));
         }
         any && !planted(Bug::CreditForgotten)
     }
 
-    /// Hands out up to so many records to a consumer; false if there were none.
-    fn hand_out(&mut self, stream: StreamId, turn: &Turn, count_max: u32) -> bool {
+    /// How many records of a queue somebody holds.
+    fn held(&self, queue: QueuePlace, holder: HolderId) -> usize {
+        queue.streams().map(|stream| self.broker.held(stream, holder)).sum()
+    }
+
+    /// Hands out up to so many records to a consumer, of higher priorities first; false if there were none.
+    fn hand_out(&mut self, queue: QueuePlace, turn: &Turn, count_max: u32) -> bool {
+        let wanted = match turn.settling {
+            Settling::ByReceiver => count_max.min(self.leases_left(queue)),
+            Settling::Automatic => count_max,
+        };
+        let mut left = wanted;
+        for partition in by_priority(queue) {
+            if left > 0 && self.broker.has_ready(partition.stream) {
+                left = left.saturating_sub(self.hand_out_of(partition.stream, turn, left));
+            }
+        }
+        if left < wanted {
+            self.consumers.had_turn(queue.lowest.stream, turn.holder);
+        }
+        left < wanted
+    }
+
+    /// Hands out up to so many records of one partition; returns how many it were.
+    fn hand_out_of(&mut self, stream: StreamId, turn: &Turn, count_max: u32) -> u32 {
         let command = match turn.settling {
             Settling::ByReceiver => {
                 let lease = Millis(u64::MAX);
@@ -98,17 +124,18 @@ impl Shard {
         let acquired = match self.apply(&command).map(|applied| applied.outcome) {
             Ok(Outcome::Acquired(acquired)) => acquired,
             Ok(other) => unreachable!("an acquire ended in {other:?}"),
-            Err(_) => return false,
+            Err(_) => return 0,
         };
-        if acquired.leases.is_empty() {
-            return false;
+        let count = acquired.leases.len();
+        if count == 0 {
+            return 0;
         }
-        turn.promise(acquired.leases.len());
-        self.consumers.had_turn(stream, turn.holder);
+        turn.promise(count);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         let (outbox, batch) = (std::sync::Arc::clone(&turn.outbox), (stream, acquired.leases.into()));
         if planted(Bug::PushBeforeCommit) {
             outbox.put(batch);
-            return true;
+            return count;
         }
         self.answer_later(Box::new(move |fate| {
             // Otherwise all consumers are told.
@@ -116,19 +143,23 @@ impl Shard {
                 outbox.put(batch);
             }
         }));
-        true
+        count
     }
 
     /// Serves a consumer no more and releases what it holds; returns how much that was.
     fn close_consumer(&mut self, consumer: ConsumerKey) -> Result<u64, SubmitError> {
-        let ConsumerKey { stream, holder } = consumer;
+        let ConsumerKey { queue, holder } = consumer;
         self.consumers.remove(consumer, Ended::Cancelled);
-        if self.broker.held(stream, holder) == 0 || planted(Bug::HangUpUnheard) {
-            return Ok(0);
+        let mut released = 0;
+        for stream in queue.streams() {
+            if self.broker.held(stream, holder) == 0 || planted(Bug::HangUpUnheard) {
+                continue;
+            }
+            released += match self.apply(&Command::ReleaseHolder { stream, holder })?.outcome {
+                Outcome::HolderReleased { count } => count,
+                other => unreachable!("releasing a holder ended in {other:?}"),
+            };
         }
-        match self.apply(&Command::ReleaseHolder { stream, holder })?.outcome {
-            Outcome::HolderReleased { count } => Ok(count),
-            other => unreachable!("releasing a holder ended in {other:?}"),
-        }
+        Ok(released)
     }
 }

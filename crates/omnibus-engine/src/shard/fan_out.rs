@@ -3,6 +3,8 @@
 use omnibus_log::{ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch, Rest, Room};
 use omnibus_model::command::{FanOut, Target};
 use omnibus_model::outcome::Appended;
+use omnibus_model::queue::Envelope;
+use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Bug, Command, Outcome, Refusal, planted};
 use omnibus_record::SharedMessage;
 
@@ -14,7 +16,7 @@ use crate::error::SubmitError;
 #[derive(Debug)]
 pub struct FanningOut {
     pub message: SharedMessage,
-    pub targets: Vec<Target>,
+    pub targets: Vec<(QueuePlace, Envelope)>,
     /// An answer per target, in order.
     pub reply: EnqueueReply,
 }
@@ -38,8 +40,23 @@ impl Shard {
             Err(SubmitError::DiskFull)
         };
         let FanningOut { message, targets, reply } = fanning_out;
-        let answer = answer.and_then(|()| self.fan_out_to(&message, targets));
+        let answer = answer.and_then(|()| self.fan_out_new(&message, &targets));
         self.answer_with(reply, answer);
+    }
+
+    /// Fans out to all but those queues with priorities that have the message already.
+    fn fan_out_new(
+        &mut self,
+        message: &SharedMessage,
+        targets: &[(QueuePlace, Envelope)],
+    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+        let sent: Vec<Option<Appended>> =
+            targets.iter().map(|(queue, envelope)| self.sent_with_priority(*queue, envelope)).collect();
+        let new = targets.iter().zip(&sent).filter(|(_, sent)| sent.is_none());
+        let stream = |queue: &QueuePlace, envelope: &Envelope| queue.of_priority(envelope.priority).stream;
+        let new = new.map(|((queue, envelope), _)| Target { stream: stream(queue, envelope), envelope: *envelope });
+        let mut results = self.fan_out_to(message, new.collect())?.into_iter();
+        Ok(sent.into_iter().filter_map(|sent| sent.map(Ok).or_else(|| results.next())).collect())
     }
 
     fn fan_out_to(

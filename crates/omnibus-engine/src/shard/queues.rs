@@ -5,19 +5,22 @@ use std::time::Duration;
 use omnibus_log::Room;
 use omnibus_model::command::{Acquire, Append, Enqueue};
 use omnibus_model::outcome::{Acquired, Appended};
-use omnibus_model::queue::{MoveState, Origin};
-use omnibus_model::topic::Partition;
-use omnibus_model::{Bug, Command, Offset, Outcome, Refusal, StreamId, planted};
+use omnibus_model::queue::{Envelope, Move, MoveState, Origin};
+use omnibus_model::topic::{Partition, QueuePlace};
+use omnibus_model::{Bug, Command, MoveId, Offset, Outcome, Refusal, StreamId, planted};
 use omnibus_record::Encoded;
 use tokio::sync::oneshot;
 
 use super::{Shard, leader_epoch};
 use crate::error::SubmitError;
 use crate::group_commit::stamped_message;
-use crate::receivers::Receive;
+use crate::receivers::{Receive, Received};
 
 /// An answer per message, in order.
 pub type EnqueueReply = oneshot::Sender<Result<Vec<Result<Appended, Refusal>>, SubmitError>>;
+
+/// What has become of each of some commands, in order.
+pub type TogetherReply = oneshot::Sender<Result<Vec<Result<Outcome, Refusal>>, SubmitError>>;
 
 /// How often one who waits may come away empty-handed from a queue that says it has something.
 const ATTEMPTS_MAX: u32 = 16;
@@ -28,7 +31,7 @@ const SWEEP_DELAY: Duration = Duration::from_millis(50);
 /// Messages on their way into a queue.
 #[derive(Debug)]
 pub struct Enqueueing {
-    pub stream: StreamId,
+    pub queue: QueuePlace,
     pub messages: Vec<(Encoded, Option<Origin>)>,
     pub reply: EnqueueReply,
 }
@@ -43,12 +46,12 @@ impl Enqueueing {
 
 impl Shard {
     pub(super) fn enqueue(&mut self, enqueueing: Enqueueing) {
-        let Enqueueing { stream, messages, reply } = enqueueing;
+        let Enqueueing { queue, messages, reply } = enqueueing;
         // All of them or none: a client that is told of a full disk sends all of them again.
         let bytes = messages.iter().map(|(message, _)| message.bytes()).sum();
         let answer = if self.shared.replicated.room() == Room::Plenty {
             self.check_bytes(bytes).and_then(|()| {
-                messages.iter().map(|(message, origin)| self.enqueue_one(stream, message, *origin)).collect()
+                messages.iter().map(|(message, origin)| self.enqueue_one(queue, message, *origin)).collect()
             })
         } else {
             Err(SubmitError::DiskFull)
@@ -59,10 +62,14 @@ impl Shard {
     /// Puts one message into the open group; only the broker's refusals are its own.
     fn enqueue_one(
         &mut self,
-        stream: StreamId,
+        queue: QueuePlace,
         message: &Encoded,
         origin: Option<Origin>,
     ) -> Result<Result<Appended, Refusal>, SubmitError> {
+        if let Some(appended) = self.sent_with_priority(queue, &message.envelope()) {
+            return Ok(Ok(appended));
+        }
+        let stream = queue.of_priority(message.envelope().priority).stream;
         let leader_epoch = leader_epoch(self.term);
         let append = Append { stream, batch: message.batch(), leader_epoch };
         let enqueue = Enqueue { append, envelope: message.envelope(), origin };
@@ -83,11 +90,48 @@ impl Shard {
         Ok(Ok(appended))
     }
 
+    /// Where a message lies already that was sent to a queue with priorities: each partition knows only the
+    /// ids that were sent with its own.
+    pub(super) fn sent_with_priority(&self, queue: QueuePlace, envelope: &Envelope) -> Option<Appended> {
+        let id = envelope.dedup.filter(|_| queue.has_priorities())?;
+        let mut sent =
+            queue.streams().filter_map(|stream| Some((stream, self.broker.sent(self.now.wall, stream, id)?)));
+        let (stream, base) = sent.next()?;
+        let start = self.broker.stream(stream).map(omnibus_broker::Stream::bounds).unwrap_or_default().start;
+        Some(Appended { base, start, duplicate: true })
+    }
+
+    /// Applies commands that speak to the partitions of one queue, so that they stand in one entry. A move begins
+    /// in all partitions or in none.
+    pub(super) fn submit_together(
+        &mut self,
+        commands: &[Command],
+    ) -> Result<Vec<Result<Outcome, Refusal>>, SubmitError> {
+        let busy = commands.iter().find_map(|command| match command {
+            Command::StartMove { stream, .. } => self.move_under_way(*stream),
+            _ => None,
+        });
+        if let Some(task) = busy {
+            return Err(Refusal::MoveRunning { task }.into());
+        }
+        let apply = |command| match self.apply(command) {
+            Ok(applied) => Ok(Ok(applied.outcome)),
+            Err(SubmitError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(error) => Err(error),
+        };
+        commands.iter().map(apply).collect()
+    }
+
+    fn move_under_way(&self, stream: StreamId) -> Option<MoveId> {
+        let is_under_way = |task: &&Move| matches!(task.state, MoveState::Running | MoveState::Finishing);
+        self.broker.moves(stream).iter().find(is_under_way).map(|task| task.id)
+    }
+
     pub(super) fn receive(&mut self, receive: Receive) {
-        let Receive { acquire, wait, reply } = receive;
-        match self.acquire(&acquire) {
-            Ok(acquired) if acquired.leases.is_empty() && !wait.is_zero() => {
-                self.receivers.push(self.now.elapsed.saturating_add(wait), acquire, reply);
+        let Receive { queue, acquire, wait, reply } = receive;
+        match self.acquire(queue, &acquire) {
+            Ok(received) if received.is_empty() && !wait.is_zero() => {
+                self.receivers.push(self.now.elapsed.saturating_add(wait), (queue, acquire), reply);
             }
             answer => self.answer_with(reply, answer),
         }
@@ -100,24 +144,26 @@ impl Shard {
             Command::Acquire(_) | Command::Take { .. } => {}
             Command::Tick if planted(Bug::ReceiverForgotten) => {}
             Command::Tick | Command::EndSessions => {
-                self.receivers.queues().into_iter().for_each(|stream| self.settle_receivers(stream))
+                self.receivers.queues().into_iter().for_each(|queue| self.settle_receivers(queue))
             }
             Command::DropStream { stream } => self.dismiss_receivers(*stream),
             command => {
                 for stream in omnibus_broker::queues_of(command) {
-                    self.settle_receivers(stream);
+                    if let Some(queue) = self.receivers.queue_of(stream) {
+                        self.settle_receivers(queue);
+                    }
                 }
             }
         }
     }
 
     /// Hands out what has become ready in a queue to those who wait for it.
-    fn settle_receivers(&mut self, stream: StreamId) {
+    fn settle_receivers(&mut self, queue: QueuePlace) {
         let mut attempts = 0;
-        while attempts < ATTEMPTS_MAX && self.broker.has_ready(stream) {
-            let Some(receiver) = self.receivers.pop_first(stream) else { return };
-            match self.acquire(&receiver.acquire) {
-                Ok(acquired) if acquired.leases.is_empty() => {
+        while attempts < ATTEMPTS_MAX && self.has_ready(queue) {
+            let Some(receiver) = self.receivers.pop_first(queue) else { return };
+            match self.acquire(queue, &receiver.acquire) {
+                Ok(received) if received.is_empty() => {
                     attempts += 1;
                     self.receivers.put_back(receiver);
                 }
@@ -126,9 +172,10 @@ impl Shard {
         }
     }
 
-    /// Tells those who wait for a queue that is gone.
+    /// Tells those who wait for a queue that is gone, or one of its partitions is.
     fn dismiss_receivers(&mut self, stream: StreamId) {
-        while let Some(receiver) = self.receivers.pop_first(stream) {
+        let Some(queue) = self.receivers.queue_of(stream) else { return };
+        while let Some(receiver) = self.receivers.pop_first(queue) {
             self.answer_with(receiver.reply, Err(Refusal::UnknownQueue { stream }.into()));
         }
     }
@@ -136,7 +183,7 @@ impl Shard {
     /// Answers those who have waited long enough.
     pub(super) fn expire_receivers(&mut self) {
         while let Some(receiver) = self.receivers.pop_due(self.now.elapsed) {
-            let answer = self.acquire(&receiver.acquire);
+            let answer = self.acquire(receiver.queue, &receiver.acquire);
             self.answer_with(receiver.reply, answer);
         }
     }
@@ -181,10 +228,76 @@ impl Shard {
         }
     }
 
-    fn acquire(&mut self, acquire: &Acquire) -> Result<Acquired, SubmitError> {
+    /// Takes leases, those of higher priorities first.
+    fn acquire(&mut self, queue: QueuePlace, acquire: &Acquire) -> Result<Received, SubmitError> {
+        if !queue.has_priorities() {
+            let Acquired { leases, granted_at, .. } = self.acquire_from(acquire)?;
+            return Ok(Received { batches: vec![(queue.lowest, leases)], granted_at });
+        }
+        self.check_acquire(queue, acquire)?;
+        let mut left = acquire.count_max.min(self.leases_left(queue));
+        let mut received = Received { batches: Vec::new(), granted_at: self.now.wall };
+        for partition in by_priority(queue) {
+            if left == 0 || !self.broker.has_ready(partition.stream) {
+                continue;
+            }
+            match self.acquire_from(&Acquire { stream: partition.stream, count_max: left, ..*acquire }) {
+                Ok(acquired) => {
+                    left = left.saturating_sub(u32::try_from(acquired.leases.len()).unwrap_or(u32::MAX));
+                    received.batches.push((partition, acquired.leases));
+                }
+                // Others have given something.
+                Err(_) if !received.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(received)
+    }
+
+    /// Says whether something may be taken from a queue with priorities, before anything has changed.
+    fn check_acquire(&self, queue: QueuePlace, acquire: &Acquire) -> Result<(), Refusal> {
+        let stream = queue.lowest.stream;
+        let Some(config) = self.broker.queue(stream) else { return Err(Refusal::UnknownQueue { stream }) };
+        if acquire.attempt.is_some() {
+            let reason = "a queue with priorities does not know a receive again".to_owned();
+            return Err(Refusal::RequestInvalid { reason });
+        }
+        match self.leases_left(queue) {
+            0 => Err(Refusal::LeasesFull { max: config.leases_max }),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many more records of a queue may be leased: its partitions share what each would allow by itself.
+    pub(super) fn leases_left(&self, queue: QueuePlace) -> u32 {
+        let max = self.broker.queue(queue.lowest.stream).map_or(0, |config| config.leases_max);
+        if !queue.has_priorities() {
+            // The cursor counts by itself.
+            return max;
+        }
+        let leased = queue.streams().filter_map(|stream| self.broker.queue_counts(stream));
+        let leased: u64 = leased.map(|counts| counts.leased).sum();
+        max.saturating_sub(u32::try_from(leased).unwrap_or(u32::MAX))
+    }
+
+    /// Whether an acquire would find something.
+    pub(super) fn has_ready(&self, queue: QueuePlace) -> bool {
+        queue.streams().any(|stream| self.broker.has_ready(stream)) && self.leases_left(queue) > 0
+    }
+
+    fn acquire_from(&mut self, acquire: &Acquire) -> Result<Acquired, SubmitError> {
         match self.apply(&Command::Acquire(*acquire))?.outcome {
             Outcome::Acquired(acquired) => Ok(acquired),
             other => unreachable!("an acquire ended in {other:?}"),
         }
     }
+}
+
+/// A queue's partitions in the order in which they are served.
+pub(super) fn by_priority(queue: QueuePlace) -> impl Iterator<Item = Partition> {
+    let lowest_first = planted(Bug::LowestPriorityFirst);
+    (0..=queue.highest).map(move |place| {
+        let priority = if lowest_first { place } else { queue.highest - place };
+        queue.of_priority(priority)
+    })
 }

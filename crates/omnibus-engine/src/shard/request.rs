@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::Snapshot;
 use super::fan_out::FanningOut;
 use super::groups::Heartbeat;
-use super::queues::Enqueueing;
+use super::queues::{Enqueueing, TogetherReply};
 use crate::consumers::ConsumerRequest;
 use crate::error::SubmitError;
 use crate::pending::Answer;
@@ -32,6 +32,11 @@ pub enum Request {
         reply: SyncReply,
     },
     Heartbeat(Heartbeat),
+    /// Commands that stand in the log together.
+    Together {
+        commands: Vec<Command>,
+        reply: TogetherReply,
+    },
     Enqueue(Enqueueing),
     FanOut(FanningOut),
     Receive(Receive),
@@ -61,10 +66,11 @@ impl std::fmt::Debug for Request {
         match self {
             Self::Submit { command, .. } => f.debug_tuple("Submit").field(command).finish(),
             Self::Append(appending) => f.debug_tuple("Append").field(&appending.stream).finish(),
+            Self::Together { commands, .. } => f.debug_tuple("Together").field(commands).finish(),
             Self::Join { command, .. } => f.debug_tuple("Join").field(command).finish(),
             Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
             Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
-            Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.stream).finish(),
+            Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.queue).finish(),
             Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.targets.len()).finish(),
             Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
             Self::Consumer(request) => f.debug_tuple("Consumer").field(request).finish(),

@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use omnibus_engine::queues::Delivery;
+use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_engine::{Engine, EngineConfig, EngineError, Opening, Payload, Running, Seams};
 use omnibus_io::fault::FaultDisk;
 use omnibus_io::{Clock, SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts};
-use omnibus_model::topic::{Partition, TopicConfig};
+use omnibus_model::topic::{Partition, QueuePlace, TopicConfig};
 use omnibus_model::{BatchInfo, Millis, NodeId, Offset, RecordFormat, Timestamp, TopicId, TopicName};
 use omnibus_raft::{Consensus, OpenraftLog};
 use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
@@ -113,7 +113,7 @@ impl Node {
         }
     }
 
-    pub(crate) async fn counts(&self, queue: Partition) -> Option<QueueCounts> {
+    pub(crate) async fn counts(&self, queue: impl Into<QueuePlace>) -> Option<QueueCounts> {
         self.engine.queue_view(queue).await.ok()?.map(|view| view.counts)
     }
 
@@ -125,6 +125,16 @@ impl Node {
             queue,
         };
         self.engine.create_queue(create).await.unwrap().partitions[0]
+    }
+
+    pub(crate) async fn priority_queue(&self, name: &str, queue: QueueConfig, priorities: u8) -> QueuePlace {
+        let create = CreateQueue {
+            name: TopicName::new(name).unwrap(),
+            id: TopicId(self.engine.random()),
+            config: TopicConfig::default(),
+            queue,
+        };
+        self.engine.create_priority_queue(create, priorities).await.unwrap().queue_place().unwrap()
     }
 
     /// Sends messages; returns their offsets.
@@ -153,9 +163,16 @@ impl Node {
     }
 
     /// Takes what is ready, without waiting.
-    pub(crate) async fn receive(&self, queue: Partition, count_max: u32) -> Vec<Delivery> {
-        let acquired = self.engine.receive(queue, acquire(queue, count_max), Duration::ZERO).await.unwrap();
-        self.engine.deliveries(queue.stream, &acquired.leases).await.unwrap()
+    pub(crate) async fn receive(&self, queue: impl Into<QueuePlace>, count_max: u32) -> Vec<Delivery> {
+        let received = self.received(queue, count_max).await;
+        received.into_iter().flat_map(|deliveries| deliveries.deliveries).collect()
+    }
+
+    /// The same, partition by partition.
+    pub(crate) async fn received(&self, queue: impl Into<QueuePlace>, count_max: u32) -> Vec<Deliveries> {
+        let queue = queue.into();
+        let received = self.engine.receive(queue, acquire(queue.lowest, count_max), Duration::ZERO).await.unwrap();
+        self.engine.received(&received).await.unwrap()
     }
 }
 

@@ -14,6 +14,7 @@ mod deleted_topics_are_forgotten;
 mod deliveries_are_counted;
 mod everything_is_answered;
 mod generations_grow;
+mod highest_goes_first;
 mod identities_are_fresh;
 mod lowest_goes_first;
 mod nothing_after_a_failed_write;
@@ -83,6 +84,7 @@ impl Default for Checks {
                 Box::new(counts_add_up::CountsAddUp),
                 Box::new(one_holder_each::OneHolderEach),
                 Box::new(lowest_goes_first::LowestGoesFirst),
+                Box::new(highest_goes_first::HighestGoesFirst),
                 Box::new(records_are_kept::RecordsAreKept),
                 Box::new(answers_are_history::AnswersAreHistory),
                 Box::new(sent_once::SentOnce),

@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 
 use omnibus_engine::SubmitError;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
-use omnibus_engine::consuming::{ConsumeError, Consumer, Deliveries, NextError};
+use omnibus_engine::consuming::{ConsumeError, Consumer, NextError};
+use omnibus_engine::queues::Deliveries;
 use omnibus_model::HolderId;
 use omnibus_model::queue::{LeaseKey, LeaseRefusal, Settlement};
-use omnibus_model::topic::Partition;
+use omnibus_model::topic::{Partition, QueuePlace};
 
 use super::Client;
 use super::queue_receiver::settlement;
@@ -45,15 +46,15 @@ type Settled = Result<Vec<Result<(), LeaseRefusal>>, SubmitError>;
 pub(super) struct QueueConsumer {
     number: u64,
     doing: State,
-    held: Vec<LeaseKey>,
-    telling: Vec<(Settlements, Doing<Settled>)>,
+    held: Vec<(Partition, LeaseKey)>,
+    telling: Vec<(Partition, Settlements, Doing<Settled>)>,
 }
 
 #[derive(Debug)]
 enum State {
     Away,
     Beginning {
-        queue: Partition,
+        queue: QueuePlace,
         config: ConsumerConfig,
         doing: Doing<Result<Consumer, ConsumeError>>,
     },
@@ -69,7 +70,7 @@ enum State {
 /// What is known of a consumer from outside.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    queue: Partition,
+    queue: QueuePlace,
     holder: HolderId,
     config: ConsumerConfig,
     /// The most that it ever might hold.
@@ -97,7 +98,7 @@ impl QueueConsumer {
     }
 
     fn begin(&mut self, stage: &mut Stage) {
-        let Some(queue) = stage.any_queue().and_then(|topic| topic.partitions.first().copied()) else { return };
+        let Some(queue) = stage.any_queue().and_then(|topic| topic.queue_place()) else { return };
         let random = &mut stage.random;
         let config = ConsumerConfig {
             credit: u32::try_from(random.within(0..=CREDIT_MAX)).expect("a few"),
@@ -109,7 +110,7 @@ impl QueueConsumer {
             },
             priority: i32::from(random.once_in(4)),
         };
-        stage.trace.line(format_args!("consumer {} begins at stream {}: {config:?}", self.number, queue.stream));
+        stage.trace.line(format_args!("consumer {} begins at {queue:?}: {config:?}", self.number));
         let engine = stage.node.engine.clone();
         let doing = Doing::begin(async move { engine.consume(queue, config).await });
         self.held.clear();
@@ -118,11 +119,10 @@ impl QueueConsumer {
 
     /// Ends some of what is held.
     fn settle(&mut self, stage: &mut Stage) {
-        let (State::Open(Open { known, .. }) | State::Cancelled { known, .. }) = &self.doing else { return };
-        let queue = known.queue;
+        let Some((queue, _)) = stage.random.pick(&self.held).copied() else { return };
         let mut settlements = Vec::new();
-        self.held.retain(|key| {
-            let goes = !stage.random.once_in(3);
+        self.held.retain(|(of, key)| {
+            let goes = *of == queue && !stage.random.once_in(3);
             if goes {
                 settlements.push((*key, settlement(stage)));
             }
@@ -134,7 +134,7 @@ impl QueueConsumer {
         stage.trace.line(format_args!("consumer {} settles {settlements:?}", self.number));
         let (engine, asked) = (stage.node.engine.clone(), settlements.clone());
         let settled = Doing::begin(async move { engine.settle(queue, asked).await });
-        self.telling.push((settlements, settled));
+        self.telling.push((queue, settlements, settled));
     }
 
     /// Goes, with a word or without.
@@ -235,7 +235,7 @@ impl QueueConsumer {
             stage.tally.pushed += 1;
             stage.delivered(deliveries.queue.stream, delivery)?;
             if known.config.settling == Settling::ByReceiver {
-                self.held.push(delivery.lease.key);
+                self.held.push((deliveries.queue, delivery.lease.key));
             }
         }
         Ok(())
@@ -274,13 +274,12 @@ impl Client for QueueConsumer {
     fn look(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         self.check(stage)?;
         self.go_on(stage)?;
-        for (settlements, mut settled) in std::mem::take(&mut self.telling) {
+        for (queue, settlements, mut settled) in std::mem::take(&mut self.telling) {
             let Some(told) = settled.go_on() else {
-                self.telling.push((settlements, settled));
+                self.telling.push((queue, settlements, settled));
                 continue;
             };
-            let (State::Open(Open { known, .. }) | State::Cancelled { known, .. }) = &self.doing else { continue };
-            let stream = known.queue.stream;
+            let stream = queue.stream;
             for ((key, settlement), told) in settlements.into_iter().zip(told.unwrap_or_default()) {
                 if told.is_ok() && settlement == Settlement::Accept {
                     stage.tally.accepted += 1;
@@ -304,9 +303,8 @@ impl Client for QueueConsumer {
         let ConsumerConfig { settling, access, .. } = known.config;
         let plain = settling == Settling::ByReceiver && access == Access::Shared;
         let (queue, held) = (known.queue, held(stage, *known));
-        let broker = stage.node.shards[usize::from(queue.shard.0)].broker();
-        if plain && held < known.config.credit as usize && broker.has_ready(queue.stream) {
-            let detail = format!("consumer {} has credit at stream {}, which has something", self.number, queue.stream);
+        if plain && held < known.config.credit as usize && stage.has_ready(queue) {
+            let detail = format!("consumer {} has credit at {queue:?}, which has something", self.number);
             return Err(Violation::new("who waits is served", detail));
         }
         Ok(())
@@ -316,7 +314,8 @@ impl Client for QueueConsumer {
 /// How many records the shard has on lease to it.
 fn held(stage: &Stage, known: Known) -> usize {
     let Known { queue, holder, .. } = known;
-    stage.node.shards[usize::from(queue.shard.0)].broker().held(queue.stream, holder)
+    let broker = stage.node.shards[usize::from(queue.shard().0)].broker();
+    queue.streams().map(|stream| broker.held(stream, holder)).sum()
 }
 
 /// Waits for records, or for a wish of the consumer's own.

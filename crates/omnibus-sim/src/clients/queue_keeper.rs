@@ -4,7 +4,7 @@ use omnibus_engine::{Engine, SubmitError, by_hand};
 use omnibus_model::command::CreateQueue;
 use omnibus_model::config::ConfigChange;
 use omnibus_model::queue::{DeliveryOrder, History, MoveState, QueueConfig};
-use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
+use omnibus_model::topic::{QueuePlace, SharedTopic, TopicConfig};
 use omnibus_model::{Offset, TopicId, TopicName};
 
 use super::Client;
@@ -69,13 +69,18 @@ impl QueueKeeper {
         stage.trace.line(format_args!("create {name}: {queue:?}"));
         let name = TopicName::new(name).expect("a short name");
         let id = TopicId(u128::from(stage.random.draw()) << 64 | u128::from(stage.random.draw()));
+        let graded = queue.cursor.order == DeliveryOrder::Standard && stage.random.once_in(2);
+        let priorities = u8::try_from(stage.random.within(1..=3)).expect("a few");
         let command = CreateQueue { name, id, config: TopicConfig::default(), queue };
-        self.begin(stage, async move |engine| engine.create_queue(command).await);
+        self.begin(stage, async move |engine| match graded {
+            true => engine.create_priority_queue(command, priorities).await,
+            false => engine.create_queue(command).await,
+        });
     }
 
     fn change_any(&mut self, stage: &mut Stage, queues: &[SharedTopic]) {
         let Some(topic) = stage.random.pick(queues).cloned() else { return };
-        let (Some(place), Some(queue)) = (topic.partitions.first().copied(), topic.queue.as_ref()) else { return };
+        let (Some(place), Some(queue)) = (topic.queue_place(), topic.queue.as_ref()) else { return };
         let letters = LETTERS.contains(&topic.name.as_str());
         match stage.random.below(16) {
             0 if !letters => self.delete(stage, &topic),
@@ -94,7 +99,9 @@ impl QueueKeeper {
         self.begin(stage, async move |engine| by_hand::delete_topic(&engine, name).await);
     }
 
-    fn rewind(&mut self, stage: &mut Stage, place: Partition) {
+    fn rewind(&mut self, stage: &mut Stage, queue: QueuePlace) {
+        let partitions: Vec<_> = queue.partitions().collect();
+        let Some(place) = stage.random.pick(&partitions).copied() else { return };
         let bounds = stage.node.log.bounds(place.stream);
         let to = Offset(stage.random.within(bounds.start.0..=bounds.end.0));
         stage.trace.line(format_args!("rewind stream {} to {to}", place.stream));
@@ -102,18 +109,19 @@ impl QueueKeeper {
     }
 
     /// Moves all records to another queue of the kind, or back to where they came from.
-    fn start_move(&mut self, stage: &mut Stage, (topic, place): (&SharedTopic, Partition), queues: &[SharedTopic]) {
+    fn start_move(&mut self, stage: &mut Stage, (topic, place): (&SharedTopic, QueuePlace), queues: &[SharedTopic]) {
         let order = |topic: &SharedTopic| topic.queue.as_ref().map(|queue| queue.config.cursor.order);
         let others = queues.iter().filter(|other| other.id != topic.id && order(other) == order(topic));
-        let others: Vec<_> = others.filter_map(|other| other.partitions.first()).collect();
+        let others: Vec<_> = others.filter_map(|other| other.queue_place()).collect();
         let to_letters = LETTERS.contains(&topic.name.as_str()) && stage.random.once_in(2);
-        let target = if to_letters { None } else { stage.random.pick(&others).map(|other| other.stream) };
-        let rate = stage.random.once_in(2).then(|| u32::try_from(stage.random.within(5..=200)).expect("a few"));
-        stage.trace.line(format_args!("move stream {} to {target:?}, {rate:?} per second", place.stream));
+        let target = if to_letters { None } else { stage.random.pick(&others).map(|other| other.lowest.stream) };
+        let paced = stage.random.once_in(2) && !place.has_priorities();
+        let rate = paced.then(|| u32::try_from(stage.random.within(5..=200)).expect("a few"));
+        stage.trace.line(format_args!("move stream {} to {target:?}, {rate:?} per second", place.lowest.stream));
         self.begin(stage, async move |engine| engine.start_move(place, target, rate).await);
     }
 
-    fn cancel_move(&mut self, stage: &Stage, place: Partition) {
+    fn cancel_move(&mut self, stage: &Stage, place: QueuePlace) {
         self.begin(stage, async move |engine: Engine| {
             let moves = engine.moves(place).await?;
             match moves.iter().find(|task| task.state == MoveState::Running) {

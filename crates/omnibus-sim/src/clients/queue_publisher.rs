@@ -32,7 +32,7 @@ impl Client for QueuePublisher {
         // A queue may be there twice: it gets the message twice, or recognises it.
         for _ in 0..stage.random.within(1..=6) {
             let Some(topic) = stage.any_queue() else { return Ok(()) };
-            let Some(queue) = topic.partitions.first().copied() else { continue };
+            let Some(queue) = topic.queue_place() else { continue };
             targets.push(Target { queue, envelope: draw_envelope(stage, &topic, number) });
         }
         let message = Message {
@@ -63,7 +63,8 @@ impl Client for QueuePublisher {
             if !appended.duplicate {
                 stage.see(&Fact::Acknowledged)?;
             }
-            stage.sent((target.queue.stream, appended.base), number)?;
+            let place = target.queue.of_priority(target.envelope.priority);
+            stage.sent((place.stream, appended.base), number)?;
         }
         Ok(())
     }

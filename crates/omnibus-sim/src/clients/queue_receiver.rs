@@ -1,12 +1,11 @@
 //! Receives from queues, at once or waiting; settles, extends and gives back what it holds, or
 //! forgets all of it.
 
-use omnibus_broker::Broker;
-use omnibus_engine::queues::Delivery as Delivered;
+use omnibus_engine::queues::Deliveries;
 use omnibus_engine::{ReadError, SubmitError};
 use omnibus_model::command::Acquire;
 use omnibus_model::queue::{Delivery, LeaseKey, LeaseRefusal, Settlement};
-use omnibus_model::topic::Partition;
+use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{AttemptHash, HolderId, Millis};
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ enum Failed {
     Read(ReadError),
 }
 
-type Received = Result<Vec<Delivered>, Failed>;
+type Received = Result<Vec<Deliveries>, Failed>;
 type Settled = Result<Vec<Result<(), LeaseRefusal>>, SubmitError>;
 
 /// A consumer of queues.
@@ -52,7 +51,7 @@ struct Telling {
 /// A receive on its way.
 #[derive(Debug)]
 struct Asking {
-    queue: Partition,
+    queue: QueuePlace,
     failures_before: u64,
     received: Doing<Received>,
 }
@@ -71,37 +70,38 @@ impl QueueReceiver {
     }
 
     fn receive(&mut self, stage: &mut Stage) {
-        let Some(queue) = stage.any_queue().and_then(|topic| topic.partitions.first().copied()) else { return };
+        let Some(queue) = stage.any_queue().and_then(|topic| topic.queue_place()) else { return };
         let random = &mut stage.random;
         // Every second is as if the answer to the one before had been lost.
         self.attempts += random.below(2);
         let attempt = AttemptHash(u128::from(self.number << 32 | self.attempts));
         let acquire = Acquire {
-            stream: queue.stream,
+            stream: queue.lowest.stream,
             count_max: u32::try_from(random.within(1..=6)).expect("a few"),
             lease: Millis(if random.once_in(2) { random.within(20..=200) } else { random.within(200..=3_000) }),
             holder: random.once_in(3).then_some(self.holder),
-            attempt: random.once_in(4).then_some(attempt),
+            attempt: Some(attempt).filter(|_| random.once_in(4) && !queue.has_priorities()),
         };
         let wait = Duration::from_millis(if random.once_in(2) { random.within(1..=300) } else { 0 });
         stage.trace.line(format_args!("receiver {}: {acquire:?}, waits {wait:?}", self.number));
         let engine = stage.node.engine.clone();
         let received = Doing::begin(async move {
             let acquired = engine.receive(queue, acquire, wait).await.map_err(|_| Failed::Submit)?;
-            engine.deliveries(queue.stream, &acquired.leases).await.map_err(Failed::Read)
+            engine.received(&acquired).await.map_err(Failed::Read)
         });
         self.asking = Some(Asking { queue, failures_before: stage.disk.read_failures(), received });
     }
 
     fn received(&mut self, stage: &mut Stage, asking: &Asking, received: Received) -> Result<(), Violation> {
-        let queue = asking.queue;
         match received {
-            Ok(deliveries) => {
-                for delivery in deliveries {
-                    stage.trace.line(format_args!("receiver {} has {:?}", self.number, delivery.lease));
-                    stage.tally.receives += 1;
-                    stage.delivered(queue.stream, &delivery)?;
-                    self.held.push((queue, delivery.lease.key));
+            Ok(batches) => {
+                for Deliveries { queue, deliveries } in batches {
+                    for delivery in deliveries {
+                        stage.trace.line(format_args!("receiver {} has {:?}", self.number, delivery.lease));
+                        stage.tally.receives += 1;
+                        stage.delivered(queue.stream, &delivery)?;
+                        self.held.push((queue, delivery.lease.key));
+                    }
                 }
                 Ok(())
             }
@@ -143,7 +143,7 @@ impl QueueReceiver {
     /// Is somebody else from now on, with a word or without.
     fn vanish(&mut self, stage: &mut Stage) {
         stage.trace.line(format_args!("receiver {} vanishes", self.number));
-        let queue = stage.any_queue().and_then(|topic| topic.partitions.first().copied());
+        let queue = stage.any_queue().and_then(|topic| topic.queue_place());
         if let (Some(queue), true) = (queue, stage.random.once_in(2)) {
             let (engine, holder) = (stage.node.engine.clone(), self.holder);
             self.other = Some(Doing::begin(async move { drop(engine.release_holder(queue, holder).await) }));
@@ -205,9 +205,8 @@ impl Client for QueueReceiver {
 
     fn at_rest(&self, stage: &Stage) -> Result<(), Violation> {
         let Some(Asking { queue, .. }) = &self.asking else { return Ok(()) };
-        let broker: &Broker = stage.node.shards[usize::from(queue.shard.0)].broker();
-        if broker.has_ready(queue.stream) {
-            let detail = format!("receiver {} waits for stream {}, which has something", self.number, queue.stream);
+        if stage.has_ready(*queue) {
+            let detail = format!("receiver {} waits for {queue:?}, which has something", self.number);
             return Err(Violation::new("who waits is served", detail));
         }
         Ok(())

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use omnibus_engine::SubmitError;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{DeliveryOrder, Envelope};
-use omnibus_model::topic::{Partition, SharedTopic};
+use omnibus_model::topic::{QueuePlace, SharedTopic};
 use omnibus_model::{DedupHash, GroupHash, Millis, Offset, Refusal};
 use omnibus_record::{Message, Native, SqsNative};
 
@@ -17,13 +17,16 @@ use crate::violation::Violation;
 /// Messages that are kept to be sent again.
 const KEPT_MAX: usize = 8;
 
+/// Messages have priorities from 0 to below this.
+const PRIORITIES: u64 = 5;
+
 type Told = Result<Vec<Result<Appended, Refusal>>, SubmitError>;
 
 /// A producer for queues.
 #[derive(Debug, Default)]
 pub(super) struct QueueSender {
-    sending: Option<(Partition, Vec<Sent>, Doing<Told>)>,
-    kept: Vec<(Partition, Vec<Sent>)>,
+    sending: Option<(QueuePlace, Vec<Sent>, Doing<Told>)>,
+    kept: Vec<(QueuePlace, Vec<Sent>)>,
 }
 
 /// A message on its way.
@@ -43,7 +46,7 @@ impl Client for QueueSender {
             let (queue, messages) = self.kept.swap_remove(place);
             self.send(stage, queue, messages);
         } else if let Some(topic) = stage.any_queue() {
-            let Some(queue) = topic.partitions.first().copied() else { return Ok(()) };
+            let Some(queue) = topic.queue_place() else { return Ok(()) };
             let count = stage.random.within(1..=4);
             let messages = (0..count).map(|_| draw(stage, &topic)).collect();
             self.send(stage, queue, messages);
@@ -56,7 +59,7 @@ impl Client for QueueSender {
         let Some(told) = sending.go_on() else { return Ok(()) };
         let (queue, messages) = (*queue, std::mem::take(messages));
         self.sending = None;
-        stage.trace.line(format_args!("sent to stream {}: {told:?}", queue.stream));
+        stage.trace.line(format_args!("sent to stream {}: {told:?}", queue.lowest.stream));
         let mut again = stage.random.once_in(4);
         match told {
             Ok(each) => {
@@ -66,7 +69,8 @@ impl Client for QueueSender {
                     if !appended.duplicate {
                         stage.see(&Fact::Acknowledged)?;
                     }
-                    stage.sent((queue.stream, appended.base), message.number)?;
+                    let place = queue.of_priority(message.envelope.priority);
+                    stage.sent((place.stream, appended.base), message.number)?;
                 }
             }
             Err(_) => again = true,
@@ -86,7 +90,7 @@ impl Client for QueueSender {
 }
 
 impl QueueSender {
-    fn send(&mut self, stage: &mut Stage, queue: Partition, messages: Vec<Sent>) {
+    fn send(&mut self, stage: &mut Stage, queue: QueuePlace, messages: Vec<Sent>) {
         let encoded = messages.iter().map(|sent| {
             let body = stage.oracle.bodies[usize::try_from(sent.number).expect("a few thousand")].clone();
             let message = Message {
@@ -100,14 +104,14 @@ impl QueueSender {
             (message.encode().expect("a short message"), None)
         });
         let encoded: Vec<_> = encoded.collect();
-        stage.trace.line(format_args!("send {messages:?} to stream {}", queue.stream));
+        stage.trace.line(format_args!("send {messages:?} to stream {}", queue.lowest.stream));
         let engine = stage.node.engine.clone();
         let sending = Doing::begin(async move { engine.enqueue(queue, encoded).await });
         self.sending = Some((queue, messages, sending));
     }
 
     /// Keeps messages to be sent again: those that would be recognised, so that none is there twice.
-    fn keep(&mut self, queue: Partition, messages: Vec<Sent>) {
+    fn keep(&mut self, queue: QueuePlace, messages: Vec<Sent>) {
         let known = messages.into_iter().filter(|sent| sent.envelope.dedup.is_some()).collect::<Vec<_>>();
         if !known.is_empty() && self.kept.len() < KEPT_MAX {
             self.kept.push((queue, known));
@@ -142,6 +146,7 @@ pub(super) fn draw_envelope(stage: &mut Stage, topic: &SharedTopic, number: u64)
         expires_at: random.once_in(12).then(|| now.plus(Millis(random.within(20..=800)))),
         group: (ordered || random.once_in(3)).then(|| GroupHash(random.below(3))),
         dedup: random.once_in(2).then(|| DedupHash(u128::from(number))),
-        priority: 0,
+        // Also higher than any queue knows, and the same whenever it is sent.
+        priority: u8::try_from(number % PRIORITIES).expect("a few"),
     }
 }

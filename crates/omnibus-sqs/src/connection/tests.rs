@@ -1,6 +1,7 @@
 //! Requests over a connection in memory, to an engine on a disk in memory.
 
 mod http;
+mod priorities;
 mod sns;
 
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! DeleteMessage and its batch.
 
-use omnibus_model::queue::{LeaseKey, LeaseRefusal, Settlement};
+use omnibus_model::queue::{LeaseRefusal, Settlement};
 
 use crate::answer::Answer;
 use crate::attributes;
 use crate::errors::ApiError;
+use crate::handles::Leased;
 use crate::queues::Queue;
 use crate::session::Call;
 use crate::wire::messages::{
@@ -41,11 +42,11 @@ pub(crate) async fn delete_batch(call: &Call) -> Result<Answer, ApiError> {
 
 /// Deletes messages in one command; each handle has an answer of its own.
 async fn delete_all(call: &Call, queue: &Queue, handles: &[&str]) -> Result<Vec<Result<(), ApiError>>, ApiError> {
-    let keys: Vec<Result<LeaseKey, ApiError>> =
-        handles.iter().map(|handle| Ok(call.handle_of(queue, handle)?.key)).collect();
-    let known: Vec<LeaseKey> = keys.iter().filter_map(|key| key.as_ref().ok().copied()).collect();
+    let keys: Vec<Result<Leased, ApiError>> =
+        handles.iter().map(|handle| Ok(call.handle_of(queue, handle)?.leased())).collect();
+    let known: Vec<Leased> = keys.iter().filter_map(|key| key.as_ref().ok().copied()).collect();
     let mut settled = settle_all(call, queue, known).await?.into_iter();
-    let answer = |(handle, key): (&&str, Result<LeaseKey, ApiError>)| {
+    let answer = |(handle, key): (&&str, Result<Leased, ApiError>)| {
         key.and_then(|_| match settled.next() {
             // What is gone is deleted, whoever did it.
             Some(Ok(()) | Err(LeaseRefusal::AlreadySettled | LeaseRefusal::Unknown)) | None => Ok(()),
@@ -61,11 +62,7 @@ async fn delete_all(call: &Call, queue: &Queue, handles: &[&str]) -> Result<Vec<
     Ok(handles.iter().zip(keys).map(answer).collect())
 }
 
-async fn settle_all(
-    call: &Call,
-    queue: &Queue,
-    keys: Vec<LeaseKey>,
-) -> Result<Vec<Result<(), LeaseRefusal>>, ApiError> {
+async fn settle_all(call: &Call, queue: &Queue, keys: Vec<Leased>) -> Result<Vec<Result<(), LeaseRefusal>>, ApiError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }

@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::attributes;
 use crate::content;
 use crate::errors::ApiError;
-use crate::handles::Handle;
+use crate::handles::{Handle, Leased};
 use crate::outgoing;
 use crate::queues::{Queue, Received};
 use crate::session::Call;
@@ -44,7 +44,8 @@ pub(crate) async fn receive(call: &Call) -> Result<Answer, ApiError> {
     };
     let received = call.door.receive(&queue, acquire, wait(&queue, &request)?).await?;
     if lease == Millis(0) && !received.is_empty() {
-        let keys = received.iter().map(|received| (received.lease.key, Millis(0))).collect();
+        let leased = |received: &Received| Leased { stream: received.stream, key: received.lease.key };
+        let keys = received.iter().map(|received| (leased(received), Millis(0))).collect();
         drop(call.door.extend(&queue, keys).await?);
     }
     let wrapped = received.iter().filter_map(|received| received.wrapped.as_ref());
@@ -136,7 +137,7 @@ impl Wanted {
 
 fn shown(call: &Call, queue: &Queue, received: Received, (wanted, key): (&Wanted, Option<&SigningKey>)) -> Message {
     let system = system(queue, &received);
-    let Received { lease, received_at, message, wrapped, .. } = received;
+    let Received { stream, lease, received_at, message, wrapped, .. } = received;
     let SqsMessage { native, body } = match &wrapped {
         Some(wrapped) => envelope::wrap(call, key, wrapped, message),
         None => message,
@@ -150,7 +151,7 @@ fn shown(call: &Call, queue: &Queue, received: Received, (wanted, key): (&Wanted
         md5_of_message_attributes: md5::of_attributes(&user),
         message_attributes: user,
         message_id: Some(Uuid::from_u128(native.id).to_string()),
-        receipt_handle: Some(call.door.seal.write(Handle { stream: queue.stream(), key: lease.key, received_at })),
+        receipt_handle: Some(call.door.seal.write(Handle { stream, key: lease.key, received_at })),
     }
 }
 

@@ -6,7 +6,7 @@ use omnibus_model::{Millis, Timestamp};
 use crate::answer::Answer;
 use crate::attributes;
 use crate::errors::ApiError;
-use crate::handles::Handle;
+use crate::handles::{Handle, Leased};
 use crate::queues::Queue;
 use crate::session::Call;
 use crate::wire::messages::{
@@ -79,7 +79,7 @@ async fn change_all(call: &Call, queue: &Queue, wanted: &[(&str, i64)]) -> Resul
 }
 
 /// A lease, and how long it shall last from now on.
-type Change = (LeaseKey, Millis);
+type Change = (Leased, Millis);
 
 /// Checks what is wanted of a lease: it may not last longer than twelve hours in all.
 fn change_of(handle: Handle, seconds: i64, now: Timestamp) -> Result<Change, ApiError> {
@@ -91,7 +91,7 @@ fn change_of(handle: Handle, seconds: i64, now: Timestamp) -> Result<Change, Api
              is beyond the limit [{SECONDS_MAX} seconds]"
         )));
     }
-    Ok((handle.key, span))
+    Ok((handle.leased(), span))
 }
 
 /// Extends leases. A standard queue's handle stands for the message, also when it was handed out
@@ -102,9 +102,10 @@ async fn extend(call: &Call, queue: &Queue, changes: Vec<Change>) -> Result<Vec<
     }
     let mut results = call.door.extend(queue, changes.clone()).await?;
     let mut again: Vec<(usize, Change)> = Vec::new();
-    for (place, (result, (key, span))) in results.iter().zip(changes).enumerate() {
+    for (place, (result, (leased, span))) in results.iter().zip(changes).enumerate() {
         if let Err(LeaseRefusal::Lost { current: Some(epoch) }) = result {
-            again.push((place, (LeaseKey { offset: key.offset, epoch: *epoch }, span)));
+            let key = LeaseKey { epoch: *epoch, ..leased.key };
+            again.push((place, (Leased { key, ..leased }, span)));
         }
     }
     if again.is_empty() || attributes::is_fifo(queue.config()) {

@@ -7,7 +7,7 @@ use omnibus_engine::fan_out::Target;
 use omnibus_model::exchange::BindingId;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::Envelope;
-use omnibus_model::topic::{Partition, SharedTopic};
+use omnibus_model::topic::{QueuePlace, SharedTopic};
 use omnibus_model::{Millis, Offset, Refusal, ShardId, Timestamp};
 use omnibus_record::{Message, Native, Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsValue};
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ pub(crate) struct Published {
 /// A queue that a message goes to, and by which route.
 struct Addressed {
     topic: SharedTopic,
-    place: Partition,
+    place: QueuePlace,
     route: Route,
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn ask(door: &Door, topic: &Topic, (binding, text): (BindingId,
         ..SnsNative::default()
     };
     let queue = door.engine.catalog().topic(binding.push_queue().as_str());
-    let queue = queue.and_then(|queue| queue.partitions.first().copied());
+    let queue = queue.and_then(|queue| queue.queue_place());
     // Somebody has unsubscribed meanwhile.
     let Some(queue) = queue else { return Ok(()) };
     let message = Message {
@@ -166,8 +166,8 @@ fn dead_letters(door: &Door, topic: &Topic, route: &Route) -> Option<Addressed> 
 
 impl Addressed {
     fn of(topic: SharedTopic, route: &Route) -> Option<Self> {
-        let place = *topic.partitions.first()?;
-        topic.queue.is_some().then(|| Self { topic, place, route: route.clone() })
+        let place = topic.queue_place()?;
+        Some(Self { topic, place, route: route.clone() })
     }
 
     /// Whether the queue takes a message of this size, and with so many attributes.
@@ -229,7 +229,7 @@ async fn send(
     let mut sending = JoinSet::new();
     for ((_, protocol, _), share) in shares(addressed) {
         let targets = share.iter().map(|addressed| SnsTarget {
-            stream: addressed.place.stream,
+            stream: addressed.place.lowest.stream,
             binding: addressed.route.binding,
             form: addressed.route.form,
         });
@@ -266,14 +266,14 @@ async fn send(
 fn shares(addressed: Vec<Addressed>) -> BTreeMap<Share, Vec<Addressed>> {
     let mut shares: BTreeMap<Share, Vec<Addressed>> = BTreeMap::new();
     let mut sorted = addressed;
-    sorted.sort_by_key(|addressed| (addressed.place.stream, addressed.route.binding));
+    sorted.sort_by_key(|addressed| (addressed.place.lowest.stream, addressed.route.binding));
     let mut before = None;
     let mut again = 0;
     for addressed in sorted {
-        let stream = addressed.place.stream;
+        let stream = addressed.place.lowest.stream;
         again = if before == Some(stream) { again + 1 } else { 0 };
         before = Some(stream);
-        shares.entry((addressed.place.shard, addressed.route.protocol, again)).or_default().push(addressed);
+        shares.entry((addressed.place.shard(), addressed.route.protocol, again)).or_default().push(addressed);
     }
     shares
 }

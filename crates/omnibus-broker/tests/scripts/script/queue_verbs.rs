@@ -56,6 +56,15 @@ impl Script {
                 config: TopicConfig::default(),
                 queue: queue_config(line, "lease"),
             })),
+            "create-priority-queue" => Command::CreatePriorityQueue {
+                create: Box::new(CreateQueue {
+                    name: topic(line.word(0)),
+                    id: self.topic_id(line.word(0)),
+                    config: TopicConfig::default(),
+                    queue: queue_config(line, "lease"),
+                }),
+                priorities: line.number(1),
+            },
             "alter-queue" => Command::AlterQueue {
                 topic: topic(line.word(0)),
                 change: Box::new(ConfigChange { before: queue_config(line, "from"), after: queue_config(line, "to") }),

@@ -106,6 +106,36 @@ async fn messages_are_fetched_as_batches_at_their_offsets() {
 }
 
 #[tokio::test]
+async fn queue_with_priorities_is_a_topic_with_a_partition_for_each() {
+    let node = Node::start();
+    let create = CreateQueue {
+        name: TopicName::new("graded").unwrap(),
+        id: TopicId(9),
+        config: TopicConfig::default(),
+        queue: QueueConfig::default(),
+    };
+    let topic = node.context.engine.create_priority_queue(create, 1).await.unwrap();
+    assert_eq!(topic.partitions.len(), 2);
+    send(&node, topic.partitions[1], 0, "high").await;
+    send(&node, topic.partitions[0], 0, "low").await;
+    assert_eq!(produce(&node, "graded", "by Kafka").await.base_offset, 1);
+    let values = |batches: Vec<Bytes>| records(&batches).into_iter().map(|record| record.2).collect::<Vec<_>>();
+    assert_eq!(values(batches(fetch(&node, "graded", 0, i32::MAX).await)), ["low", "by Kafka"]);
+    let acquire = Acquire {
+        stream: topic.partitions[0].stream,
+        count_max: 10,
+        lease: Millis(30_000),
+        holder: None,
+        attempt: None,
+    };
+    let engine = &node.context.engine;
+    let received = engine.receive(topic.queue_place().unwrap(), acquire, Duration::ZERO).await.unwrap();
+    let counts: Vec<usize> = received.batches.iter().map(|(_, leases)| leases.len()).collect();
+    assert_eq!(counts, [1, 2], "the highest first");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn the_first_message_is_sent_whatever_its_size_and_no_more_than_asked_for() {
     let node = Node::start();
     let queue = queue(&node, "orders", DeliveryOrder::Standard).await;
@@ -147,7 +177,7 @@ async fn records_of_kafka_are_received_as_messages() {
     let engine = &node.context.engine;
     let acquire = Acquire { stream: queue.stream, count_max: 10, lease: Millis(30_000), holder: None, attempt: None };
     let acquired = engine.receive(queue, acquire, Duration::ZERO).await.unwrap();
-    let deliveries = engine.deliveries(queue.stream, &acquired.leases).await.unwrap();
+    let deliveries = engine.received(&acquired).await.unwrap().remove(0).deliveries;
     let message = SqsMessage::of(&deliveries[0].message, queue.stream);
     assert_eq!((&*message.body, message.native.group.as_deref()), ("hello", Some("key")));
     node.stop().await;
