@@ -16,6 +16,9 @@ pub struct QueueList {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueLine {
     pub name: String,
+    /// How many priorities above 0 it has.
+    #[serde(default)]
+    pub priorities: u8,
     /// Whether each group of records is handed out strictly in order.
     pub ordered: bool,
     pub dead_letters_to: Option<String>,
@@ -52,16 +55,32 @@ pub struct QueueView {
     pub created_at: i64,
     pub shard: u16,
     pub stream: u64,
-    /// The first offset that can be read, and the one that the next record will take.
+    /// The first offset that can be read, and the one that the next record will take; of a queue with priorities,
+    /// where those of the lowest are, as its stream and its floor.
     pub start: u64,
     pub end: u64,
     /// The first record that is not gone.
     pub floor: u64,
+    /// Of all priorities.
     pub bytes: u64,
+    /// Each priority of a queue that has some, the highest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_priority: Vec<PriorityView>,
     #[serde(flatten)]
     pub line: QueueLine,
     pub config: BTreeMap<String, String>,
     pub moves: Vec<MoveView>,
+}
+
+/// The records of one priority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityView {
+    pub priority: u8,
+    pub stream: u64,
+    pub start: u64,
+    pub end: u64,
+    pub floor: u64,
+    pub counts: QueueCounts,
 }
 
 /// A task that moves records to another queue.
@@ -84,8 +103,15 @@ pub struct MoveView {
 #[serde(deny_unknown_fields)]
 pub struct QueueCreate {
     pub name: String,
+    /// How many priorities above 0 it shall have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priorities: u8,
     #[serde(default)]
     pub config: BTreeMap<String, String>,
+}
+
+const fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// `PATCH /v1/queues/{queue}`
@@ -95,7 +121,7 @@ pub struct QueueAlter {
     pub config: BTreeMap<String, String>,
 }
 
-/// `POST /v1/queues/{queue}/rewind`: one of both.
+/// `POST /v1/queues/{queue}/rewind`: one of both; a queue with priorities only goes to a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueueRewind {
@@ -134,7 +160,10 @@ pub struct Affected {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueuePeek {
-    /// The first offset; absent, the first record that is not gone.
+    /// The priority to begin with, from which it goes down; absent, the highest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// The first offset in that priority; absent, the first record that is not gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +174,7 @@ pub struct QueuePeek {
     pub matching: Option<String>,
 }
 
-/// Records that are not gone, in order of offsets.
+/// Records that are not gone, those of higher priorities first, then in order of offsets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuePeeked {
     pub records: Vec<QueuedRecord>,
@@ -154,9 +183,12 @@ pub struct QueuePeeked {
     /// Where a search goes on that has not come to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
+    /// In which priority that is, of a queue that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_priority: Option<u8>,
 }
 
-/// A record, and what the queue knows of it.
+/// A record, and what the queue knows of it. Its partition is its priority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedRecord {
     /// ready, leased, delayed or dying.

@@ -361,6 +361,69 @@ async fn queues_are_made_looked_into_and_emptied() {
 }
 
 #[tokio::test]
+async fn queue_with_priorities_is_one_queue() {
+    let broker = Broker::open();
+    let ordered = json!({ "name": "graded", "priorities": 2, "config": { "order": "ordered" } });
+    assert_eq!(broker.problem("POST", "/v1/queues", Some(ordered)).await, (400, "invalid".into()));
+    let create = json!({ "name": "graded", "priorities": 2, "config": { "history": "kept" } });
+    assert_eq!(broker.json("POST", "/v1/queues", Some(create)).await.0, 201);
+    let queue = broker.engine.queue(&TopicName::new("graded").unwrap()).unwrap().queue_place().unwrap();
+    let native = SqsNative { id: 7, ..SqsNative::default() };
+    for (priority, body) in [(0, "low one"), (2, "high one"), (1, "middle"), (0, "low two"), (2, "high two")] {
+        let message = Message {
+            offset: Offset::ZERO,
+            timestamp: Timestamp(1_000),
+            envelope: Envelope { priority, ..Envelope::default() },
+            native: Native::Sqs(native.clone()),
+            history: None,
+            body: body.into(),
+        };
+        let sent = broker.engine.enqueue(queue, vec![(message.encode().unwrap(), None)]).await.unwrap();
+        assert!(sent[0].is_ok());
+    }
+    let listed = broker.get("/v1/queues").await;
+    assert_eq!((&listed["queues"][0]["priorities"], &listed["queues"][0]["counts"]["ready"]), (&json!(2), &json!(5)));
+    let described = broker.get("/v1/queues/graded").await;
+    let ready = |place: usize| described["by_priority"][place]["counts"]["ready"].clone();
+    assert_eq!([ready(0), ready(1), ready(2)], [json!(2), json!(1), json!(2)], "{described}");
+
+    let peeked = async |query: &str| {
+        let answer = broker.get(&format!("/v1/queues/graded/records{query}")).await;
+        let texts = answer["records"].as_array().unwrap().iter().map(|record| record["value"]["text"].clone());
+        (texts.collect::<Vec<_>>(), answer["next_priority"].clone(), answer["next"].clone())
+    };
+    let (all, none) = (["high one", "high two", "middle", "low one", "low two"], json!(null));
+    assert_eq!(peeked("").await, (all.map(|text| json!(text)).to_vec(), none.clone(), none.clone()));
+    let (found, ..) = peeked("?priority=1&count=2").await;
+    assert_eq!(found, [json!("middle"), json!("low one")]);
+    let (found, ..) = peeked("?from=1&count=2").await;
+    assert_eq!(found, [json!("high two"), json!("middle")]);
+    let (found, priority, next) = peeked("?matching=one&count=1").await;
+    assert_eq!((found, priority, next.is_u64()), (vec![json!("high one")], json!(1), true));
+    let (found, ..) = peeked("?matching=one&priority=1&from=0").await;
+    assert_eq!(found, [json!("low one")]);
+    let path = "/v1/queues/graded/records?priority=3";
+    assert_eq!(broker.problem("GET", path, None).await, (400, "invalid".into()));
+
+    let (_, metrics) = broker.ask("GET", "/metrics", None).await;
+    assert!(metrics.contains("omnibus_queue_records{queue=\"graded\",state=\"ready\"} 5\n"));
+    assert_eq!(broker.json("POST", "/v1/queues/graded/purge", Some(json!(null))).await.1["records"], 5);
+    let to_offset = broker.problem("POST", "/v1/queues/graded/rewind", Some(json!({ "offset": 0 }))).await;
+    assert_eq!(to_offset, (400, "invalid".into()));
+    let rewound = broker.json("POST", "/v1/queues/graded/rewind", Some(json!({ "time": 0 }))).await;
+    assert_eq!(rewound.1["records"], 5);
+    assert_eq!(broker.json("POST", "/v1/queues", Some(json!({ "name": "other" }))).await.0, 201);
+    let paced = json!({ "target": "other", "rate_max": 1 });
+    assert_eq!(broker.problem("POST", "/v1/queues/graded/moves", Some(paced)).await, (400, "invalid".into()));
+    let (status, started) = broker.json("POST", "/v1/queues/graded/moves", Some(json!({ "target": "other" }))).await;
+    assert_eq!((status, &started["task"]), (201, &json!(1)));
+    let described = broker.get("/v1/queues/graded").await;
+    assert_eq!((&described["moves"][0]["target"], &described["moves"][0]["planned"]), (&json!("other"), &json!(5)));
+    assert_eq!(broker.ask("DELETE", "/v1/queues/graded", None).await.0, 204);
+    broker.close().await;
+}
+
+#[tokio::test]
 async fn message_of_a_queue_is_looked_at_like_a_record() {
     let broker = Broker::open();
     assert_eq!(broker.json("POST", "/v1/queues", Some(json!({ "name": "work" }))).await.0, 201);

@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use hyper::Method;
 use omnibus_admin_api::queue::{
-    Affected, MoveStarted, QueueAlter, QueueCreate, QueueLine, QueueList, QueueMove, QueuePeeked, QueueRewind,
-    QueueView, QueuedRecord,
+    Affected, MoveStarted, PriorityView, QueueAlter, QueueCreate, QueueLine, QueueList, QueueMove, QueuePeeked,
+    QueueRewind, QueueView, QueuedRecord,
 };
 use omnibus_admin_api::{Size, Span};
 
@@ -54,6 +54,9 @@ pub(crate) enum QueueVerb {
 pub(crate) struct CreateArgs {
     /// The queue.
     queue: String,
+    /// How many priorities above 0 its records can have; records of the highest are handed out first.
+    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    priorities: u8,
     /// A setting of the queue, as in lease=30s; `queue describe` lists all of them.
     #[arg(short, long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -78,7 +81,10 @@ pub(crate) struct AlterArgs {
 pub(crate) struct PeekArgs {
     /// The queue.
     pub(crate) queue: String,
-    /// The first offset; the first record that is not gone if absent.
+    /// The priority to begin with, from which it goes down; the highest if absent.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) priority: Option<u8>,
+    /// The first offset in that priority; the first record that is not gone if absent.
     #[arg(short, long, value_name = "OFFSET")]
     pub(crate) from: Option<u64>,
     /// The most records.
@@ -158,11 +164,15 @@ pub(crate) fn show_list(queues: &[QueueLine]) -> Result<()> {
         Column::Text("DEAD LETTERS TO"),
     ];
     let row = |queue: &QueueLine| {
-        let order = if queue.ordered { "ordered" } else { "standard" };
+        let order = match (queue.ordered, queue.priorities) {
+            (true, _) => "ordered".to_owned(),
+            (false, 0) => "standard".to_owned(),
+            (false, priorities) => format!("priorities 0 to {priorities}"),
+        };
         let oldest = queue.oldest_age.map_or_else(|| "-".to_owned(), |age| Span(age).to_string());
         let counts = [queue.counts.ready, queue.counts.leased, queue.counts.delayed].map(|count| count.to_string());
         let target = queue.dead_letters_to.clone().unwrap_or_else(|| "-".to_owned());
-        [queue.name.clone(), order.to_owned()].into_iter().chain(counts).chain([oldest, target]).collect()
+        [queue.name.clone(), order].into_iter().chain(counts).chain([oldest, target]).collect()
     };
     output::table(&columns, queues.iter().map(row))
 }
@@ -173,6 +183,7 @@ pub(crate) async fn peek(args: PeekArgs, format: Format) -> Result<()> {
         return output::json(&peeked);
     }
     let columns = [
+        Column::Number("PRIORITY"),
         Column::Number("OFFSET"),
         Column::Text("STATE"),
         Column::Number("DELIVERIES"),
@@ -187,7 +198,8 @@ pub(crate) async fn peek(args: PeekArgs, format: Format) -> Result<()> {
         output::note("more records were there than one answer may hold; ask for a smaller --count");
     }
     if let Some(next) = peeked.next {
-        output::note(format_args!("there may be more; --from {next} goes on"));
+        let priority = peeked.next_priority.map(|priority| format!("--priority {priority} ")).unwrap_or_default();
+        output::note(format_args!("there may be more; {priority}--from {next} goes on"));
     }
     Ok(())
 }
@@ -196,14 +208,16 @@ pub(crate) async fn peek(args: PeekArgs, format: Format) -> Result<()> {
 async fn peeked(args: &PeekArgs) -> Result<QueuePeeked> {
     let client = args.admin.client()?;
     let matching = args.matching.as_ref().map(|text| format!("&matching={}", escaped(text))).unwrap_or_default();
-    let mut found = QueuePeeked { records: Vec::new(), truncated: false, next: args.from };
+    let mut found =
+        QueuePeeked { records: Vec::new(), truncated: false, next: args.from, next_priority: args.priority };
     loop {
         let left = args.count.saturating_sub(u32::try_from(found.records.len()).unwrap_or(u32::MAX));
         let from = found.next.map(|from| format!("&from={from}")).unwrap_or_default();
-        let path = format!("{}/records?count={left}{from}{matching}", path(&args.queue));
+        let priority = found.next_priority.map(|priority| format!("&priority={priority}")).unwrap_or_default();
+        let path = format!("{}/records?count={left}{priority}{from}{matching}", path(&args.queue));
         let more: QueuePeeked = client.get(&path).await?;
         found.records.extend(more.records);
-        (found.truncated, found.next) = (more.truncated, more.next);
+        (found.truncated, found.next, found.next_priority) = (more.truncated, more.next, more.next_priority);
         if found.next.is_none() || found.records.len() as u64 >= u64::from(args.count) {
             return Ok(found);
         }
@@ -233,7 +247,7 @@ pub(crate) async fn redrive(args: RedriveArgs, format: Format) -> Result<()> {
 
 async fn create(args: CreateArgs, format: Format) -> Result<()> {
     let config = args.set.iter().map(|text| pair(text)).collect::<Result<_>>()?;
-    let create = QueueCreate { name: args.queue, config };
+    let create = QueueCreate { name: args.queue, priorities: args.priorities, config };
     let queue: QueueView = args.admin.client()?.send(Method::POST, "/v1/queues", &create).await?;
     match format {
         Format::Json => output::json(&queue),
@@ -293,7 +307,12 @@ async fn remove(client: &AdminClient, queues: &[String], format: Format) -> Resu
 fn show(queue: &QueueView) -> Result<()> {
     let QueueView { id, start, end, bytes, .. } = queue;
     let name = &queue.line.name;
-    output::line(format_args!("{name}  id {id}  offsets {start} to {end}  {} bytes\n", Size(*bytes)))?;
+    let offsets = match queue.line.priorities {
+        0 => format!("offsets {start} to {end}"),
+        priorities => format!("priorities 0 to {priorities}"),
+    };
+    output::line(format_args!("{name}  id {id}  {offsets}  {} bytes\n", Size(*bytes)))?;
+    show_priorities(&queue.by_priority)?;
     let counts = serde_json::to_value(&queue.line.counts)?;
     let counts = counts.as_object().into_iter().flatten().map(|(state, count)| vec![state.clone(), count.to_string()]);
     output::table(&[Column::Text("RECORDS"), Column::Number("COUNT")], counts)?;
@@ -318,10 +337,25 @@ fn show(queue: &QueueView) -> Result<()> {
     output::table(&columns, queue.moves.iter().map(row))
 }
 
+fn show_priorities(priorities: &[PriorityView]) -> Result<()> {
+    if priorities.is_empty() {
+        return Ok(());
+    }
+    let columns = ["PRIORITY", "READY", "LEASED", "DELAYED", "FROM", "TO"].map(Column::Number);
+    let row = |of: &PriorityView| {
+        let counts = [of.counts.ready, of.counts.leased, of.counts.delayed];
+        let numbers = [u64::from(of.priority)].into_iter().chain(counts).chain([of.floor, of.end]);
+        numbers.map(|number| number.to_string()).collect()
+    };
+    output::table(&columns, priorities.iter().map(row))?;
+    output::line("")
+}
+
 fn record_row(queued: &QueuedRecord) -> Vec<String> {
     let record = &queued.record;
     let moved = queued.moved.as_ref();
     vec![
+        record.partition.to_string(),
         record.offset.to_string(),
         queued.state.clone(),
         queued.deliveries.to_string(),

@@ -41,7 +41,7 @@ pub(super) async fn write(node: &Node, exposition: &mut Exposition) -> Result<()
     let most = usize::try_from(node.metrics_series_max).unwrap_or(usize::MAX) / EVENTS.len();
     let mut rows: Vec<Row> = Vec::new();
     for topic in queues.iter().take(most) {
-        let place = topic.partitions.first().copied();
+        let place = topic.queue_place();
         let Some(place) = place else { continue };
         rows.extend(node.engine.queue_view(place).await?.map(|view| (SharedTopic::clone(topic), view)));
     }

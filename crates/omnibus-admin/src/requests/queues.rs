@@ -1,20 +1,22 @@
 //! Queues: list, create, describe, delete, purge, rewind, move.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use omnibus_admin_api::queue::{
-    Affected, MoveStarted, MoveView, QueueAlter, QueueCounts, QueueCreate, QueueLine, QueueList, QueueMove,
-    QueueRewind, QueueView,
+    Affected, MoveStarted, MoveView, PriorityView, QueueAlter, QueueCounts, QueueCreate, QueueLine, QueueList,
+    QueueMove, QueueRewind, QueueView,
 };
 use omnibus_admin_api::{Code, Problem};
 use omnibus_engine::Engine;
 use omnibus_model::command::CreateQueue;
 use omnibus_model::config::ConfigChange;
 use omnibus_model::queue::{DeliveryOrder, Move, MoveState};
-use omnibus_model::topic::{Partition, SharedTopic, TopicConfig};
-use omnibus_model::{MoveId, Offset, Timestamp, TopicId, TopicName};
+use omnibus_model::topic::{QueuePlace, SharedTopic, TopicConfig};
+use omnibus_model::{MoveId, Offset, Refusal, Timestamp, TopicId, TopicName};
 
 use super::topics;
 use crate::errors::{Answer, Failure};
@@ -46,7 +48,10 @@ pub(crate) async fn create(
     let id = TopicId(node.engine.random());
     let name = topics::checked_name(&create.name)?;
     let command = CreateQueue { name, id, config: TopicConfig::default(), queue };
-    let topic = node.engine.create_queue(command).await?;
+    let topic = match create.priorities {
+        0 => node.engine.create_queue(command).await?,
+        priorities => node.engine.create_priority_queue(command, priorities).await?,
+    };
     Ok((StatusCode::CREATED, Json(view(&node.engine, &topic).await?)))
 }
 
@@ -87,15 +92,25 @@ pub(crate) async fn rewind(
 ) -> Answer<Affected> {
     let Json(rewind) = body?;
     let (_, queue) = find(&node.engine, &name)?;
-    let to = match rewind {
-        QueueRewind { offset: Some(offset), time: None } => Offset(offset),
-        QueueRewind { offset: None, time: Some(time) } => {
-            let found = node.engine.offset_at(queue.stream, Timestamp(time)).await?;
-            found.map_or_else(|| node.engine.bounds(queue.stream).end, |found| found.offset)
+    let records = match rewind {
+        QueueRewind { offset: Some(_), time: None } if queue.has_priorities() => {
+            let problem = Problem::new(Code::Invalid, "each priority of this queue has offsets of its own");
+            return Err(problem.next("rewind it to a time").into());
         }
+        QueueRewind { offset: Some(offset), time: None } => node.engine.rewind(queue.lowest, Offset(offset)).await?,
+        QueueRewind { offset: None, time: Some(time) } => rewind_to_time(&node.engine, queue, Timestamp(time)).await?,
         _ => return Err(Problem::new(Code::Invalid, "name an offset or a time, one of both").into()),
     };
-    Ok(Json(Affected { records: node.engine.rewind(queue, to).await? }))
+    Ok(Json(Affected { records }))
+}
+
+async fn rewind_to_time(engine: &Engine, queue: QueuePlace, time: Timestamp) -> Result<u64, Failure> {
+    let mut places = BTreeMap::new();
+    for stream in queue.streams() {
+        let found = engine.offset_at(stream, time).await?;
+        places.insert(stream, found.map_or_else(|| engine.bounds(stream).end, |found| found.offset));
+    }
+    Ok(engine.rewind_all(queue, |stream| places.get(&stream).copied().unwrap_or_default()).await?)
 }
 
 pub(crate) async fn start_move(
@@ -106,7 +121,7 @@ pub(crate) async fn start_move(
     let Json(wanted) = body?;
     let (_, queue) = find(&node.engine, &name)?;
     let target = wanted.target.map(|target| find(&node.engine, &target)).transpose()?;
-    let target = target.map(|(_, target)| target.stream);
+    let target = target.map(|(_, target)| target.lowest.stream);
     let task = node.engine.start_move(queue, target, wanted.rate_max).await?;
     Ok((StatusCode::CREATED, Json(MoveStarted { task: task.0 })))
 }
@@ -121,19 +136,24 @@ pub(crate) async fn cancel_move(
 }
 
 /// Finds a queue by what a path calls it.
-pub(crate) fn find(engine: &Engine, name: &str) -> Result<(SharedTopic, Partition), Failure> {
+pub(crate) fn find(engine: &Engine, name: &str) -> Result<(SharedTopic, QueuePlace), Failure> {
     let topic = engine.queue(&TopicName::new(name)?)?;
-    let place = topics::partition(&topic, 0)?;
+    let place = place(&topic)?;
     Ok((topic, place))
+}
+
+fn place(topic: &SharedTopic) -> Result<QueuePlace, Failure> {
+    Ok(topic.queue_place().ok_or_else(|| Refusal::NotAQueue { topic: topic.name.clone() })?)
 }
 
 /// A queue in a line, and its floor.
 async fn line(engine: &Engine, topic: &SharedTopic) -> Result<(QueueLine, u64), Failure> {
-    let place = topics::partition(topic, 0)?;
+    let place = place(topic)?;
     let known = engine.queue_view(place).await?;
     let queue = topic.queue.as_ref();
     let line = QueueLine {
         name: topic.name.to_string(),
+        priorities: place.highest,
         ordered: queue.is_some_and(|queue| queue.config.cursor.order == DeliveryOrder::Ordered),
         dead_letters_to: queue.and_then(|queue| queue.config.dead_letters_to.as_ref()).map(ToString::to_string),
         counts: known.map(|known| counts(&known.counts)).unwrap_or_default(),
@@ -143,10 +163,11 @@ async fn line(engine: &Engine, topic: &SharedTopic) -> Result<(QueueLine, u64), 
 }
 
 async fn view(engine: &Engine, topic: &SharedTopic) -> Result<QueueView, Failure> {
-    let place = topics::partition(topic, 0)?;
+    let queue = place(topic)?;
+    let place = queue.lowest;
     let (line, floor) = line(engine, topic).await?;
     let bounds = engine.bounds(place.stream);
-    let moves = engine.moves(place).await?;
+    let moves = engine.moves(queue).await?;
     Ok(QueueView {
         id: topics::id(topic.id),
         created_at: topic.created_at.0,
@@ -155,11 +176,30 @@ async fn view(engine: &Engine, topic: &SharedTopic) -> Result<QueueView, Failure
         start: bounds.start.0,
         end: bounds.end.0,
         floor,
-        bytes: engine.stream_bytes(place.stream),
+        bytes: queue.streams().map(|stream| engine.stream_bytes(stream)).sum(),
+        by_priority: by_priority(engine, queue).await?,
         line,
         config: topic.queue.as_ref().map(|queue| queue_config::show(&queue.config)).unwrap_or_default(),
         moves: moves.iter().map(|task| move_view(engine, task)).collect(),
     })
+}
+
+/// Each priority of a queue that has some, the highest first.
+async fn by_priority(engine: &Engine, queue: QueuePlace) -> Result<Vec<PriorityView>, Failure> {
+    let mut priorities = Vec::new();
+    for partition in queue.partitions().filter(|_| queue.has_priorities()) {
+        let known = engine.queue_view(partition).await?;
+        let bounds = engine.bounds(partition.stream);
+        priorities.push(PriorityView {
+            priority: queue.priority_of(partition.stream).unwrap_or_default(),
+            stream: partition.stream.0,
+            start: bounds.start.0,
+            end: bounds.end.0,
+            floor: known.map_or(0, |known| known.floor.0),
+            counts: known.map(|known| counts(&known.counts)).unwrap_or_default(),
+        });
+    }
+    Ok(priorities)
 }
 
 fn counts(counts: &omnibus_model::queue::QueueCounts) -> QueueCounts {
