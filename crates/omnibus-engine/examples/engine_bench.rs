@@ -45,8 +45,8 @@ fn open(directory: &str, log: &str) -> Result<(Engine, Running), Failed> {
         "openraft" => {
             let consensus = Consensus { node: NodeId(1), seed: 1, runtime: tokio::runtime::Handle::current() };
             Engine::open_over(seams, EngineConfig::default(), |opening| {
-                let Opening { disk, log, shards, on_committed, recover } = opening;
-                OpenraftLog::open((disk, log), shards, consensus, on_committed, recover).map(Opened::shared)
+                let Opening { disk, log, shards, on_event, recover } = opening;
+                OpenraftLog::open((disk, log), shards, consensus, on_event, recover).map(Opened::shared)
             })?
         }
         other => return Err(format!("there is no log called {other}").into()),

@@ -1,13 +1,20 @@
-//! The task that owns a shard: brings it requests, commits and the time.
+//! The task that owns a shard: brings it requests, what the log tells, and the time, and has its broker
+//! rebuilt.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_io::Clock;
-use omnibus_model::{LogIndex, Timestamp};
+use omnibus_model::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::task;
 
-use crate::shard::{Moment, Request, Shard};
+use crate::chores::Chores;
+use crate::departing::Leftovers;
+use crate::events::{EventReceiver, Progress};
+use crate::health::Health;
+use crate::rebuild::{RebuildError, Rebuilt};
+use crate::shard::{Moment, Office, Request, Shard};
 
 /// Requests that may queue for one shard before those who ask must wait.
 pub(crate) const REQUESTS_MAX: usize = 1024;
@@ -18,26 +25,28 @@ const REQUESTS_AT_ONCE: usize = 128;
 /// How soon a group that the log refused is offered again.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// How far a shard's log is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Committed(LogIndex),
-    Broken,
-}
-
-/// One shard with its two inputs.
+/// One shard with its inputs.
 #[derive(Debug)]
 pub(crate) struct Actor {
     pub(crate) shard: Shard,
+    /// What is to be finished if this node leads first.
+    pub(crate) leftovers: Leftovers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) requests: mpsc::Receiver<Request>,
-    pub(crate) progress: watch::Receiver<Progress>,
+    pub(crate) events: EventReceiver,
+    pub(crate) health: Arc<watch::Sender<Health>>,
     pub(crate) closing: watch::Receiver<bool>,
+    pub(crate) chores: Arc<Chores>,
+    pub(crate) rebuilding: Option<Rebuilding>,
 }
+
+/// A broker that is being rebuilt, where it may be waited for the disk.
+type Rebuilding = task::JoinHandle<Result<Rebuilt, RebuildError>>;
 
 enum Event {
     Requests(usize),
     Progress,
+    Rebuilt(Result<Rebuilt, RebuildError>),
     Time,
     Closing,
 }
@@ -53,10 +62,12 @@ impl Actor {
                 Event::Requests(0) | Event::Closing => break,
                 Event::Requests(_) => {}
                 Event::Progress => self.take_progress(),
+                Event::Rebuilt(rebuilt) => self.take_rebuilt(rebuilt),
                 Event::Time => self.shard.tick(moment(&*self.clock)),
             }
             stalled = self.carry_out(stalled, &mut requests);
             self.shard.propose();
+            self.rebuild();
         }
         self.drain(stalled, requests).await;
         self.shard
@@ -66,10 +77,11 @@ impl Actor {
         let wait = self.next_wait();
         tokio::select! {
             biased;
-            changed = self.progress.changed() => match changed {
+            filled = self.events.filled() => match filled {
                 Ok(()) => Event::Progress,
                 Err(_) => Event::Requests(0),
             },
+            rebuilt = rebuilt(&mut self.rebuilding) => Event::Rebuilt(rebuilt),
             count = self.requests.recv_many(requests, REQUESTS_AT_ONCE), if requests.is_empty() && !stalled => {
                 Event::Requests(count)
             }
@@ -104,12 +116,53 @@ impl Actor {
         misfit
     }
 
+    /// Takes all that the log has told.
     fn take_progress(&mut self) {
-        let progress = *self.progress.borrow_and_update();
-        match progress {
-            Progress::Committed(index) => self.shard.committed(index),
-            Progress::Broken => self.shard.fail(),
+        while let Some(progress) = self.events.take() {
+            match progress {
+                Progress::Told(event) => match self.shard.told(moment(&*self.clock), event) {
+                    Ok(office) => self.take_office(office),
+                    Err(reason) => self.break_down(reason),
+                },
+                Progress::Broken => self.shard.fail(),
+            }
         }
+    }
+
+    fn take_rebuilt(&mut self, rebuilt: Result<Rebuilt, RebuildError>) {
+        self.rebuilding = None;
+        match rebuilt {
+            Ok(rebuilt) => {
+                let office = self.shard.rebuilt(moment(&*self.clock), rebuilt);
+                self.take_office(office);
+            }
+            Err(error) => self.break_down(error.to_string()),
+        }
+    }
+
+    fn take_office(&mut self, office: Office) {
+        match office {
+            Office::Taken => {
+                let leftovers = std::mem::take(&mut self.leftovers);
+                self.shard.finish(&leftovers);
+                self.chores.take_office(self.shard.id());
+            }
+            Office::Unchanged => {}
+        }
+    }
+
+    /// Has the shard's broker rebuilt if it is void.
+    fn rebuild(&mut self) {
+        if let Some(rebuild) = self.shard.take_rebuild() {
+            self.rebuilding = Some(task::spawn_blocking(move || rebuild.run()));
+        }
+    }
+
+    /// Says that this process cannot go on: what it has on disk is no help.
+    fn break_down(&mut self, reason: String) {
+        tracing::error!(reason, "a shard cannot follow its log");
+        self.health.send_replace(Health::Broken { reason });
+        self.shard.fail();
     }
 
     /// Takes what was asked before the door closed, and waits until all of it is committed.
@@ -121,11 +174,22 @@ impl Actor {
         loop {
             stalled = self.carry_out(stalled, &mut requests);
             self.shard.propose();
-            if !self.shard.has_pending() || self.progress.changed().await.is_err() {
+            if !self.shard.has_pending() || self.events.filled().await.is_err() {
                 break;
             }
             self.take_progress();
         }
+    }
+}
+
+/// Waits for a broker that is being rebuilt, if one is.
+async fn rebuilt(rebuilding: &mut Option<Rebuilding>) -> Result<Rebuilt, RebuildError> {
+    match rebuilding {
+        Some(task) => task.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => unreachable!("nobody ends the rebuilding of a broker: {error}"),
+        }),
+        None => std::future::pending().await,
     }
 }
 

@@ -43,9 +43,12 @@ pub(crate) async fn run(engine: Engine) {
 /// Reads for all queues that ask for it.
 pub(crate) async fn turn(engine: &Engine) {
     for queue in engine.inner.chores.admissions.take() {
-        if let Err(error) = admit(engine, queue).await {
+        match admit(engine, queue).await {
+            Ok(()) => {}
+            // Who leads its shard now has found out as much.
+            Err(AdmitError::Submit(SubmitError::NotLeader { .. })) => {}
             // The next command that touches the queue asks again.
-            tracing::warn!(stream = %queue.stream, %error, "records of a queue could not be looked at");
+            Err(error) => tracing::warn!(stream = %queue.stream, %error, "records of a queue could not be looked at"),
         }
     }
 }

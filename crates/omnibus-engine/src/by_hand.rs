@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::actor::REQUESTS_MAX;
 use crate::ahead::Ahead;
-use crate::engine::{Engine, Health, Inner, Loading};
+use crate::engine::{Engine, Inner, Loading};
 use crate::error::SubmitError;
+use crate::health::Health;
 use crate::shard::{Request, Shared};
 use crate::{admitter, queue_upkeep};
 

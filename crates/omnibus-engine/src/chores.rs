@@ -15,6 +15,26 @@ pub struct Chores {
     pub(crate) departures: Inbox,
     /// Queues that want to know envelopes.
     pub(crate) admissions: Inbox,
+    /// Shards that this node has begun to lead.
+    offices: Mutex<BTreeSet<ShardId>>,
+}
+
+impl Chores {
+    /// Notes that this node has begun to lead a shard: what a leader before it has begun is to be finished.
+    pub(crate) fn take_office(&self, shard: ShardId) {
+        self.offices.lock().insert(shard);
+        self.departures.bell.notify_one();
+    }
+
+    /// Notes that it was tried in vain; whoever does the next chore tries again.
+    pub(crate) fn put_off(&self, shard: ShardId) {
+        self.offices.lock().insert(shard);
+    }
+
+    /// Takes all shards that this node has begun to lead.
+    pub(crate) fn offices(&self) -> BTreeSet<ShardId> {
+        std::mem::take(&mut *self.offices.lock())
+    }
 }
 
 /// Queues, each at most once.

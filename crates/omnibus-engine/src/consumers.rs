@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use omnibus_model::queue::Lease;
 use omnibus_model::topic::QueuePlace;
-use omnibus_model::{HolderId, StreamId};
+use omnibus_model::{HolderId, NodeId, StreamId};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
@@ -63,6 +63,9 @@ pub enum Ended {
     QueueDeleted,
     #[error("a write to the log failed, this process acknowledges nothing more")]
     Broken,
+    /// Another node serves the queue now. What was held is released there.
+    #[error("this node does not lead the queue's shard any more")]
+    NotLeader { leader: Option<NodeId> },
     #[error("the broker is shutting down")]
     Closing,
 }
@@ -100,6 +103,20 @@ pub enum ConsumerRequest {
     },
     /// Somebody has hung up.
     Listen,
+}
+
+impl ConsumerRequest {
+    /// Answers whoever waits for an answer.
+    pub(crate) fn refuse(self, error: SubmitError) {
+        // Whoever asked may have hung up.
+        match self {
+            Self::Begin { reply, .. } => drop(reply.send(Err(error))),
+            Self::Cancel { reply, .. } => drop(reply.send(Err(error))),
+            Self::Close { reply, .. } => drop(reply.send(Err(error))),
+            Self::Count { reply, .. } => drop(reply.send(Err(error))),
+            Self::SetCredit { .. } | Self::Taken { .. } | Self::Listen => {}
+        }
+    }
 }
 
 /// Names a consumer of a queue.
@@ -325,6 +342,8 @@ impl Consumers {
     /// Tells all consumers that nothing comes any more.
     pub(crate) fn end_all(&mut self, ended: Ended) {
         self.unserved.clear();
+        // Whoever has hung up is gone, too.
+        drop(self.take_hang_ups());
         for ring in std::mem::take(&mut self.rings).into_values() {
             ring.consumers.iter().for_each(|consumer| consumer.outbox.end(ended));
         }

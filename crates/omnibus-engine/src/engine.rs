@@ -22,6 +22,7 @@ use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::error::SubmitError;
+use crate::health::Health;
 use crate::shard::{Appending, Heartbeat, Request, leader_epoch};
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
@@ -85,16 +86,6 @@ pub(crate) enum Loading {
     OnThreads,
     /// Where it is asked for: there is no other thread.
     Here,
-}
-
-/// Whether the process may go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    Well,
-    /// A write failed; nothing is acknowledged any more, and the process should end.
-    Broken {
-        reason: String,
-    },
 }
 
 /// A batch as a front end hands it over.
@@ -256,6 +247,12 @@ impl Engine {
     #[must_use]
     pub fn leadership(&self, shard: ShardId) -> Leadership {
         self.inner.replicated.leadership(shard)
+    }
+
+    /// Whether this node leads a shard now.
+    #[must_use]
+    pub fn leads(&self, shard: ShardId) -> bool {
+        matches!(self.leadership(shard), Leadership::Here { .. })
     }
 
     /// The epoch in which this node leads a shard, 0 if it does not.

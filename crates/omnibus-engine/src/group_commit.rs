@@ -109,6 +109,11 @@ impl GroupCommit {
         Rest::Shared(self.bodies.len() - 1)
     }
 
+    /// Gives up all that is in it.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Ends the group.
     pub(crate) fn close(&mut self) -> Closed {
         let Self { head, bodies, mut batches, .. } = std::mem::take(self);

@@ -83,8 +83,8 @@ struct Work {
 /// Runs until the engine ends.
 pub(crate) async fn run(engine: Engine) {
     let mut mover = Mover::default();
-    mover.begin(&engine).await;
     loop {
+        carry::finish_begun(&engine).await;
         let now = engine.clock().elapsed();
         match mover.turn(&engine).await {
             Some(due) if due <= now => {}
@@ -162,6 +162,8 @@ async fn work_on(engine: &Engine, work: Work) -> Option<Work> {
         (Ok(Step::Through(Next::After(wait))), None) => Some(Work::at(work.queue, now.saturating_add(wait))),
         (Ok(Step::Through(Next::Never)), None) => None,
         (Err(MoveError::SourceGone { .. } | MoveError::Submit(SubmitError::Closing | SubmitError::Broken)), _) => None,
+        // Who leads the queue's shard now has found out what is to be done.
+        (Err(MoveError::Submit(SubmitError::NotLeader { .. })), _) if !engine.leads(work.queue.shard) => None,
         (Err(error), _) => Some(work.retried(now, &error)),
     }
 }

@@ -6,18 +6,22 @@ use std::thread::JoinHandle;
 
 use omnibus_io::{Clock, Disk, Entropy};
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
-use omnibus_model::{LogIndex, ShardId, Term};
-use omnibus_replication::{Leadership, LocalLog, OnCommitted, Opened, ReplicatedLog};
+use omnibus_model::ShardId;
+use omnibus_replication::{Leadership, LocalLog, OnEvent, Opened, ReplicatedLog, ReplicationEvent};
 use tokio::sync::{mpsc, watch};
 use tokio::task;
 
-use crate::actor::{Actor, Progress, REQUESTS_MAX, moment};
+use crate::actor::{Actor, REQUESTS_MAX};
 use crate::ahead::Ahead;
+use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::counters::Counters;
-use crate::engine::{Engine, EngineConfig, Health, Inner, Loading};
+use crate::departing::Leftovers;
+use crate::engine::{Engine, EngineConfig, Inner, Loading};
 use crate::error::EngineError;
+use crate::events::{self, EventReceiver, EventSender};
 use crate::group_commit::ENTRY_BYTES_MIN;
+use crate::health::Health;
 use crate::housekeeping::{self, Housekeeping};
 use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
@@ -49,7 +53,7 @@ pub struct Opening<'a> {
     pub disk: Arc<dyn Disk>,
     pub log: LogConfig,
     pub shards: u16,
-    pub on_committed: OnCommitted,
+    pub on_event: OnEvent,
     /// Takes the checkpoints, and the entries behind them.
     pub recover: &'a mut Recover<'a>,
 }
@@ -63,8 +67,6 @@ impl std::fmt::Debug for Opening<'_> {
     }
 }
 
-type ProgressSenders = Vec<watch::Sender<Progress>>;
-
 impl Engine {
     /// Opens the engine on a disk, made new if it is empty. Must be called within a runtime.
     ///
@@ -72,8 +74,8 @@ impl Engine {
     /// [`EngineError`] if what is on the disk cannot be trusted.
     pub fn open(seams: Seams, config: EngineConfig) -> Result<(Self, Running), EngineError> {
         Self::open_over(seams, config, |opening| {
-            let Opening { disk, log, shards, on_committed, recover } = opening;
-            LocalLog::open(disk, log, shards, on_committed, recover).map(Opened::shared)
+            let Opening { disk, log, shards, on_event, recover } = opening;
+            LocalLog::open(disk, log, shards, on_event, recover).map(Opened::shared)
         })
     }
 
@@ -88,9 +90,8 @@ impl Engine {
     ) -> Result<(Self, Running), EngineError> {
         check(&config.log)?;
         let shards = config.limits.data_shards + 1;
-        let (progress, progress_seen): (ProgressSenders, Vec<_>) =
-            (0..shards).map(|_| watch::channel(Progress::Committed(LogIndex(0)))).unzip();
-        let (health, health_seen) = watch::channel(Health::Well);
+        let (senders, events): (Vec<_>, Vec<_>) = (0..shards).map(|_| events::channel()).unzip();
+        let health = Arc::new(watch::Sender::new(Health::Well));
         let mut recovered = Vec::new();
         let mut rebuild = |checkpoints: &[Checkpoint], entries: &mut dyn Iterator<Item = ReplayEntry>| {
             recovered = recover(&config.limits, shards, checkpoints, entries)?;
@@ -100,11 +101,11 @@ impl Engine {
             disk: Arc::clone(&seams.disk),
             log: LogConfig { identity: identity(&*seams.entropy, &config.log), ..config.log.clone() },
             shards,
-            on_committed: on_committed(progress, health),
+            on_event: on_event(senders, Arc::clone(&health)),
             recover: &mut rebuild,
         })?;
         settle_streams(&opened.log, &recovered);
-        start(seams, config, opened, recovered, progress_seen, health_seen)
+        start(seams, config, opened, recovered, (events, health))
     }
 }
 
@@ -138,8 +139,7 @@ fn start(
     config: EngineConfig,
     opened: Opened<Arc<dyn ReplicatedLog>>,
     recovered: Vec<Recovered>,
-    progress: Vec<watch::Receiver<Progress>>,
-    health: watch::Receiver<Health>,
+    (events, health): (Vec<EventReceiver>, Arc<watch::Sender<Health>>),
 ) -> Result<(Engine, Running), EngineError> {
     let Opened { replicated, log, writer, report, .. } = opened;
     let repeated = recovered.iter().map(|shard| shard.repeated).sum();
@@ -154,20 +154,24 @@ fn start(
     };
     let (closing, closing_seen) = watch::channel(false);
     let writer = spawn_writer(writer)?;
-    let leftovers = leftovers(&recovered, &shared.catalog);
+    let mut leftovers = leftovers_here(&*shared.replicated, &recovered, &shared.catalog).into_iter();
     let mut shards = Vec::new();
     let mut actors = Vec::new();
-    for (number, (recovered, progress)) in (0..).zip(recovered.into_iter().zip(progress)) {
+    for (number, (recovered, events)) in (0..).zip(recovered.into_iter().zip(events)) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let id = ShardId(number);
-        // What a leader says first counts as well: all of it is committed.
-        let last = recovered.last.max(shared.replicated.newest(id));
-        let term = term_here(&*shared.replicated, id);
-        let mut shard = Shard::new(id, term, recovered.broker, last, shared.clone());
-        shard.begin_sessions(moment(&*seams.clock));
-        shard.finish(&leftovers[usize::from(number)]);
-        let (clock, closing) = (Arc::clone(&seams.clock), closing_seen.clone());
-        actors.push(task::spawn(Actor { shard, clock, requests, progress, closing }.run()));
+        let Recovered { broker, last, term, .. } = recovered;
+        let actor = Actor {
+            shard: Shard::new(ShardId(number), broker, (last, term), shared.clone()),
+            leftovers: leftovers.next().unwrap_or_default(),
+            clock: Arc::clone(&seams.clock),
+            requests,
+            events,
+            health: Arc::clone(&health),
+            closing: closing_seen.clone(),
+            chores: Arc::clone(&shared.chores),
+            rebuilding: None,
+        };
+        actors.push(task::spawn(actor.run()));
         shards.push(sender);
     }
     let Shared { replicated, watches, catalog, configs, counters, chores, .. } = shared;
@@ -183,7 +187,7 @@ fn start(
         clock: seams.clock,
         entropy: seams.entropy,
         limits: config.limits,
-        health,
+        health: health.subscribe(),
         closing,
         ahead: Ahead::default(),
         loading: Loading::OnThreads,
@@ -209,24 +213,21 @@ fn spawn_writer(writer: Writer) -> Result<JoinHandle<()>, EngineError> {
     std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run()).map_err(EngineError::Thread)
 }
 
-fn term_here(replicated: &dyn ReplicatedLog, shard: ShardId) -> Term {
-    match replicated.leadership(shard) {
-        Leadership::Here { term } => term,
-        Leadership::Elsewhere { .. } => Term(0),
-    }
+/// What the last end has left in each shard. Only who leads all shards from the start can tell: the names that are
+/// known here may be older than a shard that others have led.
+fn leftovers_here(replicated: &dyn ReplicatedLog, recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
+    let mut shards = (0..).zip(recovered).map(|(number, _)| ShardId(number));
+    let leads_all = shards.all(|shard| matches!(replicated.leadership(shard), Leadership::Here { .. }));
+    if leads_all { leftovers(recovered, catalog) } else { Vec::new() }
 }
 
-fn on_committed(progress: ProgressSenders, health: watch::Sender<Health>) -> OnCommitted {
-    Box::new(move |shard, committed| match committed {
-        Ok(index) => {
-            progress[usize::from(shard.0)].send_replace(Progress::Committed(index));
-        }
-        Err(error) => {
+fn on_event(senders: Vec<EventSender>, health: Arc<watch::Sender<Health>>) -> OnEvent {
+    Box::new(move |shard, event| match event {
+        ReplicationEvent::Failed(error) => {
             tracing::error!(%error, "nothing is acknowledged any more");
             health.send_replace(Health::Broken { reason: error.to_string() });
-            for progress in &progress {
-                progress.send_replace(Progress::Broken);
-            }
+            senders.iter().for_each(EventSender::send_broken);
         }
+        event => senders[usize::from(shard.0)].send(event),
     })
 }

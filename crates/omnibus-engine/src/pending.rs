@@ -84,6 +84,11 @@ impl InFlight {
         self.entries.back_mut().map(|(_, awaiting)| awaiting)
     }
 
+    /// The index of the oldest entry.
+    pub(crate) fn oldest(&self) -> Option<LogIndex> {
+        self.entries.front().map(|(index, _)| *index)
+    }
+
     /// Takes the oldest entry if it is committed by now.
     pub(crate) fn pop_committed(&mut self, committed: LogIndex) -> Option<(LogIndex, Awaiting)> {
         self.entries.pop_front_if(|(index, _)| *index <= committed)

@@ -17,11 +17,15 @@ pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), S
     Ok(())
 }
 
+/// Does so for a part of the queue, if this node leads its shard.
 async fn retain_partition(
     engine: &Engine,
     (topic, queue): (&SharedTopic, &QueueConfig),
     place: Partition,
 ) -> Result<(), SubmitError> {
+    if !engine.leads(place.shard) {
+        return Ok(());
+    }
     let stream = place.stream;
     let bounds = engine.bounds(stream);
     // A hundred thousand queues may have nothing in them.

@@ -3,26 +3,33 @@
 use std::collections::HashSet;
 
 use omnibus_broker::{Broker, BrokerLimits};
-use omnibus_log::{Checkpoint, EntryKind, Log, ReplayEntry};
-use omnibus_model::command::Append;
+use omnibus_log::{Checkpoint, Log, ReplayEntry};
 use omnibus_model::queue::CursorConfig;
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{BatchInfo, Command, LogIndex, NodeId, ShardId, StreamId, TopicId, TopicName};
 use omnibus_model::{Bug, planted};
+use omnibus_model::{LogIndex, NodeId, ShardId, StreamId, Term, TopicId, TopicName};
 
+use crate::applying::apply_entry;
 use crate::catalog::Catalog;
 use crate::configs::Configs;
 use crate::departing::Leftovers;
 use crate::error::EngineError;
-use crate::group_commit::decode_head;
 
 /// A shard's broker, and the newest entry that it knows.
 #[derive(Debug)]
 pub struct Recovered {
     pub broker: Broker,
     pub last: LogIndex,
+    /// The term of that entry.
+    pub term: Term,
     /// Entries that were repeated because no checkpoint held them yet.
     pub repeated: u64,
+}
+
+impl Recovered {
+    const fn begin(broker: Broker, (last, term): (LogIndex, Term)) -> Self {
+        Self { broker, last, term, repeated: 0 }
+    }
 }
 
 /// Rebuilds every shard's broker from its checkpoint and the entries behind it.
@@ -36,42 +43,24 @@ pub fn recover(
     entries: &mut dyn Iterator<Item = ReplayEntry>,
 ) -> Result<Vec<Recovered>, EngineError> {
     let mut recovered: Vec<Recovered> =
-        (0..shards).map(|_| Recovered { broker: Broker::new(*limits), last: LogIndex(0), repeated: 0 }).collect();
+        (0..shards).map(|_| Recovered::begin(Broker::new(*limits), (LogIndex(0), Term(0)))).collect();
     for checkpoint in checkpoints {
         let unreadable = |reason| EngineError::Checkpoint { shard: checkpoint.shard, reason };
         let shard = recovered.get_mut(usize::from(checkpoint.shard.0));
         let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
         let broker = Broker::decode(*limits, &checkpoint.state).map_err(|error| unreadable(error.to_string()))?;
-        *shard = Recovered { broker, last: checkpoint.index, repeated: 0 };
+        *shard = Recovered::begin(broker, (checkpoint.index, checkpoint.term));
     }
     for entry in entries {
         let unreadable = |reason| EngineError::Entry { shard: entry.shard, index: entry.index, reason };
         let shard = recovered.get_mut(usize::from(entry.shard.0));
         let shard = shard.ok_or_else(|| unreadable(format!("there are only {shards} shards")))?;
         assert!(entry.index > shard.last, "entries behind a checkpoint come in order");
-        shard.last = entry.index;
+        (shard.last, shard.term) = (entry.index, entry.term);
         shard.repeated += 1;
-        if entry.kind != EntryKind::Commands {
-            continue;
-        }
-        for (now, command) in decode_head(&entry.head).map_err(unreadable)? {
-            let Some(command) = remembered(command) else { continue };
-            shard.broker.apply(now, &command).map_err(|refusal| unreadable(refusal.to_string()))?;
-        }
+        apply_entry(&mut shard.broker, (entry.kind, &entry.head), |_, _| {}).map_err(unreadable)?;
     }
     Ok(recovered)
-}
-
-/// The command as it was logged, unless a bug on purpose forgets some of it.
-fn remembered(command: Command) -> Option<Command> {
-    match command {
-        Command::Append(append) if planted(Bug::SequencesForgotten) => {
-            let batch = BatchInfo { producer: None, ..append.batch };
-            Some(Command::Append(Append { batch, ..append }))
-        }
-        Command::Trim { .. } if planted(Bug::TrimForgotten) => None,
-        command => Some(command),
-    }
 }
 
 /// Tells the log what the brokers know of its streams: where they begin, and which are gone.

@@ -6,13 +6,13 @@ use omnibus_model::{Millis, Offset};
 use crate::engine::Engine;
 use crate::error::SubmitError;
 
-/// Forgets what a topic's retention no longer keeps.
+/// Forgets what a topic's retention no longer keeps, in the shards that this node leads.
 pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
     let config = topic.config.effective(&engine.config_defaults());
     if !config.cleanup.deletes() {
         return Ok(());
     }
-    for partition in &topic.partitions {
+    for partition in topic.partitions.iter().filter(|partition| engine.leads(partition.shard)) {
         let from = retained_from(engine, &config, partition.stream);
         if from > engine.bounds(partition.stream).start {
             engine.trim(partition.shard, partition.stream, from).await?;

@@ -4,6 +4,7 @@
 //! does the same.
 
 mod request;
+mod roles;
 mod groups;
 mod queues;
 mod consumers;
@@ -41,6 +42,8 @@ pub use fan_out::FanningOut;
 pub use groups::Heartbeat;
 pub use queues::{EnqueueReply, Enqueueing, TogetherReply};
 pub use request::{Appending, Request};
+pub use roles::Office;
+use roles::{Role, Soundness};
 
 /// Entries of one shard that may be proposed and not yet committed.
 const IN_FLIGHT_MAX: usize = 3;
@@ -78,8 +81,14 @@ pub struct Shared {
 #[derive(Debug)]
 pub struct Shard {
     id: ShardId,
+    role: Role,
+    /// The log has not told since it said so that this node leads.
+    is_told_to_follow: bool,
+    /// The term in which this node leads, or led last.
     term: Term,
+    /// Has applied all up to `last`, and the open group, if it is sound.
     broker: Broker,
+    soundness: Soundness,
     shared: Shared,
     open: GroupCommit,
     open_awaiting: Awaiting,
@@ -94,6 +103,11 @@ pub struct Shard {
     sweep_at: Option<Duration>,
     departing: Departing,
     last: LogIndex,
+    /// The term of that entry.
+    last_term: Term,
+    committed: LogIndex,
+    /// What followed from the entries up to here outside the broker has happened.
+    seen: LogIndex,
     now: Moment,
     /// When the clock on the wall was last not behind.
     led: Moment,
@@ -102,14 +116,18 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Begins with a broker that is as old as `last`.
+    /// Begins with a broker that is as old as `last`, the index and term of an entry. Nobody is known to
+    /// lead; [`Self::told`] says who does.
     #[must_use]
-    pub fn new(id: ShardId, term: Term, broker: Broker, last: LogIndex, shared: Shared) -> Self {
+    pub fn new(id: ShardId, broker: Broker, (last, last_term): (LogIndex, Term), shared: Shared) -> Self {
         let now = Moment { wall: broker.newest(), elapsed: Duration::ZERO };
         Self {
             id,
-            term,
+            role: Role::Follows { leader: None },
+            is_told_to_follow: true,
+            term: Term(0),
             broker,
+            soundness: Soundness::Sound,
             shared,
             open: GroupCommit::default(),
             open_awaiting: Awaiting::default(),
@@ -122,6 +140,9 @@ impl Shard {
             sweep_at: None,
             departing: Departing::default(),
             last,
+            last_term,
+            committed: last,
+            seen: last,
             now,
             led: now,
             broken: false,
@@ -129,7 +150,7 @@ impl Shard {
         }
     }
 
-    /// Finishes what was cut short, before anybody asks for anything.
+    /// Finishes what was cut short, as a leader does before anybody asks for anything.
     pub fn finish(&mut self, leftovers: &Leftovers) {
         if !planted(Bug::SessionsOutliveLeader) {
             self.apply_internally(&Command::EndSessions);
@@ -147,6 +168,10 @@ impl Shard {
         self.propose();
     }
 
+    pub(crate) const fn id(&self) -> ShardId {
+        self.id
+    }
+
     pub const fn broker(&self) -> &Broker {
         &self.broker
     }
@@ -154,7 +179,7 @@ impl Shard {
     /// The broker's memory, once nothing waits for a commit.
     #[must_use]
     pub fn into_snapshot(self) -> Option<Snapshot> {
-        let settled = !self.broken && !self.has_pending();
+        let settled = !self.broken && self.is_settled();
         settled.then(|| self.snapshot())
     }
 
@@ -167,6 +192,9 @@ impl Shard {
     /// Carries out one request at the time `now`.
     pub fn handle(&mut self, now: Moment, request: Request) {
         self.advance(now);
+        if !self.is_leading() && !matches!(request, Request::Checkpoint { .. }) {
+            return request.refuse(&self.broker, self.not_leader());
+        }
         match request {
             Request::Submit { command, reply } => {
                 let outcome = self.submit(&command);
@@ -196,6 +224,9 @@ impl Shard {
     /// Lets happen what is due.
     pub fn tick(&mut self, now: Moment) {
         self.advance(now);
+        if !self.is_leading() {
+            return;
+        }
         self.expire_sessions();
         if self.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.wall) {
             self.apply_internally(&Command::Tick);
@@ -207,7 +238,7 @@ impl Shard {
     /// How long until [`Self::tick`] has something to do. A full group waits for a commit first.
     #[must_use]
     pub fn next_tick(&self, now: Moment) -> Option<Duration> {
-        self.open.takes(0).then_some(())?;
+        (self.open.takes(0) && self.is_leading()).then_some(())?;
         let waits =
             [self.sessions.next_deadline(), self.receivers.next_deadline(), self.sweep_at].into_iter().flatten();
         let wait = waits.min().map(|deadline| deadline.saturating_sub(now.elapsed));
@@ -220,7 +251,8 @@ impl Shard {
         if let Some((proposal, awaiting)) = self.refused.take() {
             self.propose_closed(proposal, awaiting);
         }
-        let takes_more = self.refused.is_none() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken;
+        let can_take = self.refused.is_none() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken;
+        let takes_more = can_take && self.is_leading();
         if takes_more {
             // As late as can be, so that there is much to hand out at once.
             self.serve_consumers();
@@ -230,7 +262,7 @@ impl Shard {
             let awaiting = std::mem::take(&mut self.open_awaiting);
             self.propose_closed(Proposal { shard: self.id, term: self.term, head, bodies, batches }, awaiting);
         }
-        if self.open.is_empty() && self.refused.is_none() {
+        if self.open.is_empty() && self.refused.is_none() && (self.is_leading() || self.is_settled()) {
             self.take_checkpoints();
         }
     }
@@ -239,24 +271,13 @@ impl Shard {
     #[must_use]
     pub fn has_pending(&self) -> bool {
         let waits = !self.open.is_empty() || self.refused.is_some() || self.in_flight.len() > 0;
-        !self.broken && (waits || self.consumers.is_unserved())
+        self.is_leading() && !self.broken && (waits || self.consumers.is_unserved())
     }
 
     /// Whether a closed group waits for the log to have room again.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
         self.refused.is_some()
-    }
-
-    /// Makes visible and answers all that is committed up to `newest`.
-    pub fn committed(&mut self, newest: LogIndex) {
-        while let Some((index, awaiting)) = self.in_flight.pop_committed(newest) {
-            self.shared.log.publish(self.id, index);
-            awaiting.effects.into_iter().for_each(|effect| self.take_effect(effect));
-            awaiting.answers.into_iter().for_each(|answer| answer(Ok(())));
-        }
-        // There may be entries behind them that nobody here proposed.
-        self.shared.log.publish(self.id, newest);
     }
 
     /// Answers everything that waits, and all that comes, with an error: nothing is
@@ -415,10 +436,14 @@ impl Shard {
         match self.shared.replicated.propose(proposal.clone()) {
             Ok(index) => {
                 self.shared.counters.entries_proposed.add(1);
-                self.last = index;
+                (self.last, self.last_term) = (index, self.term);
                 self.in_flight.push(index, awaiting);
             }
             Err(error @ ProposeError::TooLarge { .. }) => unreachable!("a group fits into an entry, but {error}"),
+            Err(ProposeError::NotLeader { leader }) => {
+                self.refused = Some((proposal, awaiting));
+                self.follow(leader);
+            }
             Err(error) => {
                 tracing::warn!(shard = self.id.0, %error, "the log takes nothing now");
                 self.refused = Some((proposal, awaiting));
@@ -426,27 +451,9 @@ impl Shard {
         }
     }
 
-    fn take_effect(&self, effect: Effect) {
-        match effect {
-            Effect::Grown { stream } => self.shared.watches.wake(stream),
-            Effect::ManyGrown { streams } => streams.into_iter().for_each(|stream| self.shared.watches.wake(stream)),
-            Effect::Trimmed { stream, before } => self.shared.log.trim(stream, before),
-            Effect::StreamDropped { stream } => {
-                self.shared.log.drop_stream(stream);
-                self.shared.watches.wake(stream);
-            }
-            Effect::TopicChanged { topic } => self.shared.catalog.put(topic),
-            Effect::TopicDeleted { topic } => self.shared.catalog.remove(&topic),
-            Effect::BrokersAltered { scope, config } => self.shared.configs.put_brokers(scope, *config),
-            Effect::ExchangeChanged { exchange } => self.shared.catalog.put_exchange(exchange),
-            Effect::ExchangeDeleted { exchange } => self.shared.catalog.remove_exchange(&exchange.key),
-            Effect::GroupAltered { group, config } => self.shared.configs.put_group(group, config),
-        }
-    }
-
     fn snapshot(&self) -> Snapshot {
         let index = if planted(Bug::CheckpointAhead) { self.last.next() } else { self.last };
-        Snapshot { shard: self.id, term: self.term, index, state: self.broker.encode() }
+        Snapshot { shard: self.id, term: self.last_term, index, state: self.broker.encode() }
     }
 
     /// Copies the broker's memory for those who asked; it is theirs once all of it is committed.

@@ -53,6 +53,17 @@ impl Waiting {
         self.by_group.entry(group).or_default().push(waiter);
     }
 
+    /// Answers all with an error.
+    pub(crate) fn refuse_all(&mut self, error: &SubmitError) {
+        for waiter in std::mem::take(&mut self.by_group).into_values().flatten() {
+            // Whoever waits may have hung up.
+            match waiter.kind {
+                WaiterKind::Join { reply, .. } => drop(reply.send(Err(error.clone()))),
+                WaiterKind::Sync { reply, .. } => drop(reply.send(Err(error.clone()))),
+            }
+        }
+    }
+
     pub(crate) fn groups(&self) -> Vec<GroupName> {
         self.by_group.keys().cloned().collect()
     }

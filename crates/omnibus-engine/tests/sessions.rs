@@ -13,7 +13,7 @@ use omnibus_engine::catalog::Catalog;
 use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
-use omnibus_engine::shard::{Moment, Request, Shard, Shared};
+use omnibus_engine::shard::{Moment, Office, Request, Shard, Shared};
 use omnibus_engine::waiting::JoinAnswer;
 use omnibus_engine::watch::Watches;
 use omnibus_io::fault::FaultDisk;
@@ -22,30 +22,32 @@ use omnibus_model::command::{ConsumerHeartbeat, JoinGroup, SyncGroup};
 use omnibus_model::config::{ConfigChange, GroupConfig};
 use omnibus_model::group::{ClientInfo, ProtocolOffer, Subscription};
 use omnibus_model::{Command, GroupName, LogIndex, MemberId, Millis, NodeId, Refusal, ShardId, Term, Timestamp};
-use omnibus_replication::{LocalLog, ReplicationError};
+use omnibus_replication::{LocalLog, ReplicationError, ReplicationEvent};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 const HERE: ShardId = ShardId(1);
 const SHARDS: u16 = 2;
-/// Commits that nobody has looked at yet.
-const COMMITS_MAX: usize = 100;
+/// Events that nobody has looked at yet.
+const EVENTS_MAX: usize = 100;
 
 /// A shard and what its actor would do for it.
 struct Driven {
     shard: Shard,
     writer: Writer,
-    committed: Receiver<LogIndex>,
+    events: Receiver<ReplicationEvent>,
 }
 
 impl Driven {
     fn new() -> Self {
-        let (commits, committed) = sync_channel(COMMITS_MAX);
-        let on_committed = Box::new(move |_, index: Result<LogIndex, ReplicationError>| {
-            commits.send(index.expect("the disk is well")).expect("the test listens");
+        let (events_in, events) = sync_channel(EVENTS_MAX);
+        let on_event = Box::new(move |shard, event| {
+            if shard == HERE {
+                events_in.send(event).expect("the test listens");
+            }
         });
         let config = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
         let disk = Arc::new(FaultDisk::new(1));
-        let opened = LocalLog::open::<ReplicationError>(disk, config, SHARDS, on_committed, |_, _| Ok(())).unwrap();
+        let opened = LocalLog::open::<ReplicationError>(disk, config, SHARDS, on_event, |_, _| Ok(())).unwrap();
         let shared = Shared {
             log: opened.log,
             replicated: Arc::new(opened.replicated),
@@ -55,8 +57,11 @@ impl Driven {
             configs: Arc::new(Configs::new(NodeId(1), &BrokerLimits::default())),
             chores: Arc::new(Chores::default()),
         };
-        let shard = Shard::new(HERE, Term(1), Broker::new(BrokerLimits::default()), LogIndex(0), shared);
-        Self { shard, writer: opened.writer, committed }
+        let nothing = (LogIndex(0), Term(0));
+        let shard = Shard::new(HERE, Broker::new(BrokerLimits::default()), nothing, shared);
+        let mut driven = Self { shard, writer: opened.writer, events };
+        assert!(driven.listen().contains(&Office::Taken), "one node leads its shards");
+        driven
     }
 
     fn handle(&mut self, second: u64, request: Request) {
@@ -74,11 +79,15 @@ impl Driven {
         self.shard.propose();
         while self.shard.has_pending() {
             self.writer.step();
-            while let Ok(index) = self.committed.try_recv() {
-                self.shard.committed(index);
-            }
+            self.listen();
             self.shard.propose();
         }
+    }
+
+    /// Brings what the log has told.
+    fn listen(&mut self) -> Vec<Office> {
+        let told = self.events.try_iter().map(|event| self.shard.told(at(0), event).unwrap());
+        told.collect()
     }
 
     fn join(&mut self, second: u64, name: &str, session: Millis) -> oneshot::Receiver<Result<JoinAnswer, SubmitError>> {

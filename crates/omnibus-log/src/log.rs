@@ -10,6 +10,7 @@ use omnibus_model::batch::StreamBounds;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
 use crate::block::{BlockSize, Record};
+use crate::checkpoint::CheckpointName;
 use crate::config::LogConfig;
 use crate::entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, Room};
 use crate::error::{LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
@@ -296,6 +297,26 @@ impl Log {
     /// If the disk is full or fails; the checkpoint before still counts then.
     pub fn save_checkpoint(&self, shard: ShardId, term: Term, index: LogIndex, state: &[u8]) -> Result<(), LogError> {
         maintain::save_checkpoint(&self.shared, shard, (term, index), state)
+    }
+
+    /// Reads a shard's newest saved state, if one was ever saved; blocks.
+    ///
+    /// # Errors
+    /// If it is damaged or the disk fails.
+    pub fn checkpoint(&self, shard: ShardId) -> Result<Option<Checkpoint>, LogError> {
+        let newest = || self.shared.manifest.lock().list.checkpoints.get(&shard).copied();
+        let mut known = newest();
+        while let Some((term, index)) = known {
+            let name = CheckpointName { log: self.shared.identity, shard, term, index };
+            let loaded = name.load(self.shared.disk.as_ref());
+            let renewed = newest();
+            match loaded {
+                // A newer one took its place while it was read.
+                Err(_) if renewed != known => known = renewed,
+                loaded => return loaded.map(|content| Some(Checkpoint { shard, term, index, state: content.state })),
+            }
+        }
+        Ok(None)
     }
 
     /// Puts batches in the place of all that a stream has from `from` to `to`, both where a

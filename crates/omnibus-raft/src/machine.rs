@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt};
 use omnibus_log::EntryId;
-use omnibus_replication::OnCommitted;
+use omnibus_replication::{OnEvent, ReplicationEvent};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
@@ -18,7 +18,7 @@ use crate::types::{Types, entry_id};
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) state: Arc<ShardState>,
-    pub(crate) on_committed: Arc<OnCommitted>,
+    pub(crate) on_event: Arc<OnEvent>,
 }
 
 /// The checkpoint that a snapshot stands for, by its name; the state is in its file.
@@ -50,7 +50,12 @@ impl RaftStateMachine<Types> for Machine {
         while let Some((entry, responder)) = entries.try_next().await? {
             let id = entry_id(&entry.log_id);
             match entry.payload {
-                EntryPayload::Blank => self.state.took_office(id),
+                EntryPayload::Blank => {
+                    if self.state.took_office(id) {
+                        self.state.apply(id);
+                        (self.on_event)(self.state.shard, ReplicationEvent::Leads { term: id.term, from: id.index });
+                    }
+                }
                 EntryPayload::Membership(membership) => self.state.joined(id, membership),
                 EntryPayload::Normal(_) => {}
             }
@@ -61,7 +66,7 @@ impl RaftStateMachine<Types> for Machine {
         }
         if let Some(id) = newest {
             self.state.apply(id);
-            (self.on_committed)(self.state.shard, Ok(id.index));
+            (self.on_event)(self.state.shard, ReplicationEvent::Committed(id.index));
         }
         Ok(())
     }

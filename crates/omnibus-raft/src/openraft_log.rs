@@ -12,7 +12,9 @@ use omnibus_log::{
     Vote, WriteFailed, Writer,
 };
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
-use omnibus_replication::{Leadership, OnCommitted, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError};
+use omnibus_replication::{
+    Leadership, OnEvent, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+};
 use openraft::type_config::alias::StoredMembershipOf;
 use openraft::{BasicNode, Membership, Raft, StoredMembership};
 use openraft_rt::deterministic_rng::DeterministicRng;
@@ -42,7 +44,7 @@ pub struct Consensus {
 pub struct OpenraftLog {
     log: Log,
     shards: Vec<Member>,
-    on_committed: Arc<OnCommitted>,
+    on_event: Arc<OnEvent>,
     runtime: Handle,
 }
 
@@ -72,12 +74,12 @@ impl OpenraftLog {
         (disk, config): (Arc<dyn Disk>, LogConfig),
         shards: u16,
         consensus: Consensus,
-        on_committed: OnCommitted,
+        on_event: OnEvent,
         recover: impl FnOnce(&[Checkpoint], &mut dyn Iterator<Item = ReplayEntry>) -> Result<(), E>,
     ) -> Result<Opened<Self>, E> {
-        let on_committed = Arc::new(on_committed);
+        let on_event = Arc::new(on_event);
         let states: Arc<OnceLock<Vec<Arc<ShardState>>>> = Arc::default();
-        let on_durable = on_durable(Arc::clone(&states), Arc::clone(&on_committed));
+        let on_durable = on_durable(Arc::clone(&states), Arc::clone(&on_event));
         let opened = Log::open(disk, config, on_durable).map_err(ReplicationError::from)?;
         let OpenedLog { log, mut writer, incarnation, checkpoints, replay, marks, report } = opened;
         check_voters(consensus.node, &marks)?;
@@ -94,9 +96,8 @@ impl OpenraftLog {
             Arc::new(ShardState::new((shard, consensus.node.0.into()), log.clone(), Arc::clone(&bell), begin))
         };
         let states = states.get_or_init(|| begins.into_iter().map(state).collect());
-        let members =
-            lead(states, &consensus, &on_committed, &mut Driver { writer: &mut writer, bell: &bell, log: &log })?;
-        let replicated = Self { log: log.clone(), shards: members, on_committed, runtime: consensus.runtime };
+        let members = lead(states, &consensus, &on_event, &mut Driver { writer: &mut writer, bell: &bell, log: &log })?;
+        let replicated = Self { log: log.clone(), shards: members, on_event, runtime: consensus.runtime };
         Ok(Opened { replicated, log, writer, checkpoints, report })
     }
 
@@ -106,7 +107,7 @@ impl OpenraftLog {
 
     /// Says that a group takes nothing more; it will not come back.
     fn ended(&self, shard: ShardId, reason: String) -> ProposeError {
-        (self.on_committed)(shard, Err(ReplicationError::Consensus { shard, reason }));
+        (self.on_event)(shard, ReplicationEvent::Failed(ReplicationError::Consensus { shard, reason }));
         ProposeError::Closed
     }
 }
@@ -150,6 +151,10 @@ impl ReplicatedLog for OpenraftLog {
         self.member(shard).state.newest()
     }
 
+    fn applied(&self, _shard: ShardId, _index: LogIndex) {
+        // The one voter is told of nobody else's entries.
+    }
+
     fn checkpointed(&self, shard: ShardId, term: Term, index: LogIndex) {
         let member = self.member(shard);
         if member.state.checkpointed(EntryId { term, index }) {
@@ -179,14 +184,14 @@ impl Drop for OpenraftLog {
     }
 }
 
-fn on_durable(states: Arc<OnceLock<Vec<Arc<ShardState>>>>, on_committed: Arc<OnCommitted>) -> omnibus_log::OnDurable {
+fn on_durable(states: Arc<OnceLock<Vec<Arc<ShardState>>>>, on_event: Arc<OnEvent>) -> omnibus_log::OnDurable {
     Box::new(move |shard, index, written: Result<(), WriteFailed>| {
         let state = states.get().and_then(|states| states.get(usize::from(shard.0)));
         if let Some(state) = state {
             state.durable(index, written.as_ref().copied());
         }
         if let Err(failed) = written {
-            on_committed(shard, Err(ReplicationError::WriteFailed { reason: failed.to_string() }));
+            on_event(shard, ReplicationEvent::Failed(ReplicationError::WriteFailed { reason: failed.to_string() }));
         }
     })
 }
@@ -333,12 +338,12 @@ type Begun = Arc<Mutex<Option<Result<Raft<Types, Machine>, String>>>>;
 fn lead(
     states: &[Arc<ShardState>],
     consensus: &Consensus,
-    on_committed: &Arc<OnCommitted>,
+    on_event: &Arc<OnEvent>,
     driver: &mut Driver<'_>,
 ) -> Result<Vec<Member>, ReplicationError> {
     let mut begun: Vec<Begun> = Vec::new();
     for state in states {
-        let machine = Machine { state: Arc::clone(state), on_committed: Arc::clone(on_committed) };
+        let machine = Machine { state: Arc::clone(state), on_event: Arc::clone(on_event) };
         let (slot, bell) = (Begun::default(), Arc::clone(driver.bell));
         begun.push(Arc::clone(&slot));
         let (seed, node) = (consensus.seed ^ u64::from(state.shard.0), consensus.node);

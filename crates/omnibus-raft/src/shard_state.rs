@@ -206,8 +206,8 @@ impl ShardState {
         (log_id(known.applied), known.membership.clone())
     }
 
-    /// A leader's first entry is committed; it may be this node's.
-    pub(crate) fn took_office(&self, id: EntryId) {
+    /// A leader's first entry is committed; returns whether it is this node's.
+    pub(crate) fn took_office(&self, id: EntryId) -> bool {
         let mut known = self.known.lock();
         let is_here = known.vote.is_some_and(|vote| vote.granted && vote.node == self.node && vote.term == id.term);
         if is_here {
@@ -216,6 +216,7 @@ impl ShardState {
         }
         drop(known);
         self.bell.ring();
+        is_here
     }
 
     pub(crate) fn joined(&self, id: EntryId, membership: Membership<u64, BasicNode>) {

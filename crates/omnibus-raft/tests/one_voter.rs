@@ -12,7 +12,7 @@ use omnibus_log::{EntryBatch, EntryId, EntryKind, Log, LogConfig, Mark, Rest, ve
 use omnibus_model::{LogIndex, NodeId, Offset, ShardId, StreamId, Term, Timestamp};
 use omnibus_raft::{Consensus, OpenraftLog};
 use omnibus_replication::{
-    Leadership, LocalLog, OnCommitted, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError,
+    Leadership, LocalLog, OnEvent, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
 };
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -44,13 +44,16 @@ struct Told {
 }
 
 impl Told {
-    fn on_committed(self: &Arc<Self>) -> OnCommitted {
+    fn on_event(self: &Arc<Self>) -> OnEvent {
         let told = Arc::clone(self);
-        Box::new(move |shard, committed| {
+        Box::new(move |shard, event| {
             let mut state = told.state.lock();
-            match committed {
-                Ok(index) => assert!(state.0.insert(shard, index).is_none_or(|before| before <= index)),
-                Err(_) => state.1 = true,
+            match event {
+                ReplicationEvent::Committed(index) | ReplicationEvent::Leads { from: index, .. } => {
+                    assert!(state.0.insert(shard, index).is_none_or(|before| before <= index));
+                }
+                ReplicationEvent::Failed(_) => state.1 = true,
+                ReplicationEvent::Entry(_) | ReplicationEvent::Follows { .. } => unreachable!("there is one voter"),
             }
             told.news.notify_all();
         })
@@ -88,7 +91,7 @@ impl Node {
         let mut found = BTreeMap::new();
         let told: Arc<Told> = Arc::default();
         let place = (Arc::new(disk.clone()) as Arc<dyn omnibus_io::Disk>, config());
-        let opened = OpenraftLog::open(place, SHARDS, consensus, told.on_committed(), |_, entries| {
+        let opened = OpenraftLog::open(place, SHARDS, consensus, told.on_event(), |_, entries| {
             collect(&mut found, entries);
             Ok::<(), ReplicationError>(())
         })?;
@@ -111,7 +114,7 @@ impl Node {
 
     fn local(disk: &FaultDisk) -> Result<Self, ReplicationError> {
         let (mut found, told) = (BTreeMap::new(), Arc::<Told>::default());
-        let opened = LocalLog::open(Arc::new(disk.clone()), config(), SHARDS, told.on_committed(), |_, entries| {
+        let opened = LocalLog::open(Arc::new(disk.clone()), config(), SHARDS, told.on_event(), |_, entries| {
             collect(&mut found, entries);
             Ok::<(), ReplicationError>(())
         })?;

@@ -1,7 +1,7 @@
 //! Orders opaque entries and hands back the committed ones.
 //!
 //! An entry is a commit group: what the engine put into it is its own affair. There is one
-//! upward arrow in the house, and it starts here: [`OnCommitted`].
+//! upward arrow in the house, and it starts here: [`OnEvent`].
 //!
 //! **Never:** what a topic, a group or a queue is.
 
@@ -9,4 +9,6 @@ pub mod local;
 pub mod replicated;
 
 pub use local::{LocalLog, Opened};
-pub use replicated::{Leadership, OnCommitted, Proposal, ProposeError, ReplicatedLog, ReplicationError};
+pub use replicated::{
+    CommittedEntry, Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+};

@@ -9,7 +9,9 @@ use omnibus_log::{
 };
 use omnibus_model::{LogIndex, ShardId, Term};
 
-use crate::replicated::{Leadership, OnCommitted, Proposal, ProposeError, ReplicatedLog, ReplicationError};
+use crate::replicated::{
+    Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+};
 
 /// A replicated log without other replicas.
 #[derive(Debug)]
@@ -40,22 +42,24 @@ impl<R: ReplicatedLog + 'static> Opened<R> {
 }
 
 impl LocalLog {
-    /// Opens the log on `disk` for `shards` shards and hands each entry behind its shard's
-    /// checkpoint to `replay`, in order.
+    /// Opens the log on `disk` for `shards` shards, hands each entry behind its shard's
+    /// checkpoint to `recover`, in order, and tells that this node leads all of them.
     ///
     /// # Errors
     /// [`ReplicationError`] if the disk cannot be read, acknowledged data is damaged, or replicas
     /// voted about this log, or
-    /// what `replay` returns.
+    /// what `recover` returns.
     pub fn open<E: From<ReplicationError>>(
         disk: Arc<dyn Disk>,
         config: LogConfig,
         shards: u16,
-        on_committed: OnCommitted,
+        on_event: OnEvent,
         recover: impl FnOnce(&[Checkpoint], &mut dyn Iterator<Item = ReplayEntry>) -> Result<(), E>,
     ) -> Result<Opened<Self>, E> {
+        let on_event = Arc::new(on_event);
+        let tell = Arc::clone(&on_event);
         let on_durable = Box::new(move |shard, index, written: Result<(), omnibus_log::WriteFailed>| {
-            on_committed(shard, committed(index, written));
+            tell(shard, durable(index, written));
         });
         let opened = Log::open(disk, config, on_durable).map_err(ReplicationError::from)?;
         if !opened.marks.is_empty() {
@@ -81,7 +85,11 @@ impl LocalLog {
         if let Some(error) = broken {
             return Err(ReplicationError::from(error).into());
         }
-        let replicated = Self { log: opened.log.clone(), term: Term(opened.incarnation), last };
+        let term = Term(opened.incarnation);
+        for (number, last) in (0..).zip(&last) {
+            on_event(ShardId(number), ReplicationEvent::Leads { term, from: LogIndex(last.load(Ordering::Relaxed)) });
+        }
+        let replicated = Self { log: opened.log.clone(), term, last };
         Ok(Opened {
             replicated,
             log: opened.log,
@@ -112,6 +120,10 @@ impl ReplicatedLog for LocalLog {
         LogIndex(self.last[usize::from(shard.0)].load(Ordering::Relaxed))
     }
 
+    fn applied(&self, _shard: ShardId, _index: LogIndex) {
+        // Whoever alone proposes is told of nobody else's entries.
+    }
+
     fn checkpointed(&self, _shard: ShardId, _term: Term, _index: LogIndex) {
         // Nobody else asks for entries, and the log knows itself what a start would repeat.
     }
@@ -121,10 +133,10 @@ impl ReplicatedLog for LocalLog {
     }
 }
 
-fn committed(index: LogIndex, written: Result<(), omnibus_log::WriteFailed>) -> Result<LogIndex, ReplicationError> {
+fn durable(index: LogIndex, written: Result<(), omnibus_log::WriteFailed>) -> ReplicationEvent {
     match written {
-        Ok(()) => Ok(index),
-        Err(failed) => Err(ReplicationError::WriteFailed { reason: failed.to_string() }),
+        Ok(()) => ReplicationEvent::Committed(index),
+        Err(failed) => ReplicationEvent::Failed(ReplicationError::WriteFailed { reason: failed.to_string() }),
     }
 }
 

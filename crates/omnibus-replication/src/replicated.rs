@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use omnibus_log::{EntryBatch, LogError, Room};
+use omnibus_log::{EntryBatch, EntryKind, LogError, Room};
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ pub trait ReplicatedLog: Debug + Send + Sync {
     fn leadership(&self, shard: ShardId) -> Leadership;
 
     /// Puts an entry behind all earlier ones of its shard and returns its place. It is
-    /// committed only when [`OnCommitted`] says so.
+    /// committed only when [`OnEvent`] says so.
     ///
     /// # Errors
     /// [`ProposeError`]; the entry will then never be committed.
@@ -21,6 +21,10 @@ pub trait ReplicatedLog: Debug + Send + Sync {
 
     /// Returns the newest index that this node has given a place or been told of.
     fn newest(&self, shard: ShardId) -> LogIndex;
+
+    /// Learns that a node that follows has done what it was told up to `index`. A log keeps no more
+    /// of a shard waiting for this than it has memory for.
+    fn applied(&self, shard: ShardId, index: LogIndex);
 
     /// Learns that a shard's state is saved as it was after `index`: nothing up to there has to
     /// be kept for replicas that are behind.
@@ -52,9 +56,40 @@ pub struct Proposal {
     pub batches: Vec<EntryBatch>,
 }
 
-/// Called with each shard's newest committed index, in order; it must not block. An error
-/// says that this process can commit no more.
-pub type OnCommitted = Box<dyn Fn(ShardId, Result<LogIndex, ReplicationError>) + Send + Sync>;
+/// What a log tells of a shard. All of one shard comes in order, and the indexes that it tells only
+/// grow. What is told as committed is durable on this node, too, and can be published and read back
+/// there: it is in a checkpoint, was recovered when the log was opened, or was told before.
+#[derive(Debug)]
+pub enum ReplicationEvent {
+    /// All up to here is committed. Of what was not told before, a leader has proposed all that says anything to the
+    /// shard; to a follower none of it does, and what it has proposed at such a place is lost.
+    Committed(LogIndex),
+    /// The next entry is committed, and this node has not proposed it in its present leadership. All before it
+    /// was told, or recovered.
+    Entry(CommittedEntry),
+    /// This node leads: all that earlier leaders have committed has been told, and so has
+    /// everything up to `from`. It may propose in this term, behind `from`.
+    Leads { term: Term, from: LogIndex },
+    /// This node does not lead. What it has proposed and not been told of may be committed yet: it
+    /// comes as an [`Self::Entry`] then, or something else comes at its place. Also told where
+    /// nothing but the leader's name changes.
+    Follows { leader: Option<NodeId> },
+    /// This process can commit no more, of any shard.
+    Failed(ReplicationError),
+}
+
+/// An entry that somebody else decided. Its payloads are in this node's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedEntry {
+    pub term: Term,
+    pub index: LogIndex,
+    pub kind: EntryKind,
+    /// The commands, opaque here.
+    pub head: Bytes,
+}
+
+/// Called with what happens to each shard; it must not block.
+pub type OnEvent = Box<dyn Fn(ShardId, ReplicationEvent) + Send + Sync>;
 
 /// Why an entry was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

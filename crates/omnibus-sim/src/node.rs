@@ -11,13 +11,13 @@ use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::departing::Leftovers;
 use omnibus_engine::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
-use omnibus_engine::shard::{Moment, Request, Shard, Shared};
+use omnibus_engine::shard::{Moment, Office, Request, Shard, Shared};
 use omnibus_engine::watch::Watches;
 use omnibus_engine::{Engine, EngineError};
 use omnibus_io::{Clock, Entropy, FaultDisk};
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
 use omnibus_model::{LogIndex, NodeId, ShardId, StreamId, Term};
-use omnibus_replication::{Leadership, LocalLog, OnCommitted, ReplicatedLog};
+use omnibus_replication::{Leadership, LocalLog, OnEvent, ReplicatedLog, ReplicationEvent};
 use tokio::sync::mpsc;
 
 use crate::time::Dial;
@@ -125,9 +125,10 @@ impl Node {
 
     fn start(&mut self, recovered: Vec<Recovered>, shared: &Shared, now: Moment) {
         self.leftovers = leftovers(&recovered, &self.catalog);
-        for (number, Recovered { broker, last, .. }) in (0..).zip(recovered) {
-            let mut shard = Shard::new(ShardId(number), self.term, broker, last, shared.clone());
-            shard.begin_sessions(now);
+        for (number, Recovered { broker, last, term, .. }) in (0..).zip(recovered) {
+            let mut shard = Shard::new(ShardId(number), broker, (last, term), shared.clone());
+            let office = shard.told(now, ReplicationEvent::Leads { term: self.term, from: last });
+            assert_eq!(office, Ok(Office::Taken), "one node leads its shards");
             self.shards.push(shard);
         }
     }
@@ -174,7 +175,7 @@ impl Node {
     }
 
     /// Tells a shard how far the log has got; false if it knows.
-    pub(crate) fn deliver(&mut self, shard: ShardId) -> bool {
+    pub(crate) fn deliver(&mut self, now: Moment, shard: ShardId) -> bool {
         let place = usize::from(shard.0);
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let news = if progress.broken { Told::Broken } else { Told::Committed(progress.committed[place]) };
@@ -184,7 +185,10 @@ impl Node {
         }
         self.told[place] = news;
         match news {
-            Told::Committed(index) => self.shards[place].committed(index),
+            Told::Committed(index) => {
+                let office = self.shards[place].told(now, ReplicationEvent::Committed(index));
+                assert_eq!(office, Ok(Office::Unchanged), "it leads already");
+            }
             Told::Broken => self.shards[place].fail(),
         }
         true
@@ -225,16 +229,19 @@ impl Entropy for NoChance {
     }
 }
 
-fn reporter(progress: &Arc<Mutex<Progress>>) -> OnCommitted {
+fn reporter(progress: &Arc<Mutex<Progress>>) -> OnEvent {
     let progress = Arc::clone(progress);
-    Box::new(move |shard, committed| {
+    Box::new(move |shard, event| {
         let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-        match committed {
-            Ok(index) => {
+        match event {
+            ReplicationEvent::Committed(index) => {
                 progress.committed[usize::from(shard.0)] = index;
                 progress.reports.push((shard, index));
             }
-            Err(_) => progress.broken = true,
+            ReplicationEvent::Failed(_) => progress.broken = true,
+            // It is the first of all, and `start` says so.
+            ReplicationEvent::Leads { .. } => {}
+            ReplicationEvent::Entry(_) | ReplicationEvent::Follows { .. } => unreachable!("there is one node"),
         }
     })
 }

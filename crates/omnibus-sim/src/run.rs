@@ -250,7 +250,7 @@ impl Run {
     }
 
     fn deliver(&mut self, shard: ShardId) -> Result<(), Violation> {
-        if !self.stage.node.deliver(shard) {
+        if !self.stage.node.deliver(self.stage.time.moment(), shard) {
             return Ok(());
         }
         let version = self.stage.node.catalog.version();

@@ -50,6 +50,10 @@ impl ReplicatedLog for Witness {
         self.replicated.newest(shard)
     }
 
+    fn applied(&self, shard: ShardId, index: LogIndex) {
+        self.replicated.applied(shard, index);
+    }
+
     fn checkpointed(&self, shard: ShardId, term: Term, index: LogIndex) {
         self.replicated.checkpointed(shard, term, index);
     }

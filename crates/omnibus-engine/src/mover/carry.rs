@@ -118,6 +118,21 @@ async fn forget(engine: &Engine, target: Partition, origins: &[Origin]) -> Resul
     Ok(())
 }
 
+/// Forgets the origins of records that an earlier leader has buried, in the shards that this node leads
+/// since a moment ago.
+pub(super) async fn finish_begun(engine: &Engine) {
+    for shard in engine.inner.chores.offices() {
+        match forget_origins_of(engine, shard).await {
+            Ok(()) | Err(SubmitError::Closing | SubmitError::Broken) => {}
+            Err(_) if !engine.leads(shard) => {}
+            Err(error) => {
+                tracing::warn!(%shard, %error, "origins of moved records are looked through later");
+                engine.inner.chores.put_off(shard);
+            }
+        }
+    }
+}
+
 /// Forgets the origins of records that were buried before the process ended.
 pub(super) async fn forget_origins(engine: &Engine) {
     for shard in engine.data_shards() {

@@ -52,6 +52,28 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Answers whoever waits for an answer with an error.
+    pub(super) fn refuse(self, broker: &Broker, error: SubmitError) {
+        // Whoever asked may have hung up.
+        match self {
+            Self::Submit { reply, .. } | Self::Append(Appending { reply, .. }) => drop(reply.send(Err(error))),
+            Self::Join { reply, .. } => drop(reply.send(Err(error))),
+            Self::Sync { reply, .. } => drop(reply.send(Err(error))),
+            Self::Heartbeat(heartbeat) => drop(heartbeat.reply.send(Err(error))),
+            Self::Together { reply, .. } => drop(reply.send(Err(error))),
+            Self::Enqueue(Enqueueing { reply, .. }) | Self::FanOut(FanningOut { reply, .. }) => {
+                drop(reply.send(Err(error)));
+            }
+            Self::Receive(receive) => drop(receive.reply.send(Err(error))),
+            Self::Consumer(request) => request.refuse(error),
+            Self::Ask(question) => question(broker)(Err(error)),
+            // Nobody is told: who saves checkpoints takes the next shard's, and the name is another leader's affair.
+            Self::Checkpoint { .. } | Self::ReleaseName { .. } => {}
+        }
+    }
+}
+
 /// A batch on its way into a stream.
 #[derive(Debug)]
 pub struct Appending {

@@ -189,8 +189,8 @@ fn open(seams: Seams, config: EngineConfig) -> (Engine, Running) {
 pub(crate) fn open_over_consensus(seams: Seams, config: EngineConfig) -> Result<(Engine, Running), EngineError> {
     let consensus = Consensus { node: NodeId(1), seed: 7, runtime: runtime() };
     Engine::open_over(seams, config, |opening| {
-        let Opening { disk, log, shards, on_committed, recover } = opening;
-        OpenraftLog::open((disk, log), shards, consensus, on_committed, recover).map(Opened::shared)
+        let Opening { disk, log, shards, on_event, recover } = opening;
+        OpenraftLog::open((disk, log), shards, consensus, on_event, recover).map(Opened::shared)
     })
 }
 
