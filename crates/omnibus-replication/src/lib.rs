@@ -5,6 +5,7 @@
 //!
 //! **Never:** what a topic, a group or a queue is.
 
+pub mod model;
 pub mod local;
 pub mod replicated;
 

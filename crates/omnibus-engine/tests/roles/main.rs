@@ -1,0 +1,10 @@
+//! Shards of three nodes: who follows remembers the same, and a change of leader loses nothing that was
+//! acknowledged and shows nothing that was lost.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod engines;
+mod changes;
+mod seeds;
+mod trio;
+mod node;
