@@ -47,19 +47,25 @@ pub(crate) fn channel() -> (EventSender, EventReceiver) {
 
 impl EventSender {
     pub(crate) fn send(&self, event: ReplicationEvent) {
-        let events = &mut self.0.waiting.lock().events;
-        match (events.back_mut(), &event) {
-            (Some(Progress::Told(ReplicationEvent::Committed(before))), ReplicationEvent::Committed(newest)) => {
-                *before = *newest;
-            }
-            _ => events.push_back(Progress::Told(event)),
-        }
+        self.0.waiting.lock().push(event);
+        // Whoever wakes up takes the lock at once.
         self.0.bell.notify_one();
     }
 
     pub(crate) fn send_broken(&self) {
         self.0.waiting.lock().events.push_back(Progress::Broken);
         self.0.bell.notify_one();
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, event: ReplicationEvent) {
+        match (self.events.back_mut(), &event) {
+            (Some(Progress::Told(ReplicationEvent::Committed(before))), ReplicationEvent::Committed(newest)) => {
+                *before = *newest;
+            }
+            _ => self.events.push_back(Progress::Told(event)),
+        }
     }
 }
 
