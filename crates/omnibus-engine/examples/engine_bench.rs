@@ -43,7 +43,7 @@ fn open(directory: &str, log: &str) -> Result<(Engine, Running), Failed> {
     let opened = match log {
         "local" => Engine::open(seams, EngineConfig::default())?,
         "openraft" => {
-            let consensus = Consensus { node: NodeId(1), seed: 1, runtime: tokio::runtime::Handle::current() };
+            let consensus = Consensus::alone(NodeId(1), 1, tokio::runtime::Handle::current());
             Engine::open_over(seams, EngineConfig::default(), |opening| {
                 let Opening { disk, log, shards, on_event, recover } = opening;
                 OpenraftLog::open((disk, log), shards, consensus, on_event, recover).map(Opened::shared)

@@ -1,22 +1,35 @@
 //! A replicated log over openraft: one consensus group per shard, and one log of the disk for all.
 //!
-//! `store` is openraft's storage over `omnibus-log`, `machine` tells what is committed, and
-//! `openraft_log` puts both behind `ReplicatedLog`. Groups have one voter, this node: a log that
-//! knows of other voters is refused.
+//! `openraft_log` is `ReplicatedLog`; below it `machine` tells what is committed, `store` is
+//! openraft's storage over `omnibus-log`, `network` its way to other nodes over [`Peers`], and
+//! `door` answers what those ask.
 //!
 //! **Never:** what an entry says, a consensus protocol of our own, a clock or chance beside the
 //! runtime's and the seed.
 
+mod switchboard;
 mod openraft_log;
+mod door;
+mod member;
 mod settings;
-mod alone;
+mod beginning;
+mod network;
 mod machine;
 mod store;
+mod office;
+mod old_entries;
 mod shard_state;
 mod types;
 mod membership;
+mod peers;
+mod wire;
 
+pub use door::Door;
+pub use member::{ChangeError, Replicas};
 pub use openraft_log::{Consensus, OpenraftLog};
+pub use peers::{Calling, PeerError, Peers};
+pub use switchboard::Switchboard;
+pub use wire::Pieces;
 
 /// What openraft's own tests of a storage need.
 #[doc(hidden)]
@@ -24,4 +37,21 @@ pub mod testing {
     pub use crate::shard_state::{Bell, ShardState};
     pub use crate::store::ShardStore;
     pub use crate::types::{Group, Types};
+
+    use bytes::Bytes;
+
+    use crate::wire::{decode_answer, decode_request, encode_answer, encode_request};
+
+    /// Reads bytes as a request and as an answer. What can be read is written as it was.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn read_and_write(bytes: &Bytes) {
+        if let Some((shard, request)) = decode_request(bytes) {
+            assert_eq!(encode_request(shard, &request).concat(), bytes[..]);
+        }
+        if let Some(answer) = decode_answer(bytes) {
+            assert_eq!(encode_answer(answer), bytes);
+        }
+    }
 }

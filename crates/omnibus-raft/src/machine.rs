@@ -6,19 +6,18 @@ use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt};
 use omnibus_log::EntryId;
-use omnibus_replication::{OnEvent, ReplicationEvent};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
 
+use crate::office::Committed;
 use crate::shard_state::ShardState;
 use crate::types::{Types, entry_id};
 
 /// One shard's committed entries, on their way up.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) state: Arc<ShardState>,
-    pub(crate) on_event: Arc<OnEvent>,
 }
 
 /// The checkpoint that a snapshot stands for, by its name; the state is in its file.
@@ -46,27 +45,19 @@ impl RaftStateMachine<Types> for Machine {
     where
         S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
     {
-        let mut newest = None;
         while let Some((entry, responder)) = entries.try_next().await? {
             let id = entry_id(&entry.log_id);
-            match entry.payload {
-                EntryPayload::Blank => {
-                    if self.state.took_office(id) {
-                        self.state.apply(id);
-                        (self.on_event)(self.state.shard, ReplicationEvent::Leads { term: id.term, from: id.index });
-                    }
-                }
-                EntryPayload::Membership(membership) => self.state.joined(id, membership),
-                EntryPayload::Normal(_) => {}
-            }
-            newest = Some(id);
+            let committed = match entry.payload {
+                EntryPayload::Blank => Committed::Blank,
+                EntryPayload::Membership(membership) => Committed::Membership(membership),
+                EntryPayload::Normal(group) => Committed::Commands(group.head),
+            };
+            // A majority may have it before this node's disk does.
+            self.state.ready_for(id.index).await?;
+            self.state.take(id, committed);
             if let Some(responder) = responder {
                 responder.send(());
             }
-        }
-        if let Some(id) = newest {
-            self.state.apply(id);
-            (self.on_event)(self.state.shard, ReplicationEvent::Committed(id.index));
         }
         Ok(())
     }
@@ -76,7 +67,7 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, _data: CheckpointRef) -> Result<(), io::Error> {
-        // A node without peers gets none from anybody.
+        // Nobody sends one: entries are kept as long as a replica may ask for them.
         Err(io::Error::new(io::ErrorKind::Unsupported, format!("nobody sends {meta}")))
     }
 

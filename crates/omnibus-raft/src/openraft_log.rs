@@ -1,6 +1,6 @@
 //! `ReplicatedLog` over consensus groups of openraft, one per shard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -8,27 +8,27 @@ use std::sync::OnceLock;
 use futures_util::FutureExt;
 use omnibus_io::Disk;
 use omnibus_log::{
-    Checkpoint, EntryId, Log, LogConfig, LogError, Mark, Marks, Opened as OpenedLog, ReplayEntry, Room, SubmitRefused,
-    Vote, WriteFailed, Writer,
+    Checkpoint, EntryId, Log, LogConfig, Opened as OpenedLog, ReplayEntry, Room, SubmitRefused, WriteFailed, Writer,
 };
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use omnibus_replication::{
     Leadership, OnEvent, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
 };
-use openraft::type_config::alias::StoredMembershipOf;
-use openraft::{BasicNode, Membership, Raft, StoredMembership};
+use openraft::{BasicNode, Raft};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use crate::alone::Alone;
+use crate::beginning::{Beginning, Ends, Voters};
+use crate::door::Door;
 use crate::machine::Machine;
-use crate::membership::{decode_membership, encode_membership};
+use crate::member::{Change, ChangeError, Member, Replicas};
+use crate::network::Network;
+use crate::peers::{NoPeers, Peers};
 use crate::settings::settings;
-use crate::shard_state::{Begin, Bell, ShardState};
+use crate::shard_state::{Bell, ShardState};
 use crate::store::ShardStore;
-use crate::types::{Group, Types, log_id};
+use crate::types::Group;
 
 /// Who takes part, and on what it runs.
 #[derive(Clone, Debug)]
@@ -38,38 +38,45 @@ pub struct Consensus {
     pub seed: u64,
     /// Threads that run while whoever opens the log waits.
     pub runtime: Handle,
+    /// The way to the others; none if there are no others.
+    pub peers: Option<Arc<dyn Peers>>,
+    /// Who votes in groups that do not exist yet. All of these nodes must be told the same; the
+    /// first of them makes the groups.
+    pub founders: BTreeSet<NodeId>,
 }
 
-/// A replicated log whose groups have this node as their one voter.
+impl Consensus {
+    /// A node that is all there is.
+    #[must_use]
+    pub fn alone(node: NodeId, seed: u64, runtime: Handle) -> Self {
+        Self { node, seed, runtime, peers: None, founders: [node].into() }
+    }
+}
+
+/// A replicated log.
 pub struct OpenraftLog {
     log: Log,
-    shards: Vec<Member>,
+    shards: Arc<Vec<Member>>,
     on_event: Arc<OnEvent>,
     runtime: Handle,
 }
 
-/// This node's part in a group.
-struct Member {
-    state: Arc<ShardState>,
-    raft: Raft<Types, Machine>,
-}
-
 impl fmt::Debug for OpenraftLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let states = self.shards.iter().map(|member| &member.state);
-        f.debug_struct("OpenraftLog").field("shards", &states.collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("OpenraftLog").field("shards", &self.shards).finish_non_exhaustive()
     }
 }
 
 impl OpenraftLog {
-    /// Opens the log on `disk` for `shards` shards, hands each entry behind its shard's
-    /// checkpoint to `recover`, in order, and returns when this node leads all shards.
+    /// Opens the log on `disk` for `shards` shards and hands each entry that is known to be
+    /// committed and behind its shard's checkpoint to `recover`, in order. A node without peers
+    /// leads all shards when this returns; one with peers takes part, once the writer runs.
     ///
     /// A log that had no replicas before becomes a replicated one.
     ///
     /// # Errors
     /// [`ReplicationError`] if the disk cannot be read or written, acknowledged data is damaged,
-    /// or there are other voters, or what `recover` returns.
+    /// or there are other voters and no way to them, or what `recover` returns.
     pub fn open<E: From<ReplicationError>>(
         (disk, config): (Arc<dyn Disk>, LogConfig),
         shards: u16,
@@ -82,23 +89,78 @@ impl OpenraftLog {
         let on_durable = on_durable(Arc::clone(&states), Arc::clone(&on_event));
         let opened = Log::open(disk, config, on_durable).map_err(ReplicationError::from)?;
         let OpenedLog { log, mut writer, incarnation, checkpoints, replay, marks, report } = opened;
-        check_voters(consensus.node, &marks)?;
-        let mut ends = Ends::new(&checkpoints);
-        ends.replay(replay, |entries| recover(&checkpoints, entries))?;
-        let mut begins = Vec::new();
-        for shard in (0..shards).map(ShardId) {
-            let begin = Beginning { shard, node: consensus.node, incarnation, ends: &ends, marks: marks.get(&shard) };
-            begins.push((shard, begin.begin(&log)));
+        let voters = Voters::of(consensus.node, &marks)?;
+        if let (None, Some(shard)) = (&consensus.peers, voters.with_others()) {
+            return Err(ReplicationError::OtherVoters { shard }.into());
         }
+        let mut ends = Ends::new(&voters, &marks, &checkpoints);
+        ends.replay(replay, |entries| recover(&checkpoints, entries))?;
+        let node = consensus.node;
+        let begin = |shard| Beginning { shard, node, incarnation, ends: &ends }.begin(&log);
+        let begins: Vec<_> = (0..shards).map(|shard| begin(ShardId(shard))).collect();
         write(&mut writer, &log)?;
         let bell = Arc::new(Bell::default());
         let state = |(shard, begin)| {
-            Arc::new(ShardState::new((shard, consensus.node.0.into()), log.clone(), Arc::clone(&bell), begin))
+            let place = (ShardId(shard), u64::from(node.0));
+            Arc::new(ShardState::new(place, log.clone(), Arc::clone(&bell), Arc::clone(&on_event), begin))
         };
-        let states = states.get_or_init(|| begins.into_iter().map(state).collect());
-        let members = lead(states, &consensus, &on_event, &mut Driver { writer: &mut writer, bell: &bell, log: &log })?;
-        let replicated = Self { log: log.clone(), shards: members, on_event, runtime: consensus.runtime };
+        let states = states.get_or_init(|| (0..).zip(begins).map(state).collect());
+        let members = build(states, &consensus)?;
+        let start = |member: &Member| {
+            let shard = member.state.shard;
+            start(member, voters.is_alone(shard), &consensus, &bell);
+        };
+        members.iter().for_each(start);
+        if consensus.peers.is_none() {
+            lead(&members, &mut Driver { writer: &mut writer, bell: &bell, log: &log })?;
+        }
+        let shards = Arc::new(members);
+        let replicated = Self { log: log.clone(), shards, on_event, runtime: consensus.runtime };
         Ok(Opened { replicated, log, writer, checkpoints, report })
+    }
+
+    /// Where other nodes' requests come in.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door { shards: Arc::clone(&self.shards) }
+    }
+
+    /// Says who replicates a shard, as far as this node knows.
+    #[must_use]
+    pub fn replicas(&self, shard: ShardId) -> Replicas {
+        self.member(shard).replicas()
+    }
+
+    /// Gives a shard that this node leads a replica without a vote.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn add_learner(&self, shard: ShardId, node: NodeId) -> Result<(), ChangeError> {
+        self.change(shard, Change::AddLearner(node)).await
+    }
+
+    /// Gives the votes about a shard that this node leads to these nodes, which must be replicas;
+    /// those that had one and are not among them go.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn change_voters(&self, shard: ShardId, voters: BTreeSet<NodeId>) -> Result<(), ChangeError> {
+        self.change(shard, Change::Voters(voters)).await
+    }
+
+    /// A change goes on to its end, also if nobody waits for it any more.
+    async fn change(&self, shard: ShardId, change: Change) -> Result<(), ChangeError> {
+        let member = self.member(shard).clone();
+        let scope = DeterministicRng::<TokioRuntime>::scope(0, async move { member.change(change).await });
+        self.runtime.spawn(scope).await.unwrap_or_else(|ended| Err(ChangeError::Refused { reason: ended.to_string() }))
+    }
+
+    /// Has another voter lead a shard that this node leads, which takes no proposals from here on.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn transfer(&self, shard: ShardId, to: NodeId) -> Result<(), ChangeError> {
+        self.member(shard).transfer(to).await
     }
 
     fn member(&self, shard: ShardId) -> &Member {
@@ -151,8 +213,8 @@ impl ReplicatedLog for OpenraftLog {
         self.member(shard).state.newest()
     }
 
-    fn applied(&self, _shard: ShardId, _index: LogIndex) {
-        // The one voter is told of nobody else's entries.
+    fn applied(&self, shard: ShardId, index: LogIndex) {
+        self.member(shard).state.done(index);
     }
 
     fn checkpointed(&self, shard: ShardId, term: Term, index: LogIndex) {
@@ -174,7 +236,8 @@ impl ReplicatedLog for OpenraftLog {
 
 impl Drop for OpenraftLog {
     fn drop(&mut self) {
-        for member in self.shards.drain(..) {
+        for member in self.shards.iter().cloned() {
+            member.state.end();
             self.runtime.spawn(DeterministicRng::<TokioRuntime>::scope(0, async move {
                 if let Err(error) = member.raft.shutdown().await {
                     tracing::warn!(%error, "consensus did not end well");
@@ -205,119 +268,9 @@ fn too_large(refused: SubmitRefused) -> ProposeError {
     }
 }
 
-/// Checks that nobody but this node votes on what is on its disk.
-fn check_voters(node: NodeId, marks: &BTreeMap<ShardId, Marks>) -> Result<(), ReplicationError> {
-    for (&shard, marks) in marks {
-        if marks.vote.is_some() && marks.memberships.is_empty() {
-            let reason = "its log does not say who votes".to_owned();
-            return Err(ReplicationError::Consensus { shard, reason });
-        }
-        for (_, bytes) in &marks.memberships {
-            let alone = decode_membership(bytes).is_some_and(|known| known.voter_ids().eq([u64::from(node.0)]));
-            if !alone {
-                return Err(ReplicationError::OtherVoters { shard });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The newest entry of each shard, and the checkpoint before it.
-struct Ends {
-    checkpoints: BTreeMap<ShardId, EntryId>,
-    last: BTreeMap<ShardId, EntryId>,
-}
-
-impl Ends {
-    fn new(checkpoints: &[Checkpoint]) -> Self {
-        let id = |saved: &Checkpoint| (saved.shard, EntryId { term: saved.term, index: saved.index });
-        let checkpoints: BTreeMap<_, _> = checkpoints.iter().map(id).collect();
-        Self { last: checkpoints.clone(), checkpoints }
-    }
-
-    /// Hands all entries on. What is durable at the one voter is committed.
-    fn replay<E: From<ReplicationError>>(
-        &mut self,
-        replay: impl Iterator<Item = Result<ReplayEntry, LogError>>,
-        recover: impl FnOnce(&mut dyn Iterator<Item = ReplayEntry>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut broken = None;
-        let mut entries = replay.map_while(|entry| match entry {
-            Ok(entry) => {
-                self.last.insert(entry.shard, EntryId { term: entry.term, index: entry.index });
-                Some(entry)
-            }
-            Err(error) => {
-                broken = Some(error);
-                None
-            }
-        });
-        recover(&mut entries)?;
-        // Whoever recovers may have stopped early; the newest entries count all the same.
-        entries.for_each(drop);
-        broken.map_or(Ok(()), |error| Err(ReplicationError::from(error).into()))
-    }
-}
-
-/// What is on the disk of one shard.
-struct Beginning<'a> {
-    shard: ShardId,
-    node: NodeId,
-    incarnation: u64,
-    ends: &'a Ends,
-    marks: Option<&'a Marks>,
-}
-
-impl Beginning<'_> {
-    /// What consensus begins with. A shard that knows nothing of it yet is told first.
-    fn begin(&self, log: &Log) -> Begin {
-        let applied = self.ends.last.get(&self.shard).copied().unwrap_or_default();
-        let checkpoint = self.ends.checkpoints.get(&self.shard).copied().unwrap_or_default();
-        // What was told but half of it is told again.
-        let has_begun = |marks: &&Marks| marks.vote.is_some() || log.last_kept(self.shard).is_some();
-        let is_empty = applied.index == LogIndex(0);
-        let Some(marks) = self.marks.filter(|marks| is_empty || has_begun(marks)) else {
-            return self.adopt(log, applied);
-        };
-        let membership = marks
-            .memberships
-            .last()
-            .and_then(|(id, bytes)| Some(StoredMembershipOf::<Types>::new(log_id(*id), decode_membership(bytes)?)));
-        let last = log.last_kept(self.shard).unwrap_or(marks.purged);
-        // Of a log that was adopted more may have been purged than was saved; nobody asks for it.
-        let checkpoint = if checkpoint.index < marks.purged.index { marks.purged } else { checkpoint };
-        let membership = membership.unwrap_or_default();
-        let memberships = marks.memberships.clone();
-        Begin { vote: marks.vote, purged: marks.purged, last, applied, membership, checkpoint, memberships }
-    }
-
-    /// Makes a shard a replicated one: what it has is committed, and this node is all there is.
-    fn adopt(&self, log: &Log, last: EntryId) -> Begin {
-        let tell = |mark| log.mark(self.shard, mark, Box::new(|_| {}));
-        tell(Mark::Committed(last));
-        if last.index == LogIndex(0) {
-            return Begin::default();
-        }
-        let node = u64::from(self.node.0);
-        let alone = Membership::new_with_defaults(vec![[node].into()], []);
-        // Clients have seen the number of the last start as the leader's epoch.
-        let vote = Vote { term: Term(self.incarnation).max(last.term), node, granted: false };
-        tell(Mark::Membership(EntryId::default(), encode_membership(&alone)));
-        tell(Mark::Purged(last));
-        tell(Mark::Vote(vote));
-        let membership = StoredMembership::new(None, alone);
-        let memberships = Vec::new();
-        Begin { vote: Some(vote), purged: last, last, applied: last, membership, checkpoint: last, memberships }
-    }
-}
-
 /// Writes what waits.
 fn write(writer: &mut Writer, log: &Log) -> Result<(), ReplicationError> {
     while writer.step() {}
-    check_written(log)
-}
-
-fn check_written(log: &Log) -> Result<(), ReplicationError> {
     if log.stats().failed {
         return Err(ReplicationError::WriteFailed { reason: "the disk failed while the log was opened".to_owned() });
     }
@@ -331,61 +284,68 @@ struct Driver<'a> {
     log: &'a Log,
 }
 
-/// What came of a group's begin.
-type Begun = Arc<Mutex<Option<Result<Raft<Types, Machine>, String>>>>;
+/// Puts the groups together. Nothing of that waits: what is asked is known.
+fn build(states: &[Arc<ShardState>], consensus: &Consensus) -> Result<Vec<Member>, ReplicationError> {
+    let peers = consensus.peers.clone().unwrap_or_else(|| Arc::new(NoPeers));
+    let member = |state: &Arc<ShardState>| {
+        let network = Network { state: Arc::clone(state), peers: Arc::clone(&peers) };
+        let (store, machine) = (ShardStore { state: Arc::clone(state) }, Machine { state: Arc::clone(state) });
+        let building = Raft::build(state.node(), settings(), network, store, machine);
+        let scope = DeterministicRng::<TokioRuntime>::scope(consensus.seed ^ u64::from(state.shard.0), building);
+        let failed = |reason| ReplicationError::Consensus { shard: state.shard, reason };
+        match tokio::task::unconstrained(Box::pin(scope)).now_or_never() {
+            Some(Ok(raft)) => {
+                state.begun();
+                Ok(Member { state: Arc::clone(state), raft })
+            }
+            Some(Err(fatal)) => Err(failed(fatal.to_string())),
+            None => Err(failed("its beginning waits for the disk".to_owned())),
+        }
+    };
+    let _entered = consensus.runtime.enter();
+    states.iter().map(member).collect()
+}
 
-/// Lets every shard elect its one voter, and waits until all have.
-fn lead(
-    states: &[Arc<ShardState>],
-    consensus: &Consensus,
-    on_event: &Arc<OnEvent>,
-    driver: &mut Driver<'_>,
-) -> Result<Vec<Member>, ReplicationError> {
-    let mut begun: Vec<Begun> = Vec::new();
-    for state in states {
-        let machine = Machine { state: Arc::clone(state), on_event: Arc::clone(on_event) };
-        let (slot, bell) = (Begun::default(), Arc::clone(driver.bell));
-        begun.push(Arc::clone(&slot));
-        let (seed, node) = (consensus.seed ^ u64::from(state.shard.0), consensus.node);
-        consensus.runtime.spawn(DeterministicRng::<TokioRuntime>::scope(seed, async move {
-            let result = begin(machine, node).await;
-            *slot.lock() = Some(result);
-            bell.ring();
-        }));
-    }
-    let mut members: Vec<Option<Member>> = states.iter().map(|_| None).collect();
+/// Lets a group run. The first founder makes it if it does not exist; a node that alone decides
+/// has itself elected, since waiting for an election would only take time.
+fn start(member: &Member, is_alone: Option<bool>, consensus: &Consensus, bell: &Arc<Bell>) {
+    let (raft, state, bell) = (member.raft.clone(), Arc::clone(&member.state), Arc::clone(bell));
+    let (purged_or_last, vote) = (state.ends().1, state.vote());
+    let is_new = purged_or_last.index == LogIndex(0) && vote.is_none();
+    let founds = is_new && consensus.founders.first() == Some(&consensus.node);
+    let founders: BTreeMap<u64, BasicNode> =
+        consensus.founders.iter().map(|node| (node.0.into(), BasicNode::default())).collect();
+    let elects = !is_new && is_alone != Some(false);
+    let seed = consensus.seed ^ u64::from(state.shard.0);
+    consensus.runtime.spawn(DeterministicRng::<TokioRuntime>::scope(seed, async move {
+        raft.run();
+        let begun = if founds {
+            raft.initialize(founders).await.map_err(|error| error.to_string())
+        } else if elects {
+            raft.trigger().elect(false).await.map_err(|error| error.to_string())
+        } else {
+            Ok(())
+        };
+        if let Err(error) = begun {
+            tracing::error!(shard = state.shard.0, %error, "consensus did not begin");
+            state.end();
+        }
+        bell.ring();
+    }));
+}
+
+/// Waits until this node leads all shards.
+fn lead(members: &[Member], driver: &mut Driver<'_>) -> Result<(), ReplicationError> {
     loop {
         write(driver.writer, driver.log)?;
-        for ((state, begun), member) in states.iter().zip(&begun).zip(&mut members) {
-            match begun.lock().take() {
-                None => {}
-                Some(Ok(raft)) => *member = Some(Member { state: Arc::clone(state), raft }),
-                Some(Err(reason)) => return Err(ReplicationError::Consensus { shard: state.shard, reason }),
-            }
+        if let Some(member) = members.iter().find(|member| member.state.has_ended()) {
+            let reason = "it did not begin".to_owned();
+            return Err(ReplicationError::Consensus { shard: member.state.shard, reason });
         }
-        let leads = |state: &Arc<ShardState>| matches!(state.leadership(), Leadership::Here { .. });
-        if members.iter().all(Option::is_some) && states.iter().all(leads) {
-            return Ok(members.into_iter().flatten().collect());
+        let leads = |member: &Member| matches!(member.state.leadership(), Leadership::Here { .. });
+        if members.iter().all(leads) {
+            return Ok(());
         }
         driver.bell.wait();
     }
-}
-
-/// Begins one group and has this node elected: nobody else will do it, and waiting for an
-/// election would only take time.
-async fn begin(machine: Machine, node: NodeId) -> Result<Raft<Types, Machine>, String> {
-    let node = u64::from(node.0);
-    let state = Arc::clone(&machine.state);
-    let is_new = state.ends().1.index == LogIndex(0) && state.vote().is_none();
-    let store = ShardStore { state: Arc::clone(&state) };
-    let raft = Raft::build(node, settings(), Alone, store, machine).await.map_err(|error| error.to_string())?;
-    state.begun();
-    raft.run();
-    if is_new {
-        let nodes = BTreeMap::from([(node, BasicNode::default())]);
-        raft.initialize(nodes).await.map_err(|error| error.to_string())?;
-    } else {
-        raft.trigger().elect(false).await.map_err(|error| error.to_string())?;
-    }
-    Ok(raft)
 }

@@ -1,21 +1,25 @@
 //! What is known of one shard's consensus: by openraft, which asks and tells, and by the log,
 //! which tells what is durable.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_log::{Entry, EntryId, EntryKind, Log, Mark, OnMarked, Vote, WriteFailed};
+use omnibus_log::{Entry, EntryId, Log, Mark, OnMarked, Vote, WriteFailed};
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
-use omnibus_replication::Leadership;
+use omnibus_replication::OnEvent;
 use openraft::storage::IOFlushed;
-use openraft::type_config::alias::{EntryOf, LogIdOf, SnapshotMetaOf, StoredMembershipOf};
-use openraft::{BasicNode, Membership, SnapshotMeta, StoredMembership};
+use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, StoredMembershipOf};
+use openraft::{SnapshotMeta, StoredMembership};
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
 
-use crate::types::{Types, log_id, raft_entry};
+use crate::types::{Types, log_id};
+
+/// Entries of others that whoever applies them may be behind.
+const TOLD_AHEAD_MAX: u64 = 4096;
 
 /// Rung when the log got something to write, or a shard got a leader.
 #[derive(Debug, Default)]
@@ -39,14 +43,24 @@ impl Bell {
     }
 }
 
-/// One shard. Its lock is held briefly, and never across I/O.
-#[derive(Debug)]
+/// One shard. Its locks are held briefly, and never across I/O.
 pub struct ShardState {
     pub shard: ShardId,
-    node: u64,
-    log: Log,
+    pub(crate) node: u64,
+    pub(crate) log: Log,
     bell: Arc<Bell>,
-    known: Mutex<Known>,
+    on_event: Arc<OnEvent>,
+    /// Held while something is told, so that all is told in order. Taken before `known`.
+    pub(crate) telling: Mutex<()>,
+    pub(crate) known: Mutex<Known>,
+    /// Something is durable or applied that may be waited for.
+    moved: Notify,
+}
+
+impl fmt::Debug for ShardState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShardState").field("shard", &self.shard).field("known", &self.known).finish_non_exhaustive()
+    }
 }
 
 /// What a shard begins with.
@@ -64,30 +78,42 @@ pub(crate) struct Begin {
     pub(crate) memberships: Vec<(EntryId, Bytes)>,
 }
 
-struct Known {
-    vote: Option<Vote>,
-    purged: EntryId,
+pub(crate) struct Known {
+    pub(crate) vote: Option<Vote>,
+    pub(crate) purged: EntryId,
     /// The newest entry that was appended.
-    last: EntryId,
+    pub(crate) last: EntryId,
     committed: EntryId,
-    applied: EntryId,
+    pub(crate) applied: EntryId,
     /// The newest membership among the applied entries.
-    membership: StoredMembershipOf<Types>,
+    pub(crate) membership: StoredMembershipOf<Types>,
     checkpoint: EntryId,
-    checkpoint_membership: StoredMembershipOf<Types>,
-    durable: LogIndex,
+    pub(crate) durable: LogIndex,
+    /// The log writes nothing any more, or nobody wants to know.
+    ended: bool,
     /// Entries up to `last` that are not durable, or not applied yet.
-    recent: VecDeque<Entry>,
+    pub(crate) recent: VecDeque<Entry>,
     /// Who waits for which entry to be durable.
     flushes: VecDeque<(LogIndex, IOFlushed<Types>)>,
     /// The term in which this node leads, and has told so in an entry that is committed.
-    leading: Option<Term>,
+    pub(crate) leading: Option<Term>,
+    /// The leader that was told last, while this node does not lead.
+    pub(crate) following: Option<NodeId>,
     /// The newest place that was promised to a proposal.
-    proposed: LogIndex,
+    pub(crate) proposed: LogIndex,
+    /// Places are not promised: others than proposals are about to take some.
+    pub(crate) is_paused: bool,
+    /// The newest entry of others that was told, and that is done.
+    pub(crate) told: LogIndex,
+    done: LogIndex,
+    /// How far each other replica has the same as this node.
+    confirmed: BTreeMap<u64, LogIndex>,
+    /// All replicas have everything up to here.
+    settled: LogIndex,
     /// The memberships in the log, while consensus begins. It asks then which is the newest, and
     /// who wrote the first entry: both are known without reading entries back, whose payloads
     /// may be damaged. That is no reason not to begin.
-    beginning: Option<Vec<(EntryId, Bytes)>>,
+    pub(crate) beginning: Option<Vec<(EntryId, Bytes)>>,
 }
 
 impl fmt::Debug for Known {
@@ -103,7 +129,13 @@ impl fmt::Debug for Known {
 }
 
 impl ShardState {
-    pub(crate) fn new((shard, node): (ShardId, u64), log: Log, bell: Arc<Bell>, begin: Begin) -> Self {
+    pub(crate) fn new(
+        (shard, node): (ShardId, u64),
+        log: Log,
+        bell: Arc<Bell>,
+        on_event: Arc<OnEvent>,
+        begin: Begin,
+    ) -> Self {
         let Begin { vote, purged, last, applied, membership, checkpoint, memberships } = begin;
         let known = Known {
             vote,
@@ -111,17 +143,24 @@ impl ShardState {
             last,
             committed: applied,
             applied,
-            checkpoint_membership: membership.clone(),
             membership,
             checkpoint,
             durable: last.index,
+            ended: false,
             recent: VecDeque::new(),
             flushes: VecDeque::new(),
             leading: None,
+            following: None,
             proposed: last.index,
+            is_paused: false,
+            told: applied.index,
+            done: applied.index,
+            confirmed: BTreeMap::new(),
+            settled: LogIndex(0),
             beginning: Some(memberships),
         };
-        Self { shard, node, log, bell, known: Mutex::new(known) }
+        let (telling, known) = (Mutex::new(()), Mutex::new(known));
+        Self { shard, node, log, bell, on_event, telling, known, moved: Notify::new() }
     }
 
     /// A shard of a log that is new to consensus, for tests of the storage alone.
@@ -130,10 +169,23 @@ impl ShardState {
         let marks = log.marks(shard).unwrap_or_default();
         let last = log.last_kept(shard).unwrap_or(marks.purged);
         let begin = Begin { vote: marks.vote, purged: marks.purged, last, ..Begin::default() };
-        let state = Self::new((shard, 1), log, bell, begin);
+        let state = Self::new((shard, 1), log, bell, Arc::new(Box::new(|_, _| {})), begin);
         state.known.lock().committed = marks.committed;
         state.begun();
         state
+    }
+
+    pub(crate) const fn node(&self) -> u64 {
+        self.node
+    }
+
+    pub(crate) fn ring(&self) {
+        self.bell.ring();
+    }
+
+    /// Tells what happened; `telling` is held.
+    pub(crate) fn tell(&self, event: omnibus_replication::ReplicationEvent) {
+        (self.on_event)(self.shard, event);
     }
 
     /// From now on entries are given as they are.
@@ -141,48 +193,8 @@ impl ShardState {
         self.known.lock().beginning = None;
     }
 
-    /// Says who leads.
-    pub(crate) fn leadership(&self) -> Leadership {
-        let known = self.known.lock();
-        match (known.leading, known.vote) {
-            (Some(term), _) => Leadership::Here { term },
-            (None, Some(vote)) if vote.granted && vote.node != self.node => {
-                Leadership::Elsewhere { leader: u32::try_from(vote.node).ok().map(NodeId) }
-            }
-            (None, _) => Leadership::Elsewhere { leader: None },
-        }
-    }
-
-    /// The newest place that was given or promised.
-    pub(crate) fn newest(&self) -> LogIndex {
-        let known = self.known.lock();
-        known.proposed.max(known.last.index)
-    }
-
-    /// Promises the next place in the order of calls, if this node leads in `term` and `send` can
-    /// hand the entry over.
-    pub(crate) fn promise<E>(&self, term: Term, send: impl FnOnce() -> Result<(), E>) -> Option<Result<LogIndex, E>> {
-        let mut known = self.known.lock();
-        if known.leading != Some(term) {
-            return None;
-        }
-        let index = known.proposed.next();
-        Some(send().map(|()| {
-            known.proposed = index;
-            index
-        }))
-    }
-
     pub(crate) fn vote(&self) -> Option<Vote> {
         self.known.lock().vote
-    }
-
-    pub(crate) fn voted(&self, vote: Vote) {
-        let mut known = self.known.lock();
-        known.vote = Some(vote);
-        if known.leading != Some(vote.term) || vote.node != self.node {
-            known.leading = None;
-        }
     }
 
     /// What was purged, and the newest entry.
@@ -206,48 +218,97 @@ impl ShardState {
         (log_id(known.applied), known.membership.clone())
     }
 
-    /// A leader's first entry is committed; returns whether it is this node's.
-    pub(crate) fn took_office(&self, id: EntryId) -> bool {
-        let mut known = self.known.lock();
-        let is_here = known.vote.is_some_and(|vote| vote.granted && vote.node == self.node && vote.term == id.term);
-        if is_here {
-            known.leading = Some(id.term);
-            known.proposed = id.index;
+    /// Waits until a committed entry is durable here as well, and whoever applies entries is not
+    /// too far behind.
+    pub(crate) async fn ready_for(&self, index: LogIndex) -> Result<(), io::Error> {
+        loop {
+            {
+                let known = self.known.lock();
+                if known.ended {
+                    return Err(io::Error::other("the log has ended"));
+                }
+                if known.durable >= index && known.told.0 < known.done.0.saturating_add(TOLD_AHEAD_MAX) {
+                    return Ok(());
+                }
+            }
+            // Only the state machine waits, and a call while nobody does is kept for it.
+            self.moved.notified().await;
         }
-        drop(known);
-        self.bell.ring();
-        is_here
     }
 
-    pub(crate) fn joined(&self, id: EntryId, membership: Membership<u64, BasicNode>) {
-        self.known.lock().membership = StoredMembership::new(log_id(id), membership);
-    }
-
-    pub(crate) fn apply(&self, id: EntryId) {
+    /// Learns that what was told of others' entries is done up to `index`.
+    pub(crate) fn done(&self, index: LogIndex) {
         let mut known = self.known.lock();
-        known.applied = id;
-        known.forget_settled();
+        known.done = known.done.max(index);
+        drop(known);
+        self.moved.notify_one();
     }
 
-    /// The state that was saved last.
+    /// Nobody wants to know any more.
+    pub(crate) fn end(&self) {
+        self.known.lock().ended = true;
+        self.moved.notify_one();
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.known.lock().ended
+    }
+
+    /// The state that is saved, as far as no replica may ask for what it holds.
     pub(crate) fn checkpoint(&self) -> Option<(EntryId, SnapshotMetaOf<Types>)> {
         let known = self.known.lock();
-        let last_log_id = log_id(known.checkpoint)?;
-        let meta =
-            SnapshotMeta { last_log_id: Some(last_log_id), last_membership: known.checkpoint_membership.clone() };
-        Some((known.checkpoint, meta))
+        let id = self.given_up(&known);
+        let last_log_id = log_id(id)?;
+        // A membership that was applied since is in force, which a snapshot may say.
+        let meta = SnapshotMeta { last_log_id: Some(last_log_id), last_membership: known.membership.clone() };
+        Some((id, meta))
     }
 
-    /// Learns of a newer saved state; returns whether it is news.
+    /// Learns of a newer saved state; returns whether more can be purged by it.
     pub(crate) fn checkpointed(&self, id: EntryId) -> bool {
         let mut known = self.known.lock();
-        let is_news = known.checkpoint.index < id.index && id.index <= known.applied.index;
-        if is_news {
+        if known.checkpoint.index < id.index && id.index <= known.applied.index {
             known.checkpoint = id;
-            // A membership that was applied since is in force, which a snapshot may say.
-            known.checkpoint_membership = known.membership.clone();
         }
-        is_news
+        self.given_up(&known).index > known.purged.index
+    }
+
+    /// The newest entry that is in the saved state, and that no replica lacks.
+    fn given_up(&self, known: &Known) -> EntryId {
+        let index = known.checkpoint.index.min(self.settled_of(known));
+        if index == known.checkpoint.index {
+            return known.checkpoint;
+        }
+        if index <= known.purged.index {
+            return known.purged;
+        }
+        EntryId { term: self.term_of(known, index), index }
+    }
+
+    /// Another replica has the same as this node up to `index`.
+    pub(crate) fn confirmed(&self, node: u64, index: LogIndex) {
+        let mut known = self.known.lock();
+        let confirmed = known.confirmed.entry(node).or_default();
+        *confirmed = index.max(*confirmed);
+    }
+
+    /// The leader says how far all replicas are.
+    pub(crate) fn settle(&self, index: LogIndex) {
+        let mut known = self.known.lock();
+        known.settled = known.settled.max(index);
+    }
+
+    /// How far all replicas are, as far as it is known here.
+    pub(crate) fn settled(&self) -> LogIndex {
+        self.settled_of(&self.known.lock())
+    }
+
+    /// Only what is committed stays with a replica that has it.
+    fn settled_of(&self, known: &Known) -> LogIndex {
+        let others = known.membership.membership().nodes().map(|(node, _)| *node).filter(|node| *node != self.node);
+        let least = others.map(|node| known.confirmed.get(&node).copied().unwrap_or_default()).min();
+        let by_own = least.unwrap_or(known.committed.index).min(known.committed.index);
+        known.settled.max(by_own)
     }
 
     /// Takes entries; they can be read at once, and `flushed` is told when they are durable.
@@ -259,6 +320,7 @@ impl ShardState {
         {
             let mut known = self.known.lock();
             known.last = last;
+            known.note_taken_places(&entries);
             known.recent.extend(entries.iter().cloned());
             known.flushes.push_back((last.index, flushed));
         }
@@ -312,132 +374,35 @@ impl ShardState {
                 known.forget_settled();
                 known.flushes.partition_point(|(waited_for, _)| *waited_for <= index)
             }
-            Err(_) => known.flushes.len(),
+            Err(_) => {
+                known.ended = true;
+                known.flushes.len()
+            }
         };
         let due: Vec<_> = known.flushes.drain(..due).collect();
         drop(known);
         for (_, flushed) in due {
             flushed.io_completed(written.map_err(|failed| io::Error::other(failed.to_string())));
         }
-    }
-
-    /// Returns entries from `from` to before `to` as far as they are there, of at most `bytes_max`,
-    /// but at least one.
-    pub(crate) fn entries(
-        &self,
-        from: LogIndex,
-        to: LogIndex,
-        bytes_max: usize,
-    ) -> Result<Vec<EntryOf<Types>>, io::Error> {
-        let (mut found, mut bytes) = (Vec::new(), 0_usize);
-        let (mut index, end) = {
-            let known = self.known.lock();
-            let first =
-                known.recent.front().map(|entry| entry.index).into_iter().chain(self.log.first_kept(self.shard));
-            let first = first.min().unwrap_or(known.last.index.next());
-            let range = (from.max(first).max(known.purged.index.next()), to.min(known.last.index.next()));
-            if let Some(memberships) = &known.beginning {
-                return self.outlines(&known, memberships, range);
-            }
-            range
-        };
-        while index < end {
-            let entry = self.entry(index)?;
-            bytes = bytes.saturating_add(bytes_of(&entry));
-            if bytes > bytes_max && !found.is_empty() {
-                break;
-            }
-            found.push(raft_entry(&entry).ok_or_else(|| not_understood(index))?);
-            index = index.next();
-        }
-        Ok(found)
-    }
-
-    /// Entries of which only the ids and the memberships are what they are.
-    fn outlines(
-        &self,
-        known: &Known,
-        memberships: &[(EntryId, Bytes)],
-        (from, to): (LogIndex, LogIndex),
-    ) -> Result<Vec<EntryOf<Types>>, io::Error> {
-        let outline = |index| {
-            let id = EntryId { term: self.term_of(known, index), index };
-            let membership = memberships.iter().find(|(of, _)| *of == id);
-            let kind = if membership.is_some() { EntryKind::Membership } else { EntryKind::Blank };
-            let head = membership.map(|(_, head)| head.clone()).unwrap_or_default();
-            let entry = Entry {
-                shard: self.shard,
-                term: id.term,
-                index,
-                kind,
-                head,
-                bodies: Arc::default(),
-                batches: Arc::default(),
-            };
-            raft_entry(&entry).ok_or_else(|| not_understood(index))
-        };
-        (from.0..to.0).map(LogIndex).map(outline).collect()
-    }
-
-    fn entry(&self, index: LogIndex) -> Result<Entry, io::Error> {
-        if let Some(entry) = self.known.lock().recent_at(index) {
-            return Ok(entry.clone());
-        }
-        let read = self.log.entry(self.shard, index).map_err(|error| io::Error::other(error.to_string()))?;
-        read.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("entry {index} is gone")))
-    }
-
-    /// The last entry of each term among some entries.
-    pub(crate) fn last_of_terms(&self, first: EntryId, last: EntryId) -> Vec<EntryId> {
-        let known = self.known.lock();
-        let mut ids = Vec::new();
-        let mut current = first;
-        for index in first.index.0 + 1..=last.index.0 {
-            let id = EntryId { term: self.term_of(&known, LogIndex(index)), index: LogIndex(index) };
-            if id.term != current.term {
-                ids.push(current);
-            }
-            current = id;
-        }
-        ids.push(current);
-        ids
-    }
-
-    fn term_of(&self, known: &Known, index: LogIndex) -> Term {
-        if index == known.purged.index {
-            return known.purged.term;
-        }
-        let recent = known.recent_at(index).map(|entry| entry.term);
-        recent.or_else(|| self.log.term_of(self.shard, index)).unwrap_or_default()
+        self.moved.notify_one();
     }
 }
 
 impl Known {
-    fn recent_at(&self, index: LogIndex) -> Option<&Entry> {
+    /// Remembers an applied membership.
+    pub(crate) fn joined(&mut self, id: EntryId, membership: openraft::Membership<u64, openraft::BasicNode>) {
+        self.membership = StoredMembership::new(log_id(id), membership);
+    }
+
+    pub(crate) fn recent_at(&self, index: LogIndex) -> Option<&Entry> {
         let first = self.recent.front()?.index;
         self.recent.get(usize::try_from(index.0.checked_sub(first.0)?).ok()?)
     }
 
     /// Drops what the log can give back and nobody is about to ask for.
-    fn forget_settled(&mut self) {
+    pub(crate) fn forget_settled(&mut self) {
         let settled = self.durable.min(self.applied.index);
         let gone = self.recent.partition_point(|entry| entry.index <= settled);
         self.recent.drain(..gone);
     }
-}
-
-fn not_understood(index: LogIndex) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("entry {index} cannot be understood"))
-}
-
-fn bytes_of(entry: &Entry) -> usize {
-    let batch = |batch: &omnibus_log::EntryBatch| {
-        let rest = match &batch.rest {
-            omnibus_log::Rest::Own(rest) => rest.len(),
-            omnibus_log::Rest::Shared(_) => 0,
-        };
-        batch.prefix.len() + rest
-    };
-    let bodies: usize = entry.bodies.iter().map(bytes::Bytes::len).sum();
-    entry.head.len() + bodies + entry.batches.iter().map(batch).sum::<usize>()
 }

@@ -5,12 +5,15 @@ use std::io;
 use std::ops::{Bound, RangeBounds, RangeInclusive};
 use std::sync::Arc;
 
+use futures_util::{Stream, TryStreamExt, stream};
 use omnibus_log::{EntryId, Mark};
+use omnibus_model::LogIndex;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
+use crate::old_entries::Found;
 use crate::shard_state::ShardState;
 use crate::types::{Types, entry_id, entry_id_or_none, index_at, log_id, our_entry, our_vote, vote_of};
 
@@ -24,6 +27,16 @@ pub struct ShardStore {
 }
 
 impl ShardStore {
+    /// Reads entries; where the disk is needed, in a thread that may wait for it.
+    async fn read(&self, from: LogIndex, to: LogIndex, bytes_max: usize) -> Found {
+        if let Some(found) = self.state.entries_in_memory(from, to, bytes_max) {
+            return found;
+        }
+        let state = Arc::clone(&self.state);
+        let read = tokio::task::spawn_blocking(move || state.entries(from, to, bytes_max));
+        read.await.map_err(io::Error::other)?
+    }
+
     /// Makes something durable before anything that comes later.
     async fn mark(&self, mark: Mark) -> Result<(), io::Error> {
         let (sender, done) = oneshot::channel();
@@ -44,7 +57,28 @@ impl RaftLogReader<Types> for ShardStore {
         R: RangeBounds<u64> + Clone + fmt::Debug + OptionalSend,
     {
         let (from, to) = bounds(&range);
-        self.state.entries(index_at(from), index_at(to), usize::MAX)
+        self.read(index_at(from), index_at(to), usize::MAX).await
+    }
+
+    async fn entries_stream<R>(
+        &mut self,
+        range: R,
+    ) -> impl Stream<Item = Result<EntryOf<Types>, io::Error>> + OptionalSend
+    where
+        R: RangeBounds<u64> + Clone + fmt::Debug + OptionalSend,
+    {
+        // However much there is to apply, only a part of it is in memory at a time.
+        let (from, to) = bounds(&range);
+        let store = self.clone();
+        let parts = stream::try_unfold(index_at(from), move |from| {
+            let store = store.clone();
+            async move {
+                let part = store.read(from, index_at(to), BYTES_AT_ONCE).await?;
+                let next = part.last().map(|entry| entry_id(&entry.log_id).index.next());
+                Ok::<_, io::Error>(next.map(|next| (stream::iter(part.into_iter().map(Ok)), next)))
+            }
+        });
+        Box::pin(parts.try_flatten())
     }
 
     async fn read_vote(&mut self) -> Result<Option<VoteOf<Types>>, io::Error> {
@@ -52,7 +86,7 @@ impl RaftLogReader<Types> for ShardStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<EntryOf<Types>>, io::Error> {
-        self.state.entries(index_at(start), index_at(end), BYTES_AT_ONCE)
+        self.read(index_at(start), index_at(end), BYTES_AT_ONCE).await
     }
 
     async fn get_key_log_ids(

@@ -87,7 +87,7 @@ struct Node {
 
 impl Node {
     fn open(disk: &FaultDisk) -> Result<Self, ReplicationError> {
-        let consensus = Consensus { node: NodeId(1), seed: 3, runtime: runtime() };
+        let consensus = Consensus::alone(NodeId(1), 3, runtime());
         let mut found = BTreeMap::new();
         let told: Arc<Told> = Arc::default();
         let place = (Arc::new(disk.clone()) as Arc<dyn omnibus_io::Disk>, config());

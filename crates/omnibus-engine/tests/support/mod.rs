@@ -187,7 +187,7 @@ fn open(seams: Seams, config: EngineConfig) -> (Engine, Running) {
 
 /// Opens an engine over consensus groups with one voter each.
 pub(crate) fn open_over_consensus(seams: Seams, config: EngineConfig) -> Result<(Engine, Running), EngineError> {
-    let consensus = Consensus { node: NodeId(1), seed: 7, runtime: runtime() };
+    let consensus = Consensus::alone(NodeId(1), 7, runtime());
     Engine::open_over(seams, config, |opening| {
         let Opening { disk, log, shards, on_event, recover } = opening;
         OpenraftLog::open((disk, log), shards, consensus, on_event, recover).map(Opened::shared)

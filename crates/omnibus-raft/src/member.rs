@@ -1,0 +1,102 @@
+//! This node's part in the group of one shard, and how the group is changed.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use omnibus_model::NodeId;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::{BasicNode, Raft};
+use thiserror::Error;
+
+use crate::machine::Machine;
+use crate::shard_state::ShardState;
+use crate::types::Types;
+
+/// This node's part in a group. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) state: Arc<ShardState>,
+    pub(crate) raft: Raft<Types, Machine>,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(f)
+    }
+}
+
+/// Who replicates a shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replicas {
+    pub voters: BTreeSet<NodeId>,
+    /// They get everything and decide nothing.
+    pub learners: BTreeSet<NodeId>,
+}
+
+/// Why who replicates a shard was not changed.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    #[error("this node does not lead the shard, or another change is under way")]
+    NotNow,
+    #[error("what the shard has was purged, and cannot be sent to a new replica yet")]
+    Purged,
+    #[error("the change was refused: {reason}")]
+    Refused { reason: String },
+}
+
+/// What is changed.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    AddLearner(NodeId),
+    Voters(BTreeSet<NodeId>),
+}
+
+impl Member {
+    pub(crate) fn replicas(&self) -> Replicas {
+        let (_, membership) = self.state.applied();
+        let node = |number: u64| u32::try_from(number).ok().map(NodeId);
+        Replicas {
+            voters: membership.membership().voter_ids().filter_map(node).collect(),
+            learners: membership.membership().learner_ids().filter_map(node).collect(),
+        }
+    }
+
+    /// Changes the group. No places are promised meanwhile, since memberships take some.
+    pub(crate) async fn change(&self, change: Change) -> Result<(), ChangeError> {
+        if self.state.ends().0.index > omnibus_model::LogIndex(0) && matches!(change, Change::AddLearner(_)) {
+            return Err(ChangeError::Purged);
+        }
+        if !self.state.pause() {
+            return Err(ChangeError::NotNow);
+        }
+        let changed = match change {
+            Change::AddLearner(node) => self.raft.add_learner(node.0.into(), BasicNode::default(), false).await,
+            Change::Voters(voters) => {
+                let voters: BTreeSet<u64> = voters.into_iter().map(|node| node.0.into()).collect();
+                self.raft.change_membership(voters, false).await
+            }
+        };
+        self.state.resume();
+        changed.map(drop).map_err(refused)
+    }
+
+    /// Has another node lead.
+    pub(crate) async fn transfer(&self, to: NodeId) -> Result<(), ChangeError> {
+        let (_, membership) = self.state.applied();
+        if !membership.membership().voter_ids().any(|voter| voter == u64::from(to.0)) {
+            return Err(ChangeError::Refused { reason: format!("node {to} has no vote") });
+        }
+        // From here on openraft takes nothing in this term.
+        self.state.abdicate();
+        self.raft
+            .trigger()
+            .transfer_leader(to.0.into())
+            .await
+            .map_err(|error| ChangeError::Refused { reason: error.to_string() })
+    }
+}
+
+fn refused(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
+    ChangeError::Refused { reason: error.to_string() }
+}

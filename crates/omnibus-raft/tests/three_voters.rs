@@ -1,0 +1,215 @@
+//! Three nodes in one process and one thread, on disks in memory, by a clock that stands until
+//! all wait: what is told as committed is on all of them in the end, whatever happens meanwhile.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod trio;
+
+use std::collections::BTreeSet;
+
+use omnibus_model::{LogIndex, NodeId};
+use omnibus_replication::ProposeError;
+use trio::{SHARD, Trio, run};
+
+/// The seeds to play; `OMNIBUS_TEST_SEEDS` says how many others.
+fn seeds() -> std::ops::Range<u64> {
+    match std::env::var("OMNIBUS_TEST_SEEDS") {
+        Ok(count) => 100..100 + count.parse::<u64>().unwrap(),
+        Err(_) => 0..4,
+    }
+}
+
+#[test]
+fn what_the_leader_proposes_all_have() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let leader = trio.leader().await;
+            for number in 0..50 {
+                trio.propose(leader, &format!("{number}")).unwrap();
+                trio.pass(number % 3).await;
+            }
+            trio.end().await;
+            assert_eq!(trio.acknowledged(), 50);
+        });
+    }
+}
+
+#[test]
+fn a_leader_that_is_cut_off_is_replaced_and_what_it_could_not_commit_is_void() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let old = trio.leader().await;
+            trio.propose(old, "before").unwrap();
+            trio.pass(50).await;
+            trio.isolate(old, true);
+            for number in 0..5 {
+                trio.propose(old, &format!("void {number}")).unwrap();
+            }
+            trio.pass(5).await;
+            let (new, millis) = trio.leader_other_than(old).await;
+            assert!(millis <= 6_000, "nobody led for {millis} ms");
+            trio.propose(new, "after").unwrap();
+            trio.pass(100).await;
+            trio.isolate(old, false);
+            trio.end().await;
+            assert_eq!(trio.heads(old), ["before", "after"]);
+            assert_eq!(trio.acknowledged(), 2);
+        });
+    }
+}
+
+#[test]
+fn a_node_that_is_cut_off_disturbs_nobody_when_it_is_back() {
+    run(async {
+        let mut trio = Trio::found(3).await;
+        let leader = trio.leader().await;
+        let other = trio.others(leader)[0];
+        let term = trio.term(leader);
+        trio.isolate(other, true);
+        trio.pass(20_000).await;
+        trio.isolate(other, false);
+        trio.pass(3_000).await;
+        assert_eq!(trio.term(leader), term, "it asks first whether anybody would want it");
+        trio.end().await;
+    });
+}
+
+#[test]
+fn each_node_in_turn_and_all_at_once_lose_their_power() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            for victims in [vec![1], vec![2], vec![3], vec![1, 2, 3]] {
+                let leader = trio.leader().await;
+                for number in 0..10 {
+                    trio.propose(leader, &format!("{victims:?} {number}")).unwrap();
+                    trio.pass(number % 2).await;
+                }
+                for victim in &victims {
+                    trio.lose_power(NodeId(*victim));
+                }
+                trio.pass(700).await;
+                for victim in &victims {
+                    trio.start(NodeId(*victim));
+                }
+            }
+            trio.end().await;
+        });
+    }
+}
+
+#[test]
+fn messages_that_come_late_twice_or_in_another_order_change_nothing() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            trio.board.set_disorder(Some(seed));
+            let mut refused = 0;
+            for number in 0..120_u64 {
+                let leader = trio.leader().await;
+                if trio.propose(leader, &format!("{number}")).is_err() {
+                    refused += 1;
+                }
+                trio.pass((number * 7 + seed) % 40).await;
+                if number % 40 == 20 {
+                    let victim = NodeId(u32::try_from(1 + (number / 40 + seed) % 3).unwrap());
+                    trio.lose_power(victim);
+                    trio.pass(100).await;
+                    trio.start(victim);
+                }
+            }
+            trio.board.set_disorder(None);
+            trio.end().await;
+            assert!(refused < 30, "{refused} were refused");
+        });
+    }
+}
+
+#[test]
+fn a_follower_that_was_away_gets_what_it_lacks_whatever_was_saved_meanwhile() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let leader = trio.leader().await;
+            let away = trio.others(leader)[0];
+            trio.lose_power(away);
+            for number in 0..150 {
+                trio.propose(leader, &format!("{number}")).unwrap();
+                trio.pass(1).await;
+                if number % 20 == 0 {
+                    trio.save(leader);
+                }
+            }
+            trio.pass(50).await;
+            trio.save(leader);
+            trio.lose_power(leader);
+            trio.start(leader);
+            trio.pass(20).await;
+            trio.start(away);
+            trio.end().await;
+            assert!(trio.heads(away).len() >= 149);
+            // Now that all have it, it goes.
+            for node in trio.alive() {
+                trio.save(node);
+            }
+            trio.pass(2_000).await;
+            let leader = trio.leader().await;
+            trio.propose(leader, "more").unwrap();
+            trio.pass(500).await;
+            for node in trio.alive() {
+                trio.save(node);
+            }
+            trio.pass(500).await;
+            let kept = trio.first_kept(leader);
+            assert!(kept.is_none_or(|first| first > LogIndex(100)), "{kept:?}");
+            trio.end().await;
+        });
+    }
+}
+
+#[test]
+fn leadership_is_handed_over_at_once() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let leader = trio.leader().await;
+            trio.propose(leader, "before").unwrap();
+            trio.pass(20).await;
+            let to = trio.others(leader)[1];
+            trio.node(leader).replicated.transfer(SHARD, to).await.unwrap();
+            assert!(matches!(trio.propose(leader, "too late"), Err(ProposeError::NotLeader { .. })));
+            let (new, millis) = trio.leader_other_than(leader).await;
+            assert_eq!(new, to);
+            assert!(millis <= 200, "nobody led for {millis} ms");
+            trio.propose(new, "after").unwrap();
+            trio.end().await;
+            assert_eq!(trio.heads(leader), ["before", "after"]);
+        });
+    }
+}
+
+#[test]
+fn voters_are_changed_one_step_at_a_time_under_load() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found_by(seed, &[1, 2]).await;
+            let leader = trio.leader().await;
+            trio.start(NodeId(3));
+            let all: BTreeSet<NodeId> = (1..=3).map(NodeId).collect();
+            let (log, voters) = (trio.log(leader), all.clone());
+            trio.change_under_load(leader, async move { log.add_learner(SHARD, NodeId(3)).await }).await;
+            let log = trio.log(leader);
+            trio.change_under_load(leader, async move { log.change_voters(SHARD, voters).await }).await;
+            let gone = trio.others(leader)[0];
+            let left: BTreeSet<NodeId> = all.iter().copied().filter(|node| *node != gone).collect();
+            let (log, voters) = (trio.log(leader), left.clone());
+            trio.change_under_load(leader, async move { log.change_voters(SHARD, voters).await }).await;
+            assert_eq!(trio.node(leader).replicated.replicas(SHARD).voters, left);
+            trio.retire(gone);
+            trio.end().await;
+            assert!(trio.acknowledged() > 3, "{}", trio.acknowledged());
+        });
+    }
+}
