@@ -1,0 +1,118 @@
+//! The ways to all other nodes, opened again whenever one ends.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_model::NodeId;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::frame::Service;
+use crate::hello::Identity;
+use crate::line::{self, CallError, Line};
+
+/// The pause before the next try to connect grows from this to that.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// An answer on its way.
+pub type Calling = Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send>>;
+
+/// The ways to other nodes. Clones share them; they close with the last.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    ours: Arc<Identity>,
+    open: Arc<Mutex<BTreeMap<NodeId, Way>>>,
+}
+
+/// The way to one node.
+#[derive(Debug)]
+struct Way {
+    address: String,
+    line: Arc<Mutex<Option<Line>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Lines {
+    /// No ways yet. Must be called within a runtime, as must all that follows.
+    #[must_use]
+    pub fn new(ours: Identity) -> Self {
+        Self { ours: Arc::new(ours), open: Arc::default() }
+    }
+
+    /// Says where a node listens, and keeps a way to it open from now on.
+    pub fn set(&self, node: NodeId, address: &str) {
+        let mut open = self.open.lock();
+        if open.get(&node).is_some_and(|way| way.address == address) {
+            return;
+        }
+        let line = Arc::new(Mutex::new(None));
+        let keep = keep(Arc::clone(&self.ours), (node, address.to_owned()), Arc::clone(&line));
+        open.insert(node, Way { address: address.to_owned(), line, task: tokio::spawn(keep) });
+    }
+
+    /// Closes the way to a node.
+    pub fn remove(&self, node: NodeId) {
+        self.open.lock().remove(&node);
+    }
+
+    /// Whether there is a connection to a node now.
+    #[must_use]
+    pub fn is_open(&self, node: NodeId) -> bool {
+        self.line(node).is_some()
+    }
+
+    /// Sends a request. Requests to one node leave in the order of calls.
+    #[must_use]
+    pub fn call(&self, node: NodeId, service: Service, pieces: Vec<Bytes>) -> Calling {
+        let answer = self.line(node).map(|line| line.call(service, pieces));
+        Box::pin(async move {
+            match answer {
+                Some(answer) => answer.await.unwrap_or(Err(CallError::Lost { node })),
+                None => Err(CallError::Unreachable { node }),
+            }
+        })
+    }
+
+    fn line(&self, node: NodeId) -> Option<Line> {
+        self.open.lock().get(&node)?.line.lock().clone()
+    }
+}
+
+/// Keeps a connection open.
+async fn keep(ours: Arc<Identity>, (node, address): (NodeId, String), line: Arc<Mutex<Option<Line>>>) {
+    let mut pause = PAUSE_MIN;
+    let mut complaint = String::new();
+    loop {
+        match line::connect(&ours, node, &address).await {
+            Ok((open, _)) => {
+                tracing::info!(%node, address, "connected");
+                *line.lock() = Some(open.line.clone());
+                let reason = open.serve().await;
+                *line.lock() = None;
+                tracing::warn!(%node, address, reason, "the connection ended");
+                (pause, complaint) = (PAUSE_MIN, String::new());
+            }
+            Err(error) => {
+                // Once is enough for as long as nothing changes.
+                let error = error.to_string();
+                if error != complaint {
+                    tracing::warn!(%node, address, error, "cannot connect; trying on");
+                }
+                complaint = error;
+                pause = PAUSE_MAX.min(pause * 2);
+            }
+        }
+        sleep(pause).await;
+    }
+}
