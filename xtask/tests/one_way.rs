@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the house a crate may import. The binary may import any.
-const TABLE: [(&str, &[&str]); 15] = [
+const TABLE: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("io", &[]),
     ("record", &["model"]),
@@ -15,6 +15,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("log", &["model", "io"]),
     ("admin-api", &["model"]),
     ("webhook", &[]),
+    ("peers", &["model"]),
     ("replication", &["model", "io", "log"]),
     ("raft", &["model", "io", "log", "replication"]),
     ("engine", &["model", "io", "record", "broker", "log", "replication"]),

@@ -51,7 +51,9 @@ impl From<SubmitError> for Failure {
             SubmitError::NotLeader { .. } => Code::NotLeader,
             SubmitError::DiskFull => Code::DiskFull,
             SubmitError::TooLarge { .. } => Code::TooLarge,
-            SubmitError::Broken | SubmitError::Closing => Code::Unavailable,
+            SubmitError::Broken | SubmitError::Closing | SubmitError::Lost { .. } | SubmitError::NotUnderstood => {
+                Code::Unavailable
+            }
         };
         Problem::new(code, error.to_string()).into()
     }

@@ -83,6 +83,8 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::AlterBinding { .. }
         | Command::Unbind { .. }
         | Command::KeepSecret { .. }
+        | Command::RegisterNode { .. }
+        | Command::ForgetNode { .. }
         | Command::EndSessions
         | Command::Tick => Addressee::Shard,
     }

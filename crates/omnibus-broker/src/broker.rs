@@ -9,12 +9,13 @@ use omnibus_model::exchange::SharedExchange;
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
+use omnibus_model::node::NodeInfo;
 use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
-    ClusterSecret, Command, DedupHash, GroupName, HolderId, InstanceId, MemberId, Offset, Outcome, Refusal, StreamId,
-    Timestamp, TopicId, TopicName,
+    ClusterSecret, Command, DedupHash, GroupName, HolderId, InstanceId, MemberId, NodeId, Offset, Outcome, Refusal,
+    StreamId, Timestamp, TopicId, TopicName,
 };
 
 use crate::agenda::{Agenda, Due};
@@ -28,6 +29,7 @@ use crate::group::Membership;
 use crate::groups::Groups;
 use crate::limits::BrokerLimits;
 use crate::moment::Moment;
+use crate::nodes::Nodes;
 use crate::queues::Queues;
 use crate::streams::{Stream, Streams};
 use crate::topics::Topics;
@@ -49,6 +51,7 @@ pub struct Broker {
     secret: Option<ClusterSecret>,
     /// The newest stamp of a command that changed something.
     newest: Timestamp,
+    nodes: Nodes,
 }
 
 impl Broker {
@@ -66,6 +69,7 @@ impl Broker {
             exchanges: Exchanges::default(),
             secret: None,
             newest: Timestamp(0),
+            nodes: Nodes::default(),
         }
     }
 
@@ -117,6 +121,8 @@ impl Broker {
             | Command::AlterBinding { .. }
             | Command::Unbind { .. } => self.exchanges.apply(at, command),
             Command::KeepSecret { offer } => Ok(self.keep_secret(*offer)),
+            Command::RegisterNode { node, info } => self.nodes.register(*node, info),
+            Command::ForgetNode { node } => Ok(self.nodes.forget(*node)),
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
@@ -166,8 +172,9 @@ impl Broker {
     /// Writes the broker down, to be read by [`Broker::decode`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges, secret, newest } = self;
-        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges, secret, newest))
+        let Self { limits: _, topics, streams, groups, queues, agenda, configs, exchanges, secret, newest, nodes } =
+            self;
+        checkpoint::encode(&(topics, streams, groups, agenda, queues, configs, exchanges, secret, newest, nodes))
     }
 
     /// Reads what [`Broker::encode`] wrote. The limits are not part of it.
@@ -175,9 +182,9 @@ impl Broker {
     /// # Errors
     /// [`DecodeError`] if the bytes are not a checkpoint, or one of another version.
     pub fn decode(limits: BrokerLimits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (topics, streams, groups, agenda, queues, configs, exchanges, secret, newest) =
+        let (topics, streams, groups, agenda, queues, configs, exchanges, secret, newest, nodes) =
             checkpoint::decode(checkpoint::open(bytes)?)?;
-        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges, secret, newest })
+        Ok(Self { limits, topics, streams, groups, queues, agenda, configs, exchanges, secret, newest, nodes })
     }
 
     /// Condenses the memory to a number that is equal on equal brokers.
@@ -266,6 +273,14 @@ impl Broker {
     /// Returns every exchange in the order of kinds and names.
     pub fn exchanges(&self) -> impl Iterator<Item = &SharedExchange> {
         self.exchanges.iter()
+    }
+}
+
+/// Questions about the cluster, of the metadata shard.
+impl Broker {
+    /// Returns every node by number.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeInfo)> {
+        self.nodes.iter()
     }
 }
 

@@ -18,6 +18,7 @@ mod offsets;
 mod topics;
 mod exchanges;
 mod configs;
+mod nodes;
 mod queues;
 mod cursor;
 mod runs;

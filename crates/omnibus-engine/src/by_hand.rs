@@ -1,7 +1,7 @@
 //! An engine without threads and tasks: somebody else moves its shards, its clock and its
 //! futures, as the simulator does. What it does is the same code that [`crate::opening`] starts.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use omnibus_broker::BrokerLimits;
 use omnibus_io::{Clock, Entropy};
@@ -28,7 +28,7 @@ pub fn engine(
 ) -> (Engine, Vec<mpsc::Receiver<Request>>) {
     let shards = usize::from(limits.data_shards) + 1;
     let (senders, requests) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
-    let Shared { log, replicated, watches, catalog, counters, configs, chores } = shared.clone();
+    let Shared { log, replicated, watches, catalog, counters, configs, chores, reached } = shared.clone();
     let inner = Inner {
         shards: senders,
         log,
@@ -45,6 +45,8 @@ pub fn engine(
         closing: watch::channel(false).0,
         ahead: Ahead::default(),
         loading: Loading::Here,
+        reached,
+        peers: OnceLock::new(),
     };
     (Engine { inner: Arc::new(inner) }, requests)
 }

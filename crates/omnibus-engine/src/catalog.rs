@@ -1,10 +1,12 @@
 //! Every node's copy of the names: what ZooKeeper does elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use omnibus_model::exchange::{ExchangeKey, ExchangeKind, SharedExchange};
+use omnibus_model::node::NodeInfo;
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{StreamId, TopicId, TopicName};
+use omnibus_model::{NodeId, StreamId, TopicId, TopicName};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -15,6 +17,7 @@ pub struct Catalog {
     exchanges: RwLock<BTreeMap<ExchangeKey, SharedExchange>>,
     /// Touched by each change of an exchange.
     exchange_changes: watch::Sender<()>,
+    nodes: RwLock<BTreeMap<NodeId, Arc<NodeInfo>>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +70,12 @@ impl Catalog {
         self.exchanges.read().values().filter(|exchange| exchange.key.kind == kind).cloned().collect()
     }
 
+    /// The nodes of the cluster, by number; those that have introduced themselves.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<(NodeId, Arc<NodeInfo>)> {
+        self.nodes.read().iter().map(|(node, info)| (*node, Arc::clone(info))).collect()
+    }
+
     /// All exchanges.
     pub(crate) fn all_exchanges(&self) -> Vec<SharedExchange> {
         self.exchanges.read().values().cloned().collect()
@@ -85,6 +94,14 @@ impl Catalog {
     pub(crate) fn remove_exchange(&self, key: &ExchangeKey) {
         self.exchanges.write().remove(key);
         self.exchange_changes.send_replace(());
+    }
+
+    pub(crate) fn put_node(&self, node: NodeId, info: NodeInfo) {
+        self.nodes.write().insert(node, Arc::new(info));
+    }
+
+    pub(crate) fn remove_node(&self, node: NodeId) {
+        self.nodes.write().remove(&node);
     }
 
     pub(crate) fn put(&self, topic: SharedTopic) {

@@ -1,6 +1,6 @@
 //! The handle that every front end holds.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use omnibus_model::command::{JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::EffectiveConfig;
-use omnibus_model::{BatchInfo, Command, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Timestamp};
+use omnibus_model::{BatchInfo, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Timestamp};
 use omnibus_replication::{Leadership, ReplicatedLog};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -23,7 +23,9 @@ use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::error::SubmitError;
 use crate::health::Health;
-use crate::shard::{Appending, Heartbeat, Request, leader_epoch};
+use crate::peers::Peers;
+use crate::reached::Reached;
+use crate::shard::{Appending, Heartbeat, Question, Request, leader_epoch};
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
 
@@ -78,6 +80,9 @@ pub(crate) struct Inner {
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) ahead: Ahead,
     pub(crate) loading: Loading,
+    pub(crate) reached: Arc<Reached>,
+    /// The way to the other nodes, once there is one.
+    pub(crate) peers: OnceLock<Arc<dyn Peers>>,
 }
 
 /// Where it is waited for the disk.
@@ -123,36 +128,6 @@ pub struct Fetched {
 }
 
 impl Engine {
-    /// Puts a command to a shard and waits for what becomes of it.
-    ///
-    /// # Errors
-    /// [`SubmitError`].
-    pub async fn submit(&self, shard: ShardId, command: Command) -> Result<Outcome, SubmitError> {
-        self.request(shard, |reply| Request::Submit { command, reply }).await
-    }
-
-    /// Puts commands to a shard, in order, and waits for what becomes of each.
-    ///
-    /// # Errors
-    /// [`SubmitError::Closing`].
-    pub(crate) async fn submit_all(
-        &self,
-        shard: ShardId,
-        commands: Vec<Command>,
-    ) -> Result<Vec<Result<Outcome, SubmitError>>, SubmitError> {
-        let mut answers = Vec::with_capacity(commands.len());
-        for command in commands {
-            let (reply, answer) = oneshot::channel();
-            self.send(shard, Request::Submit { command, reply }).await?;
-            answers.push(answer);
-        }
-        let mut outcomes = Vec::with_capacity(answers.len());
-        for answer in answers {
-            outcomes.push(answer.await.unwrap_or(Err(SubmitError::Closing)));
-        }
-        Ok(outcomes)
-    }
-
     /// Hands a batch to its shard. When this returns, the batch has its place behind all
     /// that was handed over before; the commit tells when it is on disk.
     ///
@@ -244,23 +219,31 @@ impl Engine {
     }
 
     /// Who leads a shard now.
-    #[must_use]
-    pub fn leadership(&self, shard: ShardId) -> Leadership {
+    pub(crate) fn leadership(&self, shard: ShardId) -> Leadership {
         self.inner.replicated.leadership(shard)
     }
 
-    /// Whether this node leads a shard now.
+    /// The node that leads a shard, if there is one that is known.
+    #[must_use]
+    pub fn leader(&self, shard: ShardId) -> Option<NodeId> {
+        match self.leadership(shard) {
+            Leadership::Here { .. } => Some(self.node()),
+            Leadership::Elsewhere { leader } => leader,
+        }
+    }
+
+    /// Whether this node leads a shard.
     #[must_use]
     pub fn leads(&self, shard: ShardId) -> bool {
         matches!(self.leadership(shard), Leadership::Here { .. })
     }
 
-    /// The epoch in which this node leads a shard, 0 if it does not.
+    /// The epoch in which this node leads a shard; none if it does not.
     #[must_use]
-    pub fn leader_epoch(&self, shard: ShardId) -> LeaderEpoch {
+    pub fn leader_epoch(&self, shard: ShardId) -> Option<LeaderEpoch> {
         match self.leadership(shard) {
-            Leadership::Here { term } => leader_epoch(term),
-            Leadership::Elsewhere { .. } => LeaderEpoch(0),
+            Leadership::Here { term } => Some(leader_epoch(term)),
+            Leadership::Elsewhere { .. } => None,
         }
     }
 
@@ -308,19 +291,22 @@ impl Engine {
         self.inner.health.borrow().clone()
     }
 
-    /// Asks a shard's broker something; the answer rests on committed history only.
-    pub(crate) async fn ask<T: Send + 'static>(
+    /// Asks this node's broker of a shard that it leads; the answer rests on committed history only.
+    pub(crate) async fn ask_leader<T: Send + 'static>(
         &self,
         shard: ShardId,
         question: impl FnOnce(&Broker) -> T + Send + 'static,
     ) -> Result<T, SubmitError> {
-        self.request(shard, |reply| {
-            Request::Ask(Box::new(move |broker| {
-                let answer = question(broker);
-                Box::new(move |fate: Result<(), SubmitError>| drop(reply.send(fate.map(|()| answer))))
-            }))
-        })
-        .await
+        self.request(shard, |reply| Request::Ask(answering(question, reply))).await
+    }
+
+    /// Asks this node's broker of a shard, whoever leads it.
+    pub(crate) async fn ask_here<T: Send + 'static>(
+        &self,
+        shard: ShardId,
+        question: impl FnOnce(&Broker) -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        self.request(shard, |reply| Request::AskApplied(answering(question, reply))).await
     }
 
     pub(crate) async fn request<T>(
@@ -346,6 +332,16 @@ impl Engine {
         let shard = &self.inner.shards[usize::from(shard.0)];
         shard.send(request).await.map_err(|_| SubmitError::Closing)
     }
+}
+
+fn answering<T: Send + 'static>(
+    question: impl FnOnce(&Broker) -> T + Send + 'static,
+    reply: oneshot::Sender<Result<T, SubmitError>>,
+) -> Question {
+    Box::new(move |broker| {
+        let answer = question(broker);
+        Box::new(move |fate: Result<(), SubmitError>| drop(reply.send(fate.map(|()| answer))))
+    })
 }
 
 /// FNV-1a: where a group lives must not change with the program's version.

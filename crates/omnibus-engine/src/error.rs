@@ -2,6 +2,7 @@
 
 use omnibus_model::{NodeId, Offset, Refusal, StreamId};
 use omnibus_replication::ReplicationError;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What became of a command that got an error.
@@ -13,8 +14,8 @@ pub enum Fate {
     Unknown,
 }
 
-/// Why a command got no outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+/// Why a command got no outcome. New ones go to the end: it is told to other nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum SubmitError {
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -28,6 +29,10 @@ pub enum SubmitError {
     Broken,
     #[error("the broker is shutting down")]
     Closing,
+    #[error("node {leader}, which leads the shard, went away before it answered")]
+    Lost { leader: NodeId },
+    #[error("another node asked for something that this one does not know: it is newer, or its request was damaged")]
+    NotUnderstood,
 }
 
 impl SubmitError {
@@ -35,8 +40,12 @@ impl SubmitError {
     #[must_use]
     pub const fn fate(&self) -> Fate {
         match self {
-            Self::Refused(_) | Self::NotLeader { .. } | Self::DiskFull | Self::TooLarge { .. } => Fate::NotApplied,
-            Self::Broken | Self::Closing => Fate::Unknown,
+            Self::Refused(_)
+            | Self::NotLeader { .. }
+            | Self::DiskFull
+            | Self::TooLarge { .. }
+            | Self::NotUnderstood => Fate::NotApplied,
+            Self::Broken | Self::Closing | Self::Lost { .. } => Fate::Unknown,
         }
     }
 }

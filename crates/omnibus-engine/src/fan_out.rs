@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::Envelope;
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Refusal, ShardId};
 use omnibus_record::SharedMessage;
-use tokio::sync::oneshot;
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
+use crate::forward::FanOut;
 use crate::group_commit::part_bytes_max;
-use crate::shard::{FanningOut, Request};
+use crate::shard::FanningOut;
 
 /// The most queues that one entry serves; more take several. It bounds how long a shard is busy.
 const TARGETS_MAX: usize = 10_000;
@@ -41,16 +42,14 @@ impl Engine {
         for (shard, places) in by_shard(targets) {
             for places in places.chunks(self.targets_max(message)) {
                 let wanted = places.iter().map(|place| (targets[*place].queue, targets[*place].envelope));
-                let (reply, answer) = oneshot::channel();
-                let (message, targets) = (message.clone(), wanted.collect());
-                self.send(shard, Request::FanOut(FanningOut { message, targets, reply })).await?;
-                waiting.push((places.to_vec(), answer));
+                let errand = FanOut { message: message.clone(), targets: wanted.collect() };
+                let places = places.to_vec();
+                waiting.push(async move { (places, self.carry_out(shard, errand).await) });
             }
         }
         let mut results = Vec::with_capacity(targets.len());
-        for (places, answer) in waiting {
-            let answers = answer.await.unwrap_or(Err(SubmitError::Closing))?;
-            results.extend(places.into_iter().zip(answers));
+        for (places, answers) in join_all(waiting).await {
+            results.extend(places.into_iter().zip(answers?));
         }
         results.sort_unstable_by_key(|(place, _)| *place);
         Ok(results.into_iter().map(|(_, result)| result).collect())

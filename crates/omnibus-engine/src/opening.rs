@@ -1,7 +1,7 @@
 //! Opens an engine: recovers every shard's broker, starts the threads and tasks, and ends
 //! them again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use omnibus_io::{Clock, Disk, Entropy};
@@ -23,6 +23,7 @@ use crate::events::{self, EventReceiver, EventSender};
 use crate::group_commit::ENTRY_BYTES_MIN;
 use crate::health::Health;
 use crate::housekeeping::{self, Housekeeping};
+use crate::reached::Reached;
 use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
 use crate::watch::Watches;
@@ -151,6 +152,7 @@ fn start(
         counters: Arc::new(Counters::default()),
         configs: Arc::new(configs(&recovered, config.node, &config.limits)),
         chores: Arc::new(Chores::default()),
+        reached: Arc::new(Reached::new(config.limits.data_shards + 1)),
     };
     let (closing, closing_seen) = watch::channel(false);
     let writer = spawn_writer(writer)?;
@@ -174,7 +176,7 @@ fn start(
         actors.push(task::spawn(actor.run()));
         shards.push(sender);
     }
-    let Shared { replicated, watches, catalog, configs, counters, chores, .. } = shared;
+    let Shared { replicated, watches, catalog, configs, counters, chores, reached, .. } = shared;
     let inner = Inner {
         shards,
         log: log.clone(),
@@ -191,6 +193,8 @@ fn start(
         closing,
         ahead: Ahead::default(),
         loading: Loading::OnThreads,
+        reached,
+        peers: OnceLock::new(),
     };
     let engine = Engine { inner: Arc::new(inner) };
     let housekeeping = Housekeeping::start(&engine, &config)?;

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::exchange::SharedExchange;
+use omnibus_model::node::NodeInfo;
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{Command, GroupName, LogIndex, Offset, Outcome, StreamId};
+use omnibus_model::{Command, GroupName, LogIndex, NodeId, Offset, Outcome, StreamId};
 
 use crate::error::SubmitError;
 
@@ -25,6 +26,8 @@ pub(crate) enum Effect {
     GroupAltered { group: GroupName, config: GroupConfig },
     ExchangeChanged { exchange: SharedExchange },
     ExchangeDeleted { exchange: SharedExchange },
+    NodeRegistered { node: NodeId, info: Box<NodeInfo> },
+    NodeForgotten { node: NodeId },
 }
 
 impl Effect {
@@ -52,6 +55,10 @@ impl Effect {
             }
             (_, Outcome::ExchangeChanged { exchange }) => Some(Self::ExchangeChanged { exchange: exchange.clone() }),
             (_, Outcome::ExchangeDeleted { exchange }) => Some(Self::ExchangeDeleted { exchange: exchange.clone() }),
+            (_, Outcome::NodeRegistered { node, info }) => {
+                Some(Self::NodeRegistered { node: *node, info: info.clone() })
+            }
+            (_, Outcome::NodeForgotten { node }) => Some(Self::NodeForgotten { node: *node }),
             _ => None,
         }
     }

@@ -51,14 +51,15 @@ impl Engine {
             if let Some((member, epoch)) = &member {
                 broker.check_offset_reader(&group, Some(member), *epoch)?;
             }
-            Ok(match partitions {
+            Ok(match &partitions {
                 None => {
                     broker.committed_offsets(&group).map(|(partition, offset)| (partition, offset.clone())).collect()
                 }
                 Some(partitions) => partitions
-                    .into_iter()
+                    .iter()
                     .filter_map(|partition| {
-                        broker.committed_offset(&group, &partition).cloned().map(|offset| (partition, offset))
+                        let offset = broker.committed_offset(&group, partition).cloned();
+                        offset.map(|offset| (partition.clone(), offset))
                     })
                     .collect(),
             })

@@ -15,8 +15,8 @@ use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
 
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
-use crate::receivers::{Receive, Received};
-use crate::shard::{Enqueueing, Request};
+use crate::forward::{Enqueue, Take, Together};
+use crate::receivers::Received;
 
 /// What is read at a time to find leased records.
 const READ_BYTES: usize = 1 << 20;
@@ -143,7 +143,7 @@ impl Engine {
         command: impl Fn(StreamId) -> Command,
     ) -> Result<Vec<Result<Outcome, Refusal>>, SubmitError> {
         let commands = queue.streams().map(command).collect();
-        self.request(queue.shard(), |reply| Request::Together { commands, reply }).await
+        self.carry_out(queue.shard(), Together(commands)).await
     }
 
     /// The same for commands of which none is refused unless all are; adds up what they tell.
@@ -172,7 +172,7 @@ impl Engine {
         messages: Vec<(Encoded, Option<Origin>)>,
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
         let queue = queue.into();
-        self.request(queue.shard(), |reply| Request::Enqueue(Enqueueing { queue, messages, reply })).await
+        self.carry_out(queue.shard(), Enqueue { queue, messages }).await
     }
 
     /// Takes leases of records that are ready, strictly those of higher priorities first. If there are none, waits
@@ -188,7 +188,7 @@ impl Engine {
         wait: Duration,
     ) -> Result<Received, SubmitError> {
         let queue = queue.into();
-        self.request(queue.shard(), |reply| Request::Receive(Receive { queue, acquire, wait, reply })).await
+        self.carry_out(queue.shard(), Take { queue, acquire, wait }).await
     }
 
     /// Reads all that was received, as [`Self::deliveries`] does.
@@ -413,7 +413,7 @@ impl Engine {
     pub async fn record_states(&self, queue: Partition, offsets: Vec<Offset>) -> Result<Vec<RecordState>, SubmitError> {
         let stream = queue.stream;
         let states = move |broker: &omnibus_broker::Broker| {
-            offsets.into_iter().map(|offset| broker.record_state(stream, offset)).collect()
+            offsets.iter().map(|offset| broker.record_state(stream, *offset)).collect()
         };
         self.ask(queue.shard, states).await
     }

@@ -7,6 +7,7 @@ use omnibus_model::command::Acquire;
 use omnibus_model::queue::Lease;
 use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{StreamId, Timestamp};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::error::SubmitError;
@@ -14,7 +15,7 @@ use crate::error::SubmitError;
 pub(crate) type ReceiveReply = oneshot::Sender<Result<Received, SubmitError>>;
 
 /// What a receive got.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
     /// Leases of each partition that has given some, in the order in which they shall be processed.
     pub batches: Vec<(Partition, Vec<Lease>)>,

@@ -130,6 +130,9 @@ pub fn catalog(recovered: &[Recovered]) -> Catalog {
     for exchange in metadata.exchanges() {
         catalog.put_exchange(exchange.clone());
     }
+    for (node, info) in metadata.nodes() {
+        catalog.put_node(node, info.clone());
+    }
     catalog
 }
 

@@ -33,6 +33,7 @@ use crate::departing::{Departing, Leftovers};
 use crate::error::SubmitError;
 use crate::group_commit::{Closed, GroupCommit, part_bytes_max, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
+use crate::reached::Reached;
 use crate::receivers::Receivers;
 use crate::sessions::Sessions;
 use crate::waiting::Waiting;
@@ -41,7 +42,7 @@ use crate::watch::Watches;
 pub use fan_out::FanningOut;
 pub use groups::Heartbeat;
 pub use queues::{EnqueueReply, Enqueueing, TogetherReply};
-pub use request::{Appending, Request};
+pub use request::{Appending, Question, Request};
 pub use roles::Office;
 use roles::{Role, Soundness};
 
@@ -75,6 +76,7 @@ pub struct Shared {
     pub counters: Arc<Counters>,
     pub configs: Arc<Configs>,
     pub chores: Arc<Chores>,
+    pub reached: Arc<Reached>,
 }
 
 /// One shard.
@@ -121,6 +123,7 @@ impl Shard {
     #[must_use]
     pub fn new(id: ShardId, broker: Broker, (last, last_term): (LogIndex, Term), shared: Shared) -> Self {
         let now = Moment { wall: broker.newest(), elapsed: Duration::ZERO };
+        shared.reached.note(id, last);
         Self {
             id,
             role: Role::Follows { leader: None },
@@ -192,9 +195,13 @@ impl Shard {
     /// Carries out one request at the time `now`.
     pub fn handle(&mut self, now: Moment, request: Request) {
         self.advance(now);
-        if !self.is_leading() && !matches!(request, Request::Checkpoint { .. }) {
-            return request.refuse(&self.broker, self.not_leader());
-        }
+        let request = match request {
+            Request::AskApplied(question) if self.has_applied() => return question(&self.broker)(Ok(())),
+            request if !self.is_leading() && !matches!(request, Request::Checkpoint { .. }) => {
+                return request.refuse(&self.broker, self.not_leader());
+            }
+            request => request,
+        };
         match request {
             Request::Submit { command, reply } => {
                 let outcome = self.submit(&command);
@@ -212,12 +219,15 @@ impl Shard {
             Request::FanOut(fanning_out) => self.fan_out(fanning_out),
             Request::Receive(receive) => self.receive(receive),
             Request::Consumer(request) => self.consumer(request),
-            Request::Ask(question) => {
+            Request::Ask(question) | Request::AskApplied(question) => {
                 let answer = question(&self.broker);
                 self.answer_later(answer);
             }
             Request::Checkpoint { reply } => self.checkpoints.push_back(reply),
-            Request::ReleaseName { topic } => self.departing.release(&topic),
+            Request::ReleaseName { topic, reply } => {
+                self.departing.release(&topic);
+                self.answer_with(reply, Ok(()));
+            }
         }
     }
 

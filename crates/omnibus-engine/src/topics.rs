@@ -9,7 +9,7 @@ use omnibus_model::{
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
-use crate::shard::Request;
+use crate::forward::ReleaseName;
 
 impl Engine {
     /// Creates a topic; it is in the catalog when this returns.
@@ -81,7 +81,7 @@ impl Engine {
         for shard in self.data_shards() {
             self.submit(shard, Command::ForgetTopic { topic: deleted.name.clone(), id: deleted.id }).await?;
         }
-        self.send(ShardId::METADATA, Request::ReleaseName { topic: deleted.name.clone() }).await
+        self.carry_out(ShardId::METADATA, ReleaseName { topic: deleted.name.clone() }).await
     }
 
     /// Forgets a stream's records before `before`; returns the new first offset.

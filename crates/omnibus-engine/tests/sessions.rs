@@ -13,6 +13,7 @@ use omnibus_engine::catalog::Catalog;
 use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
+use omnibus_engine::reached::Reached;
 use omnibus_engine::shard::{Moment, Office, Request, Shard, Shared};
 use omnibus_engine::waiting::JoinAnswer;
 use omnibus_engine::watch::Watches;
@@ -56,6 +57,7 @@ impl Driven {
             counters: Arc::new(Counters::default()),
             configs: Arc::new(Configs::new(NodeId(1), &BrokerLimits::default())),
             chores: Arc::new(Chores::default()),
+            reached: Arc::new(Reached::new(SHARDS)),
         };
         let nothing = (LogIndex(0), Term(0));
         let shard = Shard::new(HERE, Broker::new(BrokerLimits::default()), nothing, shared);

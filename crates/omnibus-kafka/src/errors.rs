@@ -12,9 +12,12 @@ use crate::wire::ErrorCode;
 pub(crate) fn submit_error(error: &SubmitError) -> ErrorCode {
     match error {
         SubmitError::Refused(refusal) => refused(refusal),
-        SubmitError::NotLeader { .. } | SubmitError::Closing => ErrorCode::NotLeaderOrFollower,
+        SubmitError::NotLeader { .. } | SubmitError::Closing | SubmitError::Lost { .. } => {
+            ErrorCode::NotLeaderOrFollower
+        }
         SubmitError::DiskFull | SubmitError::Broken => ErrorCode::KafkaStorageError,
         SubmitError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        SubmitError::NotUnderstood => ErrorCode::UnknownServerError,
     }
 }
 
@@ -23,9 +26,11 @@ pub(crate) fn coordinator_error(error: &SubmitError) -> ErrorCode {
     match error {
         SubmitError::Refused(refusal) => refused(refusal),
         SubmitError::NotLeader { .. } => ErrorCode::NotCoordinator,
-        SubmitError::DiskFull | SubmitError::Broken | SubmitError::Closing => ErrorCode::CoordinatorNotAvailable,
+        SubmitError::DiskFull | SubmitError::Broken | SubmitError::Closing | SubmitError::Lost { .. } => {
+            ErrorCode::CoordinatorNotAvailable
+        }
         // As Kafka says when its own topic of groups does not take the record.
-        SubmitError::TooLarge { .. } => ErrorCode::UnknownServerError,
+        SubmitError::TooLarge { .. } | SubmitError::NotUnderstood => ErrorCode::UnknownServerError,
     }
 }
 
@@ -39,7 +44,9 @@ pub(crate) fn member_error(error: &SubmitError) -> ErrorCode {
         | SubmitError::DiskFull
         | SubmitError::TooLarge { .. }
         | SubmitError::Broken
-        | SubmitError::Closing => coordinator_error(error),
+        | SubmitError::Closing
+        | SubmitError::Lost { .. }
+        | SubmitError::NotUnderstood => coordinator_error(error),
     }
 }
 
@@ -52,7 +59,9 @@ pub(crate) fn consumer_error(error: &SubmitError) -> ErrorCode {
         | SubmitError::DiskFull
         | SubmitError::TooLarge { .. }
         | SubmitError::Broken
-        | SubmitError::Closing => coordinator_error(error),
+        | SubmitError::Closing
+        | SubmitError::Lost { .. }
+        | SubmitError::NotUnderstood => coordinator_error(error),
     }
 }
 

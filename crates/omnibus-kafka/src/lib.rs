@@ -7,6 +7,7 @@
 pub mod server;
 mod connection;
 mod requests;
+mod cluster;
 pub mod session;
 pub mod client;
 mod budget;
@@ -16,5 +17,6 @@ mod configs;
 mod errors;
 pub mod wire;
 
+pub use cluster::DOOR;
 pub use server::Server;
 pub use session::Settings;

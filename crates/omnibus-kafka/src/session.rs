@@ -86,13 +86,8 @@ impl Context {
         i32::from(self.settings.advertised_port.unwrap_or_else(|| self.ends.local.port()))
     }
 
-    /// The epoch in which this node leads a shard's partitions, as Kafka writes it.
+    /// The epoch in which this node leads a shard's partitions, as Kafka writes it; −1 if it does not.
     pub(crate) fn leader_epoch(&self, shard: ShardId) -> i32 {
-        i32::try_from(self.engine.leader_epoch(shard).0).unwrap_or(i32::MAX)
-    }
-
-    /// The replicas of a partition that have all that is committed: one, until there are more nodes.
-    pub(crate) const fn in_sync_replicas(&self) -> u32 {
-        1
+        self.engine.leader_epoch(shard).map_or(-1, |epoch| i32::try_from(epoch.0).unwrap_or(i32::MAX))
     }
 }

@@ -11,11 +11,12 @@ use crate::exchange::{BindingConfig, BindingId, BindingTarget, ExchangeConfig, E
 use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
+use crate::node::NodeInfo;
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, Settlement};
 use crate::topic::TopicConfig;
 use crate::{
     AttemptHash, BatchInfo, ClusterSecret, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId,
-    Offset, StreamId, TopicId, TopicName,
+    NodeId, Offset, StreamId, TopicId, TopicName,
 };
 
 /// One change of the broker's memory. The time it happens at is stamped beside it.
@@ -214,6 +215,16 @@ pub enum Command {
     CreatePriorityQueue {
         create: Box<CreateQueue>,
         priorities: u8,
+    },
+
+    /// A node says how it is reached.
+    RegisterNode {
+        node: NodeId,
+        info: Box<NodeInfo>,
+    },
+    /// A node has left for good.
+    ForgetNode {
+        node: NodeId,
     },
 }
 

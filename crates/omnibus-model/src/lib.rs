@@ -15,6 +15,7 @@ pub mod topic;
 pub mod queue;
 pub mod batch;
 pub mod name;
+pub mod node;
 pub mod secret;
 pub mod time;
 pub mod number;

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::{BrokerConfig, ConfigScope, GroupConfig};
 use crate::exchange::SharedExchange;
 use crate::group::TopicPartitions;
+use crate::node::NodeInfo;
 use crate::queue::{Lease, LeaseRefusal};
 use crate::topic::SharedTopic;
-use crate::{ClusterSecret, GroupName, InstanceId, MemberId, MoveId, Offset, ProducerId, Refusal, Timestamp};
+use crate::{ClusterSecret, GroupName, InstanceId, MemberId, MoveId, NodeId, Offset, ProducerId, Refusal, Timestamp};
 
 /// What a committed command has done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     TopicCreated {
         topic: SharedTopic,
@@ -131,10 +132,18 @@ pub enum Outcome {
     SecretKept {
         secret: ClusterSecret,
     },
+
+    NodeRegistered {
+        node: NodeId,
+        info: Box<NodeInfo>,
+    },
+    NodeForgotten {
+        node: NodeId,
+    },
 }
 
 /// What a receive got.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acquired {
     /// In the order in which they shall be processed.
     pub leases: Vec<Lease>,
@@ -145,7 +154,7 @@ pub struct Acquired {
 }
 
 /// What a move task took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveAdvanced {
     pub taken: u32,
     /// When the task may take more; `None` if nothing is left to take.
@@ -153,7 +162,7 @@ pub struct MoveAdvanced {
 }
 
 /// Where a batch has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
     /// The offset of the batch's first record.
     pub base: Offset,
@@ -168,14 +177,14 @@ pub struct Appended {
 pub struct JoinTicket(pub u64);
 
 /// Who has left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftMember {
     pub member: Option<MemberId>,
     pub instance: Option<InstanceId>,
 }
 
 /// The answer to a heartbeat of a consumer group's member (KIP-848).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatTaken {
     pub member: MemberId,
     pub member_epoch: i32,

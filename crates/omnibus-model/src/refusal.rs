@@ -113,6 +113,7 @@ pub enum Limited {
     Exchanges,
     Bindings,
     BindingsOfExchange,
+    Nodes,
 }
 
 impl std::fmt::Display for Limited {
@@ -127,6 +128,7 @@ impl std::fmt::Display for Limited {
             Self::Exchanges => "exchanges",
             Self::Bindings => "bindings",
             Self::BindingsOfExchange => "bindings of one exchange",
+            Self::Nodes => "nodes",
         })
     }
 }

@@ -39,7 +39,7 @@ pub struct Partition {
 }
 
 /// Where a queue's records are: a partition for each priority, one after the other in one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuePlace {
     /// The partition of priority 0, after which the queue is called.
     pub lowest: Partition,

@@ -101,6 +101,17 @@ impl Message {
 }
 
 impl Encoded {
+    /// Takes a message that was written before; its parts are slices of `bytes`.
+    ///
+    /// # Errors
+    /// If `bytes` are not exactly one whole message.
+    pub fn read(bytes: &Bytes) -> Result<Self, InvalidBatch> {
+        check_message(bytes)?;
+        let Message { timestamp, envelope, body, .. } = Message::decode(bytes)?;
+        let head = bytes.slice(..bytes.len().saturating_sub(body.len()));
+        Ok(Self { head, body, timestamp, envelope })
+    }
+
     /// What the broker must know of it.
     #[must_use]
     pub fn batch(&self) -> BatchInfo {

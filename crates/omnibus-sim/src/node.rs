@@ -10,6 +10,7 @@ use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::departing::Leftovers;
+use omnibus_engine::reached::Reached;
 use omnibus_engine::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use omnibus_engine::shard::{Moment, Office, Request, Shard, Shared};
 use omnibus_engine::watch::Watches;
@@ -101,7 +102,7 @@ impl Node {
         let names = Arc::new(catalog(&recovered));
         let witness = Arc::new(Witness::new(opened.replicated));
         let configs = Arc::new(configs(&recovered, NodeId(1), &config.limits));
-        let shared = shared(&opened.log, &witness, &names, configs);
+        let shared = shared(&opened.log, &witness, &names, configs, shards);
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (config.clock.clone(), Arc::new(NoChance));
         let (engine, asked) = by_hand::engine(&shared, config.limits, seams);
         let mut node = Self {
@@ -246,7 +247,7 @@ fn reporter(progress: &Arc<Mutex<Progress>>) -> OnEvent {
     })
 }
 
-fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, configs: Arc<Configs>) -> Shared {
+fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, configs: Arc<Configs>, shards: u16) -> Shared {
     Shared {
         log: log.clone(),
         replicated: Arc::<Witness>::clone(witness),
@@ -255,6 +256,7 @@ fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, configs: Arc<
         counters: Arc::new(Counters::default()),
         configs,
         chores: Arc::new(Chores::default()),
+        reached: Arc::new(Reached::new(shards)),
     }
 }
 

@@ -212,9 +212,12 @@ impl From<SubmitError> for ApiError {
         match error {
             SubmitError::Refused(refusal) => refusal.into(),
             SubmitError::TooLarge { .. } => Self::InvalidParameterValue(error.to_string()),
-            SubmitError::NotLeader { .. } | SubmitError::DiskFull | SubmitError::Broken | SubmitError::Closing => {
-                Self::ServiceUnavailable(error.to_string())
-            }
+            SubmitError::NotLeader { .. }
+            | SubmitError::DiskFull
+            | SubmitError::Broken
+            | SubmitError::Closing
+            | SubmitError::Lost { .. }
+            | SubmitError::NotUnderstood => Self::ServiceUnavailable(error.to_string()),
         }
     }
 }

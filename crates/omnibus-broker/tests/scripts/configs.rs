@@ -62,3 +62,17 @@ fn first_secret_that_is_offered_stays() {
         0s keep-secret 9                                           -> 7 (unchanged)
     "#]]);
 }
+
+#[test]
+fn node_tells_anew_how_it_is_reached() {
+    check(&expect![[r#"
+        0s register-node 2 b.example rack=r1                       -> done
+        0s register-node 1 a.example                               -> done
+        0s register-node 1 a.example                               -> done (unchanged)
+        0s register-node 2 c.example                               -> done
+        0s nodes                                                   -> 1 a.example -, 2 c.example -
+        0s forget-node 1                                           -> done
+        0s forget-node 1                                           -> done (unchanged)
+        0s nodes                                                   -> 2 c.example -
+    "#]]);
+}

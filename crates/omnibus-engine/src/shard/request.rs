@@ -42,13 +42,16 @@ pub enum Request {
     Receive(Receive),
     Consumer(ConsumerRequest),
     /// A question to the broker; its answer waits for all that came before it.
-    Ask(Box<dyn FnOnce(&Broker) -> Answer + Send>),
+    Ask(Question),
+    /// The same, of a shard that may follow; whoever asks knows that it is as far as matters.
+    AskApplied(Question),
     Checkpoint {
         reply: oneshot::Sender<Snapshot>,
     },
     /// All shards have forgotten a deleted topic.
     ReleaseName {
         topic: TopicName,
+        reply: oneshot::Sender<Result<(), SubmitError>>,
     },
 }
 
@@ -67,12 +70,16 @@ impl Request {
             }
             Self::Receive(receive) => drop(receive.reply.send(Err(error))),
             Self::Consumer(request) => request.refuse(error),
-            Self::Ask(question) => question(broker)(Err(error)),
-            // Nobody is told: who saves checkpoints takes the next shard's, and the name is another leader's affair.
-            Self::Checkpoint { .. } | Self::ReleaseName { .. } => {}
+            Self::Ask(question) | Self::AskApplied(question) => question(broker)(Err(error)),
+            Self::ReleaseName { reply, .. } => drop(reply.send(Err(error))),
+            // Nobody is told: who saves checkpoints takes the next shard's.
+            Self::Checkpoint { .. } => {}
         }
     }
 }
+
+/// What is asked of a broker, and what gives the answer to whoever asked.
+pub type Question = Box<dyn FnOnce(&Broker) -> Answer + Send>;
 
 /// A batch on its way into a stream.
 #[derive(Debug)]
@@ -97,8 +104,9 @@ impl std::fmt::Debug for Request {
             Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
             Self::Consumer(request) => f.debug_tuple("Consumer").field(request).finish(),
             Self::Ask(_) => f.write_str("Ask"),
+            Self::AskApplied(_) => f.write_str("AskApplied"),
             Self::Checkpoint { .. } => f.write_str("Checkpoint"),
-            Self::ReleaseName { topic } => f.debug_tuple("ReleaseName").field(topic).finish(),
+            Self::ReleaseName { topic, .. } => f.debug_tuple("ReleaseName").field(topic).finish(),
         }
     }
 }

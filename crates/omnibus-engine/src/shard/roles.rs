@@ -69,6 +69,11 @@ impl Shard {
         matches!(self.soundness, Soundness::Sound) && !self.has_pending() && self.in_flight.len() == 0
     }
 
+    /// Whether a follower's broker has applied what was told, and nothing else.
+    pub(super) fn has_applied(&self) -> bool {
+        !self.is_leading() && matches!(self.soundness, Soundness::Sound) && self.in_flight.len() == 0
+    }
+
     /// Learns of what the log tells.
     ///
     /// # Errors
@@ -282,6 +287,7 @@ impl Shard {
         self.shared.log.publish(self.id, index);
         effects.into_iter().for_each(|effect| self.take_effect(effect));
         self.seen = self.seen.max(index);
+        self.shared.reached.note(self.id, self.seen);
     }
 
     fn take_effect(&self, effect: Effect) {
@@ -299,6 +305,8 @@ impl Shard {
             Effect::ExchangeChanged { exchange } => self.shared.catalog.put_exchange(exchange),
             Effect::ExchangeDeleted { exchange } => self.shared.catalog.remove_exchange(&exchange.key),
             Effect::GroupAltered { group, config } => self.shared.configs.put_group(group, config),
+            Effect::NodeRegistered { node, info } => self.shared.catalog.put_node(node, *info),
+            Effect::NodeForgotten { node } => self.shared.catalog.remove_node(node),
         }
     }
 }

@@ -25,7 +25,7 @@ const CLIENTS: usize = 4;
 const MESSAGES_EACH: usize = 60;
 const ELECTIONS: usize = 9;
 
-fn open(cluster: &ModelCluster, node: NodeId) -> (Engine, Running) {
+pub(crate) fn open(cluster: &ModelCluster, node: NodeId) -> (Engine, Running) {
     let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 0, ..LogConfig::default() };
     let seams = Seams {
         disk: Arc::new(FaultDisk::new(node.0.into())),
@@ -41,7 +41,7 @@ fn open(cluster: &ModelCluster, node: NodeId) -> (Engine, Running) {
 }
 
 /// Brings everything to everybody, for ever.
-async fn pump(cluster: ModelCluster) {
+pub(crate) async fn pump(cluster: ModelCluster) {
     loop {
         for shard in (0..SHARDS).map(ShardId) {
             NODES.into_iter().for_each(|node| cluster.replicate(shard, node, 8));
@@ -52,7 +52,7 @@ async fn pump(cluster: ModelCluster) {
 }
 
 /// Lets a node lead all shards as soon as it may.
-async fn lead(cluster: &ModelCluster, engines: &[Engine], node: NodeId) {
+pub(crate) async fn lead(cluster: &ModelCluster, engines: &[Engine], node: NodeId) {
     for shard in (0..SHARDS).map(ShardId) {
         while !cluster.can_lead(shard, node) {
             tokio::task::yield_now().await;
@@ -86,7 +86,7 @@ async fn send(engines: Vec<Engine>, queue: Partition, client: usize) -> BTreeMap
     sent
 }
 
-async fn all_bodies(engine: &Engine, queue: Partition) -> BTreeMap<Offset, Bytes> {
+pub(crate) async fn all_bodies(engine: &Engine, queue: Partition) -> BTreeMap<Offset, Bytes> {
     let bounds = engine.bounds(queue.stream);
     let offsets = (bounds.start.0..bounds.end.0).map(Offset).collect();
     let found = engine.messages(queue.stream, offsets).await.unwrap();

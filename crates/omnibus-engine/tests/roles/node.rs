@@ -11,6 +11,7 @@ use omnibus_engine::catalog::Catalog;
 use omnibus_engine::chores::Chores;
 use omnibus_engine::counters::Counters;
 use omnibus_engine::departing::Leftovers;
+use omnibus_engine::reached::Reached;
 use omnibus_engine::recovery::{Recovered, catalog, configs, recover, settle_streams};
 use omnibus_engine::shard::{Moment, Office, Request, Shard, Shared, Snapshot};
 use omnibus_engine::watch::Watches;
@@ -70,6 +71,7 @@ impl Node {
             counters: Arc::new(Counters::default()),
             configs: Arc::new(configs(&recovered, id, &limits())),
             chores: Arc::new(Chores::default()),
+            reached: Arc::new(Reached::new(SHARDS)),
         };
         let shard = |(number, Recovered { broker, last, term, .. })| {
             Shard::new(ShardId(number), broker, (last, term), shared.clone())

@@ -63,7 +63,7 @@ fn plan(context: &Context, wanted: &CreatePartitionsTopic) -> Result<Growth, Fai
             return Err(Failure::new(ErrorCode::InvalidReplicaAssignment, message));
         }
         for assignment in assignments {
-            replicas::check(context.settings.node_id, &assignment.broker_ids)?;
+            replicas::check(&context.replicas(), &assignment.broker_ids)?;
         }
     }
     Ok(Growth { topic: topic.name.clone(), total: wanted.count.unsigned_abs() })

@@ -11,7 +11,6 @@ use omnibus_model::{TopicId, TopicName};
 use super::distinct::distinct;
 use super::failure::Failure;
 use super::mode::Mode;
-use super::replicas::REPLICATION_FACTOR;
 use super::{Context, concurrently, replicas};
 use crate::configs;
 use crate::listed;
@@ -28,11 +27,11 @@ const PARTITIONS_PER_REQUEST_MAX: u64 = 10_000;
 const NAME_CHARS_MAX: usize = 249;
 
 pub(super) async fn handle(context: &Context, request: CreateTopicsRequest, _version: i16) -> CreateTopicsResponse {
-    let mode = Mode::from(request.validate_only);
+    let (mode, factor) = (Mode::from(request.validate_only), replicas::factor(context));
     let planned = plan_all(context, request.topics);
     let creating = planned.into_iter().map(|(name, plan)| {
         let engine = context.engine.clone();
-        async move { CreatableTopicResult { name, ..carry_out(&engine, plan, mode).await } }
+        async move { CreatableTopicResult { name, ..carry_out(&engine, plan, (mode, factor)).await } }
     });
     let topics = concurrently::all(creating).await;
     CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
@@ -111,8 +110,12 @@ fn folded(name: &str) -> impl Iterator<Item = u8> {
 }
 
 fn partitions(context: &Context, topic: &CreatableTopic) -> Result<u32, Failure> {
-    if !matches!(topic.replication_factor, -1 | REPLICATION_FACTOR) {
-        let message = "there is one broker, so the replication factor is 1, or -1 for the default";
+    let factor_max = replicas::factor(context);
+    if topic.replication_factor != -1 && !(1..=factor_max).contains(&topic.replication_factor) {
+        let message = match factor_max {
+            1 => String::from("there is one broker, so the replication factor is 1, or -1 for the default"),
+            max => format!("there are {max} brokers, which hold every topic; ask for at most as many replicas"),
+        };
         return Err(Failure::new(ErrorCode::InvalidReplicationFactor, message));
     }
     match topic.num_partitions {
@@ -140,7 +143,7 @@ fn assigned_partitions(
         return Err(Failure::new(ErrorCode::InvalidReplicaAssignment, message));
     }
     for assignment in assignments {
-        replicas::check(context.settings.node_id, &assignment.broker_ids)?;
+        replicas::check(&context.replicas(), &assignment.broker_ids)?;
     }
     Ok(u32::try_from(assignments.len()).unwrap_or(u32::MAX))
 }
@@ -150,13 +153,17 @@ pub(super) fn fresh_id(engine: &Engine) -> TopicId {
     TopicId(uuid::Builder::from_random_bytes(engine.random().to_be_bytes()).into_uuid().as_u128())
 }
 
-async fn carry_out(engine: &Engine, plan: Result<CreateTopic, Failure>, mode: Mode) -> CreatableTopicResult {
+async fn carry_out(
+    engine: &Engine,
+    plan: Result<CreateTopic, Failure>,
+    (mode, factor): (Mode, i16),
+) -> CreatableTopicResult {
     let inherited = engine.configs().inherited();
     let created = match plan {
-        Ok(plan) if mode == Mode::Check => Ok(accepted(plan.id, plan.partitions, &plan.config, &inherited)),
+        Ok(plan) if mode == Mode::Check => Ok(accepted(plan.id, (plan.partitions, factor), &plan.config, &inherited)),
         Ok(plan) => engine.create_topic(plan).await.map_err(Failure::from).map(|topic| {
             let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-            accepted(topic.id, partitions, &topic.config, &inherited)
+            accepted(topic.id, (partitions, factor), &topic.config, &inherited)
         }),
         Err(failure) => Err(failure),
     };
@@ -167,11 +174,16 @@ async fn carry_out(engine: &Engine, plan: Result<CreateTopic, Failure>, mode: Mo
     })
 }
 
-fn accepted(id: TopicId, partitions: u32, config: &TopicConfig, inherited: &Inherited) -> CreatableTopicResult {
+fn accepted(
+    id: TopicId,
+    (partitions, factor): (u32, i16),
+    config: &TopicConfig,
+    inherited: &Inherited,
+) -> CreatableTopicResult {
     CreatableTopicResult {
         topic_id: id,
         num_partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
-        replication_factor: REPLICATION_FACTOR,
+        replication_factor: factor,
         configs: Some(configs::topic::describe(config, inherited).into_iter().map(wire_config).collect()),
         ..CreatableTopicResult::default()
     }

@@ -1,8 +1,11 @@
 //! DescribeCluster: the brokers there are.
 
+use omnibus_model::ShardId;
+
 use super::Context;
 use super::group::OPERATIONS_UNKNOWN;
 use super::metadata::CLUSTER_OPERATIONS;
+use crate::cluster::{Broker, NO_BROKER};
 use crate::wire::messages::describe_cluster_request::DescribeClusterRequest;
 use crate::wire::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
 use crate::wire::{ErrorCode, WireString};
@@ -19,8 +22,8 @@ pub(super) async fn handle(
     match request.endpoint_type {
         BROKERS => DescribeClusterResponse {
             cluster_id: context.settings.cluster_id.as_str().into(),
-            controller_id: context.settings.node_id,
-            brokers: vec![this_broker(context)],
+            controller_id: context.leader(ShardId::METADATA).unwrap_or(NO_BROKER),
+            brokers: context.brokers().into_iter().map(broker).collect(),
             cluster_authorized_operations: if request.include_cluster_authorized_operations {
                 CLUSTER_OPERATIONS
             } else {
@@ -33,14 +36,10 @@ pub(super) async fn handle(
     }
 }
 
-fn this_broker(context: &Context) -> DescribeClusterBroker {
-    DescribeClusterBroker {
-        broker_id: context.settings.node_id,
-        host: context.host().into(),
-        port: context.port(),
-        rack: context.settings.rack.as_deref().map(WireString::from),
-        is_fenced: false,
-    }
+fn broker(broker: Broker) -> DescribeClusterBroker {
+    let Broker { id, host, port, rack } = broker;
+    let rack = rack.map(WireString::from);
+    DescribeClusterBroker { broker_id: id, host: host.into(), port, rack, is_fenced: false }
 }
 
 fn failed(error: ErrorCode, message: &'static str) -> DescribeClusterResponse {

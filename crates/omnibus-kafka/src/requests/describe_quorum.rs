@@ -3,6 +3,7 @@
 use omnibus_model::ShardId;
 
 use super::Context;
+use crate::cluster::{Broker, NO_BROKER};
 use crate::errors::submit_error;
 use crate::wire::messages::describe_quorum_request::{DescribeQuorumRequest, PartitionData as Wanted};
 use crate::wire::messages::describe_quorum_response::{
@@ -15,6 +16,9 @@ const METADATA_LOG: &str = "__cluster_metadata";
 
 /// From this version on a response tells where the voters are (KIP-853).
 const NODES_FROM: i16 = 2;
+
+/// What is not known of a replica.
+const UNKNOWN: i64 = -1;
 
 const LISTENER: &str = "PLAINTEXT";
 
@@ -33,12 +37,16 @@ pub(super) async fn handle(context: &Context, request: DescribeQuorumRequest, ve
     DescribeQuorumResponse {
         error_message: Some(WireString::new()),
         topics,
-        nodes: if told && version >= NODES_FROM { vec![this_node(context)] } else { Vec::new() },
+        nodes: if told && version >= NODES_FROM {
+            context.brokers().into_iter().map(node).collect()
+        } else {
+            Vec::new()
+        },
         ..DescribeQuorumResponse::default()
     }
 }
 
-/// One voter, which has all that is committed.
+/// The voters; this node tells how far it is itself.
 async fn quorum(context: &Context) -> PartitionData {
     let committed = match context.engine.committed(ShardId::METADATA).await {
         Ok(committed) => committed,
@@ -46,19 +54,24 @@ async fn quorum(context: &Context) -> PartitionData {
     };
     let end = i64::try_from(committed.next().0).unwrap_or(i64::MAX);
     let now = context.engine.now().0;
-    let voter = ReplicaState {
-        replica_id: context.settings.node_id,
-        log_end_offset: end,
-        last_fetch_timestamp: now,
-        last_caught_up_timestamp: now,
-        ..ReplicaState::default()
+    let voter = |replica_id: i32| {
+        // Of the others it is not known here how far they are.
+        let (log_end_offset, seen) =
+            if replica_id == context.settings.node_id { (end, now) } else { (UNKNOWN, UNKNOWN) };
+        ReplicaState {
+            replica_id,
+            log_end_offset,
+            last_fetch_timestamp: seen,
+            last_caught_up_timestamp: seen,
+            ..ReplicaState::default()
+        }
     };
     PartitionData {
         error_message: Some(WireString::new()),
-        leader_id: context.settings.node_id,
+        leader_id: context.leader(ShardId::METADATA).unwrap_or(NO_BROKER),
         leader_epoch: context.leader_epoch(ShardId::METADATA),
         high_watermark: end,
-        current_voters: vec![voter],
+        current_voters: context.replicas().into_iter().map(voter).collect(),
         ..PartitionData::default()
     }
 }
@@ -80,11 +93,11 @@ fn failed(partition_index: i32, error: ErrorCode, message: &str) -> PartitionDat
     }
 }
 
-fn this_node(context: &Context) -> Node {
+fn node(broker: Broker) -> Node {
     let listener = Listener {
         name: WireString::from_static(LISTENER),
-        host: context.host().into(),
-        port: u16::try_from(context.port()).unwrap_or(0),
+        host: broker.host.into(),
+        port: u16::try_from(broker.port).unwrap_or(0),
     };
-    Node { node_id: context.settings.node_id, listeners: vec![listener] }
+    Node { node_id: broker.id, listeners: vec![listener] }
 }

@@ -7,6 +7,7 @@ use omnibus_model::topic::Topic;
 use super::Context;
 use super::create_topics::topic_name;
 use super::metadata::TOPIC_OPERATIONS;
+use crate::cluster::NO_BROKER;
 use crate::listed;
 use crate::wire::messages::describe_topic_partitions_request::{Cursor as From, DescribeTopicPartitionsRequest};
 use crate::wire::messages::describe_topic_partitions_response::{
@@ -87,14 +88,14 @@ fn first_partition(cursor: Option<&From>, topic: &str) -> usize {
 }
 
 fn page(context: &Context, topic: &Topic, first: usize, room: usize) -> ResponseTopic {
-    let node = context.settings.node_id;
+    let replicas = context.replicas();
     let partitions = (0..).zip(&topic.partitions).skip(first).take(room);
     let described = partitions.map(|(partition_index, partition)| Partition {
         partition_index,
-        leader_id: node,
+        leader_id: context.leader(partition.shard).unwrap_or(NO_BROKER),
         leader_epoch: context.leader_epoch(partition.shard),
-        replica_nodes: vec![node],
-        isr_nodes: vec![node],
+        replica_nodes: replicas.clone(),
+        isr_nodes: replicas.clone(),
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         ..Partition::default()

@@ -1,6 +1,9 @@
-//! FindCoordinator: which node speaks for a group. This one speaks for all.
+//! FindCoordinator: which node speaks for a group.
+
+use omnibus_model::GroupName;
 
 use super::Context;
+use crate::cluster::Broker;
 use crate::wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use crate::wire::{ErrorCode, WireString};
@@ -35,13 +38,16 @@ pub(super) async fn handle(
 
 fn find(context: &Context, key_type: i8, key: WireString) -> Coordinator {
     match key_type {
-        GROUP => Coordinator {
-            key,
-            node_id: context.settings.node_id,
-            host: context.host().into(),
-            port: context.port(),
-            error_code: ErrorCode::None.number(),
-            error_message: Some(WireString::new()),
+        GROUP => match coordinator(context, &key) {
+            Ok(Broker { id, host, port, .. }) => Coordinator {
+                key,
+                node_id: id,
+                host: host.into(),
+                port,
+                error_code: ErrorCode::None.number(),
+                error_message: Some(WireString::new()),
+            },
+            Err(error) => refuse(key, error, "nobody coordinates this group now"),
         },
         // Clients take any other error for one that passes, and ask for ever.
         TRANSACTION => {
@@ -49,6 +55,13 @@ fn find(context: &Context, key_type: i8, key: WireString) -> Coordinator {
         }
         _ => refuse(key, ErrorCode::InvalidRequest, "this broker coordinates consumer groups only"),
     }
+}
+
+/// The broker that leads the shard of a group. A name that is none has this one, which refuses it.
+fn coordinator(context: &Context, group: &str) -> Result<Broker, ErrorCode> {
+    let Ok(group) = GroupName::new(group) else { return Ok(context.this_broker()) };
+    let leader = context.leader(context.engine.group_shard(&group));
+    leader.and_then(|leader| context.broker(leader)).ok_or(ErrorCode::CoordinatorNotAvailable)
 }
 
 fn refuse(key: WireString, error: ErrorCode, message: &'static str) -> Coordinator {

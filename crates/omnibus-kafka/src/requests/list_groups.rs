@@ -12,8 +12,10 @@ use crate::wire::messages::list_groups_response::{ListGroupsResponse, ListedGrou
 pub(super) async fn handle(context: &Context, request: ListGroupsRequest, _version: i16) -> ListGroupsResponse {
     match context.engine.groups().await {
         Ok(groups) => {
+            // Each broker lists those that it coordinates.
             let wanted = groups.iter().filter(|group| {
-                names(&request.states_filter, state_name(group.state))
+                context.coordinates(&group.group)
+                    && names(&request.states_filter, state_name(group.state))
                     && names(&request.types_filter, kind_name(group.kind))
             });
             ListGroupsResponse { groups: wanted.map(listed).collect(), ..ListGroupsResponse::default() }

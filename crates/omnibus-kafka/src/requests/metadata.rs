@@ -3,9 +3,10 @@
 use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateTopic;
 use omnibus_model::topic::{SharedTopic, TopicConfig};
-use omnibus_model::{Refusal, TopicId, TopicName};
+use omnibus_model::{Refusal, ShardId, TopicId, TopicName};
 
 use super::Context;
+use crate::cluster::{Broker, NO_BROKER};
 use crate::errors::submit_error;
 use crate::listed;
 use crate::wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
@@ -44,9 +45,9 @@ pub(super) async fn handle(context: &Context, request: MetadataRequest, version:
         }
     }
     MetadataResponse {
-        brokers: vec![broker(context)],
+        brokers: context.brokers().into_iter().map(broker).collect(),
         cluster_id: Some(context.settings.cluster_id.as_str().into()),
-        controller_id: context.settings.node_id,
+        controller_id: context.leader(ShardId::METADATA).unwrap_or(NO_BROKER),
         topics,
         cluster_authorized_operations: if request.include_cluster_authorized_operations {
             CLUSTER_OPERATIONS
@@ -112,14 +113,19 @@ async fn create(context: &Context, name: TopicName) -> Result<SharedTopic, Submi
 }
 
 fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
-    let node = context.settings.node_id;
-    let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| MetadataResponsePartition {
-        partition_index,
-        leader_id: node,
-        leader_epoch: context.leader_epoch(partition.shard),
-        replica_nodes: vec![node],
-        isr_nodes: vec![node],
-        ..MetadataResponsePartition::default()
+    let replicas = context.replicas();
+    let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| {
+        let leader = context.leader(partition.shard);
+        let error = if leader.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
+        MetadataResponsePartition {
+            error_code: error.number(),
+            partition_index,
+            leader_id: leader.unwrap_or(NO_BROKER),
+            leader_epoch: context.leader_epoch(partition.shard),
+            replica_nodes: replicas.clone(),
+            isr_nodes: replicas.clone(),
+            ..MetadataResponsePartition::default()
+        }
     });
     MetadataResponseTopic {
         name: Some(topic.name.as_str().into()),
@@ -133,11 +139,7 @@ fn missing(name: Option<WireString>, topic_id: TopicId, error: ErrorCode) -> Met
     MetadataResponseTopic { error_code: error.number(), name, topic_id, ..MetadataResponseTopic::default() }
 }
 
-fn broker(context: &Context) -> MetadataResponseBroker {
-    MetadataResponseBroker {
-        node_id: context.settings.node_id,
-        host: context.host().into(),
-        port: context.port(),
-        rack: context.settings.rack.as_deref().map(WireString::from),
-    }
+fn broker(broker: Broker) -> MetadataResponseBroker {
+    let Broker { id, host, port, rack } = broker;
+    MetadataResponseBroker { node_id: id, host: host.into(), port, rack: rack.map(WireString::from) }
 }

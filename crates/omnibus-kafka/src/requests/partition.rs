@@ -35,8 +35,10 @@ fn place(topic: SharedTopic, partition: i32) -> Result<Place, ErrorCode> {
     Ok(Place { topic, partition: PartitionIndex(index), stream: found.stream, shard: found.shard })
 }
 
-/// Compares the leader epoch that a client knows, −1 for none, with the present one (KIP-320).
+/// Checks that this broker leads a partition, and compares the leader epoch that a client knows, −1 for
+/// none, with the present one (KIP-320).
 pub(super) fn check_epoch(context: &Context, place: &Place, known: i32) -> Result<(), ErrorCode> {
+    context.check_leader(place.shard)?;
     let current = context.leader_epoch(place.shard);
     match known {
         -1 => Ok(()),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use omnibus_model::queue::Envelope;
 use omnibus_model::{BatchInfo, LeaderEpoch, Offset, RecordFormat, Timestamp};
 
-use super::{CRC, Message, VERSION, envelope, header, output, put};
+use super::{CRC, Message, VERSION, check_message, envelope, header, output, put};
 use crate::batch::{CHECKED_FROM, HEADER_BYTES, LENGTH_EXCLUDES};
 use crate::error::InvalidBatch;
 
@@ -52,6 +52,22 @@ impl SharedMessage {
     #[must_use]
     pub const fn rest(&self) -> &Bytes {
         &self.rest
+    }
+
+    /// Takes a message that was joined before.
+    ///
+    /// # Errors
+    /// If `bytes` are not exactly one whole message.
+    pub fn read(bytes: &Bytes) -> Result<Self, InvalidBatch> {
+        check_message(bytes)?;
+        Message::decode(bytes)?.encode_shared()
+    }
+
+    /// All of it in one piece, with a plain envelope.
+    #[must_use]
+    pub fn joined(&self) -> Bytes {
+        let head = self.unplaced(&Envelope::default());
+        [head.as_slice(), &self.rest].concat().into()
     }
 
     /// What the broker must know of it; the bytes are those with a plain envelope.

@@ -195,7 +195,9 @@ impl Administrator {
         *left -= 1;
         if *left == 0 {
             self.forgetting.remove(topic);
-            stage.request(ShardId::METADATA, Request::ReleaseName { topic: topic.clone() });
+            // Nobody waits for it.
+            let (reply, _) = tokio::sync::oneshot::channel();
+            stage.request(ShardId::METADATA, Request::ReleaseName { topic: topic.clone(), reply });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the verbs of scripts mean, and how answers are told.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use omnibus_model::command::{Append, CommitOffsets, ConsumerHeartbeat, CreateTopic, JoinGroup, Leaver, SyncGroup};
@@ -7,6 +8,7 @@ use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, Joined, ProtocolOffer, Subscription, Synced, TopicPartitions, TopicShape,
 };
+use omnibus_model::node::{Address, NodeInfo};
 use omnibus_model::outcome::{Appended, LeftMember};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
@@ -62,6 +64,10 @@ impl Script {
                 answer(Some(may), |()| "ok".to_owned())
             }
             "configs" => self.describe_configs(),
+            "nodes" => {
+                let nodes = self.broker.nodes();
+                nodes.map(|(node, info)| describe_node(node, info)).collect::<Vec<_>>().join(", ")
+            }
             "exchanges" => self.describe_exchanges(),
             "group" => self.describe_group(line),
             "groups" => {
@@ -101,6 +107,8 @@ impl Script {
             "alter-group" => Command::AlterGroup { group: line.group(), change: alter_group(line) },
             "new-producer" => Command::AllocateProducer,
             "keep-secret" => Command::KeepSecret { offer: ClusterSecret([line.number(0); 32]) },
+            "register-node" => Command::RegisterNode { node: NodeId(line.number(0)), info: Box::new(node_info(line)) },
+            "forget-node" => Command::ForgetNode { node: NodeId(line.number(0)) },
             "join" => Command::JoinGroup(Box::new(join(line))),
             "sync" => Command::SyncGroup(Box::new(sync(line))),
             "leave" => Command::LeaveGroup { group: line.group(), members: leavers(line) },
@@ -164,6 +172,8 @@ impl Script {
             | Outcome::BrokersAltered { .. }
             | Outcome::ExchangeChanged { .. }
             | Outcome::ExchangeDeleted { .. }
+            | Outcome::NodeRegistered { .. }
+            | Outcome::NodeForgotten { .. }
             | Outcome::GroupAltered { .. } => "done".to_owned(),
             outcome => describe_queue(outcome),
         }
@@ -417,4 +427,18 @@ fn describe_synced(synced: &Synced) -> String {
 fn describe_left((who, result): &(LeftMember, Result<(), Refusal>)) -> String {
     let name = who.member.as_ref().map_or("?", |id| id.as_str());
     answer(Some(result.clone()), |()| format!("{name} left"))
+}
+
+/// The node's address, and its rack if it has one.
+fn node_info(line: &Line<'_>) -> NodeInfo {
+    let address = Address { host: line.word(1).to_owned(), port: 9092 };
+    NodeInfo {
+        addresses: BTreeMap::from([("kafka".to_owned(), address)]),
+        rack: line.option("rack").map(str::to_owned),
+    }
+}
+
+fn describe_node(node: NodeId, info: &NodeInfo) -> String {
+    let hosts: Vec<_> = info.addresses.values().map(|address| address.host.as_str()).collect();
+    format!("{node} {} {}", hosts.join(" "), info.rack.as_deref().unwrap_or("-"))
 }

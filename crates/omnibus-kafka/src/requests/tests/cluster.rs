@@ -1,3 +1,6 @@
+use omnibus_model::node::{Address, NodeInfo};
+use omnibus_model::{Command, NodeId, ShardId};
+
 use super::Node;
 use crate::wire::messages::api_versions_request::ApiVersionsRequest;
 use crate::wire::messages::describe_cluster_request::DescribeClusterRequest;
@@ -8,6 +11,7 @@ use crate::wire::messages::elect_leaders_request::{ElectLeadersRequest, TopicPar
 use crate::wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::wire::messages::init_producer_id_request::InitProducerIdRequest;
 use crate::wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
+use crate::wire::messages::metadata_request::MetadataRequest;
 use crate::wire::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -127,6 +131,28 @@ async fn cluster_is_this_node() {
     }
     assert_eq!(ask(2, 2).await.error_code, ErrorCode::MismatchedEndpointType.number());
     assert_eq!(ask(1, 7).await.error_code, ErrorCode::UnsupportedEndpointType.number());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn other_brokers_are_where_they_said() {
+    let node = Node::start();
+    let there = |host: &str| Address { host: host.to_owned(), port: 9093 };
+    // This node's clients stay where they came to, whatever it said; one without this door is no broker.
+    for (number, door, host) in [(3, crate::DOOR, "c.example"), (1, crate::DOOR, "a.example"), (2, "sqs", "b.example")]
+    {
+        let info = NodeInfo { addresses: [(door.to_owned(), there(host))].into(), rack: Some("r1".to_owned()) };
+        let command = Command::RegisterNode { node: NodeId(number), info: Box::new(info) };
+        node.context.engine.submit(ShardId::METADATA, command).await.unwrap();
+    }
+    let response = node.ask(12, MetadataRequest::default()).await;
+    let brokers: Vec<_> = response.brokers.iter().map(|b| (b.node_id, &*b.host, b.port, b.rack.as_deref())).collect();
+    assert_eq!(brokers, [(1, "127.0.0.1", 9092, None), (3, "c.example", 9093, Some("r1"))]);
+    assert_eq!(response.controller_id, 1);
+    node.create("a", 1).await;
+    let response = node.ask(12, MetadataRequest { topics: None, ..MetadataRequest::default() }).await;
+    let partition = &response.topics[0].partitions[0];
+    assert_eq!((partition.leader_id, &partition.replica_nodes[..]), (1, &[1, 3][..]));
     node.stop().await;
 }
 

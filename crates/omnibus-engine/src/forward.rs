@@ -1,0 +1,187 @@
+//! Takes what is asked here to whoever leads the shard (ADR 0037). Only the decision travels: what was
+//! decided comes back over the log, and is read here.
+//!
+//! An answer of another node is passed on when this node has applied the entry that it rests on, so
+//! whoever asked finds here what they were told.
+
+mod errand;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_broker::Broker;
+use omnibus_model::{Command, NodeId, Outcome, ShardId};
+use omnibus_replication::Leadership;
+use tokio::time::{sleep, timeout};
+
+pub(crate) use errand::{All, Barrier, Enqueue, Errand, FanOut, ReleaseName, Take, Together};
+use errand::{Answer, Answered, Asked};
+
+use crate::engine::Engine;
+use crate::error::SubmitError;
+use crate::peers::{PeerError, Peers};
+
+/// How long a leader may take for what it need not wait for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How soon is looked again who leads.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How often: for ten seconds in all, where an election takes one to two.
+const LOOKS: u32 = 500;
+
+impl Engine {
+    /// From now on, what other nodes lead is asked of them. Only the first way counts.
+    pub fn connect(&self, peers: Arc<dyn Peers>) {
+        if self.inner.peers.set(peers).is_err() {
+            tracing::warn!("there is a way to the other nodes already");
+        }
+    }
+
+    /// Puts a command to a shard and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit(&self, shard: ShardId, command: Command) -> Result<Outcome, SubmitError> {
+        self.carry_out(shard, command).await
+    }
+
+    /// Puts commands to a shard, in order, and waits for what becomes of each.
+    ///
+    /// # Errors
+    /// [`SubmitError`], of all of them.
+    pub(crate) async fn submit_all(
+        &self,
+        shard: ShardId,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Result<Outcome, SubmitError>>, SubmitError> {
+        self.carry_out(shard, All(commands)).await
+    }
+
+    /// Has whoever leads a shard do something. What surely did not happen because the leader changed is
+    /// tried again with the next one.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub(crate) async fn carry_out<E: Errand>(&self, shard: ShardId, errand: E) -> Result<E::Answer, SubmitError> {
+        match self.inner.peers.get() {
+            None => errand.here(self, shard).await,
+            // In a box, so that who waits on a node without peers does not hold the room for it.
+            Some(peers) => Box::pin(self.carry_anywhere(peers, shard, errand)).await,
+        }
+    }
+
+    async fn carry_anywhere<E: Errand>(
+        &self,
+        peers: &Arc<dyn Peers>,
+        shard: ShardId,
+        errand: E,
+    ) -> Result<E::Answer, SubmitError> {
+        for _ in 1..LOOKS {
+            let result = match self.leadership(shard) {
+                Leadership::Here { .. } => errand.clone().here(self, shard).await,
+                Leadership::Elsewhere { leader: Some(node) } => self.ask_peer(peers, node, shard, &errand).await,
+                Leadership::Elsewhere { leader: None } => Err(SubmitError::NotLeader { leader: None }),
+            };
+            match result {
+                Err(SubmitError::NotLeader { .. }) => sleep(PAUSE).await,
+                result => return result,
+            }
+        }
+        Err(SubmitError::NotLeader { leader: self.leader(shard) })
+    }
+
+    /// Asks a shard's broker something; the answer rests on all that was answered before this was asked.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        shard: ShardId,
+        question: impl Fn(&Broker) -> T + Send + Sync + 'static,
+    ) -> Result<T, SubmitError> {
+        match self.inner.peers.get() {
+            None => self.ask_leader(shard, question).await,
+            Some(_) => Box::pin(self.ask_anywhere(shard, question)).await,
+        }
+    }
+
+    async fn ask_anywhere<T: Send + 'static>(
+        &self,
+        shard: ShardId,
+        question: impl Fn(&Broker) -> T + Send + Sync + 'static,
+    ) -> Result<T, SubmitError> {
+        let question = Arc::new(question);
+        for _ in 1..LOOKS {
+            // The leader says how far it is; then this node's own memory knows as much.
+            self.carry_out(shard, Barrier).await?;
+            let again = Arc::clone(&question);
+            match self.ask_here(shard, move |broker| again(broker)).await {
+                // It has applied what is lost, and is being rebuilt.
+                Err(SubmitError::NotLeader { .. }) => sleep(PAUSE).await,
+                answer => return answer,
+            }
+        }
+        Err(SubmitError::NotLeader { leader: self.leader(shard) })
+    }
+
+    async fn ask_peer<E: Errand>(
+        &self,
+        peers: &Arc<dyn Peers>,
+        node: NodeId,
+        shard: ShardId,
+        errand: &E,
+    ) -> Result<E::Answer, SubmitError> {
+        let lost = || SubmitError::Lost { leader: node };
+        let asked = errand::encode_asked(shard, &errand.asked());
+        let answer = match timeout(PATIENCE.saturating_add(errand.wait()), peers.ask(node, asked)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(PeerError::Unreachable { .. })) => return Err(SubmitError::NotLeader { leader: None }),
+            Ok(Err(PeerError::Lost { .. })) | Err(_) => return Err(lost()),
+        };
+        let Answer { at, answered } = errand::decode_answer(&answer).ok_or_else(lost)?;
+        let answer = E::answer(answered?).ok_or_else(lost)?;
+        timeout(PATIENCE, self.inner.reached.wait(shard, at)).await.map_err(|_| lost())?;
+        Ok(answer)
+    }
+}
+
+/// For other nodes.
+impl Engine {
+    /// Does what another node asks, if this node leads the shard in question, and answers in the same
+    /// form. Takes requests in the order of calls as far as they were polled in it.
+    pub async fn answer_peer(&self, request: Bytes) -> Bytes {
+        let (shard, answered) = match errand::decode_asked(&request) {
+            Some((shard, asked)) if usize::from(shard.0) < self.inner.shards.len() => {
+                (shard, self.do_here(shard, asked).await)
+            }
+            _ => (ShardId::METADATA, Err(SubmitError::NotUnderstood)),
+        };
+        errand::encode_answer(&Answer { at: self.inner.reached.newest(shard), answered })
+    }
+
+    async fn do_here(&self, shard: ShardId, asked: Asked) -> Result<Answered, SubmitError> {
+        let unreadable = |_| SubmitError::NotUnderstood;
+        match asked {
+            Asked::Submit(command) => command.here(self, shard).await.map(Answered::Outcome),
+            Asked::SubmitAll(commands) => All(commands).here(self, shard).await.map(Answered::Outcomes),
+            Asked::Together(commands) => Together(commands).here(self, shard).await.map(Answered::Together),
+            Asked::Enqueue { queue, messages } => {
+                let errand = Enqueue::read(queue, messages).map_err(unreadable)?;
+                errand.here(self, shard).await.map(Answered::Appended)
+            }
+            Asked::FanOut { message, targets } => {
+                let errand = FanOut::read(&message, targets).map_err(unreadable)?;
+                errand.here(self, shard).await.map(Answered::Appended)
+            }
+            Asked::Receive { queue, acquire, wait } => {
+                Take { queue, acquire, wait }.here(self, shard).await.map(Answered::Received)
+            }
+            Asked::Barrier => Barrier.here(self, shard).await.map(|()| Answered::Barrier),
+            Asked::ReleaseName { topic } => {
+                ReleaseName { topic }.here(self, shard).await.map(|()| Answered::NameReleased)
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What can be asked of a shard wherever it is led: here as it is, of another node as bytes
+//! (`docs/formats/forward.md`).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_model::command::Acquire;
+use omnibus_model::outcome::Appended;
+use omnibus_model::queue::{Envelope, Origin};
+use omnibus_model::topic::QueuePlace;
+use omnibus_model::{Command, LogIndex, Outcome, Refusal, ShardId, TopicName};
+use omnibus_record::{Encoded, InvalidBatch, SharedMessage};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::engine::Engine;
+use crate::error::SubmitError;
+use crate::receivers::{Receive, Received};
+use crate::shard::{Enqueueing, FanningOut, Request};
+
+/// The layout of [`Asked`] and [`Answer`]; a node refuses any other.
+pub(super) const VERSION: u8 = 1;
+
+/// Something to be done by whoever leads a shard.
+pub(crate) trait Errand: Clone + Send + Sync {
+    type Answer: Send + 'static;
+
+    /// Has this node's shard do it.
+    fn here(self, engine: &Engine, shard: ShardId) -> impl Future<Output = Result<Self::Answer, SubmitError>> + Send;
+
+    /// What another node is asked.
+    fn asked(&self) -> Asked;
+
+    /// Takes the answer out of what came back; none if it answers something else.
+    fn answer(answered: Answered) -> Option<Self::Answer>;
+
+    /// How long the leader may let it wait.
+    fn wait(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// What a node asks of the leader of a shard. New ones go to the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Asked {
+    Submit(Command),
+    SubmitAll(Vec<Command>),
+    /// Whole messages, each with its checksum.
+    Enqueue {
+        queue: QueuePlace,
+        messages: Vec<(Bytes, Option<Origin>)>,
+    },
+    /// A whole message with a plain envelope.
+    FanOut {
+        message: Bytes,
+        targets: Vec<(QueuePlace, Envelope)>,
+    },
+    Receive {
+        queue: QueuePlace,
+        acquire: Acquire,
+        wait: Duration,
+    },
+    Barrier,
+    ReleaseName {
+        topic: TopicName,
+    },
+    /// Commands that stand in one entry.
+    Together(Vec<Command>),
+}
+
+/// What the leader says. New ones go to the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answered {
+    Outcome(Outcome),
+    Outcomes(Vec<Result<Outcome, SubmitError>>),
+    Appended(Vec<Result<Appended, Refusal>>),
+    Received(Received),
+    Barrier,
+    NameReleased,
+    Together(Vec<Result<Outcome, Refusal>>),
+}
+
+/// An answer, and the entry that it may rest on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub(super) at: LogIndex,
+    pub(super) answered: Result<Answered, SubmitError>,
+}
+
+/// Which shard of a node is asked what.
+pub(super) fn encode_asked(shard: ShardId, asked: &Asked) -> Bytes {
+    encode(&(shard, asked))
+}
+
+pub(super) fn decode_asked(bytes: &[u8]) -> Option<(ShardId, Asked)> {
+    decode(bytes)
+}
+
+pub(super) fn encode_answer(answer: &Answer) -> Bytes {
+    encode(answer)
+}
+
+pub(super) fn decode_answer(bytes: &[u8]) -> Option<Answer> {
+    decode(bytes)
+}
+
+fn encode(value: &impl Serialize) -> Bytes {
+    postcard::to_extend(value, vec![VERSION]).expect("plain memory always serialises").into()
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes.strip_prefix(&[VERSION])?) {
+        Ok((value, [])) => Some(value),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+impl Errand for Command {
+    type Answer = Outcome;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Outcome, SubmitError> {
+        engine.request(shard, |reply| Request::Submit { command: self, reply }).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::Submit(self.clone())
+    }
+
+    fn answer(answered: Answered) -> Option<Outcome> {
+        if let Answered::Outcome(outcome) = answered { Some(outcome) } else { None }
+    }
+}
+
+/// Commands, in order, each with an answer of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct All(pub(crate) Vec<Command>);
+
+impl Errand for All {
+    type Answer = Vec<Result<Outcome, SubmitError>>;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
+        let mut answers = Vec::with_capacity(self.0.len());
+        for command in self.0 {
+            let (reply, answer) = oneshot::channel();
+            engine.send(shard, Request::Submit { command, reply }).await?;
+            answers.push(answer);
+        }
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for answer in answers {
+            outcomes.push(answer.await.unwrap_or(Err(SubmitError::Closing)));
+        }
+        Ok(outcomes)
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::SubmitAll(self.0.clone())
+    }
+
+    fn answer(answered: Answered) -> Option<Self::Answer> {
+        if let Answered::Outcomes(outcomes) = answered { Some(outcomes) } else { None }
+    }
+}
+
+/// Commands for the partitions of a queue, in one entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Together(pub(crate) Vec<Command>);
+
+impl Errand for Together {
+    type Answer = Vec<Result<Outcome, Refusal>>;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
+        engine.request(shard, |reply| Request::Together { commands: self.0, reply }).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::Together(self.0.clone())
+    }
+
+    fn answer(answered: Answered) -> Option<Self::Answer> {
+        if let Answered::Together(outcomes) = answered { Some(outcomes) } else { None }
+    }
+}
+
+/// Messages for a queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Enqueue {
+    pub(crate) queue: QueuePlace,
+    pub(crate) messages: Vec<(Encoded, Option<Origin>)>,
+}
+
+impl Errand for Enqueue {
+    type Answer = Vec<Result<Appended, Refusal>>;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
+        let Self { queue, messages } = self;
+        engine.request(shard, |reply| Request::Enqueue(Enqueueing { queue, messages, reply })).await
+    }
+
+    fn asked(&self) -> Asked {
+        let messages = self.messages.iter().map(|(message, origin)| (message.joined(), *origin)).collect();
+        Asked::Enqueue { queue: self.queue, messages }
+    }
+
+    fn answer(answered: Answered) -> Option<Self::Answer> {
+        if let Answered::Appended(appended) = answered { Some(appended) } else { None }
+    }
+}
+
+impl Enqueue {
+    /// Takes messages as they came from another node.
+    pub(super) fn read(queue: QueuePlace, messages: Vec<(Bytes, Option<Origin>)>) -> Result<Self, InvalidBatch> {
+        let encoded = |(bytes, origin): (Bytes, _)| Ok((Encoded::read(&bytes)?, origin));
+        Ok(Self { queue, messages: messages.into_iter().map(encoded).collect::<Result<_, _>>()? })
+    }
+}
+
+/// A message for many queues of a shard.
+#[derive(Clone, Debug)]
+pub(crate) struct FanOut {
+    pub(crate) message: SharedMessage,
+    pub(crate) targets: Vec<(QueuePlace, Envelope)>,
+}
+
+impl Errand for FanOut {
+    type Answer = Vec<Result<Appended, Refusal>>;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
+        let Self { message, targets } = self;
+        engine.request(shard, |reply| Request::FanOut(FanningOut { message, targets, reply })).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::FanOut { message: self.message.joined(), targets: self.targets.clone() }
+    }
+
+    fn answer(answered: Answered) -> Option<Self::Answer> {
+        Enqueue::answer(answered)
+    }
+}
+
+impl FanOut {
+    /// Takes a message as it came from another node.
+    pub(super) fn read(message: &Bytes, targets: Vec<(QueuePlace, Envelope)>) -> Result<Self, InvalidBatch> {
+        Ok(Self { message: SharedMessage::read(message)?, targets })
+    }
+}
+
+/// A wish for records of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Take {
+    pub(crate) queue: QueuePlace,
+    pub(crate) acquire: Acquire,
+    pub(crate) wait: Duration,
+}
+
+impl Errand for Take {
+    type Answer = Received;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Received, SubmitError> {
+        let Self { queue, acquire, wait } = self;
+        engine.request(shard, |reply| Request::Receive(Receive { queue, acquire, wait, reply })).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::Receive { queue: self.queue, acquire: self.acquire, wait: self.wait }
+    }
+
+    fn answer(answered: Answered) -> Option<Received> {
+        if let Answered::Received(received) = answered { Some(received) } else { None }
+    }
+
+    fn wait(&self) -> Duration {
+        self.wait
+    }
+}
+
+/// Learns how far the shard is committed, at least, by now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Barrier;
+
+impl Errand for Barrier {
+    type Answer = ();
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<(), SubmitError> {
+        engine.ask_leader(shard, |_| ()).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::Barrier
+    }
+
+    fn answer(answered: Answered) -> Option<()> {
+        (answered == Answered::Barrier).then_some(())
+    }
+}
+
+/// A deleted topic's name is free.
+#[derive(Clone, Debug)]
+pub(crate) struct ReleaseName {
+    pub(crate) topic: TopicName,
+}
+
+impl Errand for ReleaseName {
+    type Answer = ();
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<(), SubmitError> {
+        engine.request(shard, |reply| Request::ReleaseName { topic: self.topic, reply }).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::ReleaseName { topic: self.topic.clone() }
+    }
+
+    fn answer(answered: Answered) -> Option<()> {
+        (answered == Answered::NameReleased).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use omnibus_model::NodeId;
+
+    #[test]
+    fn what_is_asked_and_answered_is_read_as_it_was_written_and_nothing_shorter_or_longer_is() {
+        let asked = encode_asked(ShardId(3), &Asked::SubmitAll(vec![Command::Tick, Command::EndSessions]));
+        let Some((ShardId(3), Asked::SubmitAll(commands))) = decode_asked(&asked) else { panic!("it is a request") };
+        assert_eq!(commands, [Command::Tick, Command::EndSessions]);
+        let answered = Err(SubmitError::NotLeader { leader: Some(NodeId(2)) });
+        let answer = encode_answer(&Answer { at: LogIndex(7), answered: answered.clone() });
+        let read = decode_answer(&answer).unwrap();
+        assert_eq!((read.at, read.answered), (LogIndex(7), answered));
+        for length in 0..asked.len() {
+            assert!(decode_asked(&asked[..length]).is_none(), "{length} bytes");
+        }
+        assert!(decode_asked(&[&asked[..], b"!"].concat()).is_none());
+        assert!(decode_answer(&[&[VERSION + 1], &answer[1..]].concat()).is_none());
+    }
+}

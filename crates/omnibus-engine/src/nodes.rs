@@ -1,0 +1,32 @@
+//! The nodes of the cluster, as front ends see them.
+
+use omnibus_model::node::NodeInfo;
+use omnibus_model::{Command, NodeId, ShardId};
+
+use crate::engine::Engine;
+use crate::error::SubmitError;
+
+impl Engine {
+    /// This node's number.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.configs().node()
+    }
+
+    /// Tells the cluster how this node is reached. What it told before does not count any more.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn introduce(&self, info: NodeInfo) -> Result<(), SubmitError> {
+        let command = Command::RegisterNode { node: self.node(), info: Box::new(info) };
+        self.submit(ShardId::METADATA, command).await.map(drop)
+    }
+
+    /// Forgets how a node is reached that has left for good.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn forget_node(&self, node: NodeId) -> Result<(), SubmitError> {
+        self.submit(ShardId::METADATA, Command::ForgetNode { node }).await.map(drop)
+    }
+}

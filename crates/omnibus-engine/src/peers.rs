@@ -1,0 +1,30 @@
+//! The way to the engines of other nodes, which somebody else keeps open.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use omnibus_model::NodeId;
+use thiserror::Error;
+
+/// Reaches other nodes of the cluster.
+pub trait Peers: Debug + Send + Sync {
+    /// Hands a request to a node, whose [`crate::Engine::answer_peer`] answers it. Requests that were
+    /// begun one after the other are handed over in that order.
+    fn ask(&self, node: NodeId, request: Bytes) -> Asking;
+}
+
+/// A request under way.
+pub type Asking = Pin<Box<dyn Future<Output = Result<Bytes, PeerError>> + Send>>;
+
+/// Why another node gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PeerError {
+    /// It never got the request.
+    #[error("node {node} cannot be reached")]
+    Unreachable { node: NodeId },
+    /// It may have got the request.
+    #[error("node {node} went away before it answered")]
+    Lost { node: NodeId },
+}

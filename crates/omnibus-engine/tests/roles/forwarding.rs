@@ -1,0 +1,108 @@
+//! Three whole engines that ask each other: whoever is asked has it done by whoever leads.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_engine::Engine;
+use omnibus_engine::peers::{Asking, PeerError, Peers};
+use omnibus_model::command::{Acquire, CreateQueue};
+use omnibus_model::queue::{Envelope, QueueConfig, Settlement};
+use omnibus_model::topic::{Partition, TopicConfig};
+use omnibus_model::{NodeId, Offset, TopicId, TopicName};
+use omnibus_replication::model::ModelCluster;
+use tokio::task::JoinSet;
+
+use crate::engines::{all_bodies, lead, open, pump};
+use crate::node::SHARDS;
+use crate::trio::{LEASE, NODES, message};
+
+const MESSAGES_EACH: usize = 60;
+const ELECTIONS: usize = 9;
+
+/// The way from anybody to anybody, in one process.
+#[derive(Debug, Default)]
+struct Nearby(OnceLock<Vec<Engine>>);
+
+impl Peers for Nearby {
+    fn ask(&self, node: NodeId, request: Bytes) -> Asking {
+        let engine = self.0.get().and_then(|engines| engines.get(node.0 as usize - 1)).cloned();
+        Box::pin(async move {
+            let engine = engine.ok_or(PeerError::Unreachable { node })?;
+            Ok(engine.answer_peer(request).await)
+        })
+    }
+}
+
+/// Sends messages one after the other to the same node, whoever leads.
+async fn send(engine: Engine, queue: Partition, client: usize) -> BTreeMap<Offset, Bytes> {
+    let mut sent = BTreeMap::new();
+    for number in 0..MESSAGES_EACH {
+        let body = format!("message {number} of {client}");
+        let answers = engine.enqueue(queue, vec![(message(&body, Envelope::default()), None)]).await.unwrap();
+        let base = answers[0].clone().unwrap().base;
+        // Who was told can look.
+        assert_eq!(engine.messages(queue.stream, vec![base]).await.unwrap()[&base].body, body);
+        sent.insert(base, Bytes::from(body));
+    }
+    sent
+}
+
+/// Receives and settles at one node until the queue is empty.
+async fn drain(engine: &Engine, queue: Partition) -> BTreeMap<Offset, Bytes> {
+    let acquire = Acquire { stream: queue.stream, count_max: 7, lease: LEASE, holder: None, attempt: None };
+    let mut got = BTreeMap::new();
+    loop {
+        let received = engine.receive(queue, acquire, Duration::ZERO).await.unwrap();
+        if received.is_empty() {
+            return got;
+        }
+        let deliveries = engine.received(&received).await.unwrap().remove(0).deliveries;
+        let keys = deliveries.iter().map(|delivery| (delivery.lease.key, Settlement::Accept)).collect();
+        let settled = engine.settle(queue, keys).await.unwrap();
+        assert!(settled.iter().all(Result::is_ok));
+        got.extend(deliveries.into_iter().map(|delivery| (delivery.lease.key.offset, delivery.message.body)));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_asked_has_it_done_while_the_lead_goes_round() {
+    let cluster = ModelCluster::new(NODES.len(), SHARDS);
+    let (engines, running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();
+    let nearby = Arc::new(Nearby::default());
+    engines.iter().for_each(|engine| engine.connect(Arc::<Nearby>::clone(&nearby)));
+    nearby.0.set(engines.clone()).unwrap();
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    lead(&cluster, &engines, NODES[0]).await;
+    let name = TopicName::new("orders").unwrap();
+    let (config, queue) = (TopicConfig::default(), QueueConfig::default());
+    let create = CreateQueue { name: name.clone(), id: TopicId(1), config, queue };
+    let queue = engines[2].create_queue(create).await.unwrap().partitions[0];
+    assert_eq!(engines[2].queue(&name).unwrap().partitions[0], queue);
+    let mut clients = JoinSet::new();
+    for (client, engine) in engines.iter().enumerate() {
+        clients.spawn(send(engine.clone(), queue, client));
+    }
+    for election in 1..=ELECTIONS {
+        let wanted = Offset((election * MESSAGES_EACH * NODES.len() / (ELECTIONS + 1)) as u64);
+        while engines[0].bounds(queue.stream).end < wanted {
+            tokio::task::yield_now().await;
+        }
+        lead(&cluster, &engines, NODES[election % NODES.len()]).await;
+    }
+    let sent: BTreeMap<Offset, Bytes> = clients.join_all().await.into_iter().flatten().collect();
+    assert_eq!(sent.len(), NODES.len() * MESSAGES_EACH);
+    for engine in &engines {
+        let view = engine.queue_view(queue).await.unwrap().unwrap();
+        assert_eq!((view.counts.ready, view.counts.enqueued), (sent.len() as u64, sent.len() as u64));
+        assert_eq!(all_bodies(engine, queue).await, sent, "nothing twice, nothing lost, the same everywhere");
+    }
+    assert_eq!(drain(&engines[1], queue).await, sent);
+    assert_eq!(engines[2].queue_view(queue).await.unwrap().unwrap().counts.settled, sent.len() as u64);
+    // Who leads first, while there are others to write with it.
+    for running in running {
+        running.close().await;
+    }
+    pumping.abort();
+}

@@ -1,0 +1,76 @@
+//! The brokers of the cluster, as the client of a connection is to see them.
+
+use omnibus_model::{GroupName, NodeId, ShardId};
+
+use crate::session::Context;
+use crate::wire::ErrorCode;
+
+/// The name under which nodes tell where their Kafka clients go to.
+pub const DOOR: &str = "kafka";
+
+/// No broker, where Kafka wants a number.
+pub(crate) const NO_BROKER: i32 = -1;
+
+/// A broker that clients can go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Broker {
+    pub(crate) id: i32,
+    pub(crate) host: String,
+    pub(crate) port: i32,
+    pub(crate) rack: Option<String>,
+}
+
+impl Context {
+    /// All brokers by number. This one is where the client came to, unless it advertises another place.
+    pub(crate) fn brokers(&self) -> Vec<Broker> {
+        let here = self.this_broker();
+        let nodes = self.engine.catalog().nodes();
+        let others = nodes.iter().filter_map(|(node, info)| {
+            let address = info.addresses.get(DOOR)?;
+            let (host, port) = (address.host.clone(), address.port.into());
+            Some(Broker { id: broker_id(*node), host, port, rack: info.rack.clone() })
+        });
+        let mut brokers: Vec<Broker> = others.filter(|other| other.id != here.id).chain([here.clone()]).collect();
+        brokers.sort_by_key(|broker| broker.id);
+        brokers
+    }
+
+    pub(crate) fn this_broker(&self) -> Broker {
+        let rack = self.settings.rack.clone();
+        Broker { id: self.settings.node_id, host: self.host(), port: self.port(), rack }
+    }
+
+    /// Finds a broker by its number.
+    pub(crate) fn broker(&self, id: i32) -> Option<Broker> {
+        self.brokers().into_iter().find(|broker| broker.id == id)
+    }
+
+    /// The broker that leads a shard's partitions, or none.
+    pub(crate) fn leader(&self, shard: ShardId) -> Option<i32> {
+        self.engine.leader(shard).map(broker_id)
+    }
+
+    /// Checks that this broker leads a shard's partitions.
+    pub(crate) fn check_leader(&self, shard: ShardId) -> Result<(), ErrorCode> {
+        if self.engine.leads(shard) { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
+    }
+
+    /// Says whether this broker coordinates a group.
+    pub(crate) fn coordinates(&self, group: &GroupName) -> bool {
+        self.engine.leads(self.engine.group_shard(group))
+    }
+
+    /// The brokers that hold every partition: each node has a replica of each shard.
+    pub(crate) fn replicas(&self) -> Vec<i32> {
+        self.brokers().into_iter().map(|broker| broker.id).collect()
+    }
+
+    /// The replicas of a partition that have, for certain, all that is committed.
+    pub(crate) fn in_sync_replicas(&self) -> u32 {
+        u32::try_from(self.replicas().len() / 2 + 1).unwrap_or(u32::MAX)
+    }
+}
+
+fn broker_id(node: NodeId) -> i32 {
+    i32::try_from(node.0).unwrap_or(i32::MAX)
+}
