@@ -6,12 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use omnibus_admin_api::group::Assigned;
 use omnibus_admin_api::node::Setting;
+use omnibus_cluster::Cluster;
 use omnibus_engine::Engine;
 
 /// The node, as its wiring describes it.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub engine: Engine,
+    /// The other nodes, if there are any.
+    pub cluster: Option<Cluster>,
     pub cluster_id: String,
     pub node_id: u32,
     pub kafka: SocketAddr,

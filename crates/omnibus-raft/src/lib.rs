@@ -25,7 +25,7 @@ mod peers;
 mod wire;
 
 pub use door::Door;
-pub use member::{ChangeError, Replicas};
+pub use member::{ChangeError, Replicas, Standing};
 pub use openraft_log::{Consensus, OpenraftLog};
 pub use peers::{Calling, PeerError, Peers};
 pub use switchboard::Switchboard;

@@ -1,10 +1,11 @@
 //! This node's part in the group of one shard, and how the group is changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use omnibus_model::NodeId;
+use omnibus_model::{LogIndex, NodeId};
+use omnibus_replication::Leadership;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{BasicNode, Raft};
 use thiserror::Error;
@@ -32,6 +33,20 @@ pub struct Replicas {
     pub voters: BTreeSet<NodeId>,
     /// They get everything and decide nothing.
     pub learners: BTreeSet<NodeId>,
+}
+
+/// How a shard stands, as far as this node knows.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// None if nobody is known to lead.
+    pub leader: Option<NodeId>,
+    pub replicas: Replicas,
+    /// The newest entry on this node.
+    pub last: LogIndex,
+    /// The newest that was told on this node.
+    pub applied: LogIndex,
+    /// The newest entry that each other replica has for certain. A leader learns it, and keeps it.
+    pub confirmed: BTreeMap<NodeId, LogIndex>,
 }
 
 /// Why who replicates a shard was not changed.
@@ -62,9 +77,18 @@ impl Member {
         }
     }
 
+    pub(crate) fn standing(&self) -> Standing {
+        let leader = match self.state.leadership() {
+            Leadership::Here { .. } => u32::try_from(self.state.node()).ok().map(NodeId),
+            Leadership::Elsewhere { leader } => leader,
+        };
+        let (last, applied, confirmed) = self.state.progress();
+        Standing { leader, replicas: self.replicas(), last, applied, confirmed }
+    }
+
     /// Changes the group. No places are promised meanwhile, since memberships take some.
     pub(crate) async fn change(&self, change: Change) -> Result<(), ChangeError> {
-        if self.state.ends().0.index > omnibus_model::LogIndex(0) && matches!(change, Change::AddLearner(_)) {
+        if self.state.ends().0.index > LogIndex(0) && matches!(change, Change::AddLearner(_)) {
             return Err(ChangeError::Purged);
         }
         if !self.state.pause() {

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use crate::beginning::{Beginning, Ends, Voters};
 use crate::door::Door;
 use crate::machine::Machine;
-use crate::member::{Change, ChangeError, Member, Replicas};
+use crate::member::{Change, ChangeError, Member, Replicas, Standing};
 use crate::network::Network;
 use crate::peers::{NoPeers, Peers};
 use crate::settings::settings;
@@ -129,6 +129,18 @@ impl OpenraftLog {
     #[must_use]
     pub fn replicas(&self, shard: ShardId) -> Replicas {
         self.member(shard).replicas()
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Says how a shard stands, as far as this node knows.
+    #[must_use]
+    pub fn standing(&self, shard: ShardId) -> Standing {
+        self.member(shard).standing()
     }
 
     /// Gives a shard that this node leads a replica without a vote.

@@ -292,6 +292,13 @@ impl ShardState {
         *confirmed = index.max(*confirmed);
     }
 
+    /// The newest entry here, the newest that was told, and the newest that each other replica has.
+    pub(crate) fn progress(&self) -> (LogIndex, LogIndex, BTreeMap<NodeId, LogIndex>) {
+        let known = self.known.lock();
+        let node = |(node, index): (&u64, &LogIndex)| Some((NodeId(u32::try_from(*node).ok()?), *index));
+        (known.last.index, known.applied.index, known.confirmed.iter().filter_map(node).collect())
+    }
+
     /// The leader says how far all replicas are.
     pub(crate) fn settle(&self, index: LogIndex) {
         let mut known = self.known.lock();

@@ -36,6 +36,24 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.data_dir,
     },
     Key {
+        name: "node.id",
+        meaning: "The number of this node in its cluster, from 1. Kept in the data directory at the first start.",
+        field: |config| &mut config.node_id,
+    },
+    Key {
+        name: "cluster.nodes",
+        meaning: "The nodes that make the cluster, this one among them, and where each is reached by the others: \
+                  1@10.0.0.1:9643,2@10.0.0.2:9643,3@10.0.0.3:9643. The same on all of them. Empty: a node of its own.",
+        field: |config| &mut config.cluster.nodes,
+    },
+    Key {
+        name: "cluster.listen",
+        meaning: "Where other nodes connect. Empty: the port that cluster.nodes names for this node, at its address if \
+                  that is a number, and at all addresses of this machine otherwise. Whoever reaches it is believed: \
+                  keep it to a network that you trust.",
+        field: |config| &mut config.cluster.listen,
+    },
+    Key {
         name: "kafka.listen",
         meaning: "Where Kafka clients connect. Port 0 picks a free one. Until there are users and TLS, keep it to \
                   networks that you trust.",

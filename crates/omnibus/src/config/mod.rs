@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use omnibus_admin_api::{Size, Span};
+use omnibus_cluster::Members;
 use omnibus_log::{Choice, LogConfig};
 use omnibus_sqs::{Encryption, Pace, Signatures};
 use omnibus_webhook::Reach;
@@ -23,6 +24,8 @@ pub(crate) use sources::{ConfigError, Effective, Given, Source};
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
+    pub(crate) node_id: u32,
+    pub(crate) cluster: Cluster,
     pub(crate) kafka: Kafka,
     pub(crate) sqs: Sqs,
     pub(crate) webhooks: Webhooks,
@@ -31,6 +34,14 @@ pub(crate) struct Config {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) logs: Logs,
+}
+
+/// The other nodes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cluster {
+    /// Who makes the cluster; nobody if this node keeps to itself.
+    pub(crate) nodes: Members,
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// The Kafka door.
@@ -134,6 +145,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("omnibus-data"),
+            node_id: 1,
+            cluster: Cluster::default(),
             kafka: Kafka::default(),
             sqs: Sqs::default(),
             webhooks: Webhooks::default(),

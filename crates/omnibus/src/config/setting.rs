@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use omnibus_admin_api::{Size, Span};
+use omnibus_cluster::Members;
 use omnibus_log::Choice;
 use omnibus_sqs::{Encryption, Pace, Signatures};
 use omnibus_webhook::Reach;
@@ -26,6 +27,30 @@ impl Setting for SocketAddr {
     fn take(&mut self, text: &str) -> Result<(), String> {
         let wrong = || format!("{text:?} is not an address; write 127.0.0.1:9092, 0.0.0.0:9092 or [::1]:0");
         *self = text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| wrong())?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Empty means that nothing is chosen.
+impl Setting for Option<SocketAddr> {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
+        *self = if text.is_empty() { None } else { Some(address.take(text).map(|()| address)?) };
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.map(|address| address.to_string()).unwrap_or_default()
+    }
+}
+
+impl Setting for Members {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        *self = text.parse().map_err(|error: omnibus_cluster::BadMember| error.to_string())?;
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Addresses {
     /// Where it is, too.
     pub(crate) sqs_too: Vec<SocketAddr>,
     pub(crate) admin: SocketAddr,
+    /// Where other nodes come in; `None` if there are none.
+    pub(crate) cluster: Option<SocketAddr>,
     pub(crate) pid: u32,
     pub(crate) cluster_id: String,
 }
@@ -30,12 +32,15 @@ impl Addresses {
             output::line(serde_json::to_string(self)?)?;
             return output::flush();
         }
-        let Self { kafka, sqs, sqs_too, admin, .. } = self;
+        let Self { kafka, sqs, sqs_too, admin, cluster, .. } = self;
         output::line(format_args!("kafka  {kafka}"))?;
         output::line(format_args!("admin  {admin}"))?;
         if let Some(sqs) = sqs {
             let all: Vec<String> = [sqs].into_iter().chain(sqs_too).map(ToString::to_string).collect();
             output::line(format_args!("sqs    {}", all.join(", ")))?;
+        }
+        if let Some(cluster) = cluster {
+            output::line(format_args!("nodes  {cluster}"))?;
         }
         output::line(format_args!("data   {}", data_dir.display()))?;
         let (kafka_flag, admin_flag) = (flag("--kafka", *kafka, 9092), flag("--admin", *admin, 9644));

@@ -1,6 +1,8 @@
 //! Makes an engine and the doors' settings from the configuration.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +11,41 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use omnibus_admin_api::group::Assigned;
 use omnibus_broker::BrokerLimits;
+use omnibus_cluster::{Cluster, ClusterConfig, OpenError, TakingPart};
 use omnibus_engine::{Engine, EngineConfig, Running, Seams};
-use omnibus_io::{Disk, SystemClock, SystemDisk, SystemEntropy};
+use omnibus_io::{Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
 use omnibus_log::{LogConfig, RecoveryReport};
+use omnibus_model::node::{Address, NodeInfo};
 use omnibus_model::topic::{EffectiveConfig, Limit};
 use omnibus_model::{ClusterSecret, Millis, NodeId};
 
 use super::identity::{self, Identity};
-use crate::config::Config;
+use crate::config::{Config, Effective};
 
 /// Whoever pushes waits no longer.
 const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// A node that is open, whether it has others beside it or not.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) running: Running,
+    pub(crate) identity: Identity,
+    pub(crate) others: Option<Others>,
+}
+
+/// The other nodes.
+#[derive(Debug)]
+pub(crate) struct Others {
+    pub(crate) cluster: Cluster,
+    pub(crate) part: TakingPart,
+}
+
 /// Opens the data directory.
-pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
+pub(crate) async fn open(effective: &Effective) -> Result<Opened> {
+    let config = &effective.config;
     let directory = config.data_dir.display();
     let disk = SystemDisk::open(&config.data_dir).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {
@@ -34,16 +55,82 @@ pub(crate) fn open(config: &Config) -> Result<(Engine, Running, Identity)> {
     })?;
     refuse_others_files(&disk, &config.data_dir)?;
     let entropy = SystemEntropy::open().context("cannot open /dev/urandom")?;
-    let identity = Identity::of(&disk, &entropy)?;
+    let identity = Identity::of(&disk, &entropy, config.node_id, &config.cluster.nodes)?;
+    check_identity(effective, &identity)?;
     let seams = Seams { disk: Arc::new(disk), clock: Arc::new(SystemClock::default()), entropy: Arc::new(entropy) };
-    let opened = Engine::open(seams, engine_config(config, &identity)?);
-    let (engine, running) = opened.map_err(|error| {
-        let next = format!("; `omnibus verify {directory}` lists what is damaged");
-        let next = if error.is_damage() { next } else { String::new() };
-        anyhow!(error).context(format!("the data in {directory} cannot be opened{next}"))
-    })?;
+    let engine_config = engine_config(config, &identity)?;
+    let opened = if config.cluster.nodes.is_empty() {
+        let opened = Engine::open(seams, engine_config).map_err(OpenError::Engine);
+        opened.map(|(engine, running)| (engine, running, None))
+    } else {
+        let opened = Cluster::open(cluster_config(config, &identity, &*seams.entropy)?, seams, engine_config).await;
+        opened.map(|omnibus_cluster::Opened { engine, running, cluster, part }| {
+            (engine, running, Some(Others { cluster, part }))
+        })
+    };
+    let (engine, running, others) = opened.map_err(|error| cannot_open(error, &config.data_dir))?;
     tell(&running.report);
-    Ok((engine, running, identity))
+    Ok(Opened { engine, running, identity, others })
+}
+
+fn cannot_open(error: OpenError, directory: &Path) -> anyhow::Error {
+    let directory = directory.display();
+    match error {
+        OpenError::Engine(error) => {
+            let next = format!("; `omnibus verify {directory}` lists what is damaged");
+            let next = if error.is_damage() { next } else { String::new() };
+            anyhow!(error).context(format!("the data in {directory} cannot be opened{next}"))
+        }
+        OpenError::Listen { .. } => anyhow!(error).context("cluster.listen chooses another address"),
+    }
+}
+
+/// A data directory is of one node of one cluster for ever.
+fn check_identity(effective: &Effective, identity: &Identity) -> Result<()> {
+    let (config, node) = (&effective.config, identity.node_id);
+    if node != config.node_id && effective.is_chosen("node.id") {
+        bail!(
+            "{} belongs to node {node}, and node.id says {}; a node keeps its number, so choose another directory, \
+             or the number {node}",
+            config.data_dir.display(),
+            config.node_id
+        );
+    }
+    let nodes = &config.cluster.nodes;
+    if !nodes.is_empty() && nodes.address(NodeId(node)).is_none() {
+        bail!("cluster.nodes does not name this node, which is {node}; it says {nodes}");
+    }
+    Ok(())
+}
+
+fn cluster_config(config: &Config, identity: &Identity, entropy: &dyn Entropy) -> Result<ClusterConfig> {
+    let node = NodeId(identity.node_id);
+    let own = config.cluster.nodes.address(node).context("cluster.nodes does not name this node")?;
+    let host = own.host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    Ok(ClusterConfig {
+        identity: omnibus_cluster::Identity { cluster: identity.cluster_id.clone(), node, log: identity.log()? },
+        listen: config.cluster.listen.unwrap_or_else(|| SocketAddr::new(host, own.port)),
+        founders: config.cluster.nodes.clone(),
+        seed: u64::try_from(entropy.random() >> 64).unwrap_or_default(),
+    })
+}
+
+/// How others reach this node's doors: where they are, with a host that means the same everywhere.
+pub(crate) fn node_info(config: &Config, identity: &Identity, doors: &[(&str, SocketAddr)]) -> NodeInfo {
+    let own = config.cluster.nodes.address(NodeId(identity.node_id));
+    let host = |address: &SocketAddr| match own {
+        Some(own) if address.ip().is_unspecified() => own.host.clone(),
+        _ => address.ip().to_string(),
+    };
+    let place = |(door, address): &(&str, SocketAddr)| {
+        ((*door).to_owned(), Address { host: host(address), port: address.port() })
+    };
+    let mut addresses: BTreeMap<String, Address> = doors.iter().map(place).collect();
+    if let (Some(advertised), Some(kafka)) = (&config.kafka.advertised, addresses.get_mut(omnibus_kafka::DOOR)) {
+        kafka.host.clone_from(&advertised.host);
+        kafka.port = advertised.port.unwrap_or(kafka.port);
+    }
+    NodeInfo { addresses, rack: config.kafka.rack.clone() }
 }
 
 /// A directory that is somebody else's is not made a data directory by mistake.

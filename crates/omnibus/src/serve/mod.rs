@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use omnibus_engine::push::Pushing;
-use omnibus_engine::{Engine, Running};
+use omnibus_engine::Engine;
+use omnibus_model::node::NodeInfo;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -21,6 +22,7 @@ use crate::logs;
 use crate::output::Format;
 use crate::signals::Signals;
 use announce::Addresses;
+use engine::{Opened, Others};
 
 /// The process ended because it could no longer write.
 const EXIT_BROKEN: u8 = 3;
@@ -49,6 +51,12 @@ pub(crate) struct ConfigArgs {
     /// The directory that holds everything [node.data_dir].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
+    /// The number of this node [node.id].
+    #[arg(long, value_name = "NUMBER")]
+    node: Option<String>,
+    /// The nodes that make the cluster, the same on all of them [cluster.nodes].
+    #[arg(long, value_name = "NODE@HOST:PORT,...")]
+    cluster: Option<String>,
     /// Where Kafka clients connect; port 0 picks a free one [kafka.listen].
     #[arg(long, value_name = "ADDR")]
     kafka: Option<String>,
@@ -82,6 +90,8 @@ impl ConfigArgs {
     pub(crate) fn effective(&self) -> Result<Effective> {
         let flags = [
             ("node.data_dir", &self.data_dir),
+            ("node.id", &self.node),
+            ("cluster.nodes", &self.cluster),
             ("kafka.listen", &self.kafka),
             ("sqs.listen", &self.sqs),
             ("admin.listen", &self.admin),
@@ -112,28 +122,31 @@ pub(crate) fn run(args: &ServeArgs, format: Format) -> Result<ExitCode> {
 
 async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let config = &effective.config;
-    let (engine, running, identity) = engine::open(config)?;
-    let doors = match Doors::open(effective, &engine, &identity).await {
+    let mut node = engine::open(effective).await?;
+    let engine = node.engine.clone();
+    let others = node.others.take();
+    let opened = tokio::select! {
+        opened = begin(effective, &node, others.as_ref(), (args, format)) => opened,
+        signal = signals.next() => {
+            tracing::info!(signal, "shutting down before anything was served");
+            end_at_once_on(signals);
+            close_node(node, others).await;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let doors = match opened {
         Ok(doors) => doors,
         Err(error) => {
-            running.close().await;
+            close_node(node, others).await;
             return Err(error);
         }
     };
-    // Somebody waits for the file.
-    if let Some(Err(error)) = args.ready_file.as_deref().map(|file| doors.addresses.write(file)) {
-        close(doors, running).await;
-        return Err(error);
-    }
-    if let Err(error) = doors.addresses.print(&config.data_dir, format) {
-        tracing::warn!(%error, "clients can connect, but where could not be told");
-    }
     tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "shutting down; once more ends the process at once");
             end_at_once_on(signals);
-            close(doors, running).await;
+            doors.close().await;
+            close_node(node, others).await;
             tracing::info!("goodbye");
             Ok(ExitCode::SUCCESS)
         }
@@ -142,10 +155,59 @@ async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Resul
                 reason,
                 "the data directory can no longer be written, so nothing more is acknowledged; see to the disk, \
                  check with `omnibus verify {}`, and start again",
-                config.data_dir.display()
+                effective.config.data_dir.display()
             );
             Ok(ExitCode::from(EXIT_BROKEN))
         }
+    }
+}
+
+/// Opens the doors, once there is something behind them, and says where they are.
+async fn begin(
+    effective: &Effective,
+    node: &Opened,
+    others: Option<&Others>,
+    (args, format): (&ServeArgs, Format),
+) -> Result<Doors> {
+    if let Some(others) = others {
+        others.cluster.led().await;
+    }
+    let doors = Doors::open(effective, node, others).await?;
+    if others.is_some() {
+        let places = [("kafka", doors.addresses.kafka), ("admin", doors.addresses.admin)];
+        introduce(&node.engine, engine::node_info(&effective.config, &node.identity, &places)).await;
+    }
+    // Somebody waits for the file.
+    if let Some(Err(error)) = args.ready_file.as_deref().map(|file| doors.addresses.write(file)) {
+        doors.close().await;
+        return Err(error);
+    }
+    if let Err(error) = doors.addresses.print(&effective.config.data_dir, format) {
+        tracing::warn!(%error, "clients can connect, but where could not be told");
+    }
+    Ok(doors)
+}
+
+/// Tells the cluster how this node is reached, if it does not know.
+async fn introduce(engine: &Engine, info: NodeInfo) {
+    let knows = |engine: &Engine| {
+        let nodes = engine.catalog().nodes();
+        nodes.iter().any(|(node, known)| *node == engine.node() && **known == info)
+    };
+    while !knows(engine) {
+        if let Err(error) = engine.introduce(info.clone()).await {
+            tracing::warn!(%error, "the cluster was not told yet how this node is reached");
+        }
+    }
+}
+
+async fn close_node(node: Opened, others: Option<Others>) {
+    if let Some(others) = &others {
+        others.part.hand_over().await;
+    }
+    node.running.close().await;
+    if let Some(others) = others {
+        others.part.close().await;
     }
 }
 
@@ -158,8 +220,8 @@ struct Doors {
 }
 
 impl Doors {
-    async fn open(effective: &Effective, engine: &Engine, identity: &identity::Identity) -> Result<Self> {
-        let config = &effective.config;
+    async fn open(effective: &Effective, node: &Opened, others: Option<&Others>) -> Result<Self> {
+        let (config, engine, identity) = (&effective.config, &node.engine, &node.identity);
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
@@ -171,11 +233,13 @@ impl Doors {
             sqs: sqs_addresses.first().copied(),
             sqs_too: sqs_addresses.into_iter().skip(1).collect(),
             admin: admin.local_addr()?,
+            cluster: others.map(|others| others.cluster.local_addr()),
             pid: std::process::id(),
             cluster_id: identity.cluster_id.clone(),
         };
         let node = omnibus_admin::Node {
             engine: engine.clone(),
+            cluster: others.map(|others| others.cluster.clone()),
             cluster_id: identity.cluster_id.clone(),
             node_id: identity.node_id,
             kafka: addresses.kafka,
@@ -193,6 +257,16 @@ impl Doors {
         tasks.push(tokio::spawn(sqs.run(stop.clone())));
         tasks.push(tokio::spawn(admin.run(Arc::new(node), stop)));
         Ok(Self { addresses, shutdown, tasks, pushing })
+    }
+
+    async fn close(self) {
+        self.shutdown.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a door did not close well");
+            }
+        }
+        self.pushing.stop().await;
     }
 }
 
@@ -212,17 +286,6 @@ async fn open_sqs(effective: &Effective, engine: &Engine) -> Result<(omnibus_sqs
         }
     }
     Ok((server, addresses))
-}
-
-async fn close(doors: Doors, running: Running) {
-    doors.shutdown.send_replace(true);
-    for task in doors.tasks {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "a door did not close well");
-        }
-    }
-    doors.pushing.stop().await;
-    running.close().await;
 }
 
 fn end_at_once_on(mut signals: Signals) {

@@ -1,0 +1,80 @@
+//! What goes over the connections between nodes: consensus, and what engines ask each other.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use omnibus_engine::Engine;
+use omnibus_engine::peers::{Asking, PeerError};
+use omnibus_model::NodeId;
+use omnibus_peers::{Answering, Answers, CallError, Lines, Service};
+use omnibus_raft::{Door, Pieces};
+
+/// Carries what consensus says.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsensusLines(pub(crate) Lines);
+
+impl omnibus_raft::Peers for ConsensusLines {
+    fn call(&self, node: NodeId, request: Pieces) -> omnibus_raft::Calling {
+        let calling = self.0.call(node, Service::Consensus, request);
+        Box::pin(async move {
+            calling.await.map_err(|error| match error {
+                CallError::Unreachable { node } => omnibus_raft::PeerError::Unreachable { node },
+                CallError::Busy { node } => omnibus_raft::PeerError::Busy { node },
+                CallError::Lost { node } | CallError::NotUnderstood { node } => omnibus_raft::PeerError::Lost { node },
+                CallError::TooLong => unsendable(node),
+            })
+        })
+    }
+}
+
+/// A request of consensus has at most an entry more than it should, which fits into a frame twice.
+fn unsendable(node: NodeId) -> omnibus_raft::PeerError {
+    tracing::error!(%node, "what consensus wants to say does not fit into a frame");
+    omnibus_raft::PeerError::Unreachable { node }
+}
+
+/// Carries what engines ask each other.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineLines(pub(crate) Lines);
+
+impl omnibus_engine::peers::Peers for EngineLines {
+    fn ask(&self, node: NodeId, request: Bytes) -> Asking {
+        let calling = self.0.call(node, Service::Engine, vec![request]);
+        Box::pin(async move {
+            calling.await.map_err(|error| match error {
+                CallError::Lost { node } => PeerError::Lost { node },
+                CallError::Unreachable { .. }
+                | CallError::Busy { .. }
+                | CallError::TooLong
+                | CallError::NotUnderstood { .. } => PeerError::Unreachable { node },
+            })
+        })
+    }
+}
+
+/// Answers what other nodes ask of this one.
+#[derive(Clone, Debug)]
+pub(crate) struct Answerer {
+    pub(crate) consensus: Door,
+    pub(crate) engine: Engine,
+}
+
+impl Answers for Answerer {
+    fn answer(&self, _from: NodeId, service: Service, request: Bytes) -> Answering {
+        match service {
+            Service::Consensus => {
+                let door = self.consensus.clone();
+                Box::pin(async move { door.answer(request).await })
+            }
+            Service::Engine => {
+                let engine = self.engine.clone();
+                Box::pin(async move { Some(engine.answer_peer(request).await) })
+            }
+        }
+    }
+}
+
+/// Both ways of a node.
+pub(crate) fn ways(lines: &Lines) -> (Arc<dyn omnibus_raft::Peers>, Arc<dyn omnibus_engine::peers::Peers>) {
+    (Arc::new(ConsensusLines(lines.clone())), Arc::new(EngineLines(lines.clone())))
+}

@@ -1,0 +1,19 @@
+//! A node's part in a cluster: the engine over consensus with the other nodes, and the
+//! connections between them.
+//!
+//! Reading order: what a node is told of the cluster (`member`), how it takes part (`cluster`),
+//! who leads how much (`balance`), what can be said of it (`standing`), and what goes over the
+//! connections (`carriers`).
+//!
+//! **Never:** a consensus protocol, what an entry or a request says, or a decision about data.
+
+mod cluster;
+mod balance;
+mod carriers;
+mod standing;
+mod member;
+
+pub use cluster::{Cluster, ClusterConfig, OpenError, Opened, TakingPart};
+pub use member::{BadMember, Member, Members};
+pub use omnibus_peers::Identity;
+pub use standing::{ReplicaStanding, ShardStanding};
