@@ -41,6 +41,7 @@ impl Broker {
         let (engine, running) = Engine::open(seams, config).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 9092));
         let node = Node {
+            cluster: None,
             engine: engine.clone(),
             cluster_id: "cluster".to_owned(),
             node_id: 1,

@@ -28,7 +28,8 @@ pub(crate) async fn run(node: NodeId, log: Arc<OpenraftLog>, lines: Lines) {
     loop {
         ticks.tick().await;
         let voters = log.replicas(ShardId::METADATA).voters;
-        seen = voters.iter().filter(|voter| lines.is_open(**voter)).map(|voter| (*voter, looks(&seen, *voter))).collect();
+        seen =
+            voters.iter().filter(|voter| lines.is_open(**voter)).map(|voter| (*voter, looks(&seen, *voter))).collect();
         for shard in (0..log.shards()).map(ShardId) {
             let standing = log.standing(shard);
             let Some(preferred) = preferred(&standing, shard).filter(|preferred| *preferred != node) else { continue };

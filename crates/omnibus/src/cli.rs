@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::{self, Format};
 use crate::serve::{ConfigArgs, ServeArgs};
-use crate::{bench, config, dlq, docs, group, publish, queue, serve, subscribe, topic, verify};
+use crate::{bench, cluster, config, dlq, docs, group, publish, queue, serve, subscribe, topic, verify};
 
 /// A durable message broker: one log with several doors.
 ///
@@ -47,6 +47,11 @@ enum Verb {
         #[command(subcommand)]
         verb: group::GroupVerb,
     },
+    /// Lists the nodes of a cluster, and tells whether anything is missing.
+    Cluster {
+        #[command(subcommand)]
+        verb: cluster::ClusterVerb,
+    },
     Verify(verify::VerifyArgs),
     Bench(bench::BenchArgs),
     /// Shows the configuration.
@@ -73,6 +78,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.verb.unwrap_or_else(|| Verb::Serve(Box::default())) {
         Verb::Serve(args) => return serve::run(&args, format),
         Verb::Verify(args) => return verify::run(&args, format),
+        Verb::Cluster { verb } => return cluster::run(verb, format),
         Verb::Pub(args) => publish::run(args, format)?,
         Verb::Sub(args) => subscribe::run(args, format)?,
         Verb::Topic { verb } => topic::run(verb, format)?,

@@ -43,6 +43,11 @@ pub(crate) struct AdminClient {
 }
 
 impl AdminArgs {
+    /// The admin API at another address.
+    pub(crate) fn at(address: &str) -> Self {
+        Self { admin: address.to_owned() }
+    }
+
     /// Reads the address; nothing is connected yet.
     pub(crate) fn client(&self) -> Result<AdminClient> {
         let address = self.admin.strip_prefix("http://").unwrap_or(&self.admin).trim_end_matches('/');

@@ -9,7 +9,8 @@ use crate::config::{LogFormat, Logs};
 
 /// Begins to log; once per process.
 pub(crate) fn start(logs: &Logs) -> Result<()> {
-    let filter = EnvFilter::try_new(&logs.filter).with_context(|| {
+    // A library tells of each missed heartbeat of each shard; our own lines say what follows from it.
+    let filter = EnvFilter::try_new(format!("openraft=off,{}", logs.filter)).with_context(|| {
         format!("logs.filter: {:?} is not a filter; write info or info,omnibus_kafka=debug", logs.filter)
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);

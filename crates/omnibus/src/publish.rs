@@ -12,8 +12,8 @@ use omnibus_record::{BatchBuilder, Codec, Header, Stamp};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::brokers::{Acks, Batch, Brokers, CodecName, KafkaArgs, Sent, TopicAt, partition_of_key, send};
 use crate::client::block_on;
-use crate::cluster::{Acks, Batch, Cluster, CodecName, KafkaArgs, Sent, TopicAt, partition_of_key, send};
 use crate::output::{self, Format, Misuse};
 
 /// Lines that may wait to be sent.
@@ -110,7 +110,7 @@ impl PubArgs {
 /// Everything that stays the same from batch to batch.
 struct Publisher<'a> {
     args: &'a PubArgs,
-    cluster: Cluster,
+    cluster: Brokers,
     topic: TopicAt,
     headers: Vec<Header>,
     clock: SystemClock,

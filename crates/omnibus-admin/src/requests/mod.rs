@@ -1,6 +1,7 @@
 //! One file per noun of the API: from JSON, engine call, to JSON.
 
 pub(crate) mod node;
+pub(crate) mod cluster;
 pub(crate) mod queue_records;
 pub(crate) mod queues;
 pub(crate) mod topics;

@@ -11,7 +11,7 @@ use super::meter::{Meter, Watcher};
 use super::produce::share;
 use super::report::{Load, Report};
 use super::{CommonArgs, ReadArgs};
-use crate::cluster::{Cluster, Place, Reader, TopicAt};
+use crate::brokers::{Brokers, Place, Reader, TopicAt};
 
 /// How long a broker may wait for something new.
 const WAIT_MS: i32 = 500;
@@ -71,7 +71,7 @@ struct Until {
 
 /// Opens one reader for each connection, or more if partitions have several leaders.
 pub(super) async fn readers(
-    cluster: &mut Cluster,
+    cluster: &mut Brokers,
     topic: &TopicAt,
     common: &CommonArgs,
     read: &ReadArgs,
@@ -98,7 +98,7 @@ pub(super) async fn readers(
     Ok(readers)
 }
 
-async fn ends(cluster: &mut Cluster, topic: &TopicAt) -> Result<BTreeMap<i32, i64>> {
+async fn ends(cluster: &mut Brokers, topic: &TopicAt) -> Result<BTreeMap<i32, i64>> {
     let mut ends = BTreeMap::new();
     for (partition, _) in &topic.partitions {
         ends.insert(*partition, cluster.offset(topic, *partition, Place::End).await?);

@@ -15,7 +15,7 @@ use super::produce::{due_at, lanes, run_all, supply_all};
 use super::report::{Load, Percentiles, Report};
 use super::supply::Bounds;
 use super::{CommonArgs, ReadArgs, WriteArgs, consume};
-use crate::cluster::{Fetched, Place, Reader};
+use crate::brokers::{Fetched, Place, Reader};
 
 /// How long a broker may wait for something new.
 const WAIT_MS: i32 = 500;

@@ -18,7 +18,7 @@ use anyhow::Result;
 use omnibus_admin_api::{Size, Span};
 use omnibus_io::SystemClock;
 
-use crate::cluster::{Acks, Cluster, CodecName, KafkaArgs, TopicAt};
+use crate::brokers::{Acks, Brokers, CodecName, KafkaArgs, TopicAt};
 use crate::output::Format;
 
 /// Measures a broker: any that speaks Kafka, or SQS for queues.
@@ -138,7 +138,7 @@ impl CommonArgs {
         self.warmup() + self.duration.duration()
     }
 
-    async fn topic(&self, cluster: &mut Cluster) -> Result<TopicAt> {
+    async fn topic(&self, cluster: &mut Brokers) -> Result<TopicAt> {
         match cluster.find(&self.topic).await? {
             Some(topic) => Ok(topic),
             None => cluster.create(&self.topic, Some(self.partitions)).await,

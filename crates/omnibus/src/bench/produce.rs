@@ -18,7 +18,7 @@ use super::payload::Payload;
 use super::report::{Load, Percentiles, Report};
 use super::supply::{Bounds, Due, Pacer, PacerRunning, Schedule, Supply};
 use super::{CommonArgs, WriteArgs};
-use crate::cluster::{Acks, Batch, Cluster, TopicAt, send};
+use crate::brokers::{Acks, Batch, Brokers, TopicAt, send};
 
 /// Batches that are made beforehand, so that making them is not measured.
 const TEMPLATES: usize = 8;
@@ -68,7 +68,7 @@ struct Pending {
 
 /// Opens all connections.
 pub(super) async fn lanes(
-    cluster: &mut Cluster,
+    cluster: &mut Brokers,
     topic: &TopicAt,
     common: &CommonArgs,
     write: &WriteArgs,
@@ -218,7 +218,7 @@ pub(super) fn share(topic: &TopicAt, number: usize, count: usize) -> Vec<i32> {
 
 /// A connection to the partition's leader: one of `open`, if it leads there.
 async fn connection(
-    cluster: &mut Cluster,
+    cluster: &mut Brokers,
     topic: &TopicAt,
     partition: i32,
     open: &[(i32, Connection)],

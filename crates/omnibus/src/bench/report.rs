@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::meter::{Latencies, Measured, ProcessUsage};
 use super::{CommonArgs, WriteArgs};
-use crate::cluster::{Acks, CodecName, TopicAt};
+use crate::brokers::{Acks, CodecName, TopicAt};
 use crate::output::{self, Column, Format};
 
 /// One measurement, under some load `L`.

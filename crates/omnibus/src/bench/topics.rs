@@ -20,7 +20,7 @@ use omnibus_model::{Timestamp, TopicId};
 use omnibus_record::{BatchBuilder, BatchHeader, Codec, Records, Stamp};
 use serde::Serialize;
 
-use crate::cluster::KafkaArgs;
+use crate::brokers::KafkaArgs;
 use crate::output::{self, Format};
 
 /// Kafka creates at most so many partitions for one request.

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
-use omnibus_engine::push::Pushing;
 use omnibus_engine::Engine;
+use omnibus_engine::push::Pushing;
 use omnibus_model::node::NodeInfo;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -174,7 +174,9 @@ async fn begin(
     }
     let doors = Doors::open(effective, node, others).await?;
     if others.is_some() {
-        let places = [("kafka", doors.addresses.kafka), ("admin", doors.addresses.admin)];
+        let Addresses { kafka, sqs, admin, .. } = doors.addresses;
+        let places = [Some((omnibus_kafka::DOOR, kafka)), sqs.map(|sqs| ("sqs", sqs)), Some(("admin", admin))];
+        let places: Vec<_> = places.into_iter().flatten().collect();
         introduce(&node.engine, engine::node_info(&effective.config, &node.identity, &places)).await;
     }
     // Somebody waits for the file.

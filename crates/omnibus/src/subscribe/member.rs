@@ -17,7 +17,7 @@ use omnibus_kafka::wire::messages::offset_fetch_request::{
 use omnibus_kafka::wire::{ApiKey, ErrorCode};
 
 use super::{FETCH_BYTES, From, WAIT_MS, start};
-use crate::cluster::{Cluster, Fetched, Reader, TopicAt, patiently};
+use crate::brokers::{Brokers, Fetched, Reader, TopicAt, patiently};
 
 /// Between two looks for partitions to read.
 const IDLE: Duration = Duration::from_millis(200);
@@ -30,7 +30,7 @@ const LEAVING: i32 = -1;
 
 /// One member.
 pub(super) struct Member {
-    cluster: Cluster,
+    cluster: Brokers,
     coordinator: Connection,
     topic: TopicAt,
     group: String,
@@ -48,7 +48,7 @@ pub(super) struct Member {
 
 impl Member {
     /// Becomes a member.
-    pub(super) async fn join(mut cluster: Cluster, topic: TopicAt, group: &str) -> Result<Self> {
+    pub(super) async fn join(mut cluster: Brokers, topic: TopicAt, group: &str) -> Result<Self> {
         let coordinator = cluster.coordinator(group).await?;
         let id = format!("{:032x}", SystemEntropy::open()?.random());
         let mut member = Self {

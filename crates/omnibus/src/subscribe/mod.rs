@@ -6,8 +6,8 @@ mod show;
 use anyhow::{Result, ensure};
 use omnibus_record::Records;
 
+use crate::brokers::{Brokers, Fetched, KafkaArgs, Place, Reader, TopicAt};
 use crate::client::block_on;
-use crate::cluster::{Cluster, Fetched, KafkaArgs, Place, Reader, TopicAt};
 use crate::output::{self, Format, Misuse};
 use crate::signals::Signals;
 use member::Member;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: SubArgs, format: Format) -> Result<()> {
 }
 
 /// Reads without a group; nothing is remembered.
-async fn follow(mut cluster: Cluster, topic: TopicAt, args: &SubArgs, shown: &mut Shown) -> Result<()> {
+async fn follow(mut cluster: Brokers, topic: TopicAt, args: &SubArgs, shown: &mut Shown) -> Result<()> {
     if let Some(partition) = args.partition {
         topic.check_partition(partition)?;
     }
@@ -144,7 +144,7 @@ async fn follow_group(member: &mut Member, from: From, shown: &mut Shown) -> Res
 }
 
 /// The offset at which a partition is read first.
-async fn start(cluster: &mut Cluster, topic: &TopicAt, partition: i32, from: From) -> Result<i64> {
+async fn start(cluster: &mut Brokers, topic: &TopicAt, partition: i32, from: From) -> Result<i64> {
     match from {
         From::Place(place) => cluster.offset(topic, partition, place).await,
         From::Offset(offset) => {

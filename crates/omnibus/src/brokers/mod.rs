@@ -48,7 +48,7 @@ pub(crate) struct KafkaArgs {
 
 /// A cluster that answers.
 #[derive(Debug)]
-pub(crate) struct Cluster {
+pub(crate) struct Brokers {
     client: Client,
     address: String,
 }
@@ -71,7 +71,7 @@ pub(crate) enum Place {
 
 impl KafkaArgs {
     /// Connects.
-    pub(crate) async fn cluster(&self) -> Result<Cluster> {
+    pub(crate) async fn cluster(&self) -> Result<Brokers> {
         let addresses: Vec<String> = self.kafka.split(',').map(|address| address.trim().to_owned()).collect();
         let has_port = |address: &str| address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         if let Some(address) = addresses.iter().find(|address| !has_port(address)) {
@@ -83,11 +83,11 @@ impl KafkaArgs {
             }
             _ => anyhow!("{}: {error}; is it Kafka that is spoken there?", self.kafka),
         })?;
-        Ok(Cluster { client, address: self.kafka.clone() })
+        Ok(Brokers { client, address: self.kafka.clone() })
     }
 }
 
-impl Cluster {
+impl Brokers {
     /// Where the cluster was asked for.
     pub(crate) fn address(&self) -> &str {
         &self.address

@@ -1,0 +1,53 @@
+//! The cluster, as one of its nodes sees it: `/v1/cluster`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a node knows of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterView {
+    pub cluster_id: String,
+    /// The node that says so.
+    pub node: u32,
+    /// All nodes by number: those that vote, and those that have introduced themselves.
+    pub nodes: Vec<MemberView>,
+    /// Empty where a node has no others beside it.
+    pub shards: Vec<ShardView>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    pub node: u32,
+    /// Whether there is a connection to it now.
+    pub reached: bool,
+    /// The shards that it is known to lead.
+    pub leads: usize,
+    /// Where its doors are, by their names. Empty until it has introduced itself.
+    pub addresses: BTreeMap<String, String>,
+    pub rack: Option<String>,
+}
+
+/// One shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardView {
+    pub shard: u16,
+    /// None if nobody is known to lead it.
+    pub leader: Option<u32>,
+    /// The newest entry on the node that says so.
+    pub last: u64,
+    /// The newest that it has applied.
+    pub applied: u64,
+    pub replicas: Vec<ReplicaView>,
+}
+
+/// One of a shard's replicas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaView {
+    pub node: u32,
+    /// Whether it decides with the others; it only gets what they decide otherwise.
+    pub votes: bool,
+    /// The newest entry that it has for certain. Known to the leader only.
+    pub has: Option<u64>,
+}

@@ -1,0 +1,64 @@
+//! The cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::State;
+use omnibus_admin_api::cluster::{ClusterView, MemberView, ReplicaView, ShardView};
+use omnibus_cluster::{ReplicaStanding, ShardStanding};
+use omnibus_model::NodeId;
+use omnibus_model::node::{Address, NodeInfo};
+
+use crate::node::{Node, SharedNode};
+
+pub(crate) async fn describe(State(node): State<SharedNode>) -> Json<ClusterView> {
+    let standing = node.cluster.as_ref().map(omnibus_cluster::Cluster::standing).unwrap_or_default();
+    Json(ClusterView {
+        cluster_id: node.cluster_id.clone(),
+        node: node.node_id,
+        nodes: members(&node, &standing),
+        shards: standing.iter().map(shard).collect(),
+    })
+}
+
+fn members(node: &Node, standing: &[ShardStanding]) -> Vec<MemberView> {
+    let known: BTreeMap<NodeId, _> = node.engine.catalog().nodes().into_iter().collect();
+    let replicas = standing.iter().flat_map(|shard| shard.replicas.iter().map(|replica| replica.node));
+    let own = NodeId(node.node_id);
+    let all: BTreeSet<NodeId> = replicas.chain(known.keys().copied()).chain([own]).collect();
+    let member = |member: NodeId| {
+        let info = known.get(&member);
+        MemberView {
+            node: member.0,
+            reached: member == own || node.cluster.as_ref().is_some_and(|cluster| cluster.is_reached(member)),
+            leads: standing.iter().filter(|shard| shard.leader == Some(member)).count(),
+            addresses: info.map(|info| addresses(info)).unwrap_or_default(),
+            rack: info.and_then(|info| info.rack.clone()),
+        }
+    };
+    all.into_iter().map(member).collect()
+}
+
+fn addresses(info: &NodeInfo) -> BTreeMap<String, String> {
+    let place = |Address { host, port }: &Address| match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
+    info.addresses.iter().map(|(door, address)| (door.clone(), place(address))).collect()
+}
+
+fn shard(standing: &ShardStanding) -> ShardView {
+    let ShardStanding { shard, leader, last, applied, replicas } = standing;
+    let replica = |ReplicaStanding { node, is_voter, confirmed }: &ReplicaStanding| ReplicaView {
+        node: node.0,
+        votes: *is_voter,
+        has: confirmed.map(|index| index.0),
+    };
+    ShardView {
+        shard: shard.0,
+        leader: leader.map(|leader| leader.0),
+        last: last.0,
+        applied: applied.0,
+        replicas: replicas.iter().map(replica).collect(),
+    }
+}
