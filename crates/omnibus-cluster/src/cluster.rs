@@ -178,7 +178,8 @@ impl TakingPart {
         }
     }
 
-    /// Speaks with nobody any more. To be called when the engine is closed.
+    /// Answers what other nodes have asked, and speaks with nobody any more. To be called before the engine is
+    /// closed, which could answer nothing but that.
     pub async fn close(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.door.await {

@@ -51,8 +51,8 @@ async fn close(opened: Opened) {
     let Opened { engine, running, cluster, part } = opened;
     drop((engine, cluster));
     part.hand_over().await;
-    running.close().await;
     part.close().await;
+    running.close().await;
 }
 
 fn topic(name: &str) -> CreateTopic {
@@ -99,7 +99,7 @@ async fn any_node_is_asked_and_a_node_that_goes_hands_over_what_it_led() {
         assert_eq!(leaders[0].shard, ShardId::METADATA);
     }
     for node in nodes {
-        node.running.close().await;
         node.part.close().await;
+        node.running.close().await;
     }
 }

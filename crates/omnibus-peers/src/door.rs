@@ -28,6 +28,9 @@ const AT_ONCE: usize = 4096;
 /// Requests that are read ahead, and answers that wait to be written.
 const QUEUE_FRAMES: usize = 64;
 
+/// How long those who asked may take to leave, once they were told to.
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
+
 /// Connections that have not said who they are yet.
 const STRANGERS_MAX: usize = 64;
 
@@ -62,7 +65,8 @@ impl Door {
         self.listener.local_addr()
     }
 
-    /// Answers other nodes until told to stop; then all connections are closed.
+    /// Answers other nodes until told to stop. Then they are told, what they have asked is answered, and
+    /// all connections are closed.
     pub async fn run(self, answers: Arc<dyn Answers>, mut stop: watch::Receiver<bool>) {
         let mut guests = JoinSet::new();
         let hellos = Arc::new(tokio::sync::Semaphore::new(STRANGERS_MAX));
@@ -70,7 +74,7 @@ impl Door {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 Some(_) = guests.join_next() => continue,
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => break,
             };
             let (stream, from) = match accepted {
                 Ok(accepted) => accepted,
@@ -85,17 +89,22 @@ impl Door {
                 tracing::warn!(%from, "too many wait to say who they are");
                 continue;
             };
-            let (ours, answers) = (self.ours.clone(), Arc::clone(&answers));
+            let (ours, answers, stop) = (self.ours.clone(), Arc::clone(&answers), stop.clone());
             guests.spawn(async move {
                 match timeout(HELLO_TIME, greet(stream, &ours)).await {
                     Ok(Ok((stream, theirs))) => {
                         drop(stranger);
-                        serve(stream, theirs.node, &*answers).await;
+                        serve(stream, theirs.node, &*answers, stop).await;
                     }
                     Ok(Err(error)) => tracing::warn!(%from, %error, "a stranger was turned away"),
                     Err(_) => tracing::warn!(%from, "a stranger did not say who it is"),
                 }
             });
+        }
+        drop(self.listener);
+        let leave = async { while guests.join_next().await.is_some() {} };
+        if timeout(GOODBYE_TIME, leave).await.is_err() {
+            tracing::warn!("not all that other nodes have asked was answered");
         }
     }
 }
@@ -109,7 +118,7 @@ async fn greet(mut stream: TcpStream, ours: &Identity) -> Result<(TcpStream, Ide
     Ok((stream, theirs))
 }
 
-async fn serve(stream: TcpStream, node: NodeId, answers: &dyn Answers) {
+async fn serve(stream: TcpStream, node: NodeId, answers: &dyn Answers, stop: watch::Receiver<bool>) {
     let (incoming, half) = stream.into_split();
     let (requests, taken) = mpsc::channel(QUEUE_FRAMES);
     let (sender, queue) = mpsc::channel(QUEUE_FRAMES);
@@ -117,7 +126,7 @@ async fn serve(stream: TcpStream, node: NodeId, answers: &dyn Answers) {
     let reason = tokio::select! {
         read = read(Incoming::new(incoming), requests) => read.err().map(|error| error.to_string()),
         written = write(queue, half) => written.err().map(|error| error.to_string()),
-        () = work(taken, sender, node, answers) => None,
+        () = work(taken, sender, (node, answers), stop) => None,
     };
     if let Some(reason) = reason {
         tracing::warn!(%node, reason, "a node's connection ended");
@@ -137,10 +146,11 @@ async fn read(mut incoming: Incoming, requests: mpsc::Sender<(FrameHeader, Bytes
 async fn work(
     mut requests: mpsc::Receiver<(FrameHeader, Bytes)>,
     out: mpsc::Sender<Outgoing>,
-    node: NodeId,
-    answers: &dyn Answers,
+    (node, answers): (NodeId, &dyn Answers),
+    mut stop: watch::Receiver<bool>,
 ) {
     let mut under_way = FuturesUnordered::new();
+    let mut is_leaving = false;
     loop {
         let frame = tokio::select! {
             biased;
@@ -155,6 +165,10 @@ async fn work(
                 Some(_) => continue,
                 None => return,
             },
+            _ = stop.wait_for(|stop| *stop), if !is_leaving => {
+                is_leaving = true;
+                plain(Kind::Goodbye, 0)
+            }
         };
         if out.send(frame).await.is_err() {
             return;

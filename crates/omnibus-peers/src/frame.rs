@@ -28,6 +28,8 @@ pub enum Kind {
     /// A sign of life is wanted.
     Ping,
     Pong,
+    /// Whoever answers here is about to go: what was asked is answered yet, nothing more is.
+    Goodbye,
 }
 
 /// The header of a frame: length `u32`, kind `u8`, service `u8`, zero `u16`, id `u64`, and the
@@ -71,6 +73,7 @@ impl FrameHeader {
             Kind::NoAnswer => (3, 0),
             Kind::Ping => (4, 0),
             Kind::Pong => (5, 0),
+            Kind::Goodbye => (6, 0),
         };
         let mut header = [0; HEADER_BYTES];
         header[..4].copy_from_slice(&self.payload_bytes.to_le_bytes());
@@ -97,6 +100,7 @@ impl FrameHeader {
             (3, 0) => Kind::NoAnswer,
             (4, 0) => Kind::Ping,
             (5, 0) => Kind::Pong,
+            (6, 0) => Kind::Goodbye,
             (kind, service) => return Err(BadFrame::Unknown { kind, service }),
         };
         let payload_bytes = u32_at(0);
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn header_is_read_as_it_was_written_and_no_flipped_bit_goes_unseen() {
         let pieces = [Bytes::from_static(b"a"), Bytes::from_static(b"bc")];
-        for kind in [Kind::Request(Service::Consensus), Kind::Request(Service::Engine), Kind::Answer, Kind::Ping] {
+        for kind in [Kind::Request(Service::Consensus), Kind::Request(Service::Engine), Kind::Answer, Kind::Goodbye] {
             let header = FrameHeader::of(kind, 7, &pieces).unwrap();
             let bytes = header.encode();
             assert_eq!(FrameHeader::decode(&bytes), Ok(header));

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::frame::{FRAME_BYTES_MAX, FrameHeader, Kind, Service};
@@ -55,6 +55,8 @@ pub(crate) struct Line {
     node: NodeId,
     queue: mpsc::Sender<Outgoing>,
     waiting: Arc<Mutex<Waiting>>,
+    /// Rung when the other end is about to go and nobody waits for it any more.
+    left: Arc<Notify>,
 }
 
 /// Who waits for which answer.
@@ -64,6 +66,7 @@ struct Waiting {
     last_id: u64,
     /// Signs of life that were asked for since something came.
     missed: u32,
+    /// Nothing more is asked: the other end is about to go, or has gone.
     has_ended: bool,
 }
 
@@ -90,7 +93,7 @@ pub(crate) async fn connect(ours: &Identity, node: NodeId, address: &str) -> Res
         }
         let (incoming, half) = stream.into_split();
         let (sender, queue) = mpsc::channel(QUEUE_FRAMES);
-        let line = Line { node, queue: sender, waiting: Arc::default() };
+        let line = Line { node, queue: sender, waiting: Arc::default(), left: Arc::default() };
         Ok((Open { line, incoming: Incoming::new(incoming), queue, half }, theirs))
     })
     .await
@@ -108,6 +111,7 @@ impl Open {
                 Err(error) => error.to_string(),
             },
             () = line.watch() => format!("no sign of life in {MISSED_MAX} seconds"),
+            () = line.left.notified() => "it said goodbye".to_owned(),
         };
         line.end();
         reason
@@ -152,12 +156,28 @@ impl Line {
         let mut waiting = self.waiting.lock();
         waiting.missed = 0;
         let answer = match header.kind {
-            Kind::Answer => Ok(payload),
-            Kind::NoAnswer => Err(CallError::NotUnderstood { node: self.node }),
-            Kind::Request(_) | Kind::Ping | Kind::Pong => return,
+            Kind::Answer => Some(Ok(payload)),
+            Kind::NoAnswer => Some(Err(CallError::NotUnderstood { node: self.node })),
+            Kind::Goodbye => {
+                waiting.has_ended = true;
+                None
+            }
+            Kind::Request(_) | Kind::Ping | Kind::Pong => None,
         };
-        if let Some(reply) = waiting.replies.remove(&header.id) {
+        if let Some((answer, reply)) = answer.zip(waiting.replies.remove(&header.id)) {
             drop(reply.send(answer));
+        }
+        self.leave(&waiting);
+    }
+
+    /// Whether nothing more can be asked.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.waiting.lock().has_ended
+    }
+
+    fn leave(&self, waiting: &Waiting) {
+        if waiting.has_ended && waiting.replies.is_empty() {
+            self.left.notify_one();
         }
     }
 
@@ -173,6 +193,7 @@ impl Line {
                 }
                 // Who gave up waits no more; their places would pile up on a node that never answers.
                 waiting.replies.retain(|_, reply| !reply.is_closed());
+                self.leave(&waiting);
             }
             if let Some(header) = FrameHeader::of(Kind::Ping, 0, &[]) {
                 // If the queue is full, what is in it asks for a sign of life, too.

@@ -85,7 +85,7 @@ impl Lines {
     }
 
     fn line(&self, node: NodeId) -> Option<Line> {
-        self.open.lock().get(&node)?.line.lock().clone()
+        self.open.lock().get(&node)?.line.lock().clone().filter(|line| !line.has_ended())
     }
 }
 

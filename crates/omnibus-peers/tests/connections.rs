@@ -9,7 +9,7 @@ use omnibus_model::NodeId;
 use omnibus_peers::{Answering, Answers, CallError, Door, FRAME_BYTES_MAX, Identity, Lines, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinHandle;
 
 fn identity(node: u32) -> Identity {
@@ -20,16 +20,22 @@ fn identity(node: u32) -> Identity {
 #[derive(Default)]
 struct Echo {
     order: Arc<Mutex<Vec<Bytes>>>,
+    /// What is answered late waits for this.
+    late: Arc<Notify>,
 }
 
 impl Answers for Echo {
     fn answer(&self, from: NodeId, service: Service, request: Bytes) -> Answering {
-        let order = Arc::clone(&self.order);
+        let (order, late) = (Arc::clone(&self.order), Arc::clone(&self.late));
         Box::pin(async move {
             order.lock().await.push(request.clone());
             match &request[..] {
                 b"what" => None,
                 b"never" => std::future::pending().await,
+                b"late" => {
+                    late.notified().await;
+                    Some(request)
+                }
                 request => {
                     let said = format!("{from} {service:?} ");
                     Some([said.as_bytes(), request].concat().into())
@@ -42,6 +48,7 @@ impl Answers for Echo {
 struct There {
     address: String,
     order: Arc<Mutex<Vec<Bytes>>>,
+    late: Arc<Notify>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -52,9 +59,9 @@ impl There {
         let address = door.local_addr().unwrap().to_string();
         let (stop, stopped) = watch::channel(false);
         let echo = Echo::default();
-        let order = Arc::clone(&echo.order);
+        let (order, late) = (Arc::clone(&echo.order), Arc::clone(&echo.late));
         let task = tokio::spawn(door.run(Arc::new(echo), stopped));
-        Self { address, order, stop, task }
+        Self { address, order, late, stop, task }
     }
 
     async fn close(self) -> String {
@@ -117,6 +124,25 @@ async fn who_waits_when_the_connection_ends_is_told_and_it_is_opened_again() {
     lines.remove(NodeId(2));
     assert_eq!(call(&lines, b"a").await, Err(CallError::Unreachable { node: NodeId(2) }));
     there.close().await;
+}
+
+#[tokio::test]
+async fn who_goes_answers_what_was_asked_and_is_asked_nothing_more() {
+    let there = There::open(2, "127.0.0.1:0").await;
+    let lines = Lines::new(identity(1));
+    lines.set(NodeId(2), &there.address);
+    connected(&lines, 2).await;
+    let asked = lines.call(NodeId(2), Service::Engine, vec![Bytes::from_static(b"late")]);
+    assert_eq!(call(&lines, b"a").await.unwrap(), "1 Engine a");
+    there.stop.send_replace(true);
+    while lines.is_open(NodeId(2)) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(call(&lines, b"b").await, Err(CallError::Unreachable { node: NodeId(2) }));
+    there.late.notify_one();
+    assert_eq!(asked.await.unwrap(), "late");
+    assert_eq!(there.order.lock().await.len(), 2);
+    there.task.await.unwrap();
 }
 
 #[tokio::test]

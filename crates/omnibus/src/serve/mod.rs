@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use omnibus_engine::Engine;
 use omnibus_engine::push::Pushing;
+use omnibus_model::ClusterSecret;
 use omnibus_model::node::NodeInfo;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -204,13 +205,12 @@ async fn introduce(engine: &Engine, info: NodeInfo) {
 }
 
 async fn close_node(node: Opened, others: Option<Others>) {
-    if let Some(others) = &others {
-        others.part.hand_over().await;
+    if let Some(Others { cluster, part }) = others {
+        part.hand_over().await;
+        part.close().await;
+        drop(cluster);
     }
     node.running.close().await;
-    if let Some(others) = others {
-        others.part.close().await;
-    }
 }
 
 /// The listeners and their tasks.
@@ -227,7 +227,7 @@ impl Doors {
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
-        let (sqs, sqs_addresses) = open_sqs(effective, engine).await?;
+        let (sqs, sqs_addresses) = open_sqs(effective, engine, secret(engine, others).await?).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
@@ -272,10 +272,24 @@ impl Doors {
     }
 }
 
+/// The cluster's secret. Where there are others, whoever leads may change while it is asked for.
+async fn secret(engine: &Engine, others: Option<&Others>) -> Result<ClusterSecret> {
+    loop {
+        match engine.cluster_secret().await {
+            Err(error) if others.is_some() => tracing::warn!(%error, "the cluster's secret was not told yet"),
+            secret => return Ok(secret?),
+        }
+    }
+}
+
 /// Opens the SQS door, and says where. Its usual ports are those of other programs, too: if nobody
 /// chose them, they are no reason not to serve others.
-async fn open_sqs(effective: &Effective, engine: &Engine) -> Result<(omnibus_sqs::Server, Vec<SocketAddr>)> {
-    let settings = engine::sqs_settings(&effective.config, engine.cluster_secret().await?)?;
+async fn open_sqs(
+    effective: &Effective,
+    engine: &Engine,
+    secret: ClusterSecret,
+) -> Result<(omnibus_sqs::Server, Vec<SocketAddr>)> {
+    let settings = engine::sqs_settings(&effective.config, secret)?;
     let mut server = omnibus_sqs::Server::new(engine.clone(), settings);
     let mut addresses = Vec::new();
     for address in &effective.config.sqs.listen {
