@@ -19,13 +19,14 @@ QUIET_SECONDS = 5
 def main(bootstrap, topic, path, mode):
     acknowledged = {}
     for line in open(path):
-        partition, offset, number = map(int, line.split())
+        partition, offset, number = map(int, line.split()[:3])
         acknowledged[partition, offset] = number
     reader = Consumer({
         "bootstrap.servers": bootstrap,
         "group.id": "check",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
+        "fetch.wait.max.ms": 50,
         "auto.offset.reset": "error",
         # A batch that is not what was sent must come through to be caught here.
         "check.crcs": False,

@@ -1,9 +1,10 @@
 """Produces numbered records without a pause, and notes each that is acknowledged.
 
-    load.py BOOTSTRAP TOPIC NOTES
+    load.py BOOTSTRAP TOPIC NOTES [RECORDS_PER_SECOND]
 
 The producer is idempotent and goes on through every death of the broker. Each line of NOTES
-is `partition offset number`. SIGTERM stops it: what is under way must still arrive.
+is `partition offset number sent acknowledged`, the last two in seconds since 1970. SIGTERM stops
+it: what is under way must still arrive.
 """
 
 import json
@@ -14,12 +15,13 @@ import time
 
 from confluent_kafka import KafkaException, Producer
 
-RECORDS_PER_SECOND = 4000
 PADDING = "x" * 240
+#: Of several brokers, one that stands still without a word is not waited for long.
+AMONG_OTHERS = {"retry.backoff.max.ms": 100, "request.timeout.ms": 3_000, "socket.timeout.ms": 4_000}
 
 
-def main(bootstrap, topic, path):
-    stopped, failures = [], []
+def main(bootstrap, topic, path, rate="4000"):
+    stopped, failures, rate = [], [], int(rate)
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     notes = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     acknowledged = []
@@ -28,7 +30,8 @@ def main(bootstrap, topic, path):
         if error:
             failures.append(error)
         else:
-            acknowledged.append(f"{message.partition()} {message.offset()} {message.value()[1:13].decode()}\n")
+            place, number, now = (message.partition(), message.offset()), message.value()[1:13].decode(), time.time()
+            acknowledged.append(f"{place[0]} {place[1]} {number} {now - message.latency():.4f} {now:.4f}\n")
 
     producer = Producer({
         "bootstrap.servers": bootstrap,
@@ -39,10 +42,11 @@ def main(bootstrap, topic, path):
         "reconnect.backoff.max.ms": 200,
         "retry.backoff.ms": 20,
         "log_level": 2,
+        **(AMONG_OTHERS if "," in bootstrap else {}),
     })
     number, started_at = 0, time.monotonic()
     while not stopped and not failures:
-        due = int((time.monotonic() - started_at) * RECORDS_PER_SECOND)
+        due = int((time.monotonic() - started_at) * rate)
         # What the broker did not take while it was away is not made up for in one rush.
         for _ in range(min(due - number, 200, 50_000 - len(producer))):
             producer.produce(topic, key=str(number % 97), value=f"#{number:012d}#{PADDING}", on_delivery=report)

@@ -1,8 +1,8 @@
 """Sends to queues and receives from them without a pause, through every death of the broker.
 
-    queues.py ENDPOINT
+    queues.py ENDPOINT[,ENDPOINT]...
 
-One queue without an order and one FIFO queue. Every message has a number. What is sent to the FIFO
+Whoever gets no answer at one endpoint goes on at the next. One queue without an order and one FIFO queue. Every message has a number. What is sent to the FIFO
 queue is sent again until it is acknowledged, with the same deduplication id, and now and then once
 more although it was; each group's messages are numbered without gaps, so what is lost, doubled or out
 of order shows. Receivers delete most of what they get and let the rest come back.
@@ -14,6 +14,7 @@ says what was promised and what was kept.
 import collections
 import hashlib
 import http.client
+import itertools
 import json
 import random
 import signal
@@ -37,24 +38,37 @@ UNKNOWN = (OSError, http.client.HTTPException)
 class Client:
     """One connection that speaks SQS's JSON protocol."""
 
-    def __init__(self, endpoint):
-        self.endpoint, self.connection = endpoint, None
+    #: How many have begun, so that they spread.
+    begun = itertools.count()
+    #: How often they asked, and why no answer came, or none that says what became of it.
+    asked, unanswered = 0, collections.Counter()
+
+    def __init__(self, endpoints):
+        self.endpoints, self.connection = endpoints.split(","), None
+        self.place = next(self.begun)
 
     def ask(self, action, **request):
         """Returns the answer; raises one of UNKNOWN if it cannot be known what became of it."""
-        if self.connection is None:
-            host, port = self.endpoint.rsplit(":", 1)
-            self.connection = http.client.HTTPConnection(host, int(port), timeout=20)
-        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"AmazonSQS.{action}"}
+        Client.asked += 1
         try:
-            self.connection.request("POST", "/", json.dumps(request), headers)
-            response = self.connection.getresponse()
-            text = response.read()
-        except UNKNOWN:
-            self.connection.close()
-            self.connection = None
+            return self.ask_once(action, request)
+        except UNKNOWN as error:
+            self.unanswered[f"{action}: {error!r}"[:160]] += 1
+            self.place += 1
+            if self.connection is not None:
+                self.connection.close()
+                self.connection = None
             time.sleep(0.02)
             raise
+
+    def ask_once(self, action, request):
+        if self.connection is None:
+            host, port = self.endpoints[self.place % len(self.endpoints)].rsplit(":", 1)
+            self.connection = http.client.HTTPConnection(host, int(port), timeout=20)
+        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"AmazonSQS.{action}"}
+        self.connection.request("POST", "/", json.dumps(request), headers)
+        response = self.connection.getresponse()
+        text = response.read()
         if response.status >= 500:
             raise http.client.HTTPException(text)
         if response.status != 200:
@@ -212,6 +226,20 @@ def delete(client, url, book, entries, keys):
             book.deleted.setdefault(key, now)
 
 
+def await_known(endpoint, names):
+    """Another node than the one that was asked may learn of a queue a moment later."""
+    client = Client(endpoint)
+    for name in names:
+        while True:
+            try:
+                client.insist("GetQueueUrl", QueueName=name)
+                break
+            except RuntimeError as error:
+                if "QueueDoesNotExist" not in str(error):
+                    raise
+                time.sleep(0.02)
+
+
 def numbers_of(sender):
     number = sender
     while True:
@@ -226,6 +254,8 @@ def main(endpoint):
     plain = client.insist("CreateQueue", QueueName="crash-jobs", Attributes=visibility)["QueueUrl"]
     fifo = {**visibility, "FifoQueue": "true"}
     fifo = client.insist("CreateQueue", QueueName="crash-jobs.fifo", Attributes=fifo)["QueueUrl"]
+    for one in endpoint.split(","):
+        await_known(one, ["crash-jobs", "crash-jobs.fifo"])
     print("ready", flush=True)
     work = []
     for sender in range(2):
@@ -271,6 +301,9 @@ def tell(book):
         "received": len(book.received),
         "deleted": len(book.deleted),
         "repeated": book.repeats,
+        "asked": Client.asked,
+        "unanswered": Client.unanswered.total(),
+        "reasons": dict(Client.unanswered.most_common(12)),
         "lost": len(lost | left),
         "returned": book.returned,
         "complaints": book.complaints[:10],

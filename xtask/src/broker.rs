@@ -118,7 +118,8 @@ impl Drop for Broker {
     }
 }
 
-fn await_ready(child: &mut Child, ready: &Path, log: &Path) -> Result<Addresses> {
+/// Waits until a broker has said where it is.
+pub(crate) fn await_ready(child: &mut Child, ready: &Path, log: &Path) -> Result<Addresses> {
     let deadline = Instant::now() + START_TIME_MAX;
     while Instant::now() < deadline {
         if let Ok(text) = fs::read_to_string(ready) {

@@ -80,7 +80,7 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
-    /// Kills the broker under load and damages its log, fills its disk, or cuts its power.
+    /// Kills the broker under load and damages its log, fills its disk, cuts its power, or troubles a cluster.
     Crash(crash::CrashArgs),
     /// Measures Omnibus beside a peer, and keeps the figures.
     Bench(bench::BenchArgs),

@@ -1,5 +1,6 @@
 //! Kills the broker under load, again and again, and checks that it kept its promises.
 
+mod nodes;
 mod full_disk;
 mod power_cut;
 mod queues;
@@ -34,6 +35,7 @@ pub(crate) const POWER_CUT: Suite = Suite { name: "power cut", run: || power_cut
 
 const TOPIC: &str = "crash";
 const PARTITIONS: &str = "4";
+const RECORDS_PER_SECOND: u32 = 4_000;
 /// Small files and frequent checkpoints, so that rounds fall into the midst of their making.
 const SETTINGS: &[&str] =
     &["storage.segment=4MiB", "storage.reserve=64MiB", "storage.checkpoint_interval=2s", "storage.checkpoint_wal=4MiB"];
@@ -58,6 +60,12 @@ pub(crate) struct CrashArgs {
     /// Kills it under queues, too.
     #[arg(long, conflicts_with_all = ["full_disk", "power_cut"])]
     queues: bool,
+    /// Troubles a cluster of so many nodes instead, under topics and queues.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=7), conflicts_with_all = ["full_disk", "power_cut", "queues"])]
+    nodes: Option<u32>,
+    /// Troubles it in this way only.
+    #[arg(long, requires = "nodes")]
+    only: Option<nodes::Mischief>,
     /// Where to write the figures as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -92,6 +100,7 @@ pub(crate) fn run(args: &CrashArgs) -> Result<Tally> {
         CrashArgs { full_disk: true, .. } => full_disk::run(),
         CrashArgs { power_cut: true, rounds, json, .. } => power_cut::run(*rounds, json.as_deref()),
         CrashArgs { queues: true, .. } => queues::kill(args),
+        CrashArgs { nodes: Some(count), .. } => nodes::trouble(args, *count),
         args => kill(args),
     }
 }
@@ -172,7 +181,7 @@ fn rot(python: &Path, broker: Broker, notes: &Path) -> Result<Tally> {
 
 fn acknowledged(notes: &Path) -> Result<BTreeSet<u64>> {
     let text = fs::read_to_string(notes)?;
-    Ok(text.lines().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect())
+    Ok(text.lines().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).collect())
 }
 
 fn verify(data: &Path) -> Result<Verified> {
@@ -186,8 +195,12 @@ fn verify(data: &Path) -> Result<Verified> {
 }
 
 fn check(python: &Path, broker: &Broker, notes: &Path, mode: &str) -> Result<Findings> {
-    let mut command = Command::new(python);
-    command.arg(root().join("conformance/crash/check.py")).args([&broker.addresses.kafka, TOPIC]);
+    check_by(Command::new(python), &broker.addresses.kafka, notes, mode)
+}
+
+/// Checks by a Python that is called in this way.
+fn check_by(mut command: Command, bootstrap: &str, notes: &Path, mode: &str) -> Result<Findings> {
+    command.arg(root().join("conformance/crash/check.py")).args([bootstrap, TOPIC]);
     let ended = finish("crash-check", command.arg(notes).arg(mode))?;
     let line = ended.output.lines().find(|line| line.starts_with('{')).context("the check said nothing")?;
     let findings: Findings = serde_json::from_str(line)?;
@@ -207,11 +220,15 @@ impl Damage {
 
 impl Load {
     fn start(python: &Path, broker: &Broker) -> Result<Self> {
+        Self::start_by(Command::new(python), &broker.addresses.kafka, RECORDS_PER_SECOND)
+    }
+
+    /// Starts it with a Python that is called in this way.
+    fn start_by(mut command: Command, bootstrap: &str, records_per_second: u32) -> Result<Self> {
         let notes = workshop("crash")?.join("acknowledged");
         fs::write(&notes, "")?;
-        let mut command = Command::new(python);
-        command.arg(root().join("conformance/crash/load.py")).args([&broker.addresses.kafka, TOPIC]);
-        let (child, log) = shell::start("crash-load", command.arg(&notes))?;
+        command.arg(root().join("conformance/crash/load.py")).args([bootstrap, TOPIC]).arg(&notes);
+        let (child, log) = shell::start("crash-load", command.arg(records_per_second.to_string()))?;
         Ok(Self { child, notes, log })
     }
 

@@ -21,20 +21,23 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// What the users of queues found.
 #[derive(Debug, Default, Deserialize, Serialize)]
-struct Kept {
-    sent: usize,
+pub(super) struct Kept {
+    pub(super) sent: usize,
     received: usize,
-    deleted: usize,
+    pub(super) deleted: usize,
+    /// What was asked of the broker, and what of it had no answer that says what became of it.
+    pub(super) asked: usize,
+    pub(super) unanswered: usize,
     /// Sent again although it was acknowledged.
-    repeated: usize,
-    lost: usize,
-    returned: usize,
+    pub(super) repeated: usize,
+    pub(super) lost: usize,
+    pub(super) returned: usize,
     complaints: Vec<String>,
 }
 
 /// Those who send to queues and receive from them.
 #[derive(Debug)]
-struct Users {
+pub(super) struct Users {
     child: Child,
     log: PathBuf,
 }
@@ -98,14 +101,18 @@ fn survive(broker: Broker, damage: Damage, figures: &mut Figures) -> Result<Brok
 
 impl Users {
     fn start(python: &Path, broker: &Broker) -> Result<Self> {
-        let mut command = Command::new(python);
-        command.arg(root().join("conformance/crash/queues.py")).arg(&broker.addresses.sqs);
+        Self::start_by(Command::new(python), &broker.addresses.sqs)
+    }
+
+    /// Starts them with a Python that is called in this way.
+    pub(super) fn start_by(mut command: Command, endpoints: &str) -> Result<Self> {
+        command.arg(root().join("conformance/crash/queues.py")).arg(endpoints);
         let (child, log) = shell::start("crash-queues-load", &mut command)?;
         Ok(Self { child, log })
     }
 
     /// Lets the queues run empty; nothing may be missing then.
-    fn end(&mut self) -> Result<Kept> {
+    pub(super) fn end(&mut self) -> Result<Kept> {
         let status = shell::end(&mut self.child, DRAIN_TIME_MAX)?;
         let text = fs::read_to_string(&self.log)?;
         let line = text.lines().find(|line| line.starts_with('{'));

@@ -1,0 +1,218 @@
+//! The nodes of a cluster: processes of the real binary with data directories of their own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::network::Network;
+use crate::broker::{self, await_ready};
+use crate::shell::{self, finish_within, must, say, show_tail, workshop};
+
+/// A node that hands over and saves what it has ends within this, also in a debug build beside others.
+const END_TIME_MAX: Duration = Duration::from_secs(60);
+/// All nodes answer, all shards are led, no replica is behind: within this, or never.
+const WHOLE_TIME_MAX: &str = "120s";
+const STATUS_TIME_MAX: Duration = Duration::from_secs(150);
+
+/// All nodes, running or not.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) network: Network,
+    nodes: Vec<Member>,
+    settings: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Member {
+    number: u32,
+    child: Option<Child>,
+    data: PathBuf,
+    log: PathBuf,
+    /// How often it was started: each start has a log of its own.
+    starts: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    shards: Vec<Shard>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Shard {
+    shard: u16,
+    leader: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Topic {
+    partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Partition {
+    partition: u32,
+    shard: u16,
+}
+
+impl Members {
+    /// Makes so many nodes on empty data directories, and starts them.
+    pub(super) fn start(count: u32, settings: &[&str]) -> Result<Self> {
+        let network = Network::make(count);
+        let place = workshop("data")?.join("nodes");
+        if place.exists() {
+            fs::remove_dir_all(&place).with_context(|| format!("cannot empty {}", place.display()))?;
+        }
+        fs::create_dir_all(&place)?;
+        let member = |number: u32| {
+            let data = place.join(number.to_string());
+            Member { number, child: None, data, log: PathBuf::new(), starts: 0 }
+        };
+        let settings = settings.iter().map(ToString::to_string).collect();
+        let mut members = Self { network, nodes: (1..=count).map(member).collect(), settings };
+        members.start_missing()?;
+        Ok(members)
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        (1..).take(self.nodes.len())
+    }
+
+    /// Where all nodes serve a door.
+    pub(super) fn addresses(&self, port: u16) -> String {
+        let all: Vec<String> = self.numbers().map(|node| format!("{}:{port}", self.network.address(node))).collect();
+        all.join(",")
+    }
+
+    /// Starts every node that does not run, and waits until all serve. They start together, as one alone
+    /// may be no majority.
+    pub(super) fn start_missing(&mut self) -> Result<()> {
+        let peers: Vec<String> =
+            self.numbers().map(|node| format!("{node}@{}:9643", self.network.address(node))).collect();
+        let missing: Vec<usize> = (0..self.nodes.len()).filter(|at| self.nodes[*at].child.is_none()).collect();
+        for at in &missing {
+            let (host, node) = (self.network.address(self.nodes[*at].number), &mut self.nodes[*at]);
+            let mut command = self.network.on_node(node.number, &broker::binary());
+            command.args(["serve", "--node", &node.number.to_string(), "--cluster", &peers.join(",")]);
+            command.args(["--kafka", &format!("{host}:9092"), "--sqs", &format!("{host}:9324")]);
+            command.args(["--admin", &format!("{host}:9644"), "--data-dir"]).arg(&node.data);
+            let ready = node.data.with_extension("ready");
+            if ready.exists() {
+                fs::remove_file(&ready)?;
+            }
+            command.arg("--ready-file").arg(&ready).args(["--set", "groups.initial_rebalance_delay=0s"]);
+            command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));
+            node.starts += 1;
+            let (child, log) = shell::start(&format!("node-{}-{}", node.number, node.starts), &mut command)?;
+            (node.child, node.log) = (Some(child), log);
+        }
+        for at in missing {
+            let node = &mut self.nodes[at];
+            let Some(child) = node.child.as_mut() else { continue };
+            await_ready(child, &node.data.with_extension("ready"), &node.log)
+                .with_context(|| format!("node {}", node.number))?;
+        }
+        Ok(())
+    }
+
+    /// Kills a node at once.
+    pub(super) fn kill(&mut self, node: u32) -> Result<()> {
+        let Some(mut child) = self.member(node)?.child.take() else { return Ok(()) };
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Asks a node to end, and waits until it has; returns how long that took.
+    pub(super) fn end(&mut self, node: u32) -> Result<Duration> {
+        let begun_at = Instant::now();
+        let member = self.member(node)?;
+        let Some(mut child) = member.child.take() else { return Ok(Duration::ZERO) };
+        let status = shell::end(&mut child, END_TIME_MAX).with_context(|| format!("node {node}"))?;
+        if !status.success() {
+            show_tail(&fs::read_to_string(&member.log)?);
+        }
+        ensure!(status.success(), "node {node} ended with {status}");
+        Ok(begun_at.elapsed())
+    }
+
+    /// Stops a node in its steps, or lets it go on.
+    pub(super) fn signal(&mut self, node: u32, signal: &str) -> Result<()> {
+        let Some(child) = &self.member(node)?.child else { return Ok(()) };
+        must("kill", Command::new("kill").args([signal, &child.id().to_string()])).map(drop)
+    }
+
+    /// Fails if a node has ended that nobody ended.
+    pub(super) fn ensure_running(&mut self) -> Result<()> {
+        for node in &mut self.nodes {
+            let Some(child) = &mut node.child else { continue };
+            if let Some(status) = child.try_wait()? {
+                show_tail(&fs::read_to_string(&node.log)?);
+                anyhow::bail!("node {} ended by itself with {status}", node.number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a verb of the command line against a node.
+    pub(super) fn command_line(&self, node: u32, words: &[&str]) -> Result<String> {
+        let mut command = self.network.on_clients(&broker::binary());
+        command.args(words).args(["--admin", &format!("{}:9644", self.network.address(node))]);
+        let ended = finish_within(STATUS_TIME_MAX, "nodes-command", &mut command)?;
+        ensure!(ended.status.success(), "omnibus {words:?}: {}", ended.output);
+        Ok(ended.output)
+    }
+
+    /// Waits until nothing is missing, as a node that runs says.
+    pub(super) fn await_whole(&self) -> Result<()> {
+        self.status().map(drop)
+    }
+
+    /// Who leads each partition of a topic, once nothing is missing.
+    pub(super) fn leaders(&self, topic: &str) -> Result<BTreeMap<u32, u32>> {
+        let status = self.status()?;
+        let described = self.command_line(self.running()?, &["topic", "describe", topic, "--output", "json"])?;
+        let topic: Topic = serde_json::from_str(&described)?;
+        let leader = |of: u16| status.shards.iter().find(|shard| shard.shard == of)?.leader;
+        let all = topic.partitions.iter();
+        Ok(all.filter_map(|partition| Some((partition.partition, leader(partition.shard)?))).collect())
+    }
+
+    fn status(&self) -> Result<Status> {
+        let words = ["cluster", "status", "--wait", WHOLE_TIME_MAX, "--output", "json"];
+        serde_json::from_str(&self.command_line(self.running()?, &words)?).context("what the cluster says of itself")
+    }
+
+    fn running(&self) -> Result<u32> {
+        Ok(self.nodes.iter().find(|node| node.child.is_some()).context("no node runs")?.number)
+    }
+
+    /// Prints what each node that answers says of the cluster, for whoever looks into a failure.
+    pub(super) fn show_status(&self) {
+        for node in self.numbers() {
+            let mut command = self.network.on_clients(&broker::binary());
+            command.args(["cluster", "status", "--admin", &format!("{}:9644", self.network.address(node))]);
+            if let Ok(ended) = finish_within(STATUS_TIME_MAX, "nodes-status", &mut command) {
+                say(&format!("    node {node} says\n{}", ended.output));
+            }
+        }
+    }
+
+    fn member(&mut self, node: u32) -> Result<&mut Member> {
+        self.nodes.iter_mut().find(|member| member.number == node).context("there is no such node")
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
+            // It may have ended already.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
