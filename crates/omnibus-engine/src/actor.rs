@@ -38,6 +38,8 @@ pub(crate) struct Actor {
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) chores: Arc<Chores>,
     pub(crate) rebuilding: Option<Rebuilding>,
+    /// It was told that this node leads.
+    pub(crate) has_office: bool,
 }
 
 /// A broker that is being rebuilt, where it may be waited for the disk.
@@ -68,6 +70,7 @@ impl Actor {
             stalled = self.carry_out(stalled, &mut requests);
             self.shard.propose();
             self.rebuild();
+            self.tell_office();
         }
         self.drain(stalled, requests).await;
         self.shard
@@ -148,6 +151,19 @@ impl Actor {
                 self.chores.take_office(self.shard.id());
             }
             Office::Unchanged => {}
+        }
+    }
+
+    /// Tells those who do what only a leader's node does.
+    fn tell_office(&mut self) {
+        let leads = self.shard.is_leading();
+        if std::mem::replace(&mut self.has_office, leads) == leads {
+            return;
+        }
+        if leads {
+            self.chores.begin_to_lead(self.shard.id());
+        } else {
+            self.chores.end_to_lead(self.shard.id());
         }
     }
 

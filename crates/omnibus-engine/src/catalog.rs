@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use omnibus_model::exchange::{ExchangeKey, ExchangeKind, SharedExchange};
+use omnibus_model::exchange::{BindingId, ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::node::NodeInfo;
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{NodeId, StreamId, TopicId, TopicName};
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 pub struct Catalog {
     topics: RwLock<Topics>,
     exchanges: RwLock<BTreeMap<ExchangeKey, SharedExchange>>,
-    /// Touched by each change of an exchange.
+    /// Touched by each change of an exchange, or of a queue that belongs to a binding.
     exchange_changes: watch::Sender<()>,
     nodes: RwLock<BTreeMap<NodeId, Arc<NodeInfo>>>,
 }
@@ -111,7 +111,12 @@ impl Catalog {
         if let Some(place) = topic.queue_place() {
             topics.queues.extend(place.streams().map(|stream| (stream, topic.clone())));
         }
+        let is_of_binding = BindingId::of_push_queue(&topic.name).is_some();
         topics.by_name.insert(topic.name.clone(), topic);
+        drop(topics);
+        if is_of_binding {
+            self.exchange_changes.send_replace(());
+        }
     }
 
     pub(crate) fn remove(&self, topic: &SharedTopic) {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use omnibus_model::topic::Partition;
 use omnibus_model::{ShardId, StreamId};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// What all shards of a node tell those who do chores.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Chores {
     pub(crate) admissions: Inbox,
     /// Shards that this node has begun to lead.
     offices: Mutex<BTreeSet<ShardId>>,
+    /// Shards that this node leads.
+    led: watch::Sender<BTreeSet<ShardId>>,
 }
 
 impl Chores {
@@ -29,6 +31,21 @@ impl Chores {
     /// Notes that it was tried in vain; whoever does the next chore tries again.
     pub(crate) fn put_off(&self, shard: ShardId) {
         self.offices.lock().insert(shard);
+    }
+
+    /// Notes that this node leads a shard from now on.
+    pub(crate) fn begin_to_lead(&self, shard: ShardId) {
+        self.led.send_if_modified(|led| led.insert(shard));
+    }
+
+    /// Notes that this node leads a shard no more.
+    pub(crate) fn end_to_lead(&self, shard: ShardId) {
+        self.led.send_if_modified(|led| led.remove(&shard));
+    }
+
+    /// Begins to watch which shards this node leads.
+    pub(crate) fn watch_led(&self) -> watch::Receiver<BTreeSet<ShardId>> {
+        self.led.subscribe()
     }
 
     /// Takes all shards that this node has begun to lead.

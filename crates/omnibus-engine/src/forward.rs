@@ -32,11 +32,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 500;
 
 impl Engine {
-    /// From now on, what other nodes lead is asked of them. Only the first way counts.
+    /// From now on, what other nodes lead is asked of them. Only the first way counts; it comes before anybody pushes.
     pub fn connect(&self, peers: Arc<dyn Peers>) {
         if self.inner.peers.set(peers).is_err() {
             tracing::warn!("there is a way to the other nodes already");
         }
+    }
+
+    /// Whether there is a way to other nodes.
+    pub(crate) fn has_peers(&self) -> bool {
+        self.inner.peers.get().is_some()
     }
 
     /// Puts a command to a shard and waits for what becomes of it.

@@ -172,6 +172,7 @@ fn start(
             closing: closing_seen.clone(),
             chores: Arc::clone(&shared.chores),
             rebuilding: None,
+            has_office: false,
         };
         actors.push(task::spawn(actor.run()));
         shards.push(sender);

@@ -4,20 +4,20 @@
 //! it, hands each record to the [`Pusher`], and settles the lease: what was taken is done, what
 //! failed is there again when the binding's schedule says so, what was given up is a dead letter,
 //! which the mover carries. All that must survive is in the queue: a start goes on where the end
-//! came. See ADR 0007.
+//! came, and a new leader of the queue's shard where the old one was. See ADR 0007.
 
 pub mod schedule;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use omnibus_model::TopicName;
 use omnibus_model::exchange::{Binding, BindingId, BindingTarget, ExchangeKey, SharedExchange};
+use omnibus_model::{ShardId, TopicName};
 use omnibus_record::Message;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -32,6 +32,9 @@ const AT_ONCE: usize = 256;
 
 /// Many changes that follow each other are looked at once.
 const SYNC_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a queue may be without its binding, which is made after it, where there are others who bind.
+const BINDING_TIME: Duration = Duration::from_secs(60);
 
 /// Carries records to whoever a binding names, by the rules of its protocol.
 pub trait Pusher: Debug + Send + Sync {
@@ -97,43 +100,71 @@ struct Assignment {
     plan: PushPlan,
 }
 
-/// The task that pushes, and all of its targets.
+/// The tasks that push, and all of their targets.
 #[derive(Debug)]
 pub struct Pushing {
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Pushing {
-    /// Begins to push. Queues of bindings that are gone, or never came to be, are deleted before this
-    /// returns; nobody may bind meanwhile.
+    /// Begins to push: on each node what waits in the shards that it leads. Queues of bindings that are gone, or never
+    /// came to be, are deleted: of a node without peers before this returns, and nobody may bind meanwhile.
     ///
     /// # Errors
     /// [`SubmitError`].
     pub async fn start(engine: Engine, pusher: Arc<dyn Pusher>) -> Result<Self, SubmitError> {
-        delete_orphans(&engine).await?;
+        let mut tasks = Vec::new();
+        if engine.has_peers() {
+            tasks.push(tokio::spawn(delete_orphans_when_in_office(engine.clone())));
+        } else {
+            delete_queues(&engine, orphans(&engine)).await?;
+        }
         let (quick, slow) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE));
         let shared = Arc::new(Shared { engine, pusher, quick, slow });
-        Ok(Self { task: tokio::spawn(Targets { shared, by_binding: BTreeMap::new(), seen: BTreeMap::new() }.run()) })
+        tasks.push(tokio::spawn(Targets { shared, by_binding: BTreeMap::new(), seen: BTreeMap::new() }.run()));
+        Ok(Self { tasks })
     }
 
     /// Ends all pushing. What was not settled yet is pushed again after the next start.
     pub async fn stop(self) {
-        self.task.abort();
-        if let Err(error) = self.task.await
-            && error.is_panic()
-        {
-            tracing::error!(%error, "pushing did not end well");
+        self.tasks.iter().for_each(JoinHandle::abort);
+        for task in self.tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, "pushing did not end well");
+            }
         }
     }
 }
 
-async fn delete_orphans(engine: &Engine) -> Result<(), SubmitError> {
-    let exchanges = engine.catalog().all_exchanges();
-    for topic in engine.catalog().topics() {
-        let Some(binding) = BindingId::of_push_queue(&topic.name) else { continue };
-        if !exchanges.iter().any(|exchange| exchange.bindings.contains_key(&binding)) {
-            engine.delete_topic(topic.name.clone()).await?;
+/// Deletes what earlier leaders of the metadata shard have left, each time that this node begins to lead it.
+async fn delete_orphans_when_in_office(engine: Engine) {
+    let mut led = engine.inner.chores.watch_led();
+    while led.wait_for(|led| led.contains(&ShardId::METADATA)).await.is_ok() {
+        let before = orphans(&engine);
+        tokio::time::sleep(BINDING_TIME).await;
+        let now = orphans(&engine);
+        if let Err(error) = delete_queues(&engine, before.intersection(&now).cloned().collect()).await {
+            tracing::warn!(%error, "queues of bindings that are gone are left for the next leader");
         }
+        if led.wait_for(|led| !led.contains(&ShardId::METADATA)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The queues of bindings that are not there.
+fn orphans(engine: &Engine) -> BTreeSet<TopicName> {
+    let exchanges = engine.catalog().all_exchanges();
+    let is_there = |binding: &BindingId| exchanges.iter().any(|exchange| exchange.bindings.contains_key(binding));
+    let topics = engine.catalog().topics().into_iter().map(|topic| topic.name.clone());
+    topics.filter(|name| BindingId::of_push_queue(name).is_some_and(|binding| !is_there(&binding))).collect()
+}
+
+async fn delete_queues(engine: &Engine, queues: BTreeSet<TopicName>) -> Result<(), SubmitError> {
+    for queue in queues {
+        engine.delete_topic(queue).await?;
     }
     Ok(())
 }
@@ -149,6 +180,8 @@ struct Targets {
 struct Target {
     exchange: ExchangeKey,
     /// `None` while it is not to be served.
+    assignment: Option<Assignment>,
+    /// `None` while it is not to be served here.
     serving: Option<Serving>,
 }
 
@@ -167,10 +200,17 @@ impl Drop for Serving {
 impl Targets {
     async fn run(mut self) {
         let mut changes = self.shared.engine.catalog().watch_exchanges();
+        let mut led = self.shared.engine.inner.chores.watch_led();
         loop {
             changes.borrow_and_update();
+            let leads = led.borrow_and_update().clone();
             self.sync();
-            if changes.changed().await.is_err() {
+            self.serve(&leads);
+            let changed = tokio::select! {
+                changed = changes.changed() => changed,
+                changed = led.changed() => changed,
+            };
+            if changed.is_err() {
                 return;
             }
             tokio::time::sleep(SYNC_PAUSE).await;
@@ -195,43 +235,61 @@ impl Targets {
         }
     }
 
-    /// Ends what serves bindings that are gone, and deletes their queues.
+    /// Ends what serves bindings that are gone, and deletes their queues where the names are led.
     fn forget_gone(&mut self) {
         let (seen, engine) = (&self.seen, &self.shared.engine);
+        let deletes = !engine.has_peers() || engine.leads(ShardId::METADATA);
         self.by_binding.retain(|id, target| {
             let is_there = seen.get(&target.exchange).is_some_and(|exchange| exchange.bindings.contains_key(id));
             if !is_there {
                 drop(target.serving.take());
-                tokio::spawn(delete_queue(engine.clone(), *id));
+                if deletes {
+                    tokio::spawn(delete_queue(engine.clone(), *id));
+                }
             }
             is_there
         });
     }
 
     fn assign(&mut self, exchange: &SharedExchange, binding: &Arc<Binding>) {
-        let target = self
-            .by_binding
-            .entry(binding.id)
-            .or_insert_with(|| Target { exchange: exchange.key.clone(), serving: None });
-        let Some(plan) = self.shared.pusher.plan(exchange, binding) else {
-            target.serving = None;
-            return;
-        };
-        let assignment = Assignment { exchange: exchange.clone(), binding: Arc::clone(binding), plan };
-        match &target.serving {
-            Some(serving) => drop(serving.assignment.send_replace(assignment)),
-            None => {
-                let (assignment, assigned) = watch::channel(assignment);
-                let task = tokio::spawn(target::run(Arc::clone(&self.shared), assigned));
-                target.serving = Some(Serving { assignment, task });
+        let target = self.by_binding.entry(binding.id).or_insert_with(|| Target::of(exchange.key.clone()));
+        let plan = self.shared.pusher.plan(exchange, binding);
+        let assignment = |plan| Assignment { exchange: exchange.clone(), binding: Arc::clone(binding), plan };
+        target.assignment = plan.map(assignment);
+        if let (Some(serving), Some(assignment)) = (&target.serving, &target.assignment) {
+            serving.assignment.send_replace(assignment.clone());
+        }
+    }
+
+    /// Serves what is to be served by this node: the bindings whose queues it leads, and those who have none yet if it
+    /// leads the names.
+    fn serve(&mut self, leads: &BTreeSet<ShardId>) {
+        let engine = &self.shared.engine;
+        let shard = |id: BindingId| Some(engine.queue(&id.push_queue()).ok()?.queue_place()?.shard());
+        for (id, target) in &mut self.by_binding {
+            let is_here = !engine.has_peers() || leads.contains(&shard(*id).unwrap_or(ShardId::METADATA));
+            match (&target.assignment, &target.serving) {
+                (Some(assignment), None) if is_here => {
+                    let (assignment, assigned) = watch::channel(assignment.clone());
+                    let task = tokio::spawn(target::run(Arc::clone(&self.shared), assigned));
+                    target.serving = Some(Serving { assignment, task });
+                }
+                (Some(_), Some(_)) if is_here => {}
+                _ => target.serving = None,
             }
         }
     }
 }
 
+impl Target {
+    const fn of(exchange: ExchangeKey) -> Self {
+        Self { exchange, assignment: None, serving: None }
+    }
+}
+
 async fn delete_queue(engine: Engine, binding: BindingId) {
     match engine.delete_topic(binding.push_queue()).await {
-        // Refused: it is not there. Otherwise the next start deletes it.
+        // Refused: it is not there. Otherwise the next start or leader deletes it.
         Ok(()) | Err(SubmitError::Refused(_) | SubmitError::Closing) => {}
         Err(error) => tracing::warn!(?binding, %error, "the queue of a binding that is gone could not be deleted"),
     }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{Assignment, Push, PushPlan, Shared, Verdict};
 use crate::counters::Count;
 use crate::error::{ReadError, SubmitError};
+use crate::forward::{Errand, Take};
 use crate::receivers::Received;
 
 /// How long a lease is held; it is extended while the push waits for its turn.
@@ -64,6 +65,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut assigned: watch::Receiver<Assig
     loop {
         let error = match serve(&shared, &mut assigned, &mut failures).await {
             Ok(()) | Err(TargetError::Submit(SubmitError::Closing | SubmitError::Broken)) => return,
+            // Another node serves it as soon as this one knows.
+            Err(TargetError::Submit(SubmitError::NotLeader { .. })) => {
+                tokio::time::sleep(RETRY_MIN).await;
+                continue;
+            }
             Err(error) => error,
         };
         let wait = RETRY_MIN.saturating_mul(1 << failures.min(6)).min(RETRY_MAX);
@@ -81,6 +87,9 @@ async fn serve(
 ) -> Result<(), TargetError> {
     let assignment = assigned.borrow_and_update().clone();
     let queue = prepare(shared, &assignment).await?;
+    if !shared.engine.leads(queue.shard) {
+        return Err(SubmitError::NotLeader { leader: shared.engine.leader(queue.shard) }.into());
+    }
     // What was held when the process ended was not settled.
     shared.engine.release_holder(queue, HOLDER).await?;
     *failures = 0;
@@ -211,7 +220,9 @@ impl Target {
         let Partition { stream, .. } = self.queue;
         let acquire = Acquire { stream, count_max, lease: millis(LEASE), holder: Some(HOLDER), attempt: None };
         let (engine, queue) = (self.shared.engine.clone(), self.queue);
-        self.receiving = Some(Box::pin(async move { engine.receive(queue, acquire, WAIT).await }));
+        // Of this node only: where it does not lead, another one pushes.
+        let take = Take { queue: queue.into(), acquire, wait: WAIT };
+        self.receiving = Some(Box::pin(async move { take.here(&engine, queue.shard).await }));
     }
 
     fn begin(&mut self, lease: Lease, assignment: &Assignment) {

@@ -23,7 +23,16 @@ const ELECTIONS: usize = 9;
 
 /// The way from anybody to anybody, in one process.
 #[derive(Debug, Default)]
-struct Nearby(OnceLock<Vec<Engine>>);
+pub(crate) struct Nearby(OnceLock<Vec<Engine>>);
+
+impl Nearby {
+    /// Lets engines ask each other.
+    pub(crate) fn connect(engines: &[Engine]) {
+        let nearby = Arc::new(Self::default());
+        engines.iter().for_each(|engine| engine.connect(Arc::<Self>::clone(&nearby)));
+        nearby.0.set(engines.to_vec()).unwrap();
+    }
+}
 
 impl Peers for Nearby {
     fn ask(&self, node: NodeId, request: Bytes) -> Asking {
@@ -70,9 +79,7 @@ async fn drain(engine: &Engine, queue: Partition) -> BTreeMap<Offset, Bytes> {
 async fn whoever_is_asked_has_it_done_while_the_lead_goes_round() {
     let cluster = ModelCluster::new(NODES.len(), SHARDS);
     let (engines, running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();
-    let nearby = Arc::new(Nearby::default());
-    engines.iter().for_each(|engine| engine.connect(Arc::<Nearby>::clone(&nearby)));
-    nearby.0.set(engines.clone()).unwrap();
+    Nearby::connect(&engines);
     let pumping = tokio::spawn(pump(cluster.clone()));
     lead(&cluster, &engines, NODES[0]).await;
     let name = TopicName::new("orders").unwrap();

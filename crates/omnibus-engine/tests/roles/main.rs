@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod pushing;
 mod forwarding;
 mod engines;
 mod changes;
