@@ -22,6 +22,9 @@ pub(crate) const REQUESTS_MAX: usize = 1024;
 /// Requests taken at a time.
 const REQUESTS_AT_ONCE: usize = 128;
 
+/// How long who closes waits for the next commit: a leader without a majority would wait for ever.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
+
 /// How soon a group that the log refused is offered again.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -181,7 +184,8 @@ impl Actor {
         self.shard.fail();
     }
 
-    /// Takes what was asked before the door closed, and waits until all of it is committed.
+    /// Takes what was asked before the door closed, and waits until all of it is committed, or nothing more is: what is
+    /// left then may or may not have happened, and those who asked are told so.
     async fn drain(&mut self, mut stalled: Option<Request>, mut requests: Vec<Request>) {
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
@@ -190,10 +194,17 @@ impl Actor {
         loop {
             stalled = self.carry_out(stalled, &mut requests);
             self.shard.propose();
-            if !self.shard.has_pending() || self.events.filled().await.is_err() {
+            if !self.shard.has_pending() {
                 break;
             }
-            self.take_progress();
+            match tokio::time::timeout(LAST_COMMIT, self.events.filled()).await {
+                Ok(Ok(())) => self.take_progress(),
+                Ok(Err(_)) => break,
+                Err(_) => {
+                    tracing::warn!(shard = self.shard.id().0, "closed before all that was proposed was committed");
+                    break;
+                }
+            }
         }
     }
 }

@@ -319,6 +319,10 @@ impl Engine {
         answer.await.unwrap_or(Err(SubmitError::Closing))
     }
 
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.inner.closing.borrow()
+    }
+
     /// Asks a shard for something that it does anyway once it is busy: if its queue is full, or it is
     /// gone, nothing needs to be said.
     pub(crate) fn nudge(&self, shard: ShardId, request: Request) {
@@ -326,7 +330,7 @@ impl Engine {
     }
 
     pub(crate) async fn send(&self, shard: ShardId, request: Request) -> Result<(), SubmitError> {
-        if *self.inner.closing.borrow() {
+        if self.is_closing() {
             return Err(SubmitError::Closing);
         }
         let shard = &self.inner.shards[usize::from(shard.0)];

@@ -84,6 +84,9 @@ impl Engine {
         errand: E,
     ) -> Result<E::Answer, SubmitError> {
         for _ in 1..LOOKS {
+            if self.is_closing() {
+                return Err(SubmitError::Closing);
+            }
             let result = match self.leadership(shard) {
                 Leadership::Here { .. } => errand.clone().here(self, shard).await,
                 Leadership::Elsewhere { leader: Some(node) } => self.ask_peer(peers, node, shard, &errand).await,
@@ -146,6 +149,11 @@ impl Engine {
             Ok(Err(PeerError::Lost { .. })) | Err(_) => return Err(lost()),
         };
         let Answer { at, answered } = errand::decode_answer(&answer).ok_or_else(lost)?;
+        let answered = answered.map_err(|error| match error {
+            // It is that node which ends, and not this one.
+            SubmitError::Closing | SubmitError::Broken => lost(),
+            error => error,
+        });
         let answer = E::answer(answered?).ok_or_else(lost)?;
         timeout(PATIENCE, self.inner.reached.wait(shard, at)).await.map_err(|_| lost())?;
         Ok(answer)
@@ -157,11 +165,12 @@ impl Engine {
     /// Does what another node asks, if this node leads the shard in question, and answers in the same
     /// form. Takes requests in the order of calls as far as they were polled in it.
     pub async fn answer_peer(&self, request: Bytes) -> Bytes {
-        let (shard, answered) = match errand::decode_asked(&request) {
-            Some((shard, asked)) if usize::from(shard.0) < self.inner.shards.len() => {
-                (shard, self.do_here(shard, asked).await)
-            }
-            _ => (ShardId::METADATA, Err(SubmitError::NotUnderstood)),
+        let asked = errand::decode_asked(&request);
+        let (shard, answered) = match asked.filter(|(shard, _)| usize::from(shard.0) < self.inner.shards.len()) {
+            // Somebody else leads soon.
+            Some((shard, _)) if self.is_closing() => (shard, Err(SubmitError::NotLeader { leader: None })),
+            Some((shard, asked)) => (shard, self.do_here(shard, asked).await),
+            None => (ShardId::METADATA, Err(SubmitError::NotUnderstood)),
         };
         errand::encode_answer(&Answer { at: self.inner.reached.newest(shard), answered })
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use omnibus_engine::Engine;
 use omnibus_engine::peers::{Asking, PeerError, Peers};
+use omnibus_engine::{Engine, Fate, SubmitError};
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{Envelope, QueueConfig, Settlement};
 use omnibus_model::topic::{Partition, TopicConfig};
@@ -112,4 +112,36 @@ async fn whoever_is_asked_has_it_done_while_the_lead_goes_round() {
         running.close().await;
     }
     pumping.abort();
+}
+
+#[tokio::test]
+async fn a_leader_without_a_majority_can_be_closed_and_says_that_it_does_not_know() {
+    let cluster = ModelCluster::new(NODES.len(), SHARDS);
+    let (engines, running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();
+    Nearby::connect(&engines);
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    lead(&cluster, &engines, NODES[0]).await;
+    let (config, queue) = (TopicConfig::default(), QueueConfig::default());
+    let create = CreateQueue { name: TopicName::new("orders").unwrap(), id: TopicId(1), config, queue };
+    let queue = engines[0].create_queue(create).await.unwrap().partitions[0];
+    pumping.abort();
+    let proposed = || engines[0].counters().entries_proposed.get();
+    let before = proposed();
+    let enqueue = |engine: Engine| async move {
+        engine.enqueue(queue, vec![(message("x", Envelope::default()), None)]).await.map(drop)
+    };
+    let mut waiting = Vec::new();
+    for (count, engine) in (1..).zip(&engines[..2]) {
+        waiting.push(tokio::spawn(enqueue(engine.clone())));
+        while proposed() < before + count {
+            tokio::task::yield_now().await;
+        }
+    }
+    for running in running {
+        running.close().await;
+    }
+    for (waiting, told) in waiting.into_iter().zip([SubmitError::Closing, SubmitError::Lost { leader: NODES[0] }]) {
+        assert_eq!(waiting.await.unwrap(), Err(told.clone()));
+        assert_eq!(told.fate(), Fate::Unknown);
+    }
 }
