@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use omnibus_broker::Broker;
 use omnibus_model::exchange::{BindingId, ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::node::NodeInfo;
 use omnibus_model::topic::SharedTopic;
@@ -30,6 +31,13 @@ struct Topics {
 }
 
 impl Catalog {
+    /// Takes all that the metadata shard's broker remembers.
+    pub fn learn(&self, metadata: &Broker) {
+        metadata.topics().for_each(|topic| self.put(topic.clone()));
+        metadata.exchanges().for_each(|exchange| self.put_exchange(exchange.clone()));
+        metadata.nodes().for_each(|(node, info)| self.put_node(node, info.clone()));
+    }
+
     #[must_use]
     pub fn topic(&self, name: &str) -> Option<SharedTopic> {
         self.topics.read().by_name.get(name).cloned()

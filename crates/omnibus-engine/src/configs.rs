@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use omnibus_broker::BrokerLimits;
+use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig, Inherited};
 use omnibus_model::topic::EffectiveConfig;
 use omnibus_model::{GroupName, NodeId};
@@ -35,6 +35,12 @@ impl Configs {
         let set = Set { brokers: BTreeMap::new(), groups: BTreeMap::new(), topic_defaults: started };
         let consumer_session = Duration::from_millis(limits.consumer_session_timeout.0);
         Self { node, started, consumer_session, set: RwLock::new(set) }
+    }
+
+    /// Takes all that the metadata shard's broker remembers.
+    pub fn learn(&self, metadata: &Broker) {
+        metadata.broker_configs().for_each(|(scope, config)| self.put_brokers(scope, config.clone()));
+        metadata.group_configs().for_each(|(group, config)| self.put_group(group.clone(), config));
     }
 
     /// The node whose copy this is.

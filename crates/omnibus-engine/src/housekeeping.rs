@@ -105,7 +105,8 @@ async fn checkpoint_now_and_then(engine: Engine, interval: Duration, wal_bytes: 
         // On a full disk, segments that hold nothing more wait only for a checkpoint.
         let interval = if engine.inner.log.room() == Room::Plenty { interval } else { CHECKPOINT_WHEN_FULL };
         let due = engine.clock().elapsed().saturating_sub(last) >= interval;
-        if written >= wal_bytes || (due && written > 0) {
+        let is_wanted = engine.inner.replicated.wants_checkpoint();
+        if written >= wal_bytes || (due && written > 0) || is_wanted {
             checkpoint_all(&engine).await;
             last = engine.clock().elapsed();
         }

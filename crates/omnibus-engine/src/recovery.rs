@@ -123,16 +123,7 @@ fn half_made(topics: &[SharedTopic], shard: ShardId, broker: &Broker) -> Vec<(St
 #[must_use]
 pub fn catalog(recovered: &[Recovered]) -> Catalog {
     let catalog = Catalog::default();
-    let metadata = &recovered[usize::from(ShardId::METADATA.0)].broker;
-    for topic in metadata.topics() {
-        catalog.put(topic.clone());
-    }
-    for exchange in metadata.exchanges() {
-        catalog.put_exchange(exchange.clone());
-    }
-    for (node, info) in metadata.nodes() {
-        catalog.put_node(node, info.clone());
-    }
+    catalog.learn(&recovered[usize::from(ShardId::METADATA.0)].broker);
     catalog
 }
 
@@ -140,12 +131,6 @@ pub fn catalog(recovered: &[Recovered]) -> Catalog {
 #[must_use]
 pub fn configs(recovered: &[Recovered], node: NodeId, limits: &BrokerLimits) -> Configs {
     let configs = Configs::new(node, limits);
-    let metadata = &recovered[usize::from(ShardId::METADATA.0)].broker;
-    for (scope, config) in metadata.broker_configs() {
-        configs.put_brokers(scope, config.clone());
-    }
-    for (group, config) in metadata.group_configs() {
-        configs.put_group(group.clone(), config);
-    }
+    configs.learn(&recovered[usize::from(ShardId::METADATA.0)].broker);
     configs
 }

@@ -114,6 +114,8 @@ pub struct Shard {
     /// When the clock on the wall was last not behind.
     led: Moment,
     broken: bool,
+    /// The broker comes from another node, and nobody here knows the names in it.
+    is_installed: bool,
     checkpoints: VecDeque<oneshot::Sender<Snapshot>>,
 }
 
@@ -149,6 +151,7 @@ impl Shard {
             now,
             led: now,
             broken: false,
+            is_installed: false,
             checkpoints: VecDeque::new(),
         }
     }
@@ -462,8 +465,11 @@ impl Shard {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let index = if planted(Bug::CheckpointAhead) { self.last.next() } else { self.last };
-        Snapshot { shard: self.id, term: self.last_term, index, state: self.broker.encode() }
+        // What is committed behind the last entry that was applied says nothing to the broker.
+        let passed = self.shared.log.term_of(self.id, self.committed).filter(|_| self.last < self.committed);
+        let (term, index) = passed.map_or((self.last_term, self.last), |term| (term, self.committed));
+        let index = if planted(Bug::CheckpointAhead) { index.next() } else { index };
+        Snapshot { shard: self.id, term, index, state: self.broker.encode() }
     }
 
     /// Copies the broker's memory for those who asked; it is theirs once all of it is committed.

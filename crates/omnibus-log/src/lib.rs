@@ -16,6 +16,7 @@ mod loss;
 mod found;
 mod replay;
 mod writer;
+mod backfill;
 mod maintain;
 mod retention;
 mod read;
@@ -49,6 +50,7 @@ mod mark;
 mod error;
 mod config;
 
+pub use backfill::{Holdings, Stretch};
 pub use block::{ENTRY_BESIDE_BYTES, ENTRY_BESIDE_BYTES_PER_BATCH};
 pub use config::{Choice, LogConfig};
 pub use entry::{BatchPosition, Checkpoint, Entry, EntryBatch, EntryKind, Replacement, ReplayEntry, Rest, Room};

@@ -9,6 +9,7 @@ use omnibus_io::Disk;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
+use crate::backfill::{self, Holdings, Stretch};
 use crate::block::{BlockSize, Record};
 use crate::checkpoint::CheckpointName;
 use crate::config::LogConfig;
@@ -333,6 +334,58 @@ impl Log {
         batches: Vec<Replacement>,
     ) -> Result<(), LogError> {
         maintain::replace(&self.shared, stream, (from, to), batches)
+    }
+
+    /// Says what a replica elsewhere needs that begins with the checkpoint `id` of a shard; none if that is not
+    /// the newest any more, or some entry behind it is gone. Blocks.
+    ///
+    /// # Errors
+    /// If the checkpoint or an entry is damaged, or the disk fails.
+    pub fn holdings(&self, shard: ShardId, id: EntryId) -> Result<Option<Holdings>, LogError> {
+        backfill::holdings(&self.shared, shard, id)
+    }
+
+    /// Reads the next part of a stream, of about `bytes_max` but at least one batch, and all of its first batch;
+    /// none if a batch lies across its end. What was trimmed is left out. Blocks.
+    ///
+    /// # Errors
+    /// If a checksum does not hold or the disk fails.
+    pub fn stretch(
+        &self,
+        stream: StreamId,
+        range: Range<Offset>,
+        bytes_max: usize,
+    ) -> Result<Option<Stretch>, ReadError> {
+        backfill::stretch(&self.shared, stream, range, bytes_max)
+    }
+
+    /// Forgets all streams of a shard of which nothing counts, so that others are taken in their place.
+    pub fn clear(&self, shard: ShardId) {
+        backfill::clear(&self.shared, shard);
+    }
+
+    /// Takes parts of a shard's streams that were read elsewhere, each behind what is there; durable on return.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// If they make no sense, or the disk is full or fails.
+    pub fn fill(&self, shard: ShardId, stretches: Vec<Stretch>) -> Result<(), LogError> {
+        backfill::fill(&self.shared, shard, stretches)
+    }
+
+    /// Makes a state count that was saved elsewhere, and all of whose records have been taken; durable on return.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// If more was taken than it knows, or the disk is full or fails.
+    pub fn install(&self, holdings: &Holdings) -> Result<(), LogError> {
+        backfill::install(&self.shared, holdings)
+    }
+
+    /// The name of this log among all logs.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        self.shared.identity
     }
 
     /// Does a bounded part of what there is to do: prepares, seals, packs and recycles files.

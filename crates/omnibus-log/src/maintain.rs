@@ -411,6 +411,12 @@ fn save(shared: &Shared, name: &CheckpointName, state: &[u8]) -> Result<(), LogE
         // It says the same, and must not be half written.
         return Ok(());
     }
+    make_count(shared, name, state)
+}
+
+/// Saves a state, and the bounds of its streams as they are, so that it counts.
+pub(crate) fn make_count(shared: &Shared, name: &CheckpointName, state: &[u8]) -> Result<(), LogError> {
+    let CheckpointName { shard, term, index, .. } = *name;
     name.save(shared.disk.as_ref(), &shared.index.bounds_of_shard(shard), state)?;
     shared.manifest.lock().append(&[Edit::Checkpoint { shard, term, index }])?;
     let written_bytes = shared.counters.written_bytes.load(Ordering::Relaxed);

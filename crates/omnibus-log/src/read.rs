@@ -10,6 +10,7 @@ use omnibus_model::{Bug, planted};
 use omnibus_model::{Offset, StreamId};
 
 use crate::cache::Origin;
+use crate::entry::{BatchPosition, Replacement};
 use crate::error::ReadError;
 use crate::file::LogFile;
 use crate::index::{Rows, Run, Stream};
@@ -118,6 +119,27 @@ impl ReadPlan {
         }
     }
 
+    /// Reads the batches one by one, and where the last of them ends, or the gap if there is none.
+    pub(crate) fn batches(&self) -> Result<(Vec<Replacement>, Offset), ReadError> {
+        let reader = Reader { shared: &self.shared, patience: Patience::Disk };
+        let mut batches: Vec<Replacement> = Vec::new();
+        for piece in self.pieces(&reader).map_err(Miss::into_error)? {
+            match self.fetch(&reader, &piece) {
+                Ok(Fetched::Sound(bytes)) => add_batches(&mut batches, &piece, &bytes),
+                Ok(Fetched::SoundUpTo(bytes)) => {
+                    add_batches(&mut batches, &piece, &bytes);
+                    break;
+                }
+                // Whoever goes on there is told.
+                Err(Miss::Failed(_)) if !batches.is_empty() => break,
+                Err(miss) => return Err(miss.into_error()),
+            }
+        }
+        let end = batches.last().map(|last| last.base.plus(last.count.into()));
+        let end = end.or(self.runs.last().map(|run| run.end)).unwrap_or(self.range.end);
+        Ok((batches, end))
+    }
+
     /// How much is wanted.
     #[must_use]
     pub const fn bytes_max(&self) -> usize {
@@ -215,6 +237,20 @@ impl ReadPlan {
             }
         }
         Ok(Fetched::Sound(bytes))
+    }
+}
+
+/// Adds the batches of a piece, of which the last may be missing.
+fn add_batches(batches: &mut Vec<Replacement>, piece: &Piece, bytes: &Bytes) {
+    let mut at = 0;
+    for row in &piece.rows {
+        let end = at + row.bytes() as usize;
+        if end > bytes.len() {
+            return;
+        }
+        let BatchPosition { base, count, timestamp_max } = row.batch_position();
+        batches.push(Replacement { base, count, timestamp_max, bytes: bytes.slice(at..end) });
+        at = end;
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_model::{LogIndex, ShardId, StreamId};
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 
 use crate::block::{BlockHeader, Frame, HEADER_BYTES, decode_meta};
 use crate::entry::{Entry, EntryBatch, EntryKind, Rest};
@@ -23,6 +23,18 @@ pub(crate) fn read_back(shared: &Shared, shard: ShardId, index: LogIndex) -> Res
     block.entry(shard, index).map(Some)
 }
 
+/// Reads where the batches of the entry `index` begin, if it is kept; not the batches.
+pub(crate) fn bases_of(
+    shared: &Shared,
+    shard: ShardId,
+    index: LogIndex,
+) -> Result<Option<Vec<(StreamId, Offset)>>, ReadError> {
+    let Some((place, file)) = find(shared, shard, index) else { return Ok(None) };
+    let reader = Reader { shared, patience: Patience::Disk };
+    let block = Block { reader, file: &file, place };
+    block.bases(shard, index).map(Some)
+}
+
 /// The file is held as long as somebody reads: it is not recycled meanwhile.
 fn find(shared: &Shared, shard: ShardId, index: LogIndex) -> Option<(Place, Arc<LogFile>)> {
     let kept = shared.kept.lock();
@@ -39,10 +51,26 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    fn entry(&self, shard: ShardId, index: LogIndex) -> Result<Entry, ReadError> {
+    /// What the block says of itself and its entries.
+    fn head(&self) -> Result<(BlockHeader, Bytes), ReadError> {
         let header = self.bytes(self.place.block, HEADER_BYTES as u64)?;
         let (header, _) = BlockHeader::decode(&header).ok_or_else(|| self.corrupt())?;
         let meta = self.bytes(self.place.block + HEADER_BYTES as u64, header.meta_bytes.into())?;
+        Ok((header, meta))
+    }
+
+    fn bases(&self, shard: ShardId, index: LogIndex) -> Result<Vec<(StreamId, Offset)>, ReadError> {
+        let (header, meta) = self.head()?;
+        let frames = decode_meta(&header, &meta).ok_or_else(|| self.corrupt())?;
+        let is_it = |frame: &&Frame<'_>| {
+            (frame.shard, frame.index, frame.term) == (shard, index, self.place.term) && frame.entry_kind().is_some()
+        };
+        let frame = frames.iter().find(is_it).ok_or_else(|| self.corrupt())?;
+        Ok(frame.rows.iter().map(|(stream, row)| (*stream, row.base)).collect())
+    }
+
+    fn entry(&self, shard: ShardId, index: LogIndex) -> Result<Entry, ReadError> {
+        let (header, meta) = self.head()?;
         let frames = decode_meta(&header, &meta).ok_or_else(|| self.corrupt())?;
         let mut payload = self.place.block + header.payload_start();
         for frame in frames {

@@ -101,6 +101,8 @@ impl<'a> Ends<'a> {
 pub(crate) struct Beginning<'a> {
     pub(crate) shard: ShardId,
     pub(crate) node: NodeId,
+    /// It makes groups that do not exist yet, together with others or alone.
+    pub(crate) is_founder: bool,
     pub(crate) incarnation: u64,
     pub(crate) ends: &'a Ends<'a>,
 }
@@ -110,18 +112,21 @@ impl Beginning<'_> {
     pub(crate) fn begin(&self, log: &Log) -> Begin {
         let applied = self.ends.committed.get(&self.shard).copied().unwrap_or_default();
         let checkpoint = self.ends.checkpoints.get(&self.shard).copied().unwrap_or_default();
+        let saved = checkpoint;
         // What was told but half of it is told again.
         let has_begun = |marks: &&Marks| marks.vote.is_some() || log.last_kept(self.shard).is_some();
         let is_empty = applied.index == LogIndex(0);
         let Some(marks) = self.ends.marks.get(&self.shard).filter(|marks| is_empty || has_begun(marks)) else {
-            return self.adopt(log, applied);
+            return Begin { saved, ..self.adopt(log, applied) };
         };
         let last = log.last_kept(self.shard).unwrap_or(marks.purged);
         // Of a log that was adopted more may have been purged than was saved; nobody asks for it.
         let checkpoint = if checkpoint.index < marks.purged.index { marks.purged } else { checkpoint };
         let membership = applied_membership(&marks.memberships, applied.index);
         let memberships = marks.memberships.clone();
-        Begin { vote: marks.vote, purged: marks.purged, last, applied, membership, checkpoint, memberships }
+        let is_guest = !self.is_founder || memberships.iter().any(|(id, says)| says_guest(*id, says));
+        let (vote, purged) = (marks.vote, marks.purged);
+        Begin { vote, purged, last, applied, membership, checkpoint, saved, is_guest, memberships }
     }
 
     /// Makes a shard a replicated one: what it has is committed, and this node is all there is.
@@ -129,7 +134,11 @@ impl Beginning<'_> {
         let tell = |mark| log.mark(self.shard, mark, Box::new(|_| {}));
         tell(Mark::Committed(last));
         if last.index == LogIndex(0) {
-            return Begin::default();
+            if !self.is_founder {
+                // A later start must know it too, whatever it is told.
+                tell(Mark::Membership(EntryId::default(), encode_membership(&Membership::default())));
+            }
+            return Begin { is_guest: !self.is_founder, ..Begin::default() };
         }
         let node = u64::from(self.node.0);
         let alone = Membership::new_with_defaults(vec![[node].into()], []);
@@ -139,9 +148,14 @@ impl Beginning<'_> {
         tell(Mark::Purged(last));
         tell(Mark::Vote(vote));
         let membership = StoredMembership::new(None, alone);
-        let memberships = Vec::new();
-        Begin { vote: Some(vote), purged: last, last, applied: last, membership, checkpoint: last, memberships }
+        let (vote, checkpoint) = (Some(vote), last);
+        Begin { vote, purged: last, last, applied: last, membership, checkpoint, ..Begin::default() }
     }
+}
+
+/// Whether a membership is nobody's: that of a replica which was not made with its group.
+fn says_guest(id: EntryId, says: &[u8]) -> bool {
+    id.index == LogIndex(0) && decode_membership(says).is_some_and(|nobody| nobody.voter_ids().next().is_none())
 }
 
 /// The newest membership that is in force for the state machine.

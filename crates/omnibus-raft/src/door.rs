@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use omnibus_model::LogIndex;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
@@ -22,11 +23,24 @@ impl Door {
     pub async fn answer(&self, request: Bytes) -> Option<Bytes> {
         let (shard, request) = decode_request(&request)?;
         let member = self.shards.get(usize::from(shard.0))?;
+        let state = &member.state;
+        let hollow = Answer::Hollow { log: state.log.identity() };
         let answer = match request {
+            Request::Append(append) if state.is_hollow(append.settled) => hollow,
+            Request::Vote(_) | Request::PreVote(_) | Request::Transfer(_) if state.is_hollow(LogIndex(0)) => hollow,
+            Request::Fill(_) | Request::Install(_) if state.is_unwelcome() => hollow,
             Request::Append(append) => member.take_entries(append).await?,
             Request::Vote(candidacy) => voted(member.raft.vote(vote_request(candidacy)).await.ok()),
             Request::PreVote(candidacy) => voted(member.raft.pre_vote(vote_request(candidacy)).await.ok()),
             Request::Transfer(transfer) => member.take_transfer(transfer).await,
+            Request::Welcome { log } if log == state.log.identity() => {
+                state.welcome();
+                Answer::Welcomed
+            }
+            // That was somebody whose disk is gone.
+            Request::Welcome { .. } => hollow,
+            Request::Fill(fill) => member.vessel.take_part(state, fill).await,
+            Request::Install(install) => member.vessel.take_all((state, &member.raft), install).await,
         };
         Some(encode_answer(answer))
     }

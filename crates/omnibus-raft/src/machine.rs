@@ -4,15 +4,20 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
-use omnibus_log::EntryId;
+use omnibus_log::{Checkpoint, EntryId, Holdings, Mark};
+use omnibus_model::StreamId;
+use omnibus_model::batch::StreamBounds;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
 
+use crate::blocking::blocking;
+use crate::membership::encode_membership;
 use crate::office::Committed;
 use crate::shard_state::ShardState;
-use crate::types::{Types, entry_id};
+use crate::types::{Types, entry_id, entry_id_or_none};
 
 /// One shard's committed entries, on their way up.
 #[derive(Clone, Debug)]
@@ -20,21 +25,33 @@ pub(crate) struct Machine {
     pub(crate) state: Arc<ShardState>,
 }
 
-/// The checkpoint that a snapshot stands for, by its name; the state is in its file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CheckpointRef {
-    pub(crate) _id: EntryId,
+/// Where the state is that a snapshot stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Saved {
+    /// In this node's newest checkpoint, perhaps.
+    Here,
+    /// Sent by a leader. The records of these streams are here.
+    Sent { state: Bytes, streams: Vec<(StreamId, StreamBounds)> },
 }
 
 impl Machine {
-    fn snapshot(&self) -> Option<SnapshotOf<Types, CheckpointRef>> {
-        let (id, meta) = self.state.checkpoint()?;
-        Some(Snapshot { meta, snapshot: CheckpointRef { _id: id } })
+    /// Installs what a leader has sent; durable on return.
+    async fn install(&self, meta: &SnapshotMetaOf<Types>, holdings: Holdings) -> Result<(), io::Error> {
+        let EntryId { term, index } = entry_id_or_none(meta.last_log_id.as_ref());
+        let membership = &meta.last_membership;
+        let joined = entry_id_or_none(membership.log_id().as_ref());
+        let says = Mark::Membership(joined, encode_membership(membership.membership()));
+        self.state.mark_durably(says).await?;
+        let log = self.state.log.clone();
+        let installed = blocking(move || log.install(&holdings)).await?;
+        installed.map_err(|error| io::Error::other(error.to_string()))?;
+        self.state.installed(EntryId { term, index }, membership.clone());
+        Ok(())
     }
 }
 
 impl RaftStateMachine<Types> for Machine {
-    type SnapshotData = CheckpointRef;
+    type SnapshotData = Saved;
     type SnapshotBuilder = Self;
 
     async fn applied_state(&mut self) -> Result<(Option<LogIdOf<Types>>, StoredMembershipOf<Types>), io::Error> {
@@ -66,21 +83,26 @@ impl RaftStateMachine<Types> for Machine {
         self.clone()
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, _data: CheckpointRef) -> Result<(), io::Error> {
-        // Nobody sends one: entries are kept as long as a replica may ask for them.
-        Err(io::Error::new(io::ErrorKind::Unsupported, format!("nobody sends {meta}")))
+    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, saved: Saved) -> Result<(), io::Error> {
+        let Saved::Sent { state, streams } = saved else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, format!("nobody has sent {meta}")));
+        };
+        let EntryId { term, index } = entry_id_or_none(meta.last_log_id.as_ref());
+        let checkpoint = Checkpoint { shard: self.state.shard, term, index, state };
+        self.install(meta, Holdings { checkpoint, streams }).await
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, CheckpointRef>>, io::Error> {
-        Ok(self.snapshot())
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, Saved>>, io::Error> {
+        Ok(self.state.newest_saved().map(|meta| Snapshot { meta, snapshot: Saved::Here }))
     }
 }
 
 impl RaftSnapshotBuilder<Types> for Machine {
-    type SnapshotData = CheckpointRef;
+    type SnapshotData = Saved;
 
-    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, CheckpointRef>, io::Error> {
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, Saved>, io::Error> {
         // Asked for only when there is a checkpoint.
-        self.snapshot().ok_or_else(|| io::ErrorKind::NotFound.into())
+        let meta = self.state.checkpoint().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Snapshot { meta, snapshot: Saved::Here })
     }
 }

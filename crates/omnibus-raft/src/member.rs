@@ -13,12 +13,18 @@ use thiserror::Error;
 use crate::machine::Machine;
 use crate::shard_state::ShardState;
 use crate::types::Types;
+use crate::vessel::Vessel;
+
+/// How many entries a replica may lack that is to vote.
+const LAG_MAX: u64 = 1024;
 
 /// This node's part in a group. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) state: Arc<ShardState>,
     pub(crate) raft: Raft<Types, Machine>,
+    /// What it is sent if it lacks what was purged.
+    pub(crate) vessel: Arc<Vessel>,
 }
 
 impl fmt::Debug for Member {
@@ -33,6 +39,8 @@ pub struct Replicas {
     pub voters: BTreeSet<NodeId>,
     /// They get everything and decide nothing.
     pub learners: BTreeSet<NodeId>,
+    /// Voters that have lost what they had, and take no part until they have left and come back.
+    pub lost: BTreeSet<NodeId>,
 }
 
 /// How a shard stands, as far as this node knows.
@@ -54,8 +62,8 @@ pub struct Standing {
 pub enum ChangeError {
     #[error("this node does not lead the shard, or another change is under way")]
     NotNow,
-    #[error("what the shard has was purged, and cannot be sent to a new replica yet")]
-    Purged,
+    #[error("node {node} does not have everything yet")]
+    NotFull { node: NodeId },
     #[error("the change was refused: {reason}")]
     Refused { reason: String },
 }
@@ -74,6 +82,7 @@ impl Member {
         Replicas {
             voters: membership.membership().voter_ids().filter_map(node).collect(),
             learners: membership.membership().learner_ids().filter_map(node).collect(),
+            lost: self.state.lost(),
         }
     }
 
@@ -88,8 +97,8 @@ impl Member {
 
     /// Changes the group. No places are promised meanwhile, since memberships take some.
     pub(crate) async fn change(&self, change: Change) -> Result<(), ChangeError> {
-        if self.state.ends().0.index > LogIndex(0) && matches!(change, Change::AddLearner(_)) {
-            return Err(ChangeError::Purged);
+        if let Change::Voters(voters) = &change {
+            self.check_full(voters)?;
         }
         if !self.state.pause() {
             return Err(ChangeError::NotNow);
@@ -103,6 +112,14 @@ impl Member {
         };
         self.state.resume();
         changed.map(drop).map_err(refused)
+    }
+
+    /// Whoever is to vote must have what it votes about: until it does, what is committed waits for it.
+    fn check_full(&self, voters: &BTreeSet<NodeId>) -> Result<(), ChangeError> {
+        let (_, membership) = self.state.applied();
+        let votes = |node: u64| membership.membership().voter_ids().any(|voter| voter == node);
+        let is_new = |node: &&NodeId| !votes(node.0.into()) && !self.state.is_full(node.0.into(), LAG_MAX);
+        voters.iter().find(is_new).map_or(Ok(()), |node| Err(ChangeError::NotFull { node: *node }))
     }
 
     /// Has another node lead.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use omnibus_log::EntryId;
 use omnibus_model::NodeId;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
@@ -11,24 +12,37 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::type_config::alias::{SnapshotOf, VoteOf};
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf, VoteOf};
 use openraft::{BasicNode, OptionalSend};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
-use crate::machine::CheckpointRef;
+use crate::backfill::{Backfill, BackfillError, time_of};
+use crate::machine::Saved;
+use crate::membership::encode_membership;
 use crate::peers::{PeerError, Peers};
 use crate::shard_state::ShardState;
 use crate::types::{Types, entry_id_or_none, log_id, our_entry, our_vote, vote_of};
-use crate::wire::{Answer, Append, Candidacy, Request, Transfer, decode_answer, encode_request};
+use crate::wire::{Answer, Append, Candidacy, Install, Request, Transfer, decode_answer, encode_request};
 
 /// How long a follower may take for entries: as long as its disk.
 const ENTRIES_TIME: Duration = Duration::from_secs(2);
+
+/// How long a replica may take for a part of what it lacks.
+const PART_TIME: Duration = Duration::from_secs(10);
+
+/// How often it is asked to take one, and how soon again. One that does not answer is not asked that often.
+const PART_ATTEMPTS: u32 = 50;
+const PART_TIMEOUT_ATTEMPTS: u32 = 15;
+const PART_PAUSE: Duration = Duration::from_millis(200);
 
 /// One shard's ways to its other replicas.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) state: Arc<ShardState>,
     pub(crate) peers: Arc<dyn Peers>,
+    /// Whose turn it is to fill a replica; one at a time of all shards.
+    pub(crate) turn: Arc<Semaphore>,
 }
 
 /// One shard's way to one of them.
@@ -36,6 +50,7 @@ pub(crate) struct Network {
 pub(crate) struct Way {
     state: Arc<ShardState>,
     peers: Arc<dyn Peers>,
+    turn: Arc<Semaphore>,
     target: u64,
 }
 
@@ -48,15 +63,17 @@ enum Misunderstood {
     Answer { node: u64 },
     #[error("there can be no node {node}")]
     Number { node: u64 },
-    #[error("snapshots are not sent yet")]
-    Snapshot,
+    #[error("node {node} has lost what it had of shard {shard}")]
+    Lost { node: u64, shard: u16 },
+    #[error("node {node} has just been told that it is new in shard {shard}")]
+    Greeted { node: u64, shard: u16 },
 }
 
 impl RaftNetworkFactory<Types> for Network {
     type Network = Way;
 
     async fn new_client(&mut self, target: u64, _node: &BasicNode) -> Way {
-        Way { state: Arc::clone(&self.state), peers: Arc::clone(&self.peers), target }
+        Way { state: Arc::clone(&self.state), peers: Arc::clone(&self.peers), turn: Arc::clone(&self.turn), target }
     }
 }
 
@@ -87,9 +104,97 @@ impl Way {
         let (node, shard) = (self.target, self.state.shard.0);
         let error = match answer {
             Some(Answer::Ended) => Misunderstood::Ended { node, shard },
+            Some(Answer::Hollow { .. }) => Misunderstood::Lost { node, shard },
             _ => Misunderstood::Answer { node },
         };
         RPCError::Unreachable(Unreachable::new(&error))
+    }
+
+    /// Meets a replica that has nothing: a new one is welcome, a voter has lost what it had.
+    async fn greet(&self, log: u64) -> RPCError<Types> {
+        if !self.state.has_learner(self.target) {
+            self.state.note_lost(self.target);
+            return self.misunderstood(Some(Answer::Hollow { log }));
+        }
+        match self.ask(Request::Welcome { log }, RPCTypes::AppendEntries, ENTRIES_TIME).await {
+            Ok(Answer::Welcomed) => {
+                let (node, shard) = (self.target, self.state.shard.0);
+                RPCError::Network(NetworkError::new(&Misunderstood::Greeted { node, shard }))
+            }
+            Ok(other) => self.misunderstood(Some(other)),
+            Err(error) => error,
+        }
+    }
+
+    /// Sends all that a replica lacks that lacks what was purged.
+    async fn fill(
+        &self,
+        vote: VoteOf<Types>,
+        meta: SnapshotMetaOf<Types>,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let cannot = |error: &BackfillError| StreamingError::Unreachable(Unreachable::new(error));
+        let last = entry_id_or_none(meta.last_log_id.as_ref());
+        let joined = entry_id_or_none(meta.last_membership.log_id().as_ref());
+        if !self.state.has_learner(self.target) {
+            return Err(cannot(&BackfillError::NotALearner));
+        }
+        if joined.index > last.index {
+            // What all replicas had by the time it joined may be gone by now.
+            self.state.want_checkpoint();
+            return Err(cannot(&BackfillError::NoCheckpoint));
+        }
+        let _turn = self.turn.acquire().await;
+        let session = self.state.next_session(our_vote(&vote).term);
+        let begun = Backfill::begin(&self.state, session, last).await;
+        if let Err(BackfillError::NoCheckpoint) = &begun {
+            self.state.want_checkpoint();
+        }
+        let mut backfill = begun.map_err(|error| cannot(&error))?;
+        loop {
+            let (rest, fill) = backfill.next_part().await.map_err(|error| cannot(&error))?;
+            backfill = rest;
+            let Some(fill) = fill else { break };
+            let (number, pause) = (fill.number, time_of(&fill.part));
+            let is_taken = |answer: &Answer| matches!(answer, Answer::Filled { next } if *next > number);
+            self.insist(&Request::Fill(fill), is_taken).await?;
+            tokio::time::sleep(pause).await;
+        }
+        let membership = (joined, encode_membership(meta.last_membership.membership()));
+        let install: Install = backfill.install(our_vote(&vote), membership);
+        let is_taken = |answer: &Answer| matches!(answer, Answer::Installed(_));
+        match self.insist(&Request::Install(install), is_taken).await? {
+            Answer::Installed(theirs) => {
+                // A newer vote says that it was not taken from this leader.
+                if theirs.term == our_vote(&vote).term {
+                    self.state.confirmed(self.target, last.index);
+                }
+                Ok(SnapshotResponse::new(vote_of(theirs)))
+            }
+            other => Err(self.misunderstood(Some(other)).into()),
+        }
+    }
+
+    /// Asks until the answer is what it should be, or will not be.
+    async fn insist(&self, request: &Request, is_taken: impl Fn(&Answer) -> bool) -> Result<Answer, RPCError<Types>> {
+        let (mut failed, mut attempts) = (self.misunderstood(None), 0);
+        while attempts < PART_ATTEMPTS {
+            attempts += 1;
+            match self.ask(request.clone(), RPCTypes::InstallSnapshot, PART_TIME).await {
+                Ok(answer) if is_taken(&answer) => return Ok(answer),
+                Ok(Answer::Hollow { log }) => match self.greet(log).await {
+                    error @ RPCError::Unreachable(_) => return Err(error),
+                    error => failed = error,
+                },
+                Ok(Answer::Filling) => {}
+                Ok(other) => return Err(self.misunderstood(Some(other))),
+                Err(error) => {
+                    attempts += if matches!(error, RPCError::Timeout(_)) { PART_TIMEOUT_ATTEMPTS } else { 0 };
+                    failed = error;
+                }
+            }
+            tokio::time::sleep(PART_PAUSE).await;
+        }
+        Err(failed)
     }
 
     async fn candidacy(
@@ -108,7 +213,7 @@ impl Way {
 }
 
 impl RaftNetworkV2<Types> for Way {
-    type SnapshotData = CheckpointRef;
+    type SnapshotData = Saved;
 
     async fn append_entries(
         &mut self,
@@ -140,6 +245,7 @@ impl RaftNetworkV2<Types> for Way {
             }
             Answer::Conflict if previous != EntryId::default() => Ok(AppendEntriesResponse::Conflict),
             Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote_of(vote))),
+            Answer::Hollow { log } => Err(self.greet(log).await),
             other => Err(self.misunderstood(Some(other))),
         }
     }
@@ -163,12 +269,15 @@ impl RaftNetworkV2<Types> for Way {
 
     async fn full_snapshot(
         &mut self,
-        _vote: VoteOf<Types>,
-        _snapshot: SnapshotOf<Types, CheckpointRef>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: VoteOf<Types>,
+        snapshot: SnapshotOf<Types, Saved>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        Err(StreamingError::Unreachable(Unreachable::new(&Misunderstood::Snapshot)))
+        match select(Box::pin(self.fill(vote, snapshot.meta)), Box::pin(cancel)).await {
+            Either::Left((done, _)) => done,
+            Either::Right((closed, _)) => Err(StreamingError::Closed(closed)),
+        }
     }
 
     async fn transfer_leader(

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use omnibus_log::{Entry, EntryId, EntryKind, Vote};
 use omnibus_model::{LogIndex, NodeId, Term};
 use omnibus_replication::{CommittedEntry, Leadership, ReplicationEvent};
+use openraft::type_config::alias::StoredMembershipOf;
 use openraft::{BasicNode, Membership};
 
 use crate::shard_state::{Known, ShardState};
+use crate::types::Types;
 
 /// What a committed entry is to its shard.
 #[derive(Debug)]
@@ -85,6 +87,10 @@ impl ShardState {
         let _telling = self.telling.lock();
         let event = {
             let mut known = self.known.lock();
+            if known.vote.is_none_or(|before| before.term < vote.term) {
+                // What others had may have been replaced.
+                known.confirmed.clear();
+            }
             known.vote = Some(vote);
             if known.leading == Some(vote.term) && vote.node == self.node {
                 None
@@ -94,6 +100,20 @@ impl ShardState {
             }
         };
         event.into_iter().for_each(|event| self.tell(event));
+    }
+
+    /// A state that a leader has sent counts, and all before it.
+    pub(crate) fn installed(&self, id: EntryId, membership: StoredMembershipOf<Types>) {
+        let _telling = self.telling.lock();
+        {
+            let mut known = self.known.lock();
+            (known.applied, known.checkpoint, known.saved) = (id, id, id);
+            (known.told, known.done) = (id.index, id.index);
+            known.durable = known.durable.max(id.index);
+            known.membership = membership;
+        }
+        self.tell(ReplicationEvent::Installed { term: id.term, index: id.index });
+        self.ring();
     }
 
     /// Takes the next committed entry, which is durable, and tells what it means.

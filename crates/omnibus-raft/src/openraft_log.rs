@@ -18,6 +18,7 @@ use openraft::{BasicNode, Raft};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::beginning::{Beginning, Ends, Voters};
 use crate::door::Door;
@@ -29,6 +30,7 @@ use crate::settings::settings;
 use crate::shard_state::{Bell, ShardState};
 use crate::store::ShardStore;
 use crate::types::Group;
+use crate::vessel::Vessel;
 
 /// Who takes part, and on what it runs.
 #[derive(Clone, Debug)]
@@ -41,7 +43,8 @@ pub struct Consensus {
     /// The way to the others; none if there are no others.
     pub peers: Option<Arc<dyn Peers>>,
     /// Who votes in groups that do not exist yet. All of these nodes must be told the same; the
-    /// first of them makes the groups.
+    /// first of them makes the groups. A node that is not among them takes part once the leaders of
+    /// the groups have been told to add it, and so must one that has lost its disk.
     pub founders: BTreeSet<NodeId>,
 }
 
@@ -96,7 +99,8 @@ impl OpenraftLog {
         let mut ends = Ends::new(&voters, &marks, &checkpoints);
         ends.replay(replay, |entries| recover(&checkpoints, entries))?;
         let node = consensus.node;
-        let begin = |shard| Beginning { shard, node, incarnation, ends: &ends }.begin(&log);
+        let is_founder = consensus.founders.contains(&node);
+        let begin = |shard| Beginning { shard, node, is_founder, incarnation, ends: &ends }.begin(&log);
         let begins: Vec<_> = (0..shards).map(|shard| begin(ShardId(shard))).collect();
         write(&mut writer, &log)?;
         let bell = Arc::new(Bell::default());
@@ -241,6 +245,10 @@ impl ReplicatedLog for OpenraftLog {
         }
     }
 
+    fn wants_checkpoint(&self) -> bool {
+        self.shards.iter().any(|member| member.state.wants_checkpoint())
+    }
+
     fn room(&self) -> Room {
         self.log.room()
     }
@@ -299,8 +307,9 @@ struct Driver<'a> {
 /// Puts the groups together. Nothing of that waits: what is asked is known.
 fn build(states: &[Arc<ShardState>], consensus: &Consensus) -> Result<Vec<Member>, ReplicationError> {
     let peers = consensus.peers.clone().unwrap_or_else(|| Arc::new(NoPeers));
+    let turn = Arc::new(Semaphore::new(1));
     let member = |state: &Arc<ShardState>| {
-        let network = Network { state: Arc::clone(state), peers: Arc::clone(&peers) };
+        let network = Network { state: Arc::clone(state), peers: Arc::clone(&peers), turn: Arc::clone(&turn) };
         let (store, machine) = (ShardStore { state: Arc::clone(state) }, Machine { state: Arc::clone(state) });
         let building = Raft::build(state.node(), settings(), network, store, machine);
         let scope = DeterministicRng::<TokioRuntime>::scope(consensus.seed ^ u64::from(state.shard.0), building);
@@ -308,7 +317,8 @@ fn build(states: &[Arc<ShardState>], consensus: &Consensus) -> Result<Vec<Member
         match tokio::task::unconstrained(Box::pin(scope)).now_or_never() {
             Some(Ok(raft)) => {
                 state.begun();
-                Ok(Member { state: Arc::clone(state), raft })
+                let vessel = Arc::new(Vessel::new());
+                Ok(Member { state: Arc::clone(state), raft, vessel })
             }
             Some(Err(fatal)) => Err(failed(fatal.to_string())),
             None => Err(failed("its beginning waits for the disk".to_owned())),
@@ -327,7 +337,8 @@ fn start(member: &Member, is_alone: Option<bool>, consensus: &Consensus, bell: &
     let founds = is_new && consensus.founders.first() == Some(&consensus.node);
     let founders: BTreeMap<u64, BasicNode> =
         consensus.founders.iter().map(|node| (node.0.into(), BasicNode::default())).collect();
-    let elects = !is_new && is_alone != Some(false);
+    let (_, membership) = state.applied();
+    let elects = !is_new && is_alone != Some(false) && membership.membership().voter_ids().eq([state.node()]);
     let seed = consensus.seed ^ u64::from(state.shard.0);
     consensus.runtime.spawn(DeterministicRng::<TokioRuntime>::scope(seed, async move {
         raft.run();

@@ -1,22 +1,22 @@
 //! What is known of one shard's consensus: by openraft, which asks and tells, and by the log,
 //! which tells what is durable.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_log::{Entry, EntryId, Log, Mark, OnMarked, Vote, WriteFailed};
+use omnibus_log::{Entry, EntryId, Log, Mark, Vote, WriteFailed};
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use omnibus_replication::OnEvent;
 use openraft::storage::IOFlushed;
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::{SnapshotMeta, StoredMembership};
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
-use crate::types::{Types, log_id};
+use crate::types::{Types, entry_id, log_id};
 
 /// Entries of others that whoever applies them may be behind.
 const TOLD_AHEAD_MAX: u64 = 4096;
@@ -72,8 +72,12 @@ pub(crate) struct Begin {
     /// What the state machine knows: committed, therefore.
     pub(crate) applied: EntryId,
     pub(crate) membership: StoredMembershipOf<Types>,
-    /// The state that is saved, if any is.
+    /// The state that is saved, if any is, or what was purged without one.
     pub(crate) checkpoint: EntryId,
+    /// The state that is saved, if any is.
+    pub(crate) saved: EntryId,
+    /// The replica was not made with the group.
+    pub(crate) is_guest: bool,
     /// The memberships that the log may still have, as it has them.
     pub(crate) memberships: Vec<(EntryId, Bytes)>,
 }
@@ -83,11 +87,23 @@ pub(crate) struct Known {
     pub(crate) purged: EntryId,
     /// The newest entry that was appended.
     pub(crate) last: EntryId,
-    committed: EntryId,
+    pub(crate) committed: EntryId,
     pub(crate) applied: EntryId,
     /// The newest membership among the applied entries.
     pub(crate) membership: StoredMembershipOf<Types>,
-    checkpoint: EntryId,
+    pub(crate) checkpoint: EntryId,
+    /// The newest state on the disk.
+    pub(crate) saved: EntryId,
+    /// A replica waits for a newer one.
+    pub(crate) wants_checkpoint: bool,
+    /// This replica was not made with the group, so having nothing says nothing about it.
+    pub(crate) is_guest: bool,
+    /// The leader has said that a replica with nothing is what it wants here.
+    pub(crate) is_welcome: bool,
+    /// Voters that said that they have nothing.
+    pub(crate) lost: BTreeSet<u64>,
+    /// How often this node began to fill another.
+    pub(crate) attempts: u64,
     pub(crate) durable: LogIndex,
     /// The log writes nothing any more, or nobody wants to know.
     ended: bool,
@@ -105,9 +121,9 @@ pub(crate) struct Known {
     pub(crate) is_paused: bool,
     /// The newest entry of others that was told, and that is done.
     pub(crate) told: LogIndex,
-    done: LogIndex,
+    pub(crate) done: LogIndex,
     /// How far each other replica has the same as this node.
-    confirmed: BTreeMap<u64, LogIndex>,
+    pub(crate) confirmed: BTreeMap<u64, LogIndex>,
     /// All replicas have everything up to here.
     settled: LogIndex,
     /// The memberships in the log, while consensus begins. It asks then which is the newest, and
@@ -136,7 +152,7 @@ impl ShardState {
         on_event: Arc<OnEvent>,
         begin: Begin,
     ) -> Self {
-        let Begin { vote, purged, last, applied, membership, checkpoint, memberships } = begin;
+        let Begin { vote, purged, last, applied, membership, checkpoint, saved, is_guest, memberships } = begin;
         let known = Known {
             vote,
             purged,
@@ -145,6 +161,12 @@ impl ShardState {
             applied,
             membership,
             checkpoint,
+            saved,
+            wants_checkpoint: false,
+            is_guest,
+            is_welcome: false,
+            lost: BTreeSet::new(),
+            attempts: 0,
             durable: last.index,
             ended: false,
             recent: VecDeque::new(),
@@ -255,13 +277,16 @@ impl ShardState {
     }
 
     /// The state that is saved, as far as no replica may ask for what it holds.
-    pub(crate) fn checkpoint(&self) -> Option<(EntryId, SnapshotMetaOf<Types>)> {
+    pub(crate) fn checkpoint(&self) -> Option<SnapshotMetaOf<Types>> {
         let known = self.known.lock();
-        let id = self.given_up(&known);
-        let last_log_id = log_id(id)?;
-        // A membership that was applied since is in force, which a snapshot may say.
-        let meta = SnapshotMeta { last_log_id: Some(last_log_id), last_membership: known.membership.clone() };
-        Some((id, meta))
+        known.snapshot_at(self.given_up(&known))
+    }
+
+    /// The newest saved state, of which a replica is told that lacks what was purged.
+    pub(crate) fn newest_saved(&self) -> Option<SnapshotMetaOf<Types>> {
+        let known = self.known.lock();
+        let is_any = known.beginning.is_none() && known.saved.index >= known.purged.index;
+        known.snapshot_at(if is_any { known.saved } else { self.given_up(&known) })
     }
 
     /// Learns of a newer saved state; returns whether more can be purged by it.
@@ -269,6 +294,11 @@ impl ShardState {
         let mut known = self.known.lock();
         if known.checkpoint.index < id.index && id.index <= known.applied.index {
             known.checkpoint = id;
+        }
+        if known.saved.index < id.index && id.index <= known.applied.index {
+            known.saved = id;
+            let joined = known.membership.log_id().as_ref().map(|log_id| entry_id(log_id).index);
+            known.wants_checkpoint &= joined > Some(id.index);
         }
         self.given_up(&known).index > known.purged.index
     }
@@ -312,7 +342,12 @@ impl ShardState {
 
     /// Only what is committed stays with a replica that has it.
     fn settled_of(&self, known: &Known) -> LogIndex {
-        let others = known.membership.membership().nodes().map(|(node, _)| *node).filter(|node| *node != self.node);
+        let nodes: Vec<u64> = known.membership.membership().nodes().map(|(node, _)| *node).collect();
+        if nodes.is_empty() {
+            // Who the others are is in an entry that was not applied yet.
+            return known.settled;
+        }
+        let others = nodes.into_iter().filter(|node| *node != self.node);
         let least = others.map(|node| known.confirmed.get(&node).copied().unwrap_or_default()).min();
         let by_own = least.unwrap_or(known.committed.index).min(known.committed.index);
         known.settled.max(by_own)
@@ -338,10 +373,18 @@ impl ShardState {
         Ok(())
     }
 
-    /// Hands a mark to the log.
-    pub(crate) fn mark(&self, mark: Mark, done: OnMarked) {
-        self.log.mark(self.shard, mark, done);
+    /// Makes something durable before anything that comes later.
+    pub(crate) async fn mark_durably(&self, mark: Mark) -> Result<(), io::Error> {
+        let (sender, done) = oneshot::channel();
+        // Who asked may be gone when it is done.
+        let answer = Box::new(move |written| drop(sender.send(written)));
+        self.log.mark(self.shard, mark, answer);
         self.bell.ring();
+        match done.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failed)) => Err(io::Error::other(failed.to_string())),
+            Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
     /// Forgets the entries from `from` on, which are still being written perhaps.
@@ -398,7 +441,16 @@ impl ShardState {
 impl Known {
     /// Remembers an applied membership.
     pub(crate) fn joined(&mut self, id: EntryId, membership: openraft::Membership<u64, openraft::BasicNode>) {
+        // Who comes back after it had gone is another replica.
+        self.confirmed.retain(|node, _| membership.get_node(node).is_some());
+        self.lost.retain(|node| membership.voter_ids().any(|voter| voter == *node));
         self.membership = StoredMembership::new(log_id(id), membership);
+    }
+
+    /// A snapshot that ends with an entry. A membership that was applied since is in force, which it may say.
+    fn snapshot_at(&self, id: EntryId) -> Option<SnapshotMetaOf<Types>> {
+        let last_log_id = log_id(id)?;
+        Some(SnapshotMeta { last_log_id: Some(last_log_id), last_membership: self.membership.clone() })
     }
 
     pub(crate) fn recent_at(&self, index: LogIndex) -> Option<&Entry> {

@@ -11,8 +11,8 @@ use omnibus_model::LogIndex;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
 use openraft::{LogState, OptionalSend, RaftLogReader};
-use tokio::sync::oneshot;
 
+use crate::blocking::blocking;
 use crate::old_entries::Found;
 use crate::shard_state::ShardState;
 use crate::types::{Types, entry_id, entry_id_or_none, index_at, log_id, our_entry, our_vote, vote_of};
@@ -33,21 +33,7 @@ impl ShardStore {
             return found;
         }
         let state = Arc::clone(&self.state);
-        let read = tokio::task::spawn_blocking(move || state.entries(from, to, bytes_max));
-        read.await.map_err(io::Error::other)?
-    }
-
-    /// Makes something durable before anything that comes later.
-    async fn mark(&self, mark: Mark) -> Result<(), io::Error> {
-        let (sender, done) = oneshot::channel();
-        // Who asked may be gone when it is done.
-        let answer = Box::new(move |written| drop(sender.send(written)));
-        self.state.mark(mark, answer);
-        match done.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(failed)) => Err(io::Error::other(failed.to_string())),
-            Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        blocking(move || state.entries(from, to, bytes_max)).await?
     }
 }
 
@@ -112,7 +98,7 @@ impl RaftLogStorage<Types> for ShardStore {
 
     async fn save_vote(&mut self, vote: &VoteOf<Types>) -> Result<(), io::Error> {
         let vote = our_vote(vote);
-        self.mark(Mark::Vote(vote)).await?;
+        self.state.mark_durably(Mark::Vote(vote)).await?;
         self.state.voted(vote);
         Ok(())
     }
@@ -141,14 +127,14 @@ impl RaftLogStorage<Types> for ShardStore {
         self.state.truncate(from);
         // What was being written is durable before this is, so whoever waits for what comes
         // next is not told of what was there.
-        self.mark(Mark::Truncated { from }).await?;
+        self.state.mark_durably(Mark::Truncated { from }).await?;
         self.state.truncated(from);
         Ok(())
     }
 
     async fn purge(&mut self, upto: LogIdOf<Types>) -> Result<(), io::Error> {
         let id: EntryId = entry_id(&upto);
-        self.mark(Mark::Purged(id)).await?;
+        self.state.mark_durably(Mark::Purged(id)).await?;
         self.state.purged(id);
         Ok(())
     }

@@ -9,11 +9,17 @@ use bytes::Bytes;
 use omnibus_log::{Entry, EntryBatch, EntryId, EntryKind, Rest, Vote};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 
+mod filling;
+mod put;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+use put::{put_id, put_length, put_start, put_u64, put_vote};
 use reader::Reader;
+
+pub(crate) use filling::{Fill, Install, Part, Session};
+use filling::{put_fill, put_install, read_fill, read_install};
 
 /// The pieces of a message, in order.
 pub type Pieces = Vec<Bytes>;
@@ -26,6 +32,12 @@ pub(crate) enum Request {
     /// Whether a vote would be given.
     PreVote(Candidacy),
     Transfer(Transfer),
+    /// Whoever has nothing, and whose log has this name, is a new replica here.
+    Welcome {
+        log: u64,
+    },
+    Fill(Fill),
+    Install(Install),
 }
 
 /// Entries for a follower; none of them is a sign of life.
@@ -82,12 +94,30 @@ pub(crate) enum Answer {
     },
     /// The node takes no part in this shard, or not any more.
     Ended,
+    /// The node has nothing of the shard, and was not told that this is as it should be; the name of its log.
+    Hollow {
+        log: u64,
+    },
+    Welcomed,
+    /// All parts before `next` are there.
+    Filled {
+        next: u32,
+    },
+    /// The part belongs to nothing that goes on here.
+    NotFilled,
+    /// Another part is being taken.
+    Filling,
+    /// What was sent counts, unless the vote is another leader's.
+    Installed(Vote),
 }
 
 const REQUEST_APPEND: u8 = 1;
 const REQUEST_VOTE: u8 = 2;
 const REQUEST_PRE_VOTE: u8 = 3;
 const REQUEST_TRANSFER: u8 = 4;
+const REQUEST_WELCOME: u8 = 5;
+const REQUEST_FILL: u8 = 6;
+const REQUEST_INSTALL: u8 = 7;
 
 const ANSWER_APPENDED: u8 = 129;
 const ANSWER_APPENDED_UP_TO: u8 = 130;
@@ -98,6 +128,12 @@ const ANSWER_TRANSFER_TAKEN: u8 = 134;
 const ANSWER_VOTE_CHANGED: u8 = 135;
 const ANSWER_NOT_FLUSHED: u8 = 136;
 const ANSWER_ENDED: u8 = 137;
+const ANSWER_HOLLOW: u8 = 138;
+const ANSWER_WELCOMED: u8 = 139;
+const ANSWER_FILLED: u8 = 140;
+const ANSWER_NOT_FILLED: u8 = 141;
+const ANSWER_FILLING: u8 = 142;
+const ANSWER_INSTALLED: u8 = 143;
 
 const KIND_COMMANDS: u8 = 0;
 const KIND_BLANK: u8 = 1;
@@ -120,7 +156,7 @@ pub(crate) fn encode_request(shard: ShardId, request: &Request) -> Pieces {
             put_vote(&mut head, append.vote);
             put_id(&mut head, append.previous);
             put_id(&mut head, append.committed);
-            head.extend_from_slice(&append.settled.0.to_le_bytes());
+            put_u64(&mut head, append.settled.0);
             put_length(&mut head, append.entries.len());
             append.entries.iter().for_each(|entry| put_entry(&mut head, entry));
             let mut pieces = vec![Bytes::from(head)];
@@ -132,8 +168,22 @@ pub(crate) fn encode_request(shard: ShardId, request: &Request) -> Pieces {
         Request::Transfer(Transfer { leader, to, last }) => {
             put_start(&mut head, REQUEST_TRANSFER, shard);
             put_vote(&mut head, *leader);
-            head.extend_from_slice(&to.to_le_bytes());
+            put_u64(&mut head, *to);
             put_id(&mut head, *last);
+        }
+        Request::Welcome { log } => {
+            put_start(&mut head, REQUEST_WELCOME, shard);
+            put_u64(&mut head, *log);
+        }
+        Request::Fill(fill) => {
+            let mut payloads = Vec::new();
+            put_start(&mut head, REQUEST_FILL, shard);
+            put_fill(&mut head, &mut payloads, fill);
+            return std::iter::once(Bytes::from(head)).chain(payloads).collect();
+        }
+        Request::Install(install) => {
+            put_start(&mut head, REQUEST_INSTALL, shard);
+            put_install(&mut head, install);
         }
     }
     vec![Bytes::from(head)]
@@ -152,6 +202,9 @@ pub(crate) fn decode_request(bytes: &Bytes) -> Option<(ShardId, Request)> {
         REQUEST_TRANSFER => {
             Request::Transfer(Transfer { leader: reader.vote()?, to: reader.u64()?, last: reader.id()? })
         }
+        REQUEST_WELCOME => Request::Welcome { log: reader.u64()? },
+        REQUEST_FILL => Request::Fill(read_fill(&mut reader)?),
+        REQUEST_INSTALL => Request::Install(read_install(&mut reader)?),
         _ => return None,
     };
     reader.is_at_end().then_some((shard, request))
@@ -190,6 +243,21 @@ pub(crate) fn encode_answer(answer: Answer) -> Bytes {
             put_id(&mut head, actual);
         }
         Answer::Ended => head.push(ANSWER_ENDED),
+        Answer::Hollow { log } => {
+            head.push(ANSWER_HOLLOW);
+            put_u64(&mut head, log);
+        }
+        Answer::Welcomed => head.push(ANSWER_WELCOMED),
+        Answer::Filled { next } => {
+            head.push(ANSWER_FILLED);
+            head.extend_from_slice(&next.to_le_bytes());
+        }
+        Answer::NotFilled => head.push(ANSWER_NOT_FILLED),
+        Answer::Filling => head.push(ANSWER_FILLING),
+        Answer::Installed(vote) => {
+            head.push(ANSWER_INSTALLED);
+            put_vote(&mut head, vote);
+        }
     }
     Bytes::from(head)
 }
@@ -208,25 +276,15 @@ pub(crate) fn decode_answer(bytes: &Bytes) -> Option<Answer> {
         ANSWER_VOTE_CHANGED => Answer::VoteChanged { expected: reader.vote()?, actual: reader.vote()? },
         ANSWER_NOT_FLUSHED => Answer::NotFlushed { expected: reader.id()?, actual: reader.id()? },
         ANSWER_ENDED => Answer::Ended,
+        ANSWER_HOLLOW => Answer::Hollow { log: reader.u64()? },
+        ANSWER_WELCOMED => Answer::Welcomed,
+        ANSWER_FILLED => Answer::Filled { next: reader.u32()? },
+        ANSWER_NOT_FILLED => Answer::NotFilled,
+        ANSWER_FILLING => Answer::Filling,
+        ANSWER_INSTALLED => Answer::Installed(reader.vote()?),
         _ => return None,
     };
     reader.is_at_end().then_some(answer)
-}
-
-fn put_start(head: &mut Vec<u8>, kind: u8, shard: ShardId) {
-    head.push(kind);
-    head.extend_from_slice(&shard.0.to_le_bytes());
-}
-
-fn put_vote(head: &mut Vec<u8>, vote: Vote) {
-    head.extend_from_slice(&vote.term.0.to_le_bytes());
-    head.extend_from_slice(&vote.node.to_le_bytes());
-    head.push(u8::from(vote.granted));
-}
-
-fn put_id(head: &mut Vec<u8>, id: EntryId) {
-    head.extend_from_slice(&id.term.0.to_le_bytes());
-    head.extend_from_slice(&id.index.0.to_le_bytes());
 }
 
 fn put_candidacy(head: &mut Vec<u8>, kind: u8, shard: ShardId, candidacy: Candidacy) {
@@ -234,11 +292,6 @@ fn put_candidacy(head: &mut Vec<u8>, kind: u8, shard: ShardId, candidacy: Candid
     put_vote(head, candidacy.vote);
     put_id(head, candidacy.last);
     head.push(u8::from(candidacy.transfer));
-}
-
-fn put_length(head: &mut Vec<u8>, length: usize) {
-    let length = u32::try_from(length).expect("an entry is shorter than 4 GiB");
-    head.extend_from_slice(&length.to_le_bytes());
 }
 
 fn put_entry(head: &mut Vec<u8>, entry: &Entry) {

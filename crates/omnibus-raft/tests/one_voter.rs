@@ -53,7 +53,9 @@ impl Told {
                     assert!(state.0.insert(shard, index).is_none_or(|before| before <= index));
                 }
                 ReplicationEvent::Failed(_) => state.1 = true,
-                ReplicationEvent::Entry(_) | ReplicationEvent::Follows { .. } => unreachable!("there is one voter"),
+                ReplicationEvent::Entry(_) | ReplicationEvent::Follows { .. } | ReplicationEvent::Installed { .. } => {
+                    unreachable!("there is one voter")
+                }
             }
             told.news.notify_all();
         })

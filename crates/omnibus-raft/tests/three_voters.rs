@@ -198,10 +198,7 @@ fn voters_are_changed_one_step_at_a_time_under_load() {
             let leader = trio.leader().await;
             trio.start(NodeId(3));
             let all: BTreeSet<NodeId> = (1..=3).map(NodeId).collect();
-            let (log, voters) = (trio.log(leader), all.clone());
-            trio.change_under_load(leader, async move { log.add_learner(SHARD, NodeId(3)).await }).await;
-            let log = trio.log(leader);
-            trio.change_under_load(leader, async move { log.change_voters(SHARD, voters).await }).await;
+            trio.admit(leader, NodeId(3)).await;
             let gone = trio.others(leader)[0];
             let left: BTreeSet<NodeId> = all.iter().copied().filter(|node| *node != gone).collect();
             let (log, voters) = (trio.log(leader), left.clone());
@@ -210,6 +207,125 @@ fn voters_are_changed_one_step_at_a_time_under_load() {
             trio.retire(gone);
             trio.end().await;
             assert!(trio.acknowledged() > 3, "{}", trio.acknowledged());
+        });
+    }
+}
+
+#[test]
+fn a_node_with_data_grows_to_three_and_is_not_needed_any_more() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found_by(seed, &[1]).await;
+            let first = trio.leader().await;
+            for number in 0..300 {
+                trio.propose(first, &format!("{number}")).unwrap();
+                trio.pass(number % 2).await;
+            }
+            trio.save(first);
+            trio.pass(50).await;
+            assert!(trio.first_kept(first).is_none_or(|kept| kept > LogIndex(290)), "{:?}", trio.first_kept(first));
+            trio.start(NodeId(2));
+            trio.start(NodeId(3));
+            trio.admit(first, NodeId(2)).await;
+            trio.admit(first, NodeId(3)).await;
+            trio.lose_power(first);
+            let (second, _) = trio.leader_other_than(first).await;
+            trio.propose(second, "without the first").unwrap();
+            trio.pass(100).await;
+            trio.end().await;
+            assert!(trio.acknowledged() > 300);
+        });
+    }
+}
+
+#[test]
+fn a_node_that_lost_its_disk_elects_nobody_and_comes_back_as_a_new_one() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let leader = trio.leader().await;
+            for number in 0..100 {
+                trio.propose(leader, &format!("{number}")).unwrap();
+                trio.pass(1).await;
+            }
+            trio.pass(500).await;
+            for node in trio.alive() {
+                trio.save(node);
+            }
+            let [wiped, other] = trio.others(leader)[..] else { panic!("there are three") };
+            trio.isolate(other, true);
+            trio.propose(leader, "what only the one with the lost disk has, too").unwrap();
+            trio.pass(100).await;
+            assert_eq!(trio.acknowledged(), 101);
+            trio.wipe(wiped);
+            trio.pass(1_000).await;
+            assert_eq!(trio.node(leader).replicated.replicas(SHARD).lost, BTreeSet::from([wiped]));
+            trio.lose_power(leader);
+            trio.isolate(other, false);
+            trio.pass(20_000).await;
+            assert_eq!((trio.term(other), trio.term(wiped)), (None, None), "what was acknowledged would be lost");
+            trio.start(leader);
+            let leader = trio.leader().await;
+            trio.pass(500).await;
+            let (log, left) =
+                (trio.log(leader), BTreeSet::from([leader, trio.others(leader)[0], trio.others(leader)[1]]));
+            let left: BTreeSet<NodeId> = left.into_iter().filter(|node| *node != wiped).collect();
+            trio.change_under_load(leader, async move { log.change_voters(SHARD, left).await }).await;
+            trio.admit(leader, wiped).await;
+            assert!(trio.node(leader).replicated.replicas(SHARD).lost.is_empty());
+            trio.lose_power(leader);
+            let (next, _) = trio.leader_other_than(leader).await;
+            trio.propose(next, "after").unwrap();
+            trio.pass(100).await;
+            trio.end().await;
+        });
+    }
+}
+
+#[test]
+fn a_replica_is_filled_however_often_that_is_cut_short() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found_by(seed, &[1]).await;
+            let first = trio.leader().await;
+            for number in 0..2_000 {
+                trio.propose(first, &format!("{number}")).unwrap();
+                trio.pass(u64::from(number % 16 == 0)).await;
+            }
+            trio.pass(100).await;
+            trio.save(first);
+            trio.start(NodeId(2));
+            let log = trio.log(first);
+            trio.change_under_load(first, async move { log.add_learner(SHARD, NodeId(2)).await }).await;
+            for round in 0..12_u64 {
+                trio.pass(20 + (seed * 7 + round * 13) % 60).await;
+                match round % 4 {
+                    0 | 2 => {
+                        trio.lose_power(NodeId(2));
+                        trio.pass(10).await;
+                        trio.start(NodeId(2));
+                    }
+                    1 => {
+                        trio.isolate(first, true);
+                        trio.pass(700).await;
+                        trio.isolate(first, false);
+                    }
+                    _ => {
+                        trio.lose_power(first);
+                        trio.start(first);
+                        assert_eq!(trio.leader().await, first);
+                        trio.propose(first, &format!("round {round}")).unwrap();
+                        trio.save(first);
+                    }
+                }
+            }
+            trio.board.set_disorder(Some(seed));
+            trio.promote(first, NodeId(2)).await;
+            trio.board.set_disorder(None);
+            trio.start(NodeId(3));
+            trio.admit(first, NodeId(3)).await;
+            trio.end().await;
+            assert!(trio.acknowledged() > 2_000);
         });
     }
 }

@@ -30,6 +30,11 @@ pub trait ReplicatedLog: Debug + Send + Sync {
     /// be kept for replicas that are behind.
     fn checkpointed(&self, shard: ShardId, term: Term, index: LogIndex);
 
+    /// Whether a replica elsewhere waits for newer saved states than there are.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
     /// Says how much more can be taken, so that the engine can refuse before it decides.
     fn room(&self) -> Room;
 }
@@ -74,6 +79,9 @@ pub enum ReplicationEvent {
     /// comes as an [`Self::Entry`] then, or something else comes at its place. Also told where
     /// nothing but the leader's name changes.
     Follows { leader: Option<NodeId> },
+    /// A state that another node has sent is this node's newest checkpoint of the shard now, and all up to there is
+    /// committed. Nothing of the shard was here before.
+    Installed { term: Term, index: LogIndex },
     /// This process can commit no more, of any shard.
     Failed(ReplicationError),
 }

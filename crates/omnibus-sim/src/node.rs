@@ -242,7 +242,9 @@ fn reporter(progress: &Arc<Mutex<Progress>>) -> OnEvent {
             ReplicationEvent::Failed(_) => progress.broken = true,
             // It is the first of all, and `start` says so.
             ReplicationEvent::Leads { .. } => {}
-            ReplicationEvent::Entry(_) | ReplicationEvent::Follows { .. } => unreachable!("there is one node"),
+            ReplicationEvent::Entry(_) | ReplicationEvent::Follows { .. } | ReplicationEvent::Installed { .. } => {
+                unreachable!("there is one node")
+            }
         }
     })
 }

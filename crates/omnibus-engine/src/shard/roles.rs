@@ -95,6 +95,10 @@ impl Shard {
                 self.follow(leader);
                 Ok(Office::Unchanged)
             }
+            ReplicationEvent::Installed { term: _, index } => {
+                self.installed(index);
+                Ok(Office::Unchanged)
+            }
             ReplicationEvent::Failed(_) => {
                 self.fail();
                 Ok(Office::Unchanged)
@@ -116,6 +120,11 @@ impl Shard {
     /// Goes on with a broker that was rebuilt, unless more has been committed meanwhile.
     pub fn rebuilt(&mut self, now: Moment, rebuilt: Rebuilt) -> Office {
         let Rebuilt { progressed, effects } = rebuilt;
+        if std::mem::take(&mut self.is_installed) {
+            // Only the metadata shard's broker has any.
+            self.shared.catalog.learn(&progressed.broker);
+            self.shared.configs.learn(&progressed.broker);
+        }
         for (index, effects) in effects {
             if index > self.seen {
                 self.show(index, effects);
@@ -252,6 +261,15 @@ impl Shard {
         .map_err(|reason| format!("entry {} of shard {} cannot be understood: {reason}", entry.index, self.id))?;
         (self.last, self.last_term) = (entry.index, entry.term);
         Ok(effects)
+    }
+
+    /// Takes a state that another node has sent. What happened here before was nothing.
+    fn installed(&mut self, index: LogIndex) {
+        assert!(self.committed < index, "shard {}: a state is installed that is known", self.id);
+        self.follow(None);
+        (self.committed, self.seen) = (index, index);
+        self.soundness = Soundness::Void(None);
+        self.is_installed = true;
     }
 
     /// Others hold the places of what was proposed.

@@ -1,3 +1,6 @@
+use omnibus_log::{Replacement, Stretch};
+use omnibus_model::batch::StreamBounds;
+
 use super::*;
 
 const SHARD: ShardId = ShardId(11);
@@ -56,7 +59,10 @@ impl Chance {
 
     fn request(&mut self) -> Request {
         let candidacy = Candidacy { vote: self.vote(), last: self.id(), transfer: self.below(2) == 0 };
-        match self.below(6) {
+        match self.below(9) {
+            6 => Request::Welcome { log: self.below(u64::MAX) },
+            7 => Request::Fill(self.fill()),
+            8 => Request::Install(self.install()),
             0 => Request::Vote(candidacy),
             1 => Request::PreVote(candidacy),
             2 => Request::Transfer(Transfer { leader: self.vote(), to: self.below(9), last: self.id() }),
@@ -69,8 +75,49 @@ impl Chance {
         }
     }
 
+    fn session(&mut self) -> Session {
+        Session { term: Term(self.below(9)), node: self.below(9), attempt: self.below(9) }
+    }
+
+    fn fill(&mut self) -> Fill {
+        let batch = |chance: &mut Self| Replacement {
+            base: Offset(chance.below(99)),
+            count: 7,
+            timestamp_max: Timestamp(-3),
+            bytes: chance.bytes(40),
+        };
+        let stretch = |chance: &mut Self| {
+            let count = chance.below(4);
+            let batches = (0..count).map(|_| batch(chance)).collect();
+            Stretch { stream: StreamId(chance.below(99)), from: Offset(3), to: Offset(chance.below(99)), batches }
+        };
+        let count = self.below(4);
+        let part = match self.below(3) {
+            0 => Part::State(self.bytes(60)),
+            _ => Part::Records((0..count).map(|_| stretch(self)).collect()),
+        };
+        Fill { session: self.session(), number: 3, part }
+    }
+
+    fn install(&mut self) -> Install {
+        let count = self.below(4);
+        let stream = |chance: &mut Self| {
+            let bounds = StreamBounds { start: Offset(chance.below(9)), end: Offset(chance.below(9)) };
+            (StreamId(chance.below(99)), bounds)
+        };
+        let streams = (0..count).map(|_| stream(self)).collect();
+        let membership = (self.id(), self.bytes(30));
+        Install { session: self.session(), parts: 5, vote: self.vote(), last: self.id(), membership, streams }
+    }
+
     fn answer(&mut self) -> Answer {
-        match self.below(9) {
+        match self.below(15) {
+            9 => Answer::Hollow { log: self.below(u64::MAX) },
+            10 => Answer::Welcomed,
+            11 => Answer::Filled { next: 12 },
+            12 => Answer::NotFilled,
+            13 => Answer::Filling,
+            14 => Answer::Installed(self.vote()),
             0 => Answer::Appended,
             1 => Answer::AppendedUpTo(self.id()),
             2 => Answer::Conflict,

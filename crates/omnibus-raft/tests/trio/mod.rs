@@ -33,6 +33,8 @@ pub(crate) struct Trio {
     nodes: BTreeMap<NodeId, Node>,
     disks: BTreeMap<NodeId, FaultDisk>,
     retired: BTreeSet<NodeId>,
+    /// Those that lost their disk and are told to join.
+    joining: BTreeSet<NodeId>,
     founders: BTreeSet<NodeId>,
     acknowledged: Acknowledged,
     seed: u64,
@@ -56,6 +58,8 @@ struct Book {
     leads: Option<Term>,
     newest: LogIndex,
     saved: LogIndex,
+    /// A state was installed that was not looked at.
+    is_installed: bool,
     acknowledged: Acknowledged,
 }
 
@@ -87,6 +91,10 @@ impl Book {
                 self.leads = None;
                 self.own.clear();
             }
+            ReplicationEvent::Installed { index, .. } => {
+                assert!(self.committed.is_empty() && self.own.is_empty() && self.newest == LogIndex(0));
+                (self.newest, self.saved, self.is_installed) = (index, index, true);
+            }
             ReplicationEvent::Failed(error) => panic!("node {}: {error}", self.node),
         }
     }
@@ -114,12 +122,38 @@ impl Book {
     }
 }
 
-fn config(node: NodeId) -> LogConfig {
+impl Node {
+    /// Takes a state that was installed, and saves one that is wanted.
+    fn look(&mut self) {
+        let mut book = self.book.lock();
+        if std::mem::take(&mut book.is_installed) {
+            let installed = self.log.checkpoint(SHARD).unwrap().unwrap();
+            book.recover(str::from_utf8(&installed.state).unwrap());
+        }
+        drop(book);
+        if self.replicated.wants_checkpoint() {
+            self.save();
+        }
+    }
+
+    fn save(&mut self) {
+        let mut book = self.book.lock();
+        let newest = book.newest;
+        let Some(term) = self.log.term_of(SHARD, newest).filter(|_| newest > book.saved) else { return };
+        self.log.save_checkpoint(SHARD, term, newest, book.state().as_bytes()).unwrap();
+        book.saved = newest;
+        drop(book);
+        self.replicated.checkpointed(SHARD, term, newest);
+        self.log.maintain().unwrap();
+    }
+}
+
+fn config(identity: u64) -> LogConfig {
     LogConfig {
         segment_bytes: 128 << 10,
         block_bytes_max: 32 << 10,
         reserve_bytes: 0,
-        identity: node.0.into(),
+        identity,
         ..LogConfig::default()
     }
 }
@@ -139,6 +173,7 @@ impl Trio {
             nodes: BTreeMap::new(),
             disks: (1..=3).map(disk).collect(),
             retired: BTreeSet::new(),
+            joining: BTreeSet::new(),
             founders: founders.clone(),
             acknowledged: Acknowledged::default(),
             seed,
@@ -167,10 +202,10 @@ impl Trio {
             seed: self.seed.wrapping_mul(31).wrapping_add(self.starts * 1_000 + u64::from(node.0) * 100_000),
             runtime: Handle::current(),
             peers: Some(self.board.line(node)),
-            founders: self.founders.clone(),
+            founders: if self.joining.contains(&node) { BTreeSet::new() } else { self.founders.clone() },
         };
         let recovered = Arc::clone(&book);
-        let place = (Arc::new(self.disks[&node].clone()) as Arc<dyn omnibus_io::Disk>, config(node));
+        let place = (Arc::new(self.disks[&node].clone()) as Arc<dyn omnibus_io::Disk>, config(self.seed + self.starts));
         let opened = OpenraftLog::open(place, SHARDS, consensus, on_event, |checkpoints, entries| {
             let mut book = recovered.lock();
             for saved in checkpoints.iter().filter(|saved| saved.shard == SHARD) {
@@ -207,6 +242,14 @@ impl Trio {
         self.retired.insert(node);
     }
 
+    /// Takes a node's power and its disk; it starts with another one, and is told to join.
+    pub(crate) fn wipe(&mut self, node: NodeId) {
+        self.lose_power(node);
+        self.disks.insert(node, FaultDisk::new(self.seed + 1_000 + self.starts));
+        self.joining.insert(node);
+        self.start(node);
+    }
+
     /// Lets time pass, and everybody do what there is to do.
     pub(crate) async fn pass(&mut self, millis: u64) {
         for _ in 0..millis.max(1) {
@@ -219,6 +262,7 @@ impl Trio {
     fn step(&mut self) {
         for node in self.nodes.values_mut() {
             while node.writer.step() {}
+            node.look();
             let newest = node.book.lock().newest;
             node.log.publish(SHARD, newest);
             node.replicated.applied(SHARD, newest);
@@ -311,21 +355,39 @@ impl Trio {
         self.propose(leader, "changed").unwrap();
     }
 
+    /// Lets a node that has nothing become a voter beside others, while the leader goes on to propose.
+    pub(crate) async fn admit(&mut self, leader: NodeId, node: NodeId) {
+        let log = self.log(leader);
+        self.change_under_load(leader, async move { log.add_learner(SHARD, node).await }).await;
+        self.promote(leader, node).await;
+    }
+
+    /// Gives a learner a vote once it is full.
+    pub(crate) async fn promote(&mut self, leader: NodeId, node: NodeId) {
+        for _ in 0..PATIENCE_MILLIS {
+            let log = self.log(leader);
+            let mut voters = log.replicas(SHARD).voters;
+            voters.insert(node);
+            let changing = tokio::spawn(async move { log.change_voters(SHARD, voters).await });
+            while !changing.is_finished() {
+                self.pass(1).await;
+            }
+            match changing.await.unwrap() {
+                Ok(()) => return,
+                Err(ChangeError::NotFull { .. }) => self.pass(20).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("node {node} does not get full: {:?}", self.ends())
+    }
+
     pub(crate) fn log(&self, node: NodeId) -> Arc<OpenraftLog> {
         Arc::clone(&self.nodes[&node].replicated)
     }
 
     /// Saves a node's state.
     pub(crate) fn save(&mut self, node: NodeId) {
-        let node = self.nodes.get_mut(&node).unwrap();
-        let mut book = node.book.lock();
-        let newest = book.newest;
-        let Some(term) = node.log.term_of(SHARD, newest).filter(|_| newest > book.saved) else { return };
-        node.log.save_checkpoint(SHARD, term, newest, book.state().as_bytes()).unwrap();
-        book.saved = newest;
-        drop(book);
-        node.replicated.checkpointed(SHARD, term, newest);
-        node.log.maintain().unwrap();
+        self.nodes.get_mut(&node).unwrap().save();
     }
 
     /// The oldest entry that a node has for others, if it has any.
