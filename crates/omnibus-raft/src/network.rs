@@ -225,6 +225,9 @@ impl RaftNetworkV2<Types> for Way {
         let previous = entry_id_or_none(prev_log_id.as_ref());
         let entries: Vec<_> = entries.into_iter().map(|entry| our_entry(shard, entry)).collect();
         let last = entries.last().map_or(previous.index, |entry| entry.index);
+        if entries.is_empty() {
+            self.state.check_promises();
+        }
         // Signs of life go out beside entries.
         let time = if entries.is_empty() { option.soft_ttl() } else { ENTRIES_TIME };
         let append = Append {

@@ -8,7 +8,18 @@ use openraft::type_config::alias::StoredMembershipOf;
 use openraft::{BasicNode, Membership};
 
 use crate::shard_state::{Known, ShardState};
-use crate::types::Types;
+use crate::types::{Proposed, Types};
+
+/// How often in a row nothing may have got a place while something waits for one; openraft's log is a queue away.
+const LOOKS_MAX: u32 = 12;
+
+/// What is done about promises that were broken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Probing {
+    Send(Term, Proposed),
+    /// A probe has a place, and is not committed yet.
+    Wait,
+}
 
 /// What a committed entry is to its shard.
 #[derive(Debug)]
@@ -40,7 +51,7 @@ impl ShardState {
     pub(crate) fn promise<E>(
         &self,
         term: Term,
-        send: impl FnOnce() -> Result<(), Option<E>>,
+        send: impl FnOnce(LogIndex) -> Result<(), Option<E>>,
     ) -> Option<Result<LogIndex, Option<E>>> {
         let mut known = self.known.lock();
         if known.leading != Some(term) {
@@ -50,10 +61,68 @@ impl ShardState {
             return Some(Err(None));
         }
         let index = known.proposed.next();
-        Some(send().map(|()| {
+        Some(send(index).map(|()| {
             known.proposed = index;
             index
         }))
+    }
+
+    /// Learns that places which were promised are not, or not in that order: openraft refuses what is proposed while
+    /// it has not heard from a majority for a while, says so to nobody here, and goes on in the same term when it
+    /// has. Nothing more is promised until a probe has come through.
+    pub(crate) fn break_promises(&self) {
+        let _telling = self.telling.lock();
+        let event = {
+            let mut known = self.known.lock();
+            known.broken = known.vote.map(|vote| vote.term);
+            known.probe_place = None;
+            known.step_down(None)
+        };
+        event.into_iter().for_each(|event| self.tell(event));
+        self.broken.notify_one();
+    }
+
+    /// Looks whether something that was promised its place has not got it for long; asked with each sign
+    /// of life, of which there are some in each second.
+    pub(crate) fn check_promises(&self) {
+        let is_broken = {
+            let mut known = self.known.lock();
+            let (last, waits) = (known.last.index, known.leading.is_some() && known.proposed > known.last.index);
+            let looks = if known.waiting.0 == last { known.waiting.1 + 1 } else { 0 };
+            known.waiting = (last, if waits { looks } else { 0 });
+            waits && looks >= LOOKS_MAX
+        };
+        if is_broken {
+            self.break_promises();
+        }
+    }
+
+    /// What there is to do about broken promises; none if there are none in openraft's present term here.
+    pub(crate) fn next_probe(&self) -> Option<Probing> {
+        let mut known = self.known.lock();
+        let vote = known.vote.filter(|vote| vote.granted && vote.node == self.node && !known.ended)?;
+        if known.broken != Some(vote.term) {
+            return None;
+        }
+        if known.probe_place.is_some() {
+            return Some(Probing::Wait);
+        }
+        known.probe += 1;
+        Some(Probing::Send(vote.term, Proposed::Probe(known.probe)))
+    }
+
+    /// A probe got a place; if it is the newest, this node leads again once it is committed.
+    pub(crate) fn probed(&self, number: u64, index: LogIndex) {
+        let mut known = self.known.lock();
+        if known.probe == number {
+            known.probe_place = Some(index);
+        }
+    }
+
+    /// Waits until promises are broken; false if there will be none any more.
+    pub(crate) async fn breaks_promises(&self) -> bool {
+        self.broken.notified().await;
+        !self.has_ended()
     }
 
     /// Promises no places until it is resumed; says whether this node leads and did.
@@ -154,9 +223,11 @@ impl Known {
         match committed {
             Committed::Blank => {
                 let vote = self.vote.filter(|vote| vote.granted && vote.node == node && vote.term == term);
-                if vote.is_none() || self.leading == Some(term) {
+                let is_void = self.broken == Some(term) && self.probe_place != Some(index);
+                if vote.is_none() || self.leading == Some(term) || is_void {
                     return (ReplicationEvent::Committed(index), None);
                 }
+                self.broken = None;
                 self.leading = Some(term);
                 self.following = None;
                 self.proposed = self.last.index;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use omnibus_io::Disk;
@@ -25,12 +26,16 @@ use crate::door::Door;
 use crate::machine::Machine;
 use crate::member::{Change, ChangeError, Member, Replicas, Standing};
 use crate::network::Network;
+use crate::office::Probing;
 use crate::peers::{NoPeers, Peers};
 use crate::settings::settings;
 use crate::shard_state::{Bell, ShardState};
 use crate::store::ShardStore;
-use crate::types::Group;
+use crate::types::{Group, Proposed};
 use crate::vessel::Vessel;
+
+/// How soon openraft is asked again whether it takes proposals.
+const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who takes part, and on what it runs.
 #[derive(Clone, Debug)]
@@ -202,10 +207,11 @@ impl ReplicatedLog for OpenraftLog {
             Room::Plenty | Room::ReserveOnly if self.log.is_busy() => return Err(ProposeError::Busy),
             Room::Plenty | Room::ReserveOnly => {}
         }
-        let group = Group { head, bodies: Arc::new(bodies), batches: Arc::new(batches) };
+        let group = Group { head, bodies: Arc::new(bodies), batches: Arc::new(batches), place: None };
         self.log.check_parts(&group.head, &group.bodies, &group.batches).map_err(too_large)?;
         let member = self.member(shard);
-        let send = || {
+        let send = |promised| {
+            let group = Group { place: Some(Proposed::At(promised)), ..group };
             let sent = member.raft.write(group).with_leader(term.0).into_future();
             // It waits only for a place in a queue that is longer than all that may be in flight.
             match tokio::task::unconstrained(sent).now_or_never() {
@@ -354,6 +360,18 @@ fn start(member: &Member, is_alone: Option<bool>, consensus: &Consensus, bell: &
             state.end();
         }
         bell.ring();
+        while state.breaks_promises().await {
+            // What is refused is asked again: once openraft takes something, it has taken or refused all before.
+            while let Some(probing) = state.next_probe() {
+                if let Probing::Send(term, place) = probing {
+                    let probe = Group { place: Some(place), ..Group::default() };
+                    if raft.write(probe).with_leader(term.0).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(PROBE_PAUSE).await;
+            }
+        }
     }));
 }
 

@@ -55,6 +55,8 @@ pub struct ShardState {
     pub(crate) known: Mutex<Known>,
     /// Something is durable or applied that may be waited for.
     moved: Notify,
+    /// Places that were promised in this term are not.
+    pub(crate) broken: Notify,
 }
 
 impl fmt::Debug for ShardState {
@@ -106,7 +108,7 @@ pub(crate) struct Known {
     pub(crate) attempts: u64,
     pub(crate) durable: LogIndex,
     /// The log writes nothing any more, or nobody wants to know.
-    ended: bool,
+    pub(crate) ended: bool,
     /// Entries up to `last` that are not durable, or not applied yet.
     pub(crate) recent: VecDeque<Entry>,
     /// Who waits for which entry to be durable.
@@ -117,6 +119,13 @@ pub(crate) struct Known {
     pub(crate) following: Option<NodeId>,
     /// The newest place that was promised to a proposal.
     pub(crate) proposed: LogIndex,
+    /// The term whose promises were broken, and not renewed.
+    pub(crate) broken: Option<Term>,
+    /// The newest probe, and its place if it got one.
+    pub(crate) probe: u64,
+    pub(crate) probe_place: Option<LogIndex>,
+    /// The newest entry when something was last seen to wait for its place, and how often in a row.
+    pub(crate) waiting: (LogIndex, u32),
     /// Places are not promised: others than proposals are about to take some.
     pub(crate) is_paused: bool,
     /// The newest entry of others that was told, and that is done.
@@ -174,6 +183,10 @@ impl ShardState {
             leading: None,
             following: None,
             proposed: last.index,
+            broken: None,
+            probe: 0,
+            probe_place: None,
+            waiting: (LogIndex(0), 0),
             is_paused: false,
             told: applied.index,
             done: applied.index,
@@ -182,7 +195,7 @@ impl ShardState {
             beginning: Some(memberships),
         };
         let (telling, known) = (Mutex::new(()), Mutex::new(known));
-        Self { shard, node, log, bell, on_event, telling, known, moved: Notify::new() }
+        Self { shard, node, log, bell, on_event, telling, known, moved: Notify::new(), broken: Notify::new() }
     }
 
     /// A shard of a log that is new to consensus, for tests of the storage alone.
@@ -270,6 +283,7 @@ impl ShardState {
     pub(crate) fn end(&self) {
         self.known.lock().ended = true;
         self.moved.notify_one();
+        self.broken.notify_one();
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -10,12 +10,14 @@ use omnibus_log::{EntryId, Mark};
 use omnibus_model::LogIndex;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
-use openraft::{LogState, OptionalSend, RaftLogReader};
+use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 
 use crate::blocking::blocking;
 use crate::old_entries::Found;
 use crate::shard_state::ShardState;
-use crate::types::{Types, entry_id, entry_id_or_none, index_at, log_id, our_entry, our_vote, vote_of};
+use crate::types::{
+    Group, Proposed, Types, entry_id, entry_id_or_none, index_at, log_id, our_entry, our_vote, vote_of,
+};
 
 /// What entries may take that are handed to a replica at once, beside the first.
 const BYTES_AT_ONCE: usize = 1 << 20;
@@ -34,6 +36,21 @@ impl ShardStore {
         }
         let state = Arc::clone(&self.state);
         blocking(move || state.entries(from, to, bytes_max)).await?
+    }
+}
+
+impl ShardStore {
+    /// Lets an entry that got another place than it was promised say nothing: it was decided for that one.
+    fn in_its_place(&self, mut entry: EntryOf<Types>) -> EntryOf<Types> {
+        let index = entry_id(&entry.log_id).index;
+        let EntryPayload::Normal(Group { place: Some(place), .. }) = &entry.payload else { return entry };
+        match *place {
+            Proposed::At(promised) if promised == index => return entry,
+            Proposed::At(_) => self.state.break_promises(),
+            Proposed::Probe(number) => self.state.probed(number, index),
+        }
+        entry.payload = EntryPayload::Blank;
+        entry
     }
 }
 
@@ -118,7 +135,7 @@ impl RaftLogStorage<Types> for ShardStore {
         I::IntoIter: OptionalSend,
     {
         let shard = self.state.shard;
-        let entries = entries.into_iter().map(|entry| our_entry(shard, entry));
+        let entries = entries.into_iter().map(|entry| our_entry(shard, self.in_its_place(entry)));
         self.state.append(entries.collect(), flushed)
     }
 

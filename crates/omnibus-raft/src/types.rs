@@ -32,6 +32,17 @@ pub struct Group {
     pub head: Bytes,
     pub bodies: Arc<Vec<Bytes>>,
     pub batches: Arc<Vec<EntryBatch>>,
+    /// What its proposer knew of its place; none of what another node has sent.
+    pub place: Option<Proposed>,
+}
+
+/// What a node proposes in its own term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proposed {
+    /// It was decided for this place, and says nothing at another.
+    At(LogIndex),
+    /// It only shows that all is through that was proposed before; of several the newest does.
+    Probe(u64),
 }
 
 impl fmt::Display for Group {
@@ -82,7 +93,7 @@ pub(crate) fn our_entry(shard: ShardId, entry: EntryOf<Types>) -> Entry {
             (EntryKind::Membership, Group { head: encode_membership(&membership), ..Group::default() })
         }
     };
-    let Group { head, bodies, batches } = group;
+    let Group { head, bodies, batches, .. } = group;
     Entry { shard, term, index, kind, head, bodies, batches }
 }
 
@@ -93,7 +104,7 @@ pub(crate) fn raft_entry(entry: &Entry) -> Option<EntryOf<Types>> {
         EntryKind::Membership => EntryPayload::Membership(decode_membership(&entry.head)?),
         EntryKind::Commands => {
             let (head, bodies, batches) = (entry.head.clone(), Arc::clone(&entry.bodies), Arc::clone(&entry.batches));
-            EntryPayload::Normal(Group { head, bodies, batches })
+            EntryPayload::Normal(Group { head, bodies, batches, place: None })
         }
     };
     let log_id = log_id(EntryId { term: entry.term, index: entry.index })?;

@@ -77,6 +77,34 @@ fn a_node_that_is_cut_off_disturbs_nobody_when_it_is_back() {
 }
 
 #[test]
+fn what_a_leader_proposes_while_it_hears_nobody_takes_no_place_of_what_comes_later() {
+    for seed in seeds() {
+        for away in [1_500, 2_100, 2_600, 3_200] {
+            run(async {
+                let mut trio = Trio::found(seed).await;
+                let old = trio.leader().await;
+                trio.propose(old, "before").unwrap();
+                trio.pass(50).await;
+                (1..=3).for_each(|node| trio.isolate(NodeId(node), true));
+                trio.pass(away).await;
+                for number in 0..3 {
+                    let _void = trio.propose(old, &format!("nobody hears {number}"));
+                }
+                trio.pass(5).await;
+                (1..=3).for_each(|node| trio.isolate(NodeId(node), false));
+                for number in 0..400 {
+                    let leader = trio.leader().await;
+                    let _may_be_refused = trio.propose(leader, &format!("later {number}"));
+                    trio.pass(10).await;
+                }
+                trio.end().await;
+                assert!(trio.acknowledged() > 50, "{}", trio.acknowledged());
+            });
+        }
+    }
+}
+
+#[test]
 fn each_node_in_turn_and_all_at_once_lose_their_power() {
     for seed in seeds() {
         run(async {
