@@ -19,7 +19,7 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("replication", &["model", "io", "log"]),
     ("raft", &["model", "io", "log", "replication"]),
     ("engine", &["model", "io", "record", "broker", "log", "replication"]),
-    ("cluster", &["model", "raft", "peers", "replication", "engine"]),
+    ("cluster", &["model", "io", "raft", "peers", "replication", "engine"]),
     ("kafka", &["model", "record", "engine"]),
     ("amqp", &["model", "engine"]),
     ("sqs", &["model", "record", "engine", "webhook"]),

@@ -51,3 +51,11 @@ pub struct ReplicaView {
     /// The newest entry that it has for certain. Known to the leader only.
     pub has: Option<u64>,
 }
+
+/// A node that wants to be taken in: a `POST` to `/v1/cluster/nodes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeJoin {
+    /// Its number and where other nodes reach it, as `4@10.0.0.4:9643`.
+    pub node: String,
+}

@@ -23,6 +23,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/log", get(node::log))
         .route("/v1/config", get(node::config))
         .route("/v1/cluster", get(cluster::describe))
+        .route("/v1/cluster/nodes", post(cluster::join))
         .route("/v1/topics", get(topics::list).post(topics::create))
         .route("/v1/topics/{topic}", get(topics::describe).patch(topics::alter).delete(topics::delete))
         .route("/v1/topics/{topic}/records", get(records::peek))

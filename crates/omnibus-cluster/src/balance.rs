@@ -1,67 +1,62 @@
 //! Who leads how much: each shard has a voter that should, so that all lead about as many.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use omnibus_model::{NodeId, ShardId};
-use omnibus_peers::Lines;
-use omnibus_raft::{OpenraftLog, Standing};
-use omnibus_replication::{Leadership, ReplicatedLog};
-use tokio::time::{MissedTickBehavior, interval};
+use omnibus_raft::Standing;
 
-/// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use crate::cluster::Cluster;
 
-/// Who was away gets something to lead when it was there at as many looks in a row.
+/// Who was away gets something to lead when it was there at as many looks in a row, one each second.
 const TRIAL_LOOKS: u32 = 5;
 
 /// Who is to lead may lack as many entries: they are on their way.
 const BEHIND_MAX: u64 = 256;
 
-/// Hands shards over to those that should lead them, for as long as it is not aborted.
-pub(crate) async fn run(node: NodeId, log: Arc<OpenraftLog>, lines: Lines) {
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // How often each voter was there in a row.
-    let mut seen: BTreeMap<NodeId, u32> = BTreeMap::new();
-    loop {
-        ticks.tick().await;
-        let voters = log.replicas(ShardId::METADATA).voters;
-        seen =
-            voters.iter().filter(|voter| lines.is_open(**voter)).map(|voter| (*voter, looks(&seen, *voter))).collect();
-        for shard in (0..log.shards()).map(ShardId) {
-            let standing = log.standing(shard);
-            let Some(preferred) = preferred(&standing, shard).filter(|preferred| *preferred != node) else { continue };
-            let leads = matches!(log.leadership(shard), Leadership::Here { .. });
-            let is_steady = seen.get(&preferred).is_some_and(|looks| *looks >= TRIAL_LOOKS);
-            if leads && is_steady && is_close(&standing, preferred) {
-                transfer(&log, shard, preferred).await;
-            }
-        }
+/// Who was there how often in a row.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(BTreeMap<NodeId, u32>);
+
+impl Seen {
+    /// Looks who is there.
+    pub(crate) fn look(&mut self, cluster: &Cluster) {
+        let voters = cluster.log.replicas(ShardId::METADATA).voters;
+        let there = voters.iter().filter(|voter| cluster.lines.is_open(**voter));
+        let looks = |node: &NodeId| self.0.get(node).map_or(1, |looks| looks.saturating_add(1));
+        self.0 = there.map(|node| (*node, looks(node))).collect();
+    }
+
+    fn is_steady(&self, node: NodeId) -> bool {
+        self.0.get(&node).is_some_and(|looks| *looks >= TRIAL_LOOKS)
     }
 }
 
-fn looks(seen: &BTreeMap<NodeId, u32>, node: NodeId) -> u32 {
-    seen.get(&node).map_or(1, |looks| looks.saturating_add(1))
+/// Hands a shard that this node leads to the voter that should lead it.
+pub(crate) async fn balance(cluster: &Cluster, seen: &Seen, shard: ShardId) {
+    let standing = cluster.log.standing(shard);
+    let other = preferred(&standing, shard).filter(|preferred| *preferred != cluster.node);
+    if let Some(other) = other.filter(|other| seen.is_steady(*other) && is_close(&standing, *other)) {
+        transfer(cluster, shard, other).await;
+    }
 }
 
 /// Has the reachable voter lead a shard that lacks the least, if this node leads it.
-pub(crate) async fn hand_over(node: NodeId, log: &OpenraftLog, lines: &Lines, shard: ShardId) {
-    if !matches!(log.leadership(shard), Leadership::Here { .. }) {
+pub(crate) async fn hand_over(cluster: &Cluster, shard: ShardId) {
+    if !cluster.leads(shard) {
         return;
     }
-    let standing = log.standing(shard);
-    let others = standing.replicas.voters.iter().filter(|voter| **voter != node && lines.is_open(**voter));
+    let standing = cluster.log.standing(shard);
+    let is_there = |voter: &&NodeId| **voter != cluster.node && cluster.lines.is_open(**voter);
+    let others = standing.replicas.voters.iter().filter(is_there);
     let best = others.max_by_key(|voter| standing.confirmed.get(voter).copied().unwrap_or_default());
     if let Some(best) = best {
-        transfer(log, shard, *best).await;
+        transfer(cluster, shard, *best).await;
     }
 }
 
-async fn transfer(log: &OpenraftLog, shard: ShardId, to: NodeId) {
+async fn transfer(cluster: &Cluster, shard: ShardId, to: NodeId) {
     tracing::info!(shard = shard.0, node = to.0, "another node is to lead the shard");
-    if let Err(error) = log.transfer(shard, to).await {
+    if let Err(error) = cluster.log.transfer(shard, to).await {
         tracing::warn!(shard = shard.0, node = to.0, %error, "the shard was not handed over");
     }
 }

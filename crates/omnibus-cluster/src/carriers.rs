@@ -1,13 +1,16 @@
 //! What goes over the connections between nodes: consensus, and what engines ask each other.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use omnibus_engine::Engine;
 use omnibus_engine::peers::{Asking, PeerError};
-use omnibus_model::NodeId;
+use omnibus_model::{LogIndex, NodeId, ShardId};
 use omnibus_peers::{Answering, Answers, CallError, Lines, Service};
-use omnibus_raft::{Door, Pieces};
+use omnibus_raft::{OpenraftLog, Pieces};
+
+use crate::stage::Stage;
 
 /// Carries what consensus says.
 #[derive(Clone, Debug)]
@@ -52,26 +55,47 @@ impl omnibus_engine::peers::Peers for EngineLines {
     }
 }
 
-/// Answers what other nodes ask of this one.
-#[derive(Clone, Debug)]
+/// Answers what other nodes ask of this one, as far as it takes part yet.
+#[derive(Debug, Default)]
 pub(crate) struct Answerer {
-    pub(crate) consensus: Door,
-    pub(crate) engine: Engine,
+    pub(crate) is_founding: AtomicBool,
+    pub(crate) taking_part: OnceLock<(Arc<OpenraftLog>, Engine)>,
+}
+
+impl Answerer {
+    fn stage(&self) -> Stage {
+        let has_begun = self.taking_part.get().is_some_and(|(log, _)| has_begun(log));
+        match self.is_founding.load(Ordering::Relaxed) {
+            _ if has_begun => Stage::Begun,
+            true => Stage::Founding,
+            false => Stage::New,
+        }
+    }
 }
 
 impl Answers for Answerer {
     fn answer(&self, _from: NodeId, service: Service, request: Bytes) -> Answering {
-        match service {
-            Service::Consensus => {
-                let door = self.consensus.clone();
+        match (service, self.taking_part.get()) {
+            (Service::Cluster, _) => {
+                let stage = self.stage();
+                Box::pin(async move { Some(stage.encode()) })
+            }
+            (Service::Consensus, Some((log, _))) => {
+                let door = log.door();
                 Box::pin(async move { door.answer(request).await })
             }
-            Service::Engine => {
-                let engine = self.engine.clone();
+            (Service::Engine, Some((_, engine))) => {
+                let engine = engine.clone();
                 Box::pin(async move { Some(engine.answer_peer(request).await) })
             }
+            (Service::Consensus | Service::Engine, None) => Box::pin(async { None }),
         }
     }
+}
+
+/// The first entry says who votes, the second is some leader's first.
+fn has_begun(log: &OpenraftLog) -> bool {
+    (0..log.shards()).map(ShardId).any(|shard| log.standing(shard).last >= LogIndex(2))
 }
 
 /// Both ways of a node.

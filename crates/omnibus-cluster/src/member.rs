@@ -45,6 +45,13 @@ impl Members {
         self.0.keys().copied()
     }
 
+    /// Adds nodes. Where one is named already, what was said first counts.
+    pub fn extend(&mut self, others: Self) {
+        for (node, address) in others.0 {
+            self.0.entry(node).or_insert(address);
+        }
+    }
+
     /// All nodes.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Address)> {
         self.0.iter().map(|(node, address)| (*node, address))
@@ -71,6 +78,12 @@ impl FromStr for Member {
             return Err(wrong());
         }
         Ok(Self { node: NodeId(node), address: Address { host: host.to_owned(), port } })
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.node, reached(&self.address))
     }
 }
 

@@ -42,10 +42,10 @@ impl Cluster {
     }
 
     fn standing_of(&self, shard: ShardId) -> ShardStanding {
-        let Standing { leader, replicas, last, applied, confirmed } = self.log().standing(shard);
-        let leads = leader == Some(self.node());
+        let Standing { leader, replicas, last, applied, confirmed } = self.log.standing(shard);
+        let leads = leader == Some(self.node);
         let newest = |node| match node {
-            node if node == self.node() => Some(last),
+            node if node == self.node => Some(last),
             node if leads => Some(confirmed.get(&node).copied().unwrap_or_default()),
             _ => None,
         };

@@ -13,12 +13,12 @@ impl Engine {
         self.configs().node()
     }
 
-    /// Tells the cluster how this node is reached. What it told before does not count any more.
+    /// Tells the cluster how a node is reached. What was told before does not count any more.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn introduce(&self, info: NodeInfo) -> Result<(), SubmitError> {
-        let command = Command::RegisterNode { node: self.node(), info: Box::new(info) };
+    pub async fn introduce(&self, node: NodeId, info: NodeInfo) -> Result<(), SubmitError> {
+        let command = Command::RegisterNode { node, info: Box::new(info) };
         self.submit(ShardId::METADATA, command).await.map(drop)
     }
 

@@ -16,6 +16,8 @@ pub enum Service {
     Consensus,
     /// What front ends ask of a shard's leader.
     Engine,
+    /// Whether there is a cluster yet.
+    Cluster,
 }
 
 /// What a frame is.
@@ -69,6 +71,7 @@ impl FrameHeader {
         let (kind, service) = match self.kind {
             Kind::Request(Service::Consensus) => (1, 1),
             Kind::Request(Service::Engine) => (1, 2),
+            Kind::Request(Service::Cluster) => (1, 3),
             Kind::Answer => (2, 0),
             Kind::NoAnswer => (3, 0),
             Kind::Ping => (4, 0),
@@ -96,6 +99,7 @@ impl FrameHeader {
         let kind = match (kind, service) {
             (1, 1) => Kind::Request(Service::Consensus),
             (1, 2) => Kind::Request(Service::Engine),
+            (1, 3) => Kind::Request(Service::Cluster),
             (2, 0) => Kind::Answer,
             (3, 0) => Kind::NoAnswer,
             (4, 0) => Kind::Ping,

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
-use omnibus_admin_api::cluster::{ClusterView, MemberView, ReplicaView, ShardView};
-use omnibus_cluster::{ReplicaStanding, ShardStanding};
+use axum::extract::rejection::JsonRejection;
+use omnibus_admin_api::cluster::{ClusterView, MemberView, NodeJoin, ReplicaView, ShardView};
+use omnibus_admin_api::{Code, Problem};
+use omnibus_cluster::{BadMember, DOOR, Member, ReplicaStanding, ShardStanding};
 use omnibus_model::NodeId;
 use omnibus_model::node::{Address, NodeInfo};
 
+use crate::errors::Answer;
 use crate::node::{Node, SharedNode};
 
 pub(crate) async fn describe(State(node): State<SharedNode>) -> Json<ClusterView> {
@@ -19,6 +22,34 @@ pub(crate) async fn describe(State(node): State<SharedNode>) -> Json<ClusterView
         nodes: members(&node, &standing),
         shards: standing.iter().map(shard).collect(),
     })
+}
+
+/// Takes a node in: whoever leads a shard will give it what it needs.
+pub(crate) async fn join(
+    State(node): State<SharedNode>,
+    body: Result<Json<NodeJoin>, JsonRejection>,
+) -> Answer<ClusterView> {
+    let Json(NodeJoin { node: joins }) = body?;
+    let Member { node: number, address } = joins.parse().map_err(|error: BadMember| invalid(error.to_string()))?;
+    let Some(cluster) = &node.cluster else {
+        let problem = invalid("this node keeps to itself, and can take nobody in".to_owned());
+        return Err(problem.next("start it with cluster.nodes, where it names itself").into());
+    };
+    let nodes = node.engine.catalog().nodes();
+    let known = nodes.into_iter().find(|(known, _)| *known == number).map(|(_, info)| NodeInfo::clone(&info));
+    let mut info = known.unwrap_or_default();
+    if info.addresses.get(DOOR).is_some_and(|known| *known != address) && cluster.is_reached(number) {
+        let problem = Problem::new(Code::Changed, format!("there is another node {number}, and it is reached"));
+        return Err(problem.next("choose a number that no other node has").into());
+    }
+    if info.addresses.insert(DOOR.to_owned(), address.clone()).as_ref() != Some(&address) {
+        node.engine.introduce(number, info).await?;
+    }
+    Ok(describe(State(node)).await)
+}
+
+fn invalid(message: String) -> Problem {
+    Problem::new(Code::Invalid, message)
 }
 
 fn members(node: &Node, standing: &[ShardStanding]) -> Vec<MemberView> {

@@ -47,6 +47,12 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.cluster.nodes,
     },
     Key {
+        name: "cluster.join",
+        meaning: "The admin API of any node of a cluster that this node is to join at its first start. cluster.nodes \
+                  then names this node, and where the others reach it.",
+        field: |config| &mut config.cluster.join,
+    },
+    Key {
         name: "cluster.listen",
         meaning: "Where other nodes connect. Empty: the port that cluster.nodes names for this node, at its address if \
                   that is a number, and at all addresses of this machine otherwise. Whoever reaches it is believed: \

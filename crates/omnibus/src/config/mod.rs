@@ -41,6 +41,7 @@ pub(crate) struct Config {
 pub(crate) struct Cluster {
     /// Who makes the cluster; nobody if this node keeps to itself.
     pub(crate) nodes: Members,
+    pub(crate) join: Option<String>,
     pub(crate) listen: Option<SocketAddr>,
 }
 

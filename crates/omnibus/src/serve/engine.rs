@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use omnibus_admin_api::group::Assigned;
 use omnibus_broker::BrokerLimits;
-use omnibus_cluster::{Cluster, ClusterConfig, OpenError, TakingPart};
+use omnibus_cluster::{Cluster, ClusterConfig, Entrance, Meeting, Members, OpenError, TakingPart};
 use omnibus_engine::{Engine, EngineConfig, Running, Seams};
 use omnibus_io::{Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
@@ -21,7 +21,8 @@ use omnibus_model::node::{Address, NodeInfo};
 use omnibus_model::topic::{EffectiveConfig, Limit};
 use omnibus_model::{ClusterSecret, Millis, NodeId};
 
-use super::identity::{self, Identity};
+use super::identity::{self, Identity, Naming};
+use super::joining;
 use crate::config::{Config, Effective};
 
 /// Whoever pushes waits no longer.
@@ -55,22 +56,96 @@ pub(crate) async fn open(effective: &Effective) -> Result<Opened> {
     })?;
     refuse_others_files(&disk, &config.data_dir)?;
     let entropy = SystemEntropy::open().context("cannot open /dev/urandom")?;
-    let identity = Identity::of(&disk, &entropy, config.node_id, &config.cluster.nodes)?;
-    check_identity(effective, &identity)?;
-    let seams = Seams { disk: Arc::new(disk), clock: Arc::new(SystemClock::default()), entropy: Arc::new(entropy) };
+    let (identity, members) = who(effective, &disk, &entropy).await?;
+    let disk = Arc::new(disk);
+    let seams = Seams {
+        disk: Arc::clone(&disk) as Arc<dyn Disk>,
+        clock: Arc::new(SystemClock::default()),
+        entropy: Arc::new(entropy),
+    };
     let engine_config = engine_config(config, &identity)?;
-    let opened = if config.cluster.nodes.is_empty() {
+    let opened = if members.is_empty() {
         let opened = Engine::open(seams, engine_config).map_err(OpenError::Engine);
         opened.map(|(engine, running)| (engine, running, None))
     } else {
-        let opened = Cluster::open(cluster_config(config, &identity, &*seams.entropy)?, seams, engine_config).await;
-        opened.map(|omnibus_cluster::Opened { engine, running, cluster, part }| {
-            (engine, running, Some(Others { cluster, part }))
-        })
+        take_part(cluster_config(config, &identity, members)?, (&*disk, &identity), seams, engine_config).await?
     };
     let (engine, running, others) = opened.map_err(|error| cannot_open(error, &config.data_dir))?;
     tell(&running.report);
     Ok(Opened { engine, running, identity, others })
+}
+
+/// Finds out who this node is, and which others it is told of. A new one is given a name.
+async fn who(effective: &Effective, disk: &SystemDisk, entropy: &dyn Entropy) -> Result<(Identity, Members)> {
+    let config = &effective.config;
+    let known = Identity::read(disk)?;
+    if let Some(identity) = &known {
+        check_number(effective, identity)?;
+    }
+    let node = NodeId(known.as_ref().map_or(config.node_id, |identity| identity.node_id));
+    let mut members = config.cluster.nodes.clone();
+    if !members.is_empty() && members.address(node).is_none() {
+        bail!("cluster.nodes does not name this node, which is {node}; it says {members}");
+    }
+    let mut name = None;
+    if let Some(at) = &config.cluster.join {
+        let own = members.address(node).context("with cluster.join, cluster.nodes says where this node is reached")?;
+        match joining::ask(at, node, own).await {
+            Ok(joined) => {
+                members.extend(joined.members);
+                name = Some(joined.cluster_id);
+            }
+            // It has joined before, and knows the others by itself.
+            Err(error) if known.is_some() => tracing::warn!(at, %error, "the node to join through does not answer"),
+            Err(error) => return Err(error.context(format!("cannot join the cluster of {at}"))),
+        }
+    }
+    let naming = match &name {
+        Some(name) => Naming::Joined(name),
+        None if members.is_empty() => Naming::Alone,
+        None => Naming::Founders(&config.cluster.nodes),
+    };
+    let identity = match known {
+        Some(identity) => identity,
+        None => {
+            let drawn = Identity::draw(entropy, node.0, naming);
+            drawn.save(disk).context("writing identity.toml; is the data directory writable?")?;
+            drawn
+        }
+    };
+    Ok((identity, members))
+}
+
+/// Takes part in the cluster, as what was found out once.
+async fn take_part(
+    config: ClusterConfig,
+    (disk, identity): (&dyn Disk, &Identity),
+    seams: Seams,
+    engine: EngineConfig,
+) -> Result<Result<(Engine, Running, Option<Others>), OpenError>> {
+    let meeting = match Meeting::open(config).await {
+        Ok(meeting) => meeting,
+        Err(error) => return Ok(Err(error)),
+    };
+    let entrance = match identity.entrance {
+        Some(identity::Entrance::Founder) => Entrance::Founder,
+        Some(identity::Entrance::Guest) => Entrance::Guest,
+        None => meeting.agree().await,
+    };
+    if identity.entrance.is_none() {
+        let entrance = match entrance {
+            Entrance::Founder => identity::Entrance::Founder,
+            Entrance::Guest => identity::Entrance::Guest,
+        };
+        tracing::info!(?entrance, "this node takes part in the cluster");
+        // Before it votes: what it is must not be found out anew when it has forgotten that.
+        let identity = Identity { entrance: Some(entrance), ..identity.clone() };
+        identity.save(disk).context("writing identity.toml")?;
+    }
+    let opened = meeting.take_part(entrance, seams, engine);
+    Ok(opened.map(|omnibus_cluster::Opened { engine, running, cluster, part }| {
+        (engine, running, Some(Others { cluster, part }))
+    }))
 }
 
 fn cannot_open(error: OpenError, directory: &Path) -> anyhow::Error {
@@ -86,7 +161,7 @@ fn cannot_open(error: OpenError, directory: &Path) -> anyhow::Error {
 }
 
 /// A data directory is of one node of one cluster for ever.
-fn check_identity(effective: &Effective, identity: &Identity) -> Result<()> {
+fn check_number(effective: &Effective, identity: &Identity) -> Result<()> {
     let (config, node) = (&effective.config, identity.node_id);
     if node != config.node_id && effective.is_chosen("node.id") {
         bail!(
@@ -96,22 +171,17 @@ fn check_identity(effective: &Effective, identity: &Identity) -> Result<()> {
             config.node_id
         );
     }
-    let nodes = &config.cluster.nodes;
-    if !nodes.is_empty() && nodes.address(NodeId(node)).is_none() {
-        bail!("cluster.nodes does not name this node, which is {node}; it says {nodes}");
-    }
     Ok(())
 }
 
-fn cluster_config(config: &Config, identity: &Identity, entropy: &dyn Entropy) -> Result<ClusterConfig> {
+fn cluster_config(config: &Config, identity: &Identity, members: Members) -> Result<ClusterConfig> {
     let node = NodeId(identity.node_id);
-    let own = config.cluster.nodes.address(node).context("cluster.nodes does not name this node")?;
+    let own = members.address(node).context("cluster.nodes does not name this node")?;
     let host = own.host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     Ok(ClusterConfig {
         identity: omnibus_cluster::Identity { cluster: identity.cluster_id.clone(), node, log: identity.log()? },
         listen: config.cluster.listen.unwrap_or_else(|| SocketAddr::new(host, own.port)),
-        founders: config.cluster.nodes.clone(),
-        seed: u64::try_from(entropy.random() >> 64).unwrap_or_default(),
+        members,
     })
 }
 
@@ -126,6 +196,7 @@ pub(crate) fn node_info(config: &Config, identity: &Identity, doors: &[(&str, So
         ((*door).to_owned(), Address { host: host(address), port: address.port() })
     };
     let mut addresses: BTreeMap<String, Address> = doors.iter().map(place).collect();
+    addresses.extend(own.map(|own| (omnibus_cluster::DOOR.to_owned(), own.clone())));
     if let (Some(advertised), Some(kafka)) = (&config.kafka.advertised, addresses.get_mut(omnibus_kafka::DOOR)) {
         kafka.host.clone_from(&advertised.host);
         kafka.port = advertised.port.unwrap_or(kafka.port);

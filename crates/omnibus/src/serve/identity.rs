@@ -24,21 +24,46 @@ pub(crate) struct Identity {
     pub(crate) node_id: u32,
     /// What the log's blocks are marked with, in hexadecimal.
     pub(crate) log: String,
+    /// As what this node took part in a cluster first, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) entrance: Option<Entrance>,
+}
+
+/// As what a node takes part first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Entrance {
+    Founder,
+    Guest,
+}
+
+/// Where a cluster's name comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Naming<'a> {
+    Alone,
+    Founders(&'a Members),
+    Joined(&'a str),
 }
 
 impl Identity {
-    /// Reads the identity of a data directory, or gives it one: of a node of its own, or of one of
-    /// the nodes that make a cluster.
-    pub(crate) fn of(disk: &dyn Disk, entropy: &dyn Entropy, node: u32, founders: &Members) -> Result<Self> {
-        match read(disk).context("reading identity.toml")? {
-            Some(text) => toml::from_str(&text)
-                .context("identity.toml in the data directory is damaged; restore it from a backup of this directory"),
-            None => {
-                let identity = Self::draw(entropy, node, founders);
-                identity.save(disk).context("writing identity.toml; is the data directory writable?")?;
-                Ok(identity)
-            }
-        }
+    /// Reads the identity of a data directory, if it has one.
+    pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Self>> {
+        let text = read(disk).context("reading identity.toml")?;
+        let damaged = "identity.toml in the data directory is damaged; restore it from a backup of this directory";
+        text.map(|text| toml::from_str(&text).context(damaged)).transpose()
+    }
+
+    /// Names a new data directory: of a node of its own, of one of the nodes that make a cluster, or of one that
+    /// joins the cluster of this name.
+    pub(crate) fn draw(entropy: &dyn Entropy, node_id: u32, naming: Naming<'_>) -> Self {
+        let log = u64::try_from(entropy.random() >> 64).unwrap_or_default();
+        let (cluster_id, entrance) = match naming {
+            Naming::Alone => (cluster_id(entropy.random()), None),
+            // They have to agree on it before they speak to each other.
+            Naming::Founders(founders) => (cluster_id(fnv(&founders.to_string())), None),
+            Naming::Joined(name) => (name.to_owned(), Some(Entrance::Guest)),
+        };
+        Self { cluster_id, node_id, log: format!("{log:016x}"), entrance }
     }
 
     /// The mark of this log's blocks.
@@ -46,14 +71,8 @@ impl Identity {
         u64::from_str_radix(&self.log, 16).context("identity.toml in the data directory names no log")
     }
 
-    fn draw(entropy: &dyn Entropy, node_id: u32, founders: &Members) -> Self {
-        let log = u64::try_from(entropy.random() >> 64).unwrap_or_default();
-        // Nodes that make a cluster have to agree on its name before they speak to each other.
-        let name = if founders.is_empty() { entropy.random() } else { fnv(&founders.to_string()) };
-        Self { cluster_id: cluster_id(name), node_id, log: format!("{log:016x}") }
-    }
-
-    fn save(&self, disk: &dyn Disk) -> Result<()> {
+    /// Writes the identity down.
+    pub(crate) fn save(&self, disk: &dyn Disk) -> Result<()> {
         let text = toml::to_string(self)?;
         let mode = OpenMode { access: Access::Create, caching: Caching::Kernel };
         let file = disk.open(FILE_NEW, mode)?;
@@ -100,34 +119,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identity_is_drawn_once() {
+    fn identity_is_read_as_it_was_written() {
         let disk = FaultDisk::new(1);
         let entropy = SystemEntropy::open().unwrap();
-        let drawn = Identity::of(&disk, &entropy, 1, &Members::default()).unwrap();
-        assert_eq!(drawn.cluster_id.len(), 22);
-        drawn.log().unwrap();
-        disk.cut_power();
-        disk.restart();
-        assert_eq!(Identity::of(&disk, &entropy, 1, &Members::default()).unwrap(), drawn);
+        assert_eq!(Identity::read(&disk).unwrap(), None);
+        for drawn in [
+            Identity::draw(&entropy, 1, Naming::Alone),
+            Identity::draw(&entropy, 4, Naming::Joined("some-cluster")),
+            Identity { entrance: Some(Entrance::Founder), ..Identity::draw(&entropy, 1, Naming::Alone) },
+        ] {
+            drawn.save(&disk).unwrap();
+            drawn.log().unwrap();
+            disk.cut_power();
+            disk.restart();
+            assert_eq!(Identity::read(&disk).unwrap(), Some(drawn));
+        }
     }
 
     #[test]
     fn founders_of_a_cluster_call_it_by_the_same_name() {
         let entropy = SystemEntropy::open().unwrap();
         let founders: Members = "1@a:1,2@b:1".parse().unwrap();
-        let draw = |node, founders: &Members| Identity::of(&FaultDisk::new(1), &entropy, node, founders).unwrap();
+        let draw = |node, founders: &Members| Identity::draw(&entropy, node, Naming::Founders(founders));
         let (first, second) = (draw(1, &founders), draw(2, &founders));
         assert_eq!((first.node_id, second.node_id), (1, 2));
-        assert_eq!(first.cluster_id, second.cluster_id);
+        assert_eq!((first.cluster_id.len(), &first.cluster_id), (22, &second.cluster_id));
         assert_ne!(first.log, second.log);
         assert_ne!(draw(1, &"1@a:1,2@b:2".parse().unwrap()).cluster_id, first.cluster_id);
+        assert_ne!(draw(1, &Members::default()).cluster_id, Identity::draw(&entropy, 1, Naming::Alone).cluster_id);
     }
 
     #[test]
     fn damaged_identity_is_not_replaced() {
         let disk = FaultDisk::new(1);
         disk.set_content(FILE, b"cluster_id = ".to_vec());
-        let error = Identity::of(&disk, &SystemEntropy::open().unwrap(), 1, &Members::default()).unwrap_err();
+        let error = Identity::read(&disk).unwrap_err();
         assert!(error.to_string().contains("restore it from a backup"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod announce;
 mod engine;
+mod joining;
 mod identity;
 
 use std::io;
@@ -58,6 +59,9 @@ pub(crate) struct ConfigArgs {
     /// The nodes that make the cluster, the same on all of them [cluster.nodes].
     #[arg(long, value_name = "NODE@HOST:PORT,...")]
     cluster: Option<String>,
+    /// The admin API of a node whose cluster this node is to join [cluster.join].
+    #[arg(long, value_name = "URL")]
+    join: Option<String>,
     /// Where Kafka clients connect; port 0 picks a free one [kafka.listen].
     #[arg(long, value_name = "ADDR")]
     kafka: Option<String>,
@@ -93,6 +97,7 @@ impl ConfigArgs {
             ("node.data_dir", &self.data_dir),
             ("node.id", &self.node),
             ("cluster.nodes", &self.cluster),
+            ("cluster.join", &self.join),
             ("kafka.listen", &self.kafka),
             ("sqs.listen", &self.sqs),
             ("admin.listen", &self.admin),
@@ -198,7 +203,7 @@ async fn introduce(engine: &Engine, info: NodeInfo) {
         nodes.iter().any(|(node, known)| *node == engine.node() && **known == info)
     };
     while !knows(engine) {
-        if let Err(error) = engine.introduce(info.clone()).await {
+        if let Err(error) = engine.introduce(engine.node(), info.clone()).await {
             tracing::warn!(%error, "the cluster was not told yet how this node is reached");
         }
     }
