@@ -9,6 +9,7 @@ mod groups;
 mod queues;
 mod consumers;
 mod fan_out;
+mod snapshots;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -117,6 +118,8 @@ pub struct Shard {
     /// The broker comes from another node, and nobody here knows the names in it.
     is_installed: bool,
     checkpoints: VecDeque<oneshot::Sender<Snapshot>>,
+    /// The newest committed entry that a snapshot was named after. The log may have forgotten its term since.
+    snapped: (Term, LogIndex),
 }
 
 impl Shard {
@@ -153,6 +156,7 @@ impl Shard {
             broken: false,
             is_installed: false,
             checkpoints: VecDeque::new(),
+            snapped: (Term(0), LogIndex(0)),
         }
     }
 
@@ -180,13 +184,6 @@ impl Shard {
 
     pub const fn broker(&self) -> &Broker {
         &self.broker
-    }
-
-    /// The broker's memory, once nothing waits for a commit.
-    #[must_use]
-    pub fn into_snapshot(self) -> Option<Snapshot> {
-        let settled = !self.broken && self.is_settled();
-        settled.then(|| self.snapshot())
     }
 
     /// Says whether there is room for a payload of `bytes` before the next commit.
@@ -461,26 +458,6 @@ impl Shard {
                 tracing::warn!(shard = self.id.0, %error, "the log takes nothing now");
                 self.refused = Some((proposal, awaiting));
             }
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        // What is committed behind the last entry that was applied says nothing to the broker.
-        let passed = self.shared.log.term_of(self.id, self.committed).filter(|_| self.last < self.committed);
-        let (term, index) = passed.map_or((self.last_term, self.last), |term| (term, self.committed));
-        let index = if planted(Bug::CheckpointAhead) { index.next() } else { index };
-        Snapshot { shard: self.id, term, index, state: self.broker.encode() }
-    }
-
-    /// Copies the broker's memory for those who asked; it is theirs once all of it is committed.
-    fn take_checkpoints(&mut self) {
-        while let Some(reply) = self.checkpoints.pop_front() {
-            let snapshot = self.snapshot();
-            self.answer_later(Box::new(move |fate| {
-                if fate.is_ok() {
-                    drop(reply.send(snapshot));
-                }
-            }));
         }
     }
 }
