@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::carriers::Answerer;
-use crate::member::{Members, reached};
+use crate::member::Members;
 use crate::stage::Stage;
 
 /// How soon the others are asked again, and how long each may take.
@@ -86,7 +86,7 @@ impl Meeting {
         let address = door.local_addr().map_err(cannot)?;
         let lines = Lines::new(identity);
         for (other, address) in members.iter().filter(|(other, _)| *other != node) {
-            lines.set(other, &reached(address));
+            lines.set(other, &address.to_string());
         }
         let (stop, stopped) = watch::channel(false);
         let answerer = Arc::new(Answerer::default());

@@ -83,7 +83,7 @@ impl FromStr for Member {
 
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.node, reached(&self.address))
+        write!(f, "{}@{}", self.node, self.address)
     }
 }
 
@@ -106,15 +106,10 @@ impl fmt::Display for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (node, address)) in self.0.iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
-            write!(f, "{comma}{node}@{}", reached(address))?;
+            write!(f, "{comma}{node}@{}", address)?;
         }
         Ok(())
     }
-}
-
-/// An address in the form in which connections are opened.
-pub(crate) fn reached(Address { host, port }: &Address) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 #[cfg(test)]

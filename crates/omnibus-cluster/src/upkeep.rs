@@ -12,7 +12,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::balance::{Seen, balance};
 use crate::cluster::Cluster;
-use crate::member::reached;
 
 /// The name under which nodes tell where other nodes reach them.
 pub const DOOR: &str = "cluster";
@@ -42,7 +41,7 @@ pub(crate) async fn run(cluster: Cluster, engine: Engine) {
         ticks.tick().await;
         let nodes = known(&engine);
         for (node, address) in nodes.iter().filter(|(node, _)| *node != cluster.node) {
-            cluster.lines.set(*node, &reached(address));
+            cluster.lines.set(*node, &address.to_string());
         }
         seen.look(&cluster);
         let there: BTreeSet<NodeId> =

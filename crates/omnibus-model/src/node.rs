@@ -1,6 +1,7 @@
 //! The nodes of a cluster, as they introduced themselves.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,4 +20,12 @@ pub struct Address {
     /// A name or an IP address.
     pub host: String,
     pub port: u16,
+}
+
+/// In the form in which connections are opened.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
 }

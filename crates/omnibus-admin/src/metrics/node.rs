@@ -29,7 +29,9 @@ fn write_node(node: &Node, exposition: &mut Exposition) {
     exposition.one(Metric("omnibus_healthy", Gauge, "Whether the node can still acknowledge."), healthy);
     let uptime = node.engine.clock().elapsed().as_secs_f64();
     exposition.one(Metric("omnibus_uptime_seconds", Gauge, "Seconds since the process began."), uptime);
-    exposition.one(Metric("kafka_brokers", Gauge, "Nodes of the cluster."), 1);
+    // A node of its own introduces itself to nobody.
+    let nodes = node.engine.catalog().nodes().len().max(1);
+    exposition.one(Metric("kafka_brokers", Gauge, "Nodes of the cluster."), nodes);
     let (address, id) = (node.kafka.to_string(), node.node_id.to_string());
     let info = Metric("kafka_broker_info", Gauge, "The address of a node.");
     exposition.many(info, &[(address, id)], |exposition, metric, (address, id)| {

@@ -9,7 +9,7 @@ use omnibus_admin_api::cluster::{ClusterView, MemberView, NodeJoin, ReplicaView,
 use omnibus_admin_api::{Code, Problem};
 use omnibus_cluster::{BadMember, DOOR, Member, ReplicaStanding, ShardStanding};
 use omnibus_model::NodeId;
-use omnibus_model::node::{Address, NodeInfo};
+use omnibus_model::node::NodeInfo;
 
 use crate::errors::Answer;
 use crate::node::{Node, SharedNode};
@@ -71,11 +71,7 @@ fn members(node: &Node, standing: &[ShardStanding]) -> Vec<MemberView> {
 }
 
 fn addresses(info: &NodeInfo) -> BTreeMap<String, String> {
-    let place = |Address { host, port }: &Address| match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    };
-    info.addresses.iter().map(|(door, address)| (door.clone(), place(address))).collect()
+    info.addresses.iter().map(|(door, address)| (door.clone(), address.to_string())).collect()
 }
 
 fn shard(standing: &ShardStanding) -> ShardView {

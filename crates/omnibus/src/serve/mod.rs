@@ -128,7 +128,13 @@ pub(crate) fn run(args: &ServeArgs, format: Format) -> Result<ExitCode> {
 
 async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let mut node = engine::open(effective).await?;
+    let mut node = tokio::select! {
+        node = engine::open(effective) => node?,
+        signal = signals.next() => {
+            tracing::info!(signal, "ending before there was anything to close");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let engine = node.engine.clone();
     let others = node.others.take();
     let opened = tokio::select! {
