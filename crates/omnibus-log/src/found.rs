@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
 use crate::block::{Frame, FrameKind};
 use crate::checkpoint::CheckpointName;
@@ -23,6 +23,8 @@ pub(crate) struct Found {
     pub(crate) truncated: bool,
     /// Entries in sealed segments that may turn out to be void, and where streams end by them.
     unsettled: BTreeMap<ShardId, VecDeque<(LogIndex, Ends)>>,
+    /// Entries with records in sealed segments: committed, if they are not void.
+    proven: BTreeMap<ShardId, BTreeMap<LogIndex, Term>>,
 }
 
 impl Found {
@@ -53,6 +55,14 @@ impl Found {
         self.unsettled.entry(frame.shard).or_default().push_back((frame.index, ends));
     }
 
+    /// Remembers an entry of a sealed segment. A segment is sealed when all records in it are committed or
+    /// void, and the mark that says how far is written later.
+    pub(crate) fn prove(&mut self, frame: &Frame<'_>) {
+        if self.is_replicated(frame.shard) && !frame.rows.is_empty() {
+            self.proven.entry(frame.shard).or_default().insert(frame.index, frame.term);
+        }
+    }
+
     /// Takes the next mark; returns where streams end by entries that are valid by it.
     pub(crate) fn take(&mut self, shard: ShardId, mark: &Mark) -> Vec<Ends> {
         self.marks.entry(shard).or_default().take(mark);
@@ -62,6 +72,7 @@ impl Found {
                 self.truncated = true;
                 self.kept.truncate(shard, *from);
                 unsettled.retain(|(index, _)| index < from);
+                self.proven.entry(shard).or_default().split_off(from);
                 Vec::new()
             }
             Mark::Purged(id) => {
@@ -78,6 +89,13 @@ impl Found {
 
     /// Ends: a segment is sealed when all of it is committed or void, so what is left is valid.
     pub(crate) fn settle(&mut self) -> Vec<(ShardId, Ends)> {
+        for (shard, entries) in std::mem::take(&mut self.proven) {
+            if let (Some((index, term)), Some(marks)) = (entries.last_key_value(), self.marks.get_mut(&shard))
+                && marks.committed.index < *index
+            {
+                marks.take(&Mark::Committed(EntryId { term: *term, index: *index }));
+            }
+        }
         let left = std::mem::take(&mut self.unsettled).into_iter();
         left.flat_map(|(shard, entries)| entries.into_iter().map(move |(_, ends)| (shard, ends))).collect()
     }

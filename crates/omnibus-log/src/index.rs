@@ -12,6 +12,7 @@ use omnibus_model::{Offset, ShardId, StreamId, Timestamp};
 use parking_lot::Mutex;
 
 use crate::file::LogFile;
+use crate::footer::Footer;
 use crate::row::Row;
 
 const PARTS: usize = 64;
@@ -72,6 +73,23 @@ impl Index {
     /// Changes a stream under its lock, if it is known.
     pub(crate) fn change<R>(&self, stream: StreamId, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
         self.part(stream).lock().get_mut(&stream).map(change)
+    }
+
+    /// Takes what a sealed file says of its streams.
+    pub(crate) fn take_footer(&self, file: &Arc<LogFile>, footer: &Footer) {
+        for run in &footer.runs {
+            self.change_or_make(run.stream, run.shard, |stream| {
+                stream.end = stream.end.max(run.end);
+                stream.replace(Run {
+                    file: Arc::clone(file),
+                    base: run.base,
+                    end: run.end,
+                    timestamp_max: run.timestamp_max,
+                    bytes: run.bytes,
+                    rows: Rows::Footer { first: run.first, count: run.count },
+                });
+            });
+        }
     }
 
     /// Changes a stream under its lock, making it first if it is not known.

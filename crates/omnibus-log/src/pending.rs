@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use omnibus_model::{LogIndex, ShardId, StreamId};
+use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 use parking_lot::Mutex;
 
 use crate::file::LogFile;
@@ -52,6 +52,21 @@ impl Pending {
             let file = Arc::clone(&entry.file);
             entry.publish(shard, streams);
             file.unpublished.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Lets readers see the rows that begin before an offset of their stream, whatever else is in their entries.
+    pub(crate) fn publish_before(&self, ends: &BTreeMap<StreamId, Offset>, streams: &Index) {
+        let is_due = |(stream, row): &(StreamId, Row)| ends.get(stream).is_some_and(|end| row.base < *end);
+        for part in &self.parts {
+            for (shard, entries) in part.lock().iter_mut() {
+                for entry in entries {
+                    let (due, left) = std::mem::take(&mut entry.rows).into_iter().partition(is_due);
+                    entry.rows = left;
+                    PendingEntry { index: entry.index, file: Arc::clone(&entry.file), rows: due }
+                        .publish(*shard, streams);
+                }
+            }
         }
     }
 

@@ -10,8 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use omnibus_io::{Access, Caching, Disk, OpenMode};
-use omnibus_model::{Bug, planted};
-use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
+use omnibus_model::{Bug, LogIndex, Offset, ShardId, StreamId, planted};
 
 use crate::block::{Frame, FrameKind};
 use crate::checkpoint::{CheckpointContent, CheckpointName};
@@ -20,7 +19,7 @@ use crate::error::{Action, Damage, Gravity, LogError};
 use crate::file::{FileFacts, FileKind, LogFile};
 use crate::footer::{Footer, FooterFound, FooterOf, load_footer};
 use crate::found::{Ends, Found};
-use crate::index::{Index, Rows, Run};
+use crate::index::Index;
 use crate::kept::Place;
 use crate::log_end::{renew, wipe};
 use crate::loss::{lost, unreadable};
@@ -75,6 +74,8 @@ pub(crate) struct Recovery<'disk> {
     last_blocks: [u64; FLIGHTS_MAX],
     /// The newest segment with blocks that were not looked at: the marks may be in it.
     unscanned: Option<(Arc<LogFile>, BegunSegment)>,
+    /// The segment that is read is sealed, whether or not its index is taken from its end.
+    is_proof: bool,
     /// Streams with entries after their shard's checkpoint: not dropped, whatever it says.
     used_since: BTreeSet<StreamId>,
     replay: VecDeque<ReplayBlock>,
@@ -103,6 +104,7 @@ impl<'disk> Recovery<'disk> {
             behind_unsealed: false,
             last_blocks: [0; FLIGHTS_MAX],
             unscanned: None,
+            is_proof: false,
             used_since: BTreeSet::new(),
             replay: VecDeque::new(),
             seq_next: 1,
@@ -124,6 +126,9 @@ impl<'disk> Recovery<'disk> {
         let packs = list.packs.iter().map(|&number| self.open_pack(number)).collect::<Result<Vec<_>, _>>()?;
         self.read_purges(list)?;
         self.read_segments(list)?;
+        // What replicas took back is known now; what packs speak for must be there before them.
+        self.saved.iter().for_each(|(shard, saved)| self.pending.publish(*shard, *saved, &self.index));
+        self.pending.publish_before(&self.packed_to, &self.index);
         // A later pack speaks before an earlier one, and any pack before the segments.
         for (file, footer) in packs {
             self.take_footer(&file, &footer);
@@ -181,10 +186,13 @@ impl<'disk> Recovery<'disk> {
 
     fn read_segment(&mut self, file: &Arc<LogFile>, segment: &BegunSegment) -> Result<(), LogError> {
         let footer = self.footer(file)?;
+        self.is_proof = footer.is_some();
         let needed = footer.as_ref().is_none_or(|footer| self.has_new(footer) || self.has_kept(footer));
         // Behind entries that are kept back until they are published again, a footer would
-        // put later batches into the index before them.
-        let footer = footer.filter(|_| !(needed && self.behind_unsealed));
+        // put later batches into the index before them. What replicas took back is only known from
+        // the marks between the blocks.
+        let scans = needed || !self.found.marks.is_empty();
+        let footer = footer.filter(|_| !(scans && self.behind_unsealed));
         self.behind_unsealed |= footer.is_none();
         if let Some(footer) = &footer {
             self.take_footer(file, footer);
@@ -267,6 +275,9 @@ impl<'disk> Recovery<'disk> {
                 continue;
             }
             rows += frame.rows.len();
+            if self.is_proof {
+                self.found.prove(frame);
+            }
             self.found.note_membership(frame);
             let is_new = self.is_new(frame.shard, frame.index);
             new |= is_new;
@@ -353,8 +364,13 @@ impl<'disk> Recovery<'disk> {
         Ok(())
     }
 
-    /// Indexes the rows that are known to be committed and keeps the others back.
+    /// Indexes the rows that are known to be committed and keeps the others back. Of a replica's old
+    /// entries, too, some may be void.
     fn take_rows(&mut self, file: &Arc<LogFile>, frame: &Frame<'_>, is_new: bool) {
+        if self.found.is_replicated(frame.shard) {
+            let entry = PendingEntry { index: frame.index, file: Arc::clone(file), rows: frame.rows.clone() };
+            return self.pending.push(frame.shard, entry);
+        }
         let is_committed = |(stream, row): &(StreamId, Row)| {
             !is_new || self.packed_to.get(stream).is_some_and(|packed_to| row.base < *packed_to)
         };
@@ -402,19 +418,7 @@ impl<'disk> Recovery<'disk> {
             footer: Some(footer.place),
             ..FileFacts::default()
         };
-        for run in &footer.runs {
-            self.index.change_or_make(run.stream, run.shard, |stream| {
-                stream.end = stream.end.max(run.end);
-                stream.replace(Run {
-                    file: Arc::clone(file),
-                    base: run.base,
-                    end: run.end,
-                    timestamp_max: run.timestamp_max,
-                    bytes: run.bytes,
-                    rows: Rows::Footer { first: run.first, count: run.count },
-                });
-            });
-        }
+        self.index.take_footer(file, footer);
     }
 
     /// Applies what the checkpoints know of streams: what was trimmed, and what dropped.
@@ -468,9 +472,9 @@ impl<'disk> Recovery<'disk> {
         footer.shards.iter().any(|(shard, (_, last))| self.is_kept(*shard, *last))
     }
 
-    /// Whether a replica may still ask for an entry.
+    /// Whether a replica may still ask for an entry. A shard without marks when the newest segment began purged nothing.
     fn is_kept(&self, shard: ShardId, index: LogIndex) -> bool {
-        self.purged.get(&shard).is_some_and(|purged| index > *purged)
+        self.purged.get(&shard).map_or_else(|| self.found.is_replicated(shard), |purged| index > *purged)
     }
 
     fn is_new(&self, shard: ShardId, index: LogIndex) -> bool {

@@ -307,3 +307,55 @@ fn what_was_not_purged_is_read_back_after_a_start_whatever_is_saved() {
     assert_eq!(bench.log.first_kept(SHARD), Some(LogIndex(51)));
     assert!(verify(&disk_of(&memory)).unwrap().damage.is_empty());
 }
+
+#[test]
+fn what_was_taken_back_is_not_indexed_again_by_a_start_behind_a_checkpoint() {
+    let memory = FaultDisk::new(18);
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    mark(&mut bench, vote(1));
+    (0..3).for_each(|number| durable_without_publishing(&mut bench, entry(1, number + 1, number * 2, 500)));
+    mark(&mut bench, Mark::Truncated { from: LogIndex(2) });
+    let shorter = Entry { batches: Arc::new(vec![batch(1, 2, 1, 500)]), ..entry(2, 2, 2, 500) };
+    durable_without_publishing(&mut bench, shorter);
+    durable_without_publishing(&mut bench, entry(2, 3, 3, 500));
+    bench.log.publish(SHARD, LogIndex(3));
+    bench.log.save_checkpoint(SHARD, Term(2), LogIndex(3), b"state").unwrap();
+    memory.restart();
+    let bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    bench.log.publish(SHARD, LogIndex(3));
+    assert_eq!(bench.log.bounds(StreamId(1)).end, omnibus_model::Offset(5));
+}
+
+#[test]
+fn what_a_shard_has_from_its_beginning_is_kept_although_it_is_saved() {
+    let memory = FaultDisk::new(19);
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    mark(&mut bench, vote(1));
+    for number in 0..3 {
+        durable_without_publishing(&mut bench, entry(1, number + 1, number * 2, 500));
+    }
+    bench.log.publish(SHARD, LogIndex(3));
+    bench.log.save_checkpoint(SHARD, Term(1), LogIndex(3), b"state").unwrap();
+    memory.restart();
+    let bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    assert_eq!(bench.log.first_kept(SHARD), Some(LogIndex(1)), "nobody has purged anything");
+}
+
+#[test]
+fn a_sealed_segment_says_that_what_is_in_it_is_committed() {
+    let memory = FaultDisk::new(20);
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    mark(&mut bench, vote(1));
+    let mut index = 0;
+    while bench.log.stats().segments < 2 {
+        index += 1;
+        durable_without_publishing(&mut bench, entry(1, index, index * 2 - 2, 6000));
+    }
+    // No mark says so before the power goes.
+    bench.log.publish(SHARD, LogIndex(index));
+    assert_eq!(bench.log.maintain().unwrap().segments_sealed, 1);
+    memory.restart();
+    let bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    let committed = bench.marks[&SHARD].committed.index;
+    assert!(committed >= LogIndex(index - 1), "{committed} of {index}");
+}
