@@ -363,7 +363,9 @@ impl ShardState {
         }
         let others = nodes.into_iter().filter(|node| *node != self.node);
         let least = others.map(|node| known.confirmed.get(&node).copied().unwrap_or_default()).min();
-        let by_own = least.unwrap_or(known.committed.index).min(known.committed.index);
+        // A leader whose disk is slow is a replica that lacks something.
+        let own = known.committed.index.min(known.durable);
+        let by_own = least.map_or(own, |least| least.min(own));
         known.settled.max(by_own)
     }
 
@@ -477,5 +479,48 @@ impl Known {
         let settled = self.durable.min(self.applied.index);
         let gone = self.recent.partition_point(|entry| entry.index <= settled);
         self.recent.drain(..gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omnibus_io::fault::FaultDisk;
+    use omnibus_log::LogConfig;
+
+    use super::*;
+
+    fn fresh() -> ShardState {
+        let config = LogConfig {
+            identity: 1,
+            reserve_bytes: 0,
+            segment_bytes: 128 << 10,
+            block_bytes_max: 32 << 10,
+            ..LogConfig::default()
+        };
+        let opened = Log::open(Arc::new(FaultDisk::new(1)), config, Box::new(|_, _, _| {})).unwrap();
+        ShardState::fresh(ShardId(1), opened.log, Arc::default())
+    }
+
+    fn id(index: u64) -> EntryId {
+        EntryId { term: Term(1), index: LogIndex(index) }
+    }
+
+    #[test]
+    fn nothing_is_settled_before_it_is_known_who_the_others_are() {
+        let state = fresh();
+        state.durable(LogIndex(2), Ok(()));
+        state.committed(id(2));
+        assert_eq!(state.settled(), LogIndex(0));
+    }
+
+    #[test]
+    fn what_the_own_disk_lacks_is_not_settled() {
+        let state = fresh();
+        let both = openraft::Membership::new_with_defaults(vec![[1, 2].into()], []);
+        state.known.lock().joined(id(1), both);
+        state.confirmed(2, LogIndex(10));
+        state.committed(id(10));
+        state.durable(LogIndex(7), Ok(()));
+        assert_eq!(state.settled(), LogIndex(7));
     }
 }
