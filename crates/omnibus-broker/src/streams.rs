@@ -79,6 +79,12 @@ impl Stream {
         self.producers.iter().flat_map(|producers| producers.iter())
     }
 
+    /// Returns what is remembered of an idempotent producer.
+    #[must_use]
+    pub fn producer(&self, id: ProducerId) -> Option<&Producer> {
+        self.producers.as_ref()?.get(id)
+    }
+
     fn judge(&self, append: &Append) -> Result<Judgement, Refusal> {
         match (append.batch.producer, &self.producers) {
             (Some(stamp), Some(producers)) => producers.judge(stamp, append.batch.count),

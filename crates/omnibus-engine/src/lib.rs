@@ -41,6 +41,7 @@ pub mod receivers;
 pub mod consumers;
 mod sessions;
 pub mod departing;
+mod setbacks;
 mod pending;
 mod group_commit;
 pub mod watch;

@@ -6,7 +6,7 @@ use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::exchange::SharedExchange;
 use omnibus_model::node::NodeInfo;
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{Command, GroupName, LogIndex, NodeId, Offset, Outcome, StreamId};
+use omnibus_model::{Command, GroupName, LogIndex, NodeId, Offset, Outcome, ProducerStamp, StreamId};
 
 use crate::error::SubmitError;
 
@@ -69,6 +69,8 @@ impl Effect {
 pub(crate) struct Awaiting {
     pub(crate) effects: Vec<Effect>,
     pub(crate) answers: Vec<Answer>,
+    /// Batches of idempotent producers in it, in their order.
+    pub(crate) stamps: Vec<(StreamId, ProducerStamp)>,
 }
 
 /// Entries that have been proposed and not committed, oldest first.
@@ -101,9 +103,9 @@ impl InFlight {
         self.entries.pop_front_if(|(index, _)| *index <= committed)
     }
 
-    /// Takes all answers, for a log that will commit nothing more.
-    pub(crate) fn take_answers(&mut self) -> Vec<Answer> {
-        self.entries.drain(..).flat_map(|(_, awaiting)| awaiting.answers).collect()
+    /// Takes all of them, for a log that will not commit them.
+    pub(crate) fn take_all(&mut self) -> Vec<Awaiting> {
+        self.entries.drain(..).map(|(_, awaiting)| awaiting).collect()
     }
 }
 

@@ -20,7 +20,9 @@ use omnibus_broker::Broker;
 use omnibus_log::{Log, Room};
 use omnibus_model::command::Append;
 use omnibus_model::outcome::{Appended, Applied};
-use omnibus_model::{BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ShardId, StreamId, Term, Timestamp};
+use omnibus_model::{
+    BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ProducerStamp, ShardId, StreamId, Term, Timestamp,
+};
 use omnibus_model::{Bug, planted};
 use omnibus_replication::{Proposal, ProposeError, ReplicatedLog};
 use tokio::sync::oneshot;
@@ -37,6 +39,7 @@ use crate::pending::{Answer, Awaiting, Effect, InFlight};
 use crate::reached::Reached;
 use crate::receivers::Receivers;
 use crate::sessions::Sessions;
+use crate::setbacks::Setbacks;
 use crate::waiting::Waiting;
 use crate::watch::Watches;
 
@@ -105,6 +108,7 @@ pub struct Shard {
     /// When all queues are asked for chores: a tick may have touched any.
     sweep_at: Option<Duration>,
     departing: Departing,
+    setbacks: Setbacks,
     last: LogIndex,
     /// The term of that entry.
     last_term: Term,
@@ -147,6 +151,7 @@ impl Shard {
             consumers: Consumers::default(),
             sweep_at: None,
             departing: Departing::default(),
+            setbacks: Setbacks::default(),
             last,
             last_term,
             committed: last,
@@ -198,7 +203,11 @@ impl Shard {
         let request = match request {
             Request::AskApplied(question) if self.has_applied() => return question(&self.broker)(Ok(())),
             request if !self.is_leading() && !matches!(request, Request::Checkpoint { .. }) => {
-                return request.refuse(&self.broker, self.not_leader());
+                let error = self.not_leader();
+                if let Request::Append(appending) = &request {
+                    self.note_setback(appending.stamp(), &error);
+                }
+                return request.refuse(&self.broker, error);
             }
             request => request,
         };
@@ -294,11 +303,10 @@ impl Shard {
     /// acknowledged after a failed write (I10).
     pub fn fail(&mut self) {
         self.broken = true;
-        let refused = self.refused.take().map(|(_, awaiting)| awaiting.answers).unwrap_or_default();
-        let open = std::mem::take(&mut self.open_awaiting).answers;
-        for answer in self.in_flight.take_answers().into_iter().chain(refused).chain(open) {
-            answer(Err(SubmitError::Broken));
-        }
+        let refused = self.refused.take().map(|(_, awaiting)| awaiting);
+        let open = std::mem::take(&mut self.open_awaiting);
+        let all = self.in_flight.take_all().into_iter().chain(refused).chain([open]);
+        all.flat_map(|awaiting| awaiting.answers).for_each(|answer| answer(Err(SubmitError::Broken)));
         self.consumers.end_all(Ended::Broken);
         for receiver in self.receivers.take_all() {
             drop(receiver.reply.send(Err(SubmitError::Broken)));
@@ -381,8 +389,12 @@ impl Shard {
     }
 
     fn append(&mut self, appending: Appending) {
+        let stamp = appending.stamp();
         let Appending { stream, batch, payload, reply } = appending;
         let outcome = self.append_batch(stream, batch, payload);
+        if let Err(error @ SubmitError::DiskFull) = &outcome {
+            self.note_setback(stamp, error);
+        }
         self.answer_with(reply, outcome);
     }
 
@@ -394,6 +406,8 @@ impl Shard {
             return Err(SubmitError::DiskFull);
         }
         self.check_bytes(payload.len())?;
+        let stamp = batch.producer.map(|stamp| (stream, stamp));
+        self.check_setbacks(stamp)?;
         let leader_epoch = leader_epoch(self.term);
         let applied = self.apply(&Command::Append(Append { stream, batch, leader_epoch }))?;
         if planted(Bug::DuplicateAsNew) && !applied.changed {
@@ -404,8 +418,20 @@ impl Shard {
             self.shared.counters.records_appended.add(u64::from(batch.count));
             self.shared.counters.bytes_appended.add(u64::from(batch.bytes));
             self.open.push_batch(stamped(stream, batch, appended.base, leader_epoch, payload));
+            self.open_awaiting.stamps.extend(stamp);
         }
         Ok(applied.outcome)
+    }
+
+    /// Refuses what was sent behind something that was refused.
+    fn check_setbacks(&mut self, stamp: Option<(StreamId, ProducerStamp)>) -> Result<(), SubmitError> {
+        let Some((stream, stamp)) = stamp else { return Ok(()) };
+        let remembered = self.broker.stream(stream).and_then(|stream| stream.producer(stamp.id));
+        self.setbacks.check((stream, stamp), remembered)
+    }
+
+    fn note_setback(&mut self, stamp: Option<(StreamId, ProducerStamp)>, error: &SubmitError) {
+        stamp.into_iter().for_each(|stamp| self.setbacks.note(stamp, error));
     }
 
     /// What a bug on purpose answers that wrote nothing.

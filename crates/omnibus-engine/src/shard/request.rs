@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use omnibus_broker::Broker;
 use omnibus_model::command::{JoinGroup, SyncGroup};
-use omnibus_model::{BatchInfo, Command, Outcome, StreamId, TopicName};
+use omnibus_model::{BatchInfo, Command, Outcome, ProducerStamp, StreamId, TopicName};
 use tokio::sync::oneshot;
 
 use super::Snapshot;
@@ -88,6 +88,13 @@ pub struct Appending {
     pub batch: BatchInfo,
     pub payload: Bytes,
     pub reply: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+impl Appending {
+    /// Whose it is, if its producer is idempotent.
+    pub(super) fn stamp(&self) -> Option<(StreamId, ProducerStamp)> {
+        self.batch.producer.map(|stamp| (self.stream, stamp))
+    }
 }
 
 impl std::fmt::Debug for Request {

@@ -14,7 +14,7 @@ use crate::applying::apply_entry;
 use crate::consumers::Ended;
 use crate::departing::Departing;
 use crate::error::SubmitError;
-use crate::pending::{Answer, Effect};
+use crate::pending::{Awaiting, Effect};
 use crate::rebuild::{Progressed, Rebuild, Rebuilt};
 use crate::sessions::Sessions;
 
@@ -162,9 +162,9 @@ impl Shard {
         tracing::info!(shard = self.id.0, term = self.term.0, ?leader, "this node leads the shard no more");
         let error = self.not_leader();
         let has_lost = !self.open.is_empty() || self.refused.is_some();
-        let refused = self.refused.take().map(|(_, awaiting)| awaiting.answers).unwrap_or_default();
-        let open = std::mem::take(&mut self.open_awaiting).answers;
-        refuse(refused.into_iter().chain(open), &error);
+        let refused = self.refused.take().map(|(_, awaiting)| awaiting);
+        let open = std::mem::take(&mut self.open_awaiting);
+        self.refuse_all(refused.into_iter().chain([open]), &error);
         self.open.clear();
         self.waiting.refuse_all(&error);
         for receiver in self.receivers.take_all() {
@@ -276,8 +276,16 @@ impl Shard {
     fn lose_in_flight(&mut self) {
         if self.in_flight.len() > 0 {
             let error = self.not_leader();
-            refuse(self.in_flight.take_answers().into_iter(), &error);
+            let lost = self.in_flight.take_all();
+            self.refuse_all(lost.into_iter(), &error);
             self.void();
+        }
+    }
+
+    fn refuse_all(&mut self, lost: impl Iterator<Item = Awaiting>, error: &SubmitError) {
+        for Awaiting { answers, stamps, effects: _ } in lost {
+            stamps.into_iter().for_each(|stamp| self.note_setback(Some(stamp), error));
+            answers.into_iter().for_each(|answer| answer(Err(error.clone())));
         }
     }
 
@@ -327,8 +335,4 @@ impl Shard {
             Effect::NodeForgotten { node } => self.shared.catalog.remove_node(node),
         }
     }
-}
-
-fn refuse(answers: impl Iterator<Item = Answer>, error: &SubmitError) {
-    answers.for_each(|answer| answer(Err(error.clone())));
 }

@@ -5,19 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_engine::SubmitError;
 use omnibus_engine::consumers::{Access, ConsumerConfig, ConsumerRequest, Settling};
-use omnibus_engine::shard::{Appending, Request};
+use omnibus_engine::shard::Request;
 use omnibus_model::command::{CreateTopic, JoinGroup};
 use omnibus_model::group::{ClientInfo, ProtocolOffer, Subscription};
 use omnibus_model::queue::{CursorConfig, Envelope, RecordState};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
-    BatchInfo, Command, DedupHash, GroupName, MemberId, Millis, NodeId, Offset, Outcome, ProducerEpoch, ProducerId,
-    ProducerStamp, RecordFormat, ShardId, StreamId, Timestamp, TopicId, TopicName,
+    Command, DedupHash, GroupName, MemberId, Millis, NodeId, Offset, Outcome, ShardId, TopicId, TopicName,
 };
-use omnibus_record::{BatchBuilder, Codec, Stamp};
 use tokio::sync::oneshot;
 
-use crate::trio::{DATA, NODES, QUEUE, Submitted, Trio, place};
+use crate::trio::{DATA, NODES, QUEUE, Trio, place};
 
 const ONE: NodeId = NODES[0];
 const TWO: NodeId = NODES[1];
@@ -25,30 +23,6 @@ const THREE: NodeId = NODES[2];
 
 fn queue() -> Trio {
     Trio::with_a_queue(CursorConfig::default())
-}
-
-fn append(trio: &mut Trio, id: NodeId, sequence_first: u32) -> Submitted {
-    let mut builder = BatchBuilder::new(Codec::None);
-    builder.push(Timestamp(1_000), Some(b"key"), Some(b"value"), &[]);
-    let producer = ProducerStamp { id: ProducerId(5), epoch: ProducerEpoch(0), sequence_first };
-    let payload: Bytes = builder.finish(Stamp { producer: Some(producer), ..Stamp::default() });
-    let batch = BatchInfo {
-        format: RecordFormat::KafkaBatch,
-        count: 1,
-        bytes: u32::try_from(payload.len()).unwrap(),
-        timestamp_max: Timestamp(1_000),
-        producer: Some(producer),
-    };
-    let (reply, answer) = oneshot::channel();
-    trio.ask(id, Request::Append(Appending { stream: StreamId(9), batch, payload, reply }));
-    answer
-}
-
-/// Brings what a leader has proposed to its disk, and to nobody else.
-fn keep_to_itself(trio: &mut Trio, id: NodeId) {
-    let node = trio.node(id);
-    node.propose();
-    node.write();
 }
 
 #[test]
@@ -85,7 +59,7 @@ fn names_are_known_on_all_nodes() {
 fn what_was_in_flight_and_survives_is_acknowledged_by_who_was_deposed() {
     let mut trio = queue();
     let mut sent = trio.enqueue(ONE, "a", Envelope::default());
-    keep_to_itself(&mut trio, ONE);
+    trio.keep_to_itself(ONE);
     trio.cluster.replicate(DATA, TWO, usize::MAX);
     trio.turn(TWO);
     assert!(sent.try_recv().is_err(), "nobody knows yet");
@@ -99,7 +73,7 @@ fn what_was_in_flight_and_survives_is_acknowledged_by_who_was_deposed() {
 fn what_was_in_flight_and_is_lost_is_refused_and_forgotten() {
     let mut trio = queue();
     let mut lost = trio.enqueue(ONE, "lost", Envelope::default());
-    keep_to_itself(&mut trio, ONE);
+    trio.keep_to_itself(ONE);
     let mut open = trio.enqueue(ONE, "never proposed", Envelope::default());
     trio.cluster.elect(DATA, TWO);
     trio.settle();
@@ -118,7 +92,7 @@ fn what_was_in_flight_and_is_lost_is_refused_and_forgotten() {
 fn who_lost_the_open_group_alone_goes_on_with_what_was_in_flight() {
     let mut trio = queue();
     let mut sent = trio.enqueue(ONE, "in flight", Envelope::default());
-    keep_to_itself(&mut trio, ONE);
+    trio.keep_to_itself(ONE);
     trio.cluster.replicate(DATA, TWO, usize::MAX);
     trio.turn(TWO);
     let mut open = trio.enqueue(ONE, "never proposed", Envelope::default());
@@ -148,7 +122,7 @@ fn a_broker_is_rebuilt_from_a_checkpoint_and_what_follows() {
     }
     assert!(trio.node(THREE).log.checkpoint(DATA).unwrap().is_some(), "followers take checkpoints, too");
     drop(trio.enqueue(ONE, "lost", Envelope::default()));
-    keep_to_itself(&mut trio, ONE);
+    trio.keep_to_itself(ONE);
     trio.lead(THREE);
     trio.check_alike();
 }
@@ -206,14 +180,14 @@ fn duplicates_are_known_to_the_next_leader() {
     let mut trio = queue();
     let envelope = Envelope { dedup: Some(DedupHash(77)), ..Envelope::default() };
     let mut first = trio.enqueue(ONE, "a", envelope);
-    let mut batch = append(&mut trio, ONE, 0);
+    let mut batch = trio.append(ONE, 0);
     trio.settle();
     assert!(!first.try_recv().unwrap().unwrap()[0].clone().unwrap().duplicate);
     assert!(matches!(batch.try_recv().unwrap().unwrap(), Outcome::Appended(appended) if !appended.duplicate));
     trio.lead(TWO);
     let mut again = trio.enqueue(TWO, "a", envelope);
-    let mut same = append(&mut trio, TWO, 0);
-    let mut next = append(&mut trio, TWO, 1);
+    let mut same = trio.append(TWO, 0);
+    let mut next = trio.append(TWO, 1);
     trio.settle();
     let again = again.try_recv().unwrap().unwrap()[0].clone().unwrap();
     assert_eq!((again.duplicate, again.base), (true, Offset(0)));
@@ -270,7 +244,7 @@ fn a_node_comes_back_after_a_power_cut_and_follows() {
     trio.settle();
     assert!(sent.try_recv().unwrap().is_ok());
     drop(trio.enqueue(ONE, "lost", Envelope::default()));
-    keep_to_itself(&mut trio, ONE);
+    trio.keep_to_itself(ONE);
     let cluster = trio.cluster.clone();
     let one = trio.nodes.remove(0).after_a_power_cut(&cluster);
     trio.nodes.insert(0, one);

@@ -7,6 +7,7 @@ mod pushing;
 mod forwarding;
 mod engines;
 mod changes;
+mod retries;
 mod seeds;
 mod trio;
 mod node;

@@ -5,14 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_engine::SubmitError;
 use omnibus_engine::receivers::{self, Receive};
-use omnibus_engine::shard::{Enqueueing, Request};
+use omnibus_engine::shard::{Appending, Enqueueing, Request};
 use omnibus_io::fault::FaultDisk;
 use omnibus_model::command::Acquire;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{CursorConfig, Envelope, LeaseKey, Settlement};
 use omnibus_model::topic::{Partition, QueuePlace};
-use omnibus_model::{Command, Millis, NodeId, Offset, Outcome, Refusal, ShardId, StreamId, Timestamp};
-use omnibus_record::{Encoded, Message, Native, SqsNative};
+use omnibus_model::{
+    BatchInfo, Command, Millis, NodeId, Offset, Outcome, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat,
+    Refusal, ShardId, StreamId, Timestamp,
+};
+use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
 use omnibus_replication::model::ModelCluster;
 use tokio::sync::oneshot;
 
@@ -116,6 +119,31 @@ impl Trio {
     pub(crate) fn accept(&mut self, id: NodeId, key: LeaseKey) -> Submitted {
         let settlements = vec![(key, Settlement::Accept)];
         self.submit(id, Command::Settle { stream: QUEUE, settlements })
+    }
+
+    /// Appends a batch of one record, as an idempotent producer's.
+    pub(crate) fn append(&mut self, id: NodeId, sequence_first: u32) -> Submitted {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(Timestamp(1_000), Some(b"key"), Some(b"value"), &[]);
+        let producer = ProducerStamp { id: ProducerId(5), epoch: ProducerEpoch(0), sequence_first };
+        let payload: Bytes = builder.finish(Stamp { producer: Some(producer), ..Stamp::default() });
+        let batch = BatchInfo {
+            format: RecordFormat::KafkaBatch,
+            count: 1,
+            bytes: u32::try_from(payload.len()).unwrap(),
+            timestamp_max: Timestamp(1_000),
+            producer: Some(producer),
+        };
+        let (reply, answer) = oneshot::channel();
+        self.ask(id, Request::Append(Appending { stream: StreamId(9), batch, payload, reply }));
+        answer
+    }
+
+    /// Brings what a leader has proposed to its disk, and to nobody else.
+    pub(crate) fn keep_to_itself(&mut self, id: NodeId) {
+        let node = self.node(id);
+        node.propose();
+        node.write();
     }
 
     pub(crate) fn ask(&mut self, id: NodeId, request: Request) {
