@@ -27,6 +27,20 @@ pub struct MemberView {
     /// Where its doors are, by their names. Empty until it has introduced itself.
     pub addresses: BTreeMap<String, String>,
     pub rack: Option<String>,
+    pub duty: Duty,
+}
+
+/// What a node is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// It replicates, and leads its share.
+    #[default]
+    Full,
+    /// It replicates and leads nothing, until somebody says otherwise.
+    Drained,
+    /// It leaves for good.
+    Leaving,
 }
 
 /// One shard.
@@ -58,4 +72,19 @@ pub struct ReplicaView {
 pub struct NodeJoin {
     /// Its number and where other nodes reach it, as `4@10.0.0.4:9643`.
     pub node: String,
+}
+
+/// What a `POST` to `/v1/cluster/balance` has moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceView {
+    /// The node that says so: each hands over what it leads itself.
+    pub node: u32,
+    pub moved: Vec<MovedView>,
+}
+
+/// A shard that another node was asked to lead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedView {
+    pub shard: u16,
+    pub to: u32,
 }

@@ -21,9 +21,12 @@ pub enum Code {
     UnknownTopic,
     UnknownPartition,
     UnknownGroup,
+    UnknownNode,
     UnknownPath,
     TopicExists,
     GroupNotEmpty,
+    NodeRemoved,
+    NodeNeeded,
     OffsetOutOfRange,
     Invalid,
     TooLarge,
@@ -41,8 +44,12 @@ impl Code {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::UnknownTopic | Self::UnknownPartition | Self::UnknownGroup | Self::UnknownPath => 404,
-            Self::TopicExists | Self::GroupNotEmpty | Self::Changed => 409,
+            Self::UnknownTopic
+            | Self::UnknownPartition
+            | Self::UnknownGroup
+            | Self::UnknownNode
+            | Self::UnknownPath => 404,
+            Self::TopicExists | Self::GroupNotEmpty | Self::NodeRemoved | Self::NodeNeeded | Self::Changed => 409,
             Self::OffsetOutOfRange => 416,
             Self::Invalid => 400,
             Self::TooLarge => 413,

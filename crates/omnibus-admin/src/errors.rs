@@ -101,7 +101,7 @@ impl From<PathRejection> for Failure {
     }
 }
 
-fn refused(refusal: &Refusal) -> Problem {
+pub(crate) fn refused(refusal: &Refusal) -> Problem {
     let problem = Problem::new(code(refusal), refusal.to_string());
     match next(refusal) {
         Some(next) => problem.next(next),
@@ -122,6 +122,8 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::LimitReached { .. } | Refusal::GroupFull { .. } | Refusal::LeasesFull { .. } => Code::LimitReached,
         Refusal::OffsetOutOfRange { .. } => Code::OffsetOutOfRange,
         Refusal::UnknownGroup { .. } => Code::UnknownGroup,
+        Refusal::UnknownNode { .. } => Code::UnknownNode,
+        Refusal::NodeRemoved { .. } => Code::NodeRemoved,
         Refusal::GroupNotEmpty { .. }
         | Refusal::GroupSubscribed { .. }
         | Refusal::UnknownMember { .. }
@@ -160,11 +162,14 @@ fn next(refusal: &Refusal) -> Option<&'static str> {
     match code(refusal) {
         Code::UnknownTopic => Some("`omnibus topic ls` lists the topics"),
         Code::UnknownGroup => Some("`omnibus group ls` lists the groups"),
+        Code::UnknownNode => Some("`omnibus cluster nodes` lists the nodes"),
+        Code::NodeRemoved => Some("choose a number that no node ever had, and an empty data directory"),
         Code::GroupNotEmpty => Some("stop its members and try again; `omnibus group describe` names them"),
         Code::Changed => Some("look at it again and repeat the change"),
         Code::UnknownPartition
         | Code::UnknownPath
         | Code::TopicExists
+        | Code::NodeNeeded
         | Code::OffsetOutOfRange
         | Code::Invalid
         | Code::TooLarge

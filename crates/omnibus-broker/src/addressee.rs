@@ -85,6 +85,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::KeepSecret { .. }
         | Command::RegisterNode { .. }
         | Command::ForgetNode { .. }
+        | Command::AssignNode { .. }
         | Command::EndSessions
         | Command::Tick => Addressee::Shard,
     }

@@ -9,7 +9,7 @@ use omnibus_model::exchange::SharedExchange;
 use omnibus_model::group::{
     CommittedOffset, ConsumerSubscription, GroupListing, GroupView, Joined, MemberSession, Synced, TopicPartition,
 };
-use omnibus_model::node::NodeInfo;
+use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::outcome::{Applied, JoinTicket};
 use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
@@ -123,6 +123,7 @@ impl Broker {
             Command::KeepSecret { offer } => Ok(self.keep_secret(*offer)),
             Command::RegisterNode { node, info } => self.nodes.register(*node, info),
             Command::ForgetNode { node } => Ok(self.nodes.forget(*node)),
+            Command::AssignNode { node, duty } => self.nodes.assign(*node, *duty),
 
             Command::JoinGroup(join) => groups.join(at, agenda, join),
             Command::SyncGroup(sync) => groups.sync(at, agenda, sync),
@@ -281,6 +282,11 @@ impl Broker {
     /// Returns every node by number.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeInfo)> {
         self.nodes.iter()
+    }
+
+    /// Returns what those nodes are there for that have not full duties, or had been.
+    pub fn duties(&self) -> impl Iterator<Item = (NodeId, NodeDuty)> {
+        self.nodes.duties()
     }
 }
 

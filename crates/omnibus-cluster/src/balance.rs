@@ -6,6 +6,8 @@ use omnibus_model::{NodeId, ShardId};
 use omnibus_raft::Standing;
 
 use crate::cluster::Cluster;
+use crate::plan::{Place, Plan};
+use crate::roster::Roster;
 
 /// Who was away gets something to lead when it was there at as many looks in a row, one each second.
 const TRIAL_LOOKS: u32 = 5;
@@ -17,13 +19,19 @@ const BEHIND_MAX: u64 = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Seen(BTreeMap<NodeId, u32>);
 
+/// A shard that another node was asked to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub shard: ShardId,
+    pub to: NodeId,
+}
+
 impl Seen {
     /// Looks who is there.
-    pub(crate) fn look(&mut self, cluster: &Cluster) {
-        let voters = cluster.log.replicas(ShardId::METADATA).voters;
-        let there = voters.iter().filter(|voter| cluster.lines.is_open(**voter));
+    pub(crate) fn look(&mut self, cluster: &Cluster, roster: &Roster) {
+        let there = roster.iter().map(|(node, _)| node).filter(|node| cluster.lines.is_open(*node));
         let looks = |node: &NodeId| self.0.get(node).map_or(1, |looks| looks.saturating_add(1));
-        self.0 = there.map(|node| (*node, looks(node))).collect();
+        self.0 = there.map(|node| (node, looks(&node))).collect();
     }
 
     fn is_steady(&self, node: NodeId) -> bool {
@@ -31,44 +39,71 @@ impl Seen {
     }
 }
 
+impl Cluster {
+    /// Hands all that this node leads and others should to them now, without a time of trial.
+    pub async fn balance(&self) -> Vec<Moved> {
+        let plan = Plan::of(&self.roster(), self.log.shards());
+        let mut moved = Vec::new();
+        for shard in self.all_shards().filter(|shard| self.leads(*shard)) {
+            let better = self.better(plan.place(shard), shard).filter(|other| self.reaches(*other));
+            if let Some(to) = better
+                && transfer(self, shard, to).await
+            {
+                moved.push(Moved { shard, to });
+            }
+        }
+        moved
+    }
+
+    /// Who should lead a shard that this node leads, and could.
+    fn better(&self, place: &Place, shard: ShardId) -> Option<NodeId> {
+        let standing = self.log.standing(shard);
+        let could = |other: &NodeId| standing.replicas.voters.contains(other) && is_close(&standing, *other);
+        place.leader.filter(|leader| *leader != self.node).filter(could)
+    }
+}
+
 /// Hands a shard that this node leads to the voter that should lead it.
-pub(crate) async fn balance(cluster: &Cluster, seen: &Seen, shard: ShardId) {
-    let standing = cluster.log.standing(shard);
-    let other = preferred(&standing, shard).filter(|preferred| *preferred != cluster.node);
-    if let Some(other) = other.filter(|other| seen.is_steady(*other) && is_close(&standing, *other)) {
+pub(crate) async fn balance(cluster: &Cluster, seen: &Seen, place: &Place, shard: ShardId) {
+    if let Some(other) = cluster.better(place, shard).filter(|other| seen.is_steady(*other)) {
         transfer(cluster, shard, other).await;
     }
 }
 
-/// Has the reachable voter lead a shard that lacks the least, if this node leads it.
-pub(crate) async fn hand_over(cluster: &Cluster, shard: ShardId) {
-    if !cluster.leads(shard) {
-        return;
-    }
-    let standing = cluster.log.standing(shard);
-    let is_there = |voter: &&NodeId| **voter != cluster.node && cluster.lines.is_open(**voter);
-    let others = standing.replicas.voters.iter().filter(is_there);
-    let best = others.max_by_key(|voter| standing.confirmed.get(voter).copied().unwrap_or_default());
-    if let Some(best) = best {
-        transfer(cluster, shard, *best).await;
+/// Has another voter lead a shard, if this node leads it.
+pub(crate) async fn hand_over(cluster: &Cluster, roster: &Roster, shard: ShardId) {
+    if let Some(heir) = heir(cluster, roster, shard).filter(|_| cluster.leads(shard)) {
+        transfer(cluster, shard, heir).await;
     }
 }
 
-async fn transfer(cluster: &Cluster, shard: ShardId, to: NodeId) {
+/// Has a voter that may lead do so, if this node leads a shard and may not.
+pub(crate) async fn give_up(cluster: &Cluster, roster: &Roster, shard: ShardId) {
+    if let Some(heir) = heir(cluster, roster, shard).filter(|heir| roster.may_lead(*heir)) {
+        transfer(cluster, shard, heir).await;
+    }
+}
+
+/// The reachable voter that lacks the least; those who may lead come first.
+fn heir(cluster: &Cluster, roster: &Roster, shard: ShardId) -> Option<NodeId> {
+    let standing = cluster.log.standing(shard);
+    let is_there = |voter: &NodeId| *voter != cluster.node && cluster.lines.is_open(*voter);
+    let others = standing.replicas.voters.iter().copied().filter(is_there);
+    others.max_by_key(|voter| (roster.may_lead(*voter), standing.confirmed.get(voter).copied().unwrap_or_default()))
+}
+
+/// Says whether it was asked to.
+async fn transfer(cluster: &Cluster, shard: ShardId, to: NodeId) -> bool {
     tracing::info!(shard = shard.0, node = to.0, "another node is to lead the shard");
-    if let Err(error) = cluster.log.transfer(shard, to).await {
+    let transferred = cluster.log.transfer(shard, to).await;
+    if let Err(error) = &transferred {
         tracing::warn!(shard = shard.0, node = to.0, %error, "the shard was not handed over");
     }
+    transferred.is_ok()
 }
 
-/// Who should lead a shard: voters take turns.
-fn preferred(standing: &Standing, shard: ShardId) -> Option<NodeId> {
-    let voters = &standing.replicas.voters;
-    let turn = usize::from(shard.0).checked_rem(voters.len())?;
-    voters.iter().nth(turn).copied()
-}
-
-fn is_close(standing: &Standing, node: NodeId) -> bool {
+/// Whether a voter lacks next to nothing.
+pub(crate) fn is_close(standing: &Standing, node: NodeId) -> bool {
     let confirmed = standing.confirmed.get(&node).copied().unwrap_or_default();
     standing.last.0.saturating_sub(confirmed.0) <= BEHIND_MAX
 }

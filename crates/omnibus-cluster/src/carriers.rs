@@ -10,6 +10,7 @@ use omnibus_model::{LogIndex, NodeId, ShardId};
 use omnibus_peers::{Answering, Answers, CallError, Lines, Service};
 use omnibus_raft::{OpenraftLog, Pieces};
 
+use crate::leaving::has_left;
 use crate::stage::Stage;
 
 /// Carries what consensus says.
@@ -63,7 +64,11 @@ pub(crate) struct Answerer {
 }
 
 impl Answerer {
-    fn stage(&self) -> Stage {
+    /// What a node is told that asks.
+    fn stage(&self, asks: NodeId) -> Stage {
+        if self.taking_part.get().is_some_and(|(_, engine)| has_left(engine, asks)) {
+            return Stage::Removed;
+        }
         let has_begun = self.taking_part.get().is_some_and(|(log, _)| has_begun(log));
         match self.is_founding.load(Ordering::Relaxed) {
             _ if has_begun => Stage::Begun,
@@ -74,12 +79,14 @@ impl Answerer {
 }
 
 impl Answers for Answerer {
-    fn answer(&self, _from: NodeId, service: Service, request: Bytes) -> Answering {
+    fn answer(&self, from: NodeId, service: Service, request: Bytes) -> Answering {
         match (service, self.taking_part.get()) {
             (Service::Cluster, _) => {
-                let stage = self.stage();
+                let stage = self.stage(from);
                 Box::pin(async move { Some(stage.encode()) })
             }
+            // It does not know yet.
+            (_, Some((_, engine))) if has_left(engine, from) => Box::pin(async { None }),
             (Service::Consensus, Some((log, _))) => {
                 let door = log.door();
                 Box::pin(async move { door.answer(request).await })

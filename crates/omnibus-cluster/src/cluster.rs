@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omnibus_engine::Engine;
 use omnibus_model::{NodeId, ShardId};
 use omnibus_peers::Lines;
 use omnibus_raft::OpenraftLog;
 use omnibus_replication::{Leadership, ReplicatedLog};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+
+use crate::roster::Roster;
 
 /// How soon is looked again.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -23,6 +27,9 @@ pub struct Cluster {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<OpenraftLog>,
     pub(crate) lines: Lines,
+    pub(crate) engine: Engine,
+    /// Whether this node was told that it is not one of the cluster's any more.
+    pub(crate) gone: Arc<watch::Sender<bool>>,
 }
 
 impl Cluster {
@@ -30,6 +37,11 @@ impl Cluster {
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The nodes as this one knows them now.
+    pub(crate) fn roster(&self) -> Roster {
+        Roster::of(&self.engine, &self.log)
     }
 
     pub(crate) fn all_shards(&self) -> impl Iterator<Item = ShardId> + use<> {

@@ -2,25 +2,31 @@
 //! connections between them.
 //!
 //! Reading order: how a node takes part (`part`), once it knows as what (`meeting`); who replicates what
-//! (`upkeep`) and leads how much (`balance`); what can be asked (`cluster`, `standing`), what goes over the
-//! connections (`carriers`), and what a node is told (`member`).
+//! (`upkeep`) and leads how much (`balance`), by which plan (`plan`) of which nodes (`roster`), and how one of them
+//! leaves (`leaving`); what can be asked (`cluster`, `standing`), what goes over the connections (`carriers`), and
+//! what a node is told (`member`).
 //!
 //! **Never:** a consensus protocol, what an entry or a request says, or a decision about data.
 
 mod part;
 mod upkeep;
 mod balance;
+mod plan;
 mod standing;
-mod cluster;
 mod meeting;
 mod carriers;
+mod leaving;
+mod cluster;
+mod roster;
 mod stage;
 mod member;
 
+pub use balance::Moved;
 pub use cluster::Cluster;
+pub use leaving::RemovalError;
 pub use meeting::{ClusterConfig, Entrance, Meeting, OpenError};
 pub use member::{BadMember, Member, Members};
 pub use omnibus_peers::Identity;
 pub use part::{Opened, TakingPart};
+pub use roster::DOOR;
 pub use standing::{ReplicaStanding, ShardStanding};
-pub use upkeep::DOOR;

@@ -48,6 +48,8 @@ pub enum OpenError {
         #[source]
         error: io::Error,
     },
+    #[error("node {node} was removed from the cluster, and its number is never used again")]
+    Removed { node: NodeId },
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -96,13 +98,17 @@ impl Meeting {
 
     /// Finds out whether this node, whose disk is empty, makes the cluster with the others that it
     /// knows. Waits until all of them are as new as it is, or any of them knows of a cluster.
-    pub async fn agree(&self) -> Entrance {
+    ///
+    /// # Errors
+    /// [`OpenError::Removed`].
+    pub async fn agree(&self) -> Result<Entrance, OpenError> {
         let others: Vec<NodeId> = self.members.nodes().filter(|node| *node != self.node).collect();
         for attempt in 1_u32.. {
             let mut missing = Vec::new();
             for node in &others {
                 match self.ask(*node).await {
-                    Some(Stage::Begun) => return Entrance::Guest,
+                    Some(Stage::Begun) => return Ok(Entrance::Guest),
+                    Some(Stage::Removed) => return Err(OpenError::Removed { node: self.node }),
                     Some(Stage::New | Stage::Founding) => {}
                     None => missing.push(node.0),
                 }
@@ -115,7 +121,7 @@ impl Meeting {
             }
             sleep(PAUSE).await;
         }
-        Entrance::Founder
+        Ok(Entrance::Founder)
     }
 
     async fn ask(&self, node: NodeId) -> Option<Stage> {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::balance;
 use crate::carriers::ways;
 use crate::cluster::Cluster;
+use crate::leaving;
 use crate::meeting::{Entrance, Meeting, OpenError};
 use crate::upkeep;
 
@@ -38,6 +39,7 @@ pub struct TakingPart {
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
     upkeep: JoinHandle<()>,
+    watching: JoinHandle<()>,
 }
 
 impl Meeting {
@@ -63,9 +65,10 @@ impl Meeting {
         engine.connect(to_engines);
         let is_first = answerer.taking_part.set((Arc::clone(&log), engine.clone())).is_ok();
         debug_assert!(is_first, "a meeting ends once");
-        let cluster = Cluster { node, address, log, lines };
-        let upkeep = tokio::spawn(upkeep::run(cluster.clone(), engine.clone()));
-        let part = TakingPart { cluster: cluster.clone(), stop, door, upkeep };
+        let cluster = Cluster { node, address, log, lines, engine: engine.clone(), gone: Arc::default() };
+        let upkeep = tokio::spawn(upkeep::run(cluster.clone()));
+        let watching = tokio::spawn(leaving::watch(cluster.clone()));
+        let part = TakingPart { cluster: cluster.clone(), stop, door, upkeep, watching };
         Ok(Opened { engine, running, cluster, part })
     }
 }
@@ -75,8 +78,12 @@ impl TakingPart {
     pub async fn hand_over(&self) {
         self.upkeep.abort();
         let cluster = &self.cluster;
+        if cluster.was_removed() {
+            return;
+        }
+        let roster = cluster.roster();
         for shard in cluster.all_shards() {
-            balance::hand_over(cluster, shard).await;
+            balance::hand_over(cluster, &roster, shard).await;
         }
         let is_led_elsewhere = |cluster: &Cluster, shard| cluster.is_led(shard) && !cluster.leads(shard);
         if timeout(HAND_OVER_TIME, cluster.until(is_led_elsewhere)).await.is_err() {
@@ -88,6 +95,8 @@ impl TakingPart {
     /// Answers what other nodes have asked, and speaks with nobody any more. To be called before the engine is
     /// closed, which could answer nothing but that.
     pub async fn close(self) {
+        self.upkeep.abort();
+        self.watching.abort();
         self.stop.send_replace(true);
         if let Err(error) = self.door.await {
             tracing::error!(%error, "the door of the nodes did not close well");

@@ -11,6 +11,8 @@ pub(crate) enum Stage {
     Founding,
     /// There is one.
     Begun,
+    /// There is one, and who asks was removed from it.
+    Removed,
 }
 
 impl Stage {
@@ -19,6 +21,7 @@ impl Stage {
             Self::New => Bytes::from_static(&[0]),
             Self::Founding => Bytes::from_static(&[1]),
             Self::Begun => Bytes::from_static(&[2]),
+            Self::Removed => Bytes::from_static(&[3]),
         }
     }
 
@@ -27,6 +30,7 @@ impl Stage {
             [0] => Some(Self::New),
             [1] => Some(Self::Founding),
             [2] => Some(Self::Begun),
+            [3] => Some(Self::Removed),
             _ => None,
         }
     }
@@ -38,10 +42,10 @@ mod tests {
 
     #[test]
     fn stages_are_read_as_they_were_written() {
-        for stage in [Stage::New, Stage::Founding, Stage::Begun] {
+        for stage in [Stage::New, Stage::Founding, Stage::Begun, Stage::Removed] {
             assert_eq!(Stage::decode(&stage.encode()), Some(stage));
         }
-        for bytes in [&[][..], &[3], &[0, 0]] {
+        for bytes in [&[][..], &[4], &[0, 0]] {
             assert_eq!(Stage::decode(bytes), None);
         }
     }

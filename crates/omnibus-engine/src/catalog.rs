@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use omnibus_broker::Broker;
 use omnibus_model::exchange::{BindingId, ExchangeKey, ExchangeKind, SharedExchange};
-use omnibus_model::node::NodeInfo;
+use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{NodeId, StreamId, TopicId, TopicName};
 use parking_lot::RwLock;
@@ -19,6 +19,8 @@ pub struct Catalog {
     /// Touched by each change of an exchange, or of a queue that belongs to a binding.
     exchange_changes: watch::Sender<()>,
     nodes: RwLock<BTreeMap<NodeId, Arc<NodeInfo>>>,
+    /// All but full ones.
+    duties: RwLock<BTreeMap<NodeId, NodeDuty>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +38,7 @@ impl Catalog {
         metadata.topics().for_each(|topic| self.put(topic.clone()));
         metadata.exchanges().for_each(|exchange| self.put_exchange(exchange.clone()));
         metadata.nodes().for_each(|(node, info)| self.put_node(node, info.clone()));
+        metadata.duties().for_each(|(node, duty)| self.put_duty(node, duty));
     }
 
     #[must_use]
@@ -84,6 +87,12 @@ impl Catalog {
         self.nodes.read().iter().map(|(node, info)| (*node, Arc::clone(info))).collect()
     }
 
+    /// What a node is there for. Of one that was removed it is known for good.
+    #[must_use]
+    pub fn duty(&self, node: NodeId) -> NodeDuty {
+        self.duties.read().get(&node).copied().unwrap_or_default()
+    }
+
     /// All exchanges.
     pub(crate) fn all_exchanges(&self) -> Vec<SharedExchange> {
         self.exchanges.read().values().cloned().collect()
@@ -110,6 +119,16 @@ impl Catalog {
 
     pub(crate) fn remove_node(&self, node: NodeId) {
         self.nodes.write().remove(&node);
+        // The number of one that was only drained may be used again.
+        self.duties.write().retain(|known, duty| *known != node || *duty == NodeDuty::Removed);
+    }
+
+    pub(crate) fn put_duty(&self, node: NodeId, duty: NodeDuty) {
+        let mut duties = self.duties.write();
+        match duty {
+            NodeDuty::Full => drop(duties.remove(&node)),
+            NodeDuty::Drained | NodeDuty::Removed => drop(duties.insert(node, duty)),
+        }
     }
 
     pub(crate) fn put(&self, topic: SharedTopic) {

@@ -1,6 +1,6 @@
 //! The nodes of the cluster, as front ends see them.
 
-use omnibus_model::node::NodeInfo;
+use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::{Command, NodeId, ShardId};
 
 use crate::engine::Engine;
@@ -20,6 +20,14 @@ impl Engine {
     pub async fn introduce(&self, node: NodeId, info: NodeInfo) -> Result<(), SubmitError> {
         let command = Command::RegisterNode { node, info: Box::new(info) };
         self.submit(ShardId::METADATA, command).await.map(drop)
+    }
+
+    /// Says what a node is there for from now on.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn assign_node(&self, node: NodeId, duty: NodeDuty) -> Result<(), SubmitError> {
+        self.submit(ShardId::METADATA, Command::AssignNode { node, duty }).await.map(drop)
     }
 
     /// Forgets how a node is reached that has left for good.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::exchange::SharedExchange;
-use omnibus_model::node::NodeInfo;
+use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{Command, GroupName, LogIndex, NodeId, Offset, Outcome, ProducerStamp, StreamId};
 
@@ -28,6 +28,7 @@ pub(crate) enum Effect {
     ExchangeDeleted { exchange: SharedExchange },
     NodeRegistered { node: NodeId, info: Box<NodeInfo> },
     NodeForgotten { node: NodeId },
+    NodeAssigned { node: NodeId, duty: NodeDuty },
 }
 
 impl Effect {
@@ -59,6 +60,7 @@ impl Effect {
                 Some(Self::NodeRegistered { node: *node, info: info.clone() })
             }
             (_, Outcome::NodeForgotten { node }) => Some(Self::NodeForgotten { node: *node }),
+            (_, Outcome::NodeAssigned { node, duty }) => Some(Self::NodeAssigned { node: *node, duty: *duty }),
             _ => None,
         }
     }

@@ -81,7 +81,9 @@ pub(crate) fn refused(refusal: &Refusal) -> ErrorCode {
         | Refusal::UnknownExchange { .. }
         | Refusal::ExchangeExists { .. }
         | Refusal::UnknownBinding { .. }
-        | Refusal::BindingExists { .. } => ErrorCode::InvalidRequest,
+        | Refusal::BindingExists { .. }
+        | Refusal::UnknownNode { .. }
+        | Refusal::NodeRemoved { .. } => ErrorCode::InvalidRequest,
         Refusal::TopicExists { .. } => ErrorCode::TopicAlreadyExists,
         Refusal::PartitionCountInvalid { .. } | Refusal::PartitionsOnlyGrow { .. } | Refusal::TopicIsQueue { .. } => {
             ErrorCode::InvalidPartitions

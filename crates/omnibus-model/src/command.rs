@@ -11,7 +11,7 @@ use crate::exchange::{BindingConfig, BindingId, BindingTarget, ExchangeConfig, E
 use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
-use crate::node::NodeInfo;
+use crate::node::{NodeDuty, NodeInfo};
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, Settlement};
 use crate::topic::TopicConfig;
 use crate::{
@@ -225,6 +225,11 @@ pub enum Command {
     /// A node has left for good.
     ForgetNode {
         node: NodeId,
+    },
+    /// Says what a node is there for from now on.
+    AssignNode {
+        node: NodeId,
+        duty: NodeDuty,
     },
 }
 

@@ -14,6 +14,18 @@ pub struct NodeInfo {
     pub rack: Option<String>,
 }
 
+/// What a node is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NodeDuty {
+    /// It replicates, and leads its share.
+    #[default]
+    Full,
+    /// It replicates and leads nothing, until somebody says otherwise.
+    Drained,
+    /// It leaves for good. Nobody is called by its number again.
+    Removed,
+}
+
 /// Where somebody listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{BrokerConfig, ConfigScope, GroupConfig};
 use crate::exchange::SharedExchange;
 use crate::group::TopicPartitions;
-use crate::node::NodeInfo;
+use crate::node::{NodeDuty, NodeInfo};
 use crate::queue::{Lease, LeaseRefusal};
 use crate::topic::SharedTopic;
 use crate::{ClusterSecret, GroupName, InstanceId, MemberId, MoveId, NodeId, Offset, ProducerId, Refusal, Timestamp};
@@ -139,6 +139,10 @@ pub enum Outcome {
     },
     NodeForgotten {
         node: NodeId,
+    },
+    NodeAssigned {
+        node: NodeId,
+        duty: NodeDuty,
     },
 }
 

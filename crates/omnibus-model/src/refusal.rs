@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::exchange::{BindingId, ExchangeKey};
-use crate::{GroupName, MemberId, MoveId, Offset, PartitionIndex, ProducerEpoch, ProducerId, StreamId, TopicName};
+use crate::{
+    GroupName, MemberId, MoveId, NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId, StreamId, TopicName,
+};
 
 /// Why a command was not carried out. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -99,6 +101,11 @@ pub enum Refusal {
     UnknownBinding { binding: BindingId },
     #[error("the exchange has this binding already")]
     BindingExists { binding: BindingId },
+
+    #[error("the cluster knows no node {node}")]
+    UnknownNode { node: NodeId },
+    #[error("node {node} was removed from the cluster, and its number is never used again")]
+    NodeRemoved { node: NodeId },
 }
 
 /// What there is only so much of.

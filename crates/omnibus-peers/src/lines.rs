@@ -66,6 +66,12 @@ impl Lines {
         self.open.lock().remove(&node);
     }
 
+    /// To whom ways are kept open.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeId> {
+        self.open.lock().keys().copied().collect()
+    }
+
     /// Whether there is a connection to a node now.
     #[must_use]
     pub fn is_open(&self, node: NodeId) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use omnibus_model::{LogIndex, NodeId};
 use omnibus_replication::Leadership;
 use openraft::errors::{ClientWriteError, RaftError};
-use openraft::{BasicNode, Raft};
+use openraft::{BasicNode, ChangeMembers, Raft};
 use thiserror::Error;
 
 use crate::machine::Machine;
@@ -72,7 +72,11 @@ pub enum ChangeError {
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     AddLearner(NodeId),
+    RemoveLearner(NodeId),
+    /// Who had a vote and is not among them goes.
     Voters(BTreeSet<NodeId>),
+    /// Who had a vote and is not among them stays without one.
+    Demote(BTreeSet<NodeId>),
 }
 
 impl Member {
@@ -97,7 +101,7 @@ impl Member {
 
     /// Changes the group. No places are promised meanwhile, since memberships take some.
     pub(crate) async fn change(&self, change: Change) -> Result<(), ChangeError> {
-        if let Change::Voters(voters) = &change {
+        if let Change::Voters(voters) | Change::Demote(voters) = &change {
             self.check_full(voters)?;
         }
         if !self.state.pause() {
@@ -105,10 +109,12 @@ impl Member {
         }
         let changed = match change {
             Change::AddLearner(node) => self.raft.add_learner(node.0.into(), BasicNode::default(), false).await,
-            Change::Voters(voters) => {
-                let voters: BTreeSet<u64> = voters.into_iter().map(|node| node.0.into()).collect();
-                self.raft.change_membership(voters, false).await
+            Change::RemoveLearner(node) => {
+                let gone = ChangeMembers::RemoveNodes([node.0.into()].into());
+                self.raft.change_membership(gone, false).await
             }
+            Change::Voters(voters) => self.raft.change_membership(numbers(voters), false).await,
+            Change::Demote(voters) => self.raft.change_membership(numbers(voters), true).await,
         };
         self.state.resume();
         changed.map(drop).map_err(refused)
@@ -136,6 +142,10 @@ impl Member {
             .await
             .map_err(|error| ChangeError::Refused { reason: error.to_string() })
     }
+}
+
+fn numbers(nodes: BTreeSet<NodeId>) -> BTreeSet<u64> {
+    nodes.into_iter().map(|node| node.0.into()).collect()
 }
 
 fn refused(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {

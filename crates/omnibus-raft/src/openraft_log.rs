@@ -169,6 +169,22 @@ impl OpenraftLog {
         self.change(shard, Change::Voters(voters)).await
     }
 
+    /// Takes votes about a shard that this node leads away: all but these voters stay without one.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn demote_others(&self, shard: ShardId, voters: BTreeSet<NodeId>) -> Result<(), ChangeError> {
+        self.change(shard, Change::Demote(voters)).await
+    }
+
+    /// Takes a replica without a vote out of a shard that this node leads.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn remove_learner(&self, shard: ShardId, node: NodeId) -> Result<(), ChangeError> {
+        self.change(shard, Change::RemoveLearner(node)).await
+    }
+
     /// A change goes on to its end, also if nobody waits for it any more.
     async fn change(&self, shard: ShardId, change: Change) -> Result<(), ChangeError> {
         let member = self.member(shard).clone();

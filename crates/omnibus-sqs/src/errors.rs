@@ -274,6 +274,8 @@ impl From<Refusal> for ApiError {
             | Refusal::ExchangeExists { .. }
             | Refusal::UnknownBinding { .. }
             | Refusal::BindingExists { .. }
+            | Refusal::UnknownNode { .. }
+            | Refusal::NodeRemoved { .. }
             | Refusal::GroupKindMismatch
             | Refusal::GroupFull { .. }
             | Refusal::MemberEpochFenced { .. }

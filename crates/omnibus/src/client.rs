@@ -65,7 +65,7 @@ impl AdminArgs {
 impl AdminClient {
     /// Asks for what is at `path`.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.exchange(Method::GET, path, Bytes::new()).await.and_then(|answer| parsed(&answer))
+        self.ask(Method::GET, path).await
     }
 
     /// Sends `body` and reads the answer.
@@ -77,6 +77,11 @@ impl AdminClient {
     ) -> Result<T> {
         let body = serde_json::to_vec(body)?;
         self.exchange(method, path, body.into()).await.and_then(|answer| parsed(&answer))
+    }
+
+    /// Asks for something to be done that needs no words but its path.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T> {
+        self.exchange(method, path, Bytes::new()).await.and_then(|answer| parsed(&answer))
     }
 
     /// Deletes what is at `path`.

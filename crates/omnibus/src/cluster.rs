@@ -1,4 +1,6 @@
-//! `omnibus cluster`: the nodes, and how far each replica of each shard is.
+//! `omnibus cluster`: the nodes, how far each replica of each shard is, and what can be changed of that.
+
+mod change;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{AdminArgs, AdminClient, block_on};
 use crate::output::{self, Column, Format};
+use change::{DrainArgs, RemoveArgs};
 
 /// A replica that lacks as many entries is not behind: they are on their way.
 const BEHIND_MAX: u64 = 1_000;
@@ -31,6 +34,13 @@ pub(crate) enum ClusterVerb {
         admin: AdminArgs,
     },
     Status(StatusArgs),
+    Remove(RemoveArgs),
+    Drain(DrainArgs),
+    /// Has all nodes lead their share now, which they do by themselves some seconds after one has come back.
+    Balance {
+        #[command(flatten)]
+        admin: AdminArgs,
+    },
 }
 
 /// Asks all nodes how they stand, and fails if anything is missing.
@@ -60,6 +70,9 @@ pub(crate) fn run(verb: ClusterVerb, format: Format) -> Result<ExitCode> {
         match verb {
             ClusterVerb::Nodes { admin } => nodes(&admin.client()?, format).await,
             ClusterVerb::Status(args) => status(&args, format).await,
+            ClusterVerb::Remove(args) => change::remove(&args, format).await,
+            ClusterVerb::Drain(args) => change::drain(&args, format).await,
+            ClusterVerb::Balance { admin } => change::balance(&admin.client()?, format).await,
         }
     })
 }
@@ -187,6 +200,7 @@ fn show_nodes(nodes: &[MemberView]) -> Result<()> {
         Column::Number("NODE"),
         Column::Text("REACHED"),
         Column::Number("LEADS"),
+        Column::Text("DUTY"),
         Column::Text("RACK"),
         Column::Text("KAFKA"),
         Column::Text("SQS"),
@@ -197,7 +211,8 @@ fn show_nodes(nodes: &[MemberView]) -> Result<()> {
         let reached = if member.reached { "yes" } else { "no" };
         let rack = member.rack.clone().unwrap_or_default();
         let (node, leads) = (member.node.to_string(), member.leads.to_string());
-        vec![node, reached.to_owned(), leads, rack, door("kafka"), door("sqs"), door("admin")]
+        let duty = change::word(member.duty).to_owned();
+        vec![node, reached.to_owned(), leads, duty, rack, door("kafka"), door("sqs"), door("admin")]
     };
     output::table(&columns, nodes.iter().map(row))
 }

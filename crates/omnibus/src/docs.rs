@@ -121,12 +121,12 @@ mod tests {
 
     #[test]
     fn shown_configuration_reads_back() {
-        let given = Given { flags: vec![("kafka.rack".into(), "r\"1".into())], ..Given::default() };
+        let given = Given { flags: vec![("cluster.rack".into(), "r\"1".into())], ..Given::default() };
         let shown = config_file(&Effective::new(&given).unwrap());
         assert!(shown.contains("rack = 'r\"1'  # flag"), "{shown}");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &shown).unwrap();
         let again = Effective::new(&Given { file: Some(file.path().to_owned()), ..Given::default() }).unwrap();
-        assert_eq!(again.config.kafka.rack.as_deref(), Some("r\"1"));
+        assert_eq!(again.config.cluster.rack.as_deref(), Some("r\"1"));
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use omnibus_admin_api::cluster::{ClusterView, MemberView, NodeJoin, ReplicaView, ShardView};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use omnibus_admin_api::cluster::{
+    BalanceView, ClusterView, Duty, MemberView, MovedView, NodeJoin, ReplicaView, ShardView,
+};
 use omnibus_admin_api::{Code, Problem};
-use omnibus_cluster::{BadMember, DOOR, Member, ReplicaStanding, ShardStanding};
-use omnibus_model::NodeId;
-use omnibus_model::node::NodeInfo;
+use omnibus_cluster::{BadMember, Cluster, DOOR, Member, Moved, RemovalError, ReplicaStanding, ShardStanding};
+use omnibus_model::node::{NodeDuty, NodeInfo};
+use omnibus_model::{NodeId, Refusal};
 
-use crate::errors::Answer;
+use crate::errors::{Answer, Failure, refused};
 use crate::node::{Node, SharedNode};
 
 pub(crate) async fn describe(State(node): State<SharedNode>) -> Json<ClusterView> {
@@ -35,6 +37,9 @@ pub(crate) async fn join(
         let problem = invalid("this node keeps to itself, and can take nobody in".to_owned());
         return Err(problem.next("start it with cluster.nodes, where it names itself").into());
     };
+    if node.engine.catalog().duty(number) == NodeDuty::Removed {
+        return Err(Refusal::NodeRemoved { node: number }.into());
+    }
     let nodes = node.engine.catalog().nodes();
     let known = nodes.into_iter().find(|(known, _)| *known == number).map(|(_, info)| NodeInfo::clone(&info));
     let mut info = known.unwrap_or_default();
@@ -46,6 +51,69 @@ pub(crate) async fn join(
         node.engine.introduce(number, info).await?;
     }
     Ok(describe(State(node)).await)
+}
+
+/// Has a node leave for good. It takes a while; asking again changes nothing.
+pub(crate) async fn remove(
+    State(node): State<SharedNode>,
+    number: Result<Path<u32>, PathRejection>,
+) -> Answer<ClusterView> {
+    let number = NodeId(number?.0);
+    let cluster = with_others(&node)?;
+    if node.engine.catalog().duty(number) != NodeDuty::Removed {
+        cluster.check_removal(number).map_err(|error| cannot_remove(&error))?;
+        node.engine.assign_node(number, NodeDuty::Removed).await?;
+    }
+    Ok(describe(State(node)).await)
+}
+
+/// Has a node lead nothing from now on.
+pub(crate) async fn drain(
+    State(node): State<SharedNode>,
+    number: Result<Path<u32>, PathRejection>,
+) -> Answer<ClusterView> {
+    assign(node, NodeId(number?.0), NodeDuty::Drained).await
+}
+
+/// Has a node lead its share again.
+pub(crate) async fn undrain(
+    State(node): State<SharedNode>,
+    number: Result<Path<u32>, PathRejection>,
+) -> Answer<ClusterView> {
+    assign(node, NodeId(number?.0), NodeDuty::Full).await
+}
+
+/// Hands over what the asked node leads and others should, now.
+pub(crate) async fn balance(State(node): State<SharedNode>) -> Answer<BalanceView> {
+    let moved = with_others(&node)?.balance().await;
+    let moved = moved.into_iter().map(|Moved { shard, to }| MovedView { shard: shard.0, to: to.0 }).collect();
+    Ok(Json(BalanceView { node: node.node_id, moved }))
+}
+
+async fn assign(node: SharedNode, number: NodeId, duty: NodeDuty) -> Answer<ClusterView> {
+    with_others(&node)?;
+    node.engine.assign_node(number, duty).await?;
+    Ok(describe(State(node)).await)
+}
+
+fn with_others(node: &Node) -> Result<&Cluster, Failure> {
+    let alone = || {
+        let problem = invalid("this node keeps to itself".to_owned());
+        problem.next("`cluster.nodes` in its configuration would name others").into()
+    };
+    node.cluster.as_ref().ok_or_else(alone)
+}
+
+fn cannot_remove(error: &RemovalError) -> Problem {
+    match error {
+        RemovalError::Unknown { node } => refused(&Refusal::UnknownNode { node: *node }),
+        RemovalError::LastReplica { .. } => {
+            Problem::new(Code::NodeNeeded, error.to_string()).next("add another node first")
+        }
+        RemovalError::NoMajority { .. } => {
+            Problem::new(Code::NodeNeeded, error.to_string()).next("bring the others back, or add a node, first")
+        }
+    }
 }
 
 fn invalid(message: String) -> Problem {
@@ -65,6 +133,11 @@ fn members(node: &Node, standing: &[ShardStanding]) -> Vec<MemberView> {
             leads: standing.iter().filter(|shard| shard.leader == Some(member)).count(),
             addresses: info.map(|info| addresses(info)).unwrap_or_default(),
             rack: info.and_then(|info| info.rack.clone()),
+            duty: match node.engine.catalog().duty(member) {
+                NodeDuty::Full => Duty::Full,
+                NodeDuty::Drained => Duty::Drained,
+                NodeDuty::Removed => Duty::Leaving,
+            },
         }
     };
     all.into_iter().map(member).collect()

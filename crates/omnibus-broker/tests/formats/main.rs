@@ -15,7 +15,7 @@ use omnibus_model::exchange::{BindingConfig, BindingId, BindingTarget, ExchangeC
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
-use omnibus_model::node::{Address, NodeInfo};
+use omnibus_model::node::{Address, NodeDuty, NodeInfo};
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetters, Delivery, DeliveryOrder, Envelope, History, LateHolders, LeaseKey, Origin,
     QueueConfig, Settlement,
@@ -221,6 +221,12 @@ fn nodes_keep_their_bytes() {
         &Command::ForgetNode { node: NodeId(3) },
         &expect![[r#"
             31 03
+        "#]],
+    );
+    check(
+        &Command::AssignNode { node: NodeId(3), duty: NodeDuty::Removed },
+        &expect![[r#"
+            32 03 02
         "#]],
     );
 }
@@ -542,13 +548,14 @@ fn checkpoint_keeps_its_bytes() {
         Command::StartMove { stream, target: None, rate_max: Some(5) },
         Command::AdvanceMove { stream, task: MoveId(1), count_max: 1 },
         register_node(),
+        Command::AssignNode { node: NodeId(3), duty: NodeDuty::Drained },
     ];
     for (now, command) in (4_000..).zip(commands.iter().chain(&exchange_commands())) {
         broker.apply(Timestamp(now), command).expect("a history without refusals");
     }
     let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
     expect![[r#"
-        4f 4d 42 52 09 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        4f 4d 42 52 0a 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
         10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
@@ -583,12 +590,12 @@ fn checkpoint_keeps_its_bytes() {
         01 01 01 02 01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01
         01 04 01 05 01 06 01 07 01 08 01 05 01 01 01 12 01 01 6b 02 31 30 01 ac
         02 01 01 67 01 d0 86 03 01 f0 2e 01 00 04 6e 65 77 73 00 04 6e 65 77 73
-        01 01 6b 01 76 01 01 6b 01 76 d2 3e 02 02 02 04 68 74 74 70 01 09 68 74
-        74 70 3a 2f 2f 68 2f 01 01 6b 01 76 d6 3e 80 80 80 80 80 80 80 80 80 80
+        01 01 6b 01 76 01 01 6b 01 76 d4 3e 02 02 02 04 68 74 74 70 01 09 68 74
+        74 70 3a 2f 2f 68 2f 01 01 6b 01 76 d8 3e 80 80 80 80 80 80 80 80 80 80
         80 80 80 80 80 80 80 80 02 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
-        80 80 80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00 d4 3e 02 00 d8
+        80 80 80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00 d6 3e 02 00 da
         3e 01 03 01 05 6b 61 66 6b 61 09 61 2e 65 78 61 6d 70 6c 65 84 47 01 02
-        72 31
+        72 31 01 03 01
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
 }

@@ -76,3 +76,23 @@ fn node_tells_anew_how_it_is_reached() {
         0s nodes                                                   -> 2 c.example -
     "#]]);
 }
+
+#[test]
+fn number_of_a_node_that_was_removed_is_never_used_again() {
+    check(&expect![[r#"
+        0s register-node 1 a.example                               -> done
+        0s drain-node 2                                            -> no: the cluster knows no node 2
+        0s drain-node 1                                            -> done
+        0s register-node 1 b.example                               -> done
+        0s nodes                                                   -> 1 b.example -
+        0s undrain-node 1                                          -> done
+        0s remove-node 1                                           -> done
+        0s remove-node 1                                           -> done (unchanged)
+        0s drain-node 1                                            -> no: node 1 was removed from the cluster, and its number is never used again
+        0s register-node 1 a.example                               -> no: node 1 was removed from the cluster, and its number is never used again
+        0s forget-node 1                                           -> done
+        0s nodes                                                   ->
+        0s register-node 1 a.example                               -> no: node 1 was removed from the cluster, and its number is never used again
+        0s remove-node 1                                           -> done (unchanged)
+    "#]]);
+}

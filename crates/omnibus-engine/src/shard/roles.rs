@@ -333,6 +333,7 @@ impl Shard {
             Effect::GroupAltered { group, config } => self.shared.configs.put_group(group, config),
             Effect::NodeRegistered { node, info } => self.shared.catalog.put_node(node, *info),
             Effect::NodeForgotten { node } => self.shared.catalog.remove_node(node),
+            Effect::NodeAssigned { node, duty } => self.shared.catalog.put_duty(node, duty),
         }
     }
 }

@@ -60,6 +60,12 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.cluster.listen,
     },
     Key {
+        name: "cluster.rack",
+        meaning: "What fails together with this node: a rack, a zone. Votes about a shard are spread over as many as \
+                  there are, and clients are told it. Empty: none.",
+        field: |config| &mut config.cluster.rack,
+    },
+    Key {
         name: "kafka.listen",
         meaning: "Where Kafka clients connect. Port 0 picks a free one. Until there are users and TLS, keep it to \
                   networks that you trust.",
@@ -70,11 +76,6 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The host, or host and port, that Kafka clients are told to come back to. Empty: the address they \
                   came to. Needed behind address translation.",
         field: |config| &mut config.kafka.advertised,
-    },
-    Key {
-        name: "kafka.rack",
-        meaning: "The rack that Kafka clients are told this node is in. Empty: none.",
-        field: |config| &mut config.kafka.rack,
     },
     Key {
         name: "kafka.connections_max",

@@ -43,6 +43,7 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Members,
     pub(crate) join: Option<String>,
     pub(crate) listen: Option<SocketAddr>,
+    pub(crate) rack: Option<String>,
 }
 
 /// The Kafka door.
@@ -50,7 +51,6 @@ pub(crate) struct Cluster {
 pub(crate) struct Kafka {
     pub(crate) listen: SocketAddr,
     pub(crate) advertised: Option<Advertised>,
-    pub(crate) rack: Option<String>,
     pub(crate) connections_max: usize,
     pub(crate) request_bytes_max: Size,
     pub(crate) memory: Size,
@@ -166,7 +166,6 @@ impl Default for Kafka {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             advertised: None,
-            rack: None,
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
             memory: Size(settings.memory_bytes_max as u64),

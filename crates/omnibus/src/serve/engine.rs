@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use omnibus_admin_api::group::Assigned;
 use omnibus_broker::BrokerLimits;
-use omnibus_cluster::{Cluster, ClusterConfig, Entrance, Meeting, Members, OpenError, TakingPart};
+use omnibus_cluster::OpenError;
 use omnibus_engine::{Engine, EngineConfig, Running, Seams};
-use omnibus_io::{Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
+use omnibus_io::{Disk, SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
 use omnibus_log::{LogConfig, RecoveryReport};
@@ -21,8 +21,8 @@ use omnibus_model::node::{Address, NodeInfo};
 use omnibus_model::topic::{EffectiveConfig, Limit};
 use omnibus_model::{ClusterSecret, Millis, NodeId};
 
-use super::identity::{self, Identity, Naming};
-use super::joining;
+use super::identity::{self, Identity};
+use super::part::{Entering, Others, cannot_open, cluster_config, who};
 use crate::config::{Config, Effective};
 
 /// Whoever pushes waits no longer.
@@ -35,13 +35,6 @@ pub(crate) struct Opened {
     pub(crate) running: Running,
     pub(crate) identity: Identity,
     pub(crate) others: Option<Others>,
-}
-
-/// The other nodes.
-#[derive(Debug)]
-pub(crate) struct Others {
-    pub(crate) cluster: Cluster,
-    pub(crate) part: TakingPart,
 }
 
 /// Opens the data directory.
@@ -64,125 +57,18 @@ pub(crate) async fn open(effective: &Effective) -> Result<Opened> {
         entropy: Arc::new(entropy),
     };
     let engine_config = engine_config(config, &identity)?;
-    let opened = if members.is_empty() {
+    let (engine, running, others) = if members.is_empty() {
         let opened = Engine::open(seams, engine_config).map_err(OpenError::Engine);
-        opened.map(|(engine, running)| (engine, running, None))
+        let (engine, running) = opened.map_err(|error| cannot_open(error, &config.data_dir))?;
+        (engine, running, None)
     } else {
-        take_part(cluster_config(config, &identity, members)?, (&*disk, &identity), seams, engine_config).await?
+        let cluster = cluster_config(config, &identity, members)?;
+        let entrance = Entering { disk: &*disk, identity: &identity, directory: &config.data_dir };
+        let (engine, running, others) = entrance.take_part(cluster, seams, engine_config).await?;
+        (engine, running, Some(others))
     };
-    let (engine, running, others) = opened.map_err(|error| cannot_open(error, &config.data_dir))?;
     tell(&running.report);
     Ok(Opened { engine, running, identity, others })
-}
-
-/// Finds out who this node is, and which others it is told of. A new one is given a name.
-async fn who(effective: &Effective, disk: &SystemDisk, entropy: &dyn Entropy) -> Result<(Identity, Members)> {
-    let config = &effective.config;
-    let known = Identity::read(disk)?;
-    if let Some(identity) = &known {
-        check_number(effective, identity)?;
-    }
-    let node = NodeId(known.as_ref().map_or(config.node_id, |identity| identity.node_id));
-    let mut members = config.cluster.nodes.clone();
-    if !members.is_empty() && members.address(node).is_none() {
-        bail!("cluster.nodes does not name this node, which is {node}; it says {members}");
-    }
-    let mut name = None;
-    if let Some(at) = &config.cluster.join {
-        let own = members.address(node).context("with cluster.join, cluster.nodes says where this node is reached")?;
-        match joining::ask(at, node, own).await {
-            Ok(joined) => {
-                members.extend(joined.members);
-                name = Some(joined.cluster_id);
-            }
-            // It has joined before, and knows the others by itself.
-            Err(error) if known.is_some() => tracing::warn!(at, %error, "the node to join through does not answer"),
-            Err(error) => return Err(error.context(format!("cannot join the cluster of {at}"))),
-        }
-    }
-    let naming = match &name {
-        Some(name) => Naming::Joined(name),
-        None if members.is_empty() => Naming::Alone,
-        None => Naming::Founders(&config.cluster.nodes),
-    };
-    let identity = match known {
-        Some(identity) => identity,
-        None => {
-            let drawn = Identity::draw(entropy, node.0, naming);
-            drawn.save(disk).context("writing identity.toml; is the data directory writable?")?;
-            drawn
-        }
-    };
-    Ok((identity, members))
-}
-
-/// Takes part in the cluster, as what was found out once.
-async fn take_part(
-    config: ClusterConfig,
-    (disk, identity): (&dyn Disk, &Identity),
-    seams: Seams,
-    engine: EngineConfig,
-) -> Result<Result<(Engine, Running, Option<Others>), OpenError>> {
-    let meeting = match Meeting::open(config).await {
-        Ok(meeting) => meeting,
-        Err(error) => return Ok(Err(error)),
-    };
-    let entrance = match identity.entrance {
-        Some(identity::Entrance::Founder) => Entrance::Founder,
-        Some(identity::Entrance::Guest) => Entrance::Guest,
-        None => meeting.agree().await,
-    };
-    if identity.entrance.is_none() {
-        let entrance = match entrance {
-            Entrance::Founder => identity::Entrance::Founder,
-            Entrance::Guest => identity::Entrance::Guest,
-        };
-        tracing::info!(?entrance, "this node takes part in the cluster");
-        // Before it votes: what it is must not be found out anew when it has forgotten that.
-        let identity = Identity { entrance: Some(entrance), ..identity.clone() };
-        identity.save(disk).context("writing identity.toml")?;
-    }
-    let opened = meeting.take_part(entrance, seams, engine);
-    Ok(opened.map(|omnibus_cluster::Opened { engine, running, cluster, part }| {
-        (engine, running, Some(Others { cluster, part }))
-    }))
-}
-
-fn cannot_open(error: OpenError, directory: &Path) -> anyhow::Error {
-    let directory = directory.display();
-    match error {
-        OpenError::Engine(error) => {
-            let next = format!("; `omnibus verify {directory}` lists what is damaged");
-            let next = if error.is_damage() { next } else { String::new() };
-            anyhow!(error).context(format!("the data in {directory} cannot be opened{next}"))
-        }
-        OpenError::Listen { .. } => anyhow!(error).context("cluster.listen chooses another address"),
-    }
-}
-
-/// A data directory is of one node of one cluster for ever.
-fn check_number(effective: &Effective, identity: &Identity) -> Result<()> {
-    let (config, node) = (&effective.config, identity.node_id);
-    if node != config.node_id && effective.is_chosen("node.id") {
-        bail!(
-            "{} belongs to node {node}, and node.id says {}; a node keeps its number, so choose another directory, \
-             or the number {node}",
-            config.data_dir.display(),
-            config.node_id
-        );
-    }
-    Ok(())
-}
-
-fn cluster_config(config: &Config, identity: &Identity, members: Members) -> Result<ClusterConfig> {
-    let node = NodeId(identity.node_id);
-    let own = members.address(node).context("cluster.nodes does not name this node")?;
-    let host = own.host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Ok(ClusterConfig {
-        identity: omnibus_cluster::Identity { cluster: identity.cluster_id.clone(), node, log: identity.log()? },
-        listen: config.cluster.listen.unwrap_or_else(|| SocketAddr::new(host, own.port)),
-        members,
-    })
 }
 
 /// How others reach this node's doors: where they are, with a host that means the same everywhere.
@@ -201,7 +87,7 @@ pub(crate) fn node_info(config: &Config, identity: &Identity, doors: &[(&str, So
         kafka.host.clone_from(&advertised.host);
         kafka.port = advertised.port.unwrap_or(kafka.port);
     }
-    NodeInfo { addresses, rack: config.kafka.rack.clone() }
+    NodeInfo { addresses, rack: config.cluster.rack.clone() }
 }
 
 /// A directory that is somebody else's is not made a data directory by mistake.
@@ -236,7 +122,7 @@ pub(crate) fn kafka_settings(config: &Config, identity: &Identity) -> omnibus_ka
         node_id: i32::try_from(identity.node_id).unwrap_or(i32::MAX),
         advertised_host: advertised.map(|address| address.host.clone()),
         advertised_port: advertised.and_then(|address| address.port),
-        rack: config.kafka.rack.clone(),
+        rack: config.cluster.rack.clone(),
         auto_create_topics: config.topics.auto_create,
         default_partitions: config.topics.partitions,
         connections_max: config.kafka.connections_max,

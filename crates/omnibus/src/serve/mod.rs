@@ -2,6 +2,7 @@
 
 mod announce;
 mod engine;
+mod part;
 mod joining;
 mod identity;
 
@@ -19,15 +20,19 @@ use omnibus_model::node::NodeInfo;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Effective, Given, KEYS};
+use crate::config::{Config, Effective, Given, KEYS};
 use crate::logs;
 use crate::output::Format;
 use crate::signals::Signals;
 use announce::Addresses;
-use engine::{Opened, Others};
+use engine::Opened;
+use part::Others;
 
 /// The process ended because it could no longer write.
 const EXIT_BROKEN: u8 = 3;
+
+/// The cluster has let this node go, before it had opened anything.
+const EXIT_REMOVED: u8 = 4;
 
 /// The process was told twice to end.
 const EXIT_IMPATIENT: i32 = 130;
@@ -145,6 +150,11 @@ async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Resul
             close_node(node, others).await;
             return Ok(ExitCode::SUCCESS);
         }
+        () = removed(others.as_ref()) => {
+            tell_removed(&effective.config, &node);
+            close_node(node, others).await;
+            return Ok(ExitCode::from(EXIT_REMOVED));
+        }
     };
     let doors = match opened {
         Ok(doors) => doors,
@@ -156,12 +166,8 @@ async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Resul
     tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "shutting down; once more ends the process at once");
-            end_at_once_on(signals);
-            doors.close().await;
-            close_node(node, others).await;
-            tracing::info!("goodbye");
-            Ok(ExitCode::SUCCESS)
         }
+        () = removed(others.as_ref()) => tell_removed(&effective.config, &node),
         reason = engine.broken() => {
             tracing::error!(
                 reason,
@@ -169,9 +175,31 @@ async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Resul
                  check with `omnibus verify {}`, and start again",
                 effective.config.data_dir.display()
             );
-            Ok(ExitCode::from(EXIT_BROKEN))
+            return Ok(ExitCode::from(EXIT_BROKEN));
         }
     }
+    end_at_once_on(signals);
+    doors.close().await;
+    close_node(node, others).await;
+    tracing::info!("goodbye");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until the cluster has let this node go; for ever where there is none.
+async fn removed(others: Option<&Others>) {
+    match others {
+        Some(others) => others.cluster.removed().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn tell_removed(config: &Config, node: &Opened) {
+    tracing::warn!(
+        "this node was removed from its cluster, which has all that it had; {} can be deleted, and the number {} is \
+         never used again",
+        config.data_dir.display(),
+        node.identity.node_id
+    );
 }
 
 /// Opens the doors, once there is something behind them, and says where they are.

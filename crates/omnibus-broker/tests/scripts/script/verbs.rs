@@ -8,7 +8,7 @@ use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, Joined, ProtocolOffer, Subscription, Synced, TopicPartitions, TopicShape,
 };
-use omnibus_model::node::{Address, NodeInfo};
+use omnibus_model::node::{Address, NodeDuty, NodeInfo};
 use omnibus_model::outcome::{Appended, LeftMember};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
@@ -108,6 +108,9 @@ impl Script {
             "new-producer" => Command::AllocateProducer,
             "keep-secret" => Command::KeepSecret { offer: ClusterSecret([line.number(0); 32]) },
             "register-node" => Command::RegisterNode { node: NodeId(line.number(0)), info: Box::new(node_info(line)) },
+            "drain-node" => assign_node(line, NodeDuty::Drained),
+            "undrain-node" => assign_node(line, NodeDuty::Full),
+            "remove-node" => assign_node(line, NodeDuty::Removed),
             "forget-node" => Command::ForgetNode { node: NodeId(line.number(0)) },
             "join" => Command::JoinGroup(Box::new(join(line))),
             "sync" => Command::SyncGroup(Box::new(sync(line))),
@@ -174,6 +177,7 @@ impl Script {
             | Outcome::ExchangeDeleted { .. }
             | Outcome::NodeRegistered { .. }
             | Outcome::NodeForgotten { .. }
+            | Outcome::NodeAssigned { .. }
             | Outcome::GroupAltered { .. } => "done".to_owned(),
             outcome => describe_queue(outcome),
         }
@@ -436,6 +440,10 @@ fn node_info(line: &Line<'_>) -> NodeInfo {
         addresses: BTreeMap::from([("kafka".to_owned(), address)]),
         rack: line.option("rack").map(str::to_owned),
     }
+}
+
+fn assign_node(line: &Line<'_>, duty: NodeDuty) -> Command {
+    Command::AssignNode { node: NodeId(line.number(0)), duty }
 }
 
 fn describe_node(node: NodeId, info: &NodeInfo) -> String {

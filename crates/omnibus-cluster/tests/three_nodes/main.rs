@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod leaving;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,11 +104,6 @@ async fn open(node: u32, members: &Members, disk: &FaultDisk, entrance: Option<E
         clock: Arc::new(SystemClock::default()),
         entropy: Arc::new(SystemEntropy::open().unwrap()),
     };
-    let config = ClusterConfig {
-        identity: Identity { cluster: "test".to_owned(), node: NodeId(node), log: node.into() },
-        listen: SocketAddr::from((host(node), PORT)),
-        members: members.clone(),
-    };
     let mut engine = EngineConfig {
         node: NodeId(node),
         checkpoint_interval: Duration::from_millis(200),
@@ -117,12 +114,20 @@ async fn open(node: u32, members: &Members, disk: &FaultDisk, entrance: Option<E
     engine.log.reserve_bytes = 0;
     engine.log.identity = node.into();
     engine.limits.data_shards = 4;
-    let meeting = Meeting::open(config).await.unwrap();
+    let meeting = Meeting::open(config(node, members)).await.unwrap();
     let entrance = match entrance {
         Some(entrance) => entrance,
-        None => meeting.agree().await,
+        None => meeting.agree().await.unwrap(),
     };
     meeting.take_part(entrance, seams, engine).unwrap()
+}
+
+fn config(node: u32, members: &Members) -> ClusterConfig {
+    ClusterConfig {
+        identity: Identity { cluster: "test".to_owned(), node: NodeId(node), log: node.into() },
+        listen: SocketAddr::from((host(node), PORT)),
+        members: members.clone(),
+    }
 }
 
 async fn close(opened: Opened) {
