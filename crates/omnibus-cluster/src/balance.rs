@@ -27,9 +27,14 @@ pub struct Moved {
 }
 
 impl Seen {
-    /// Looks who is there.
-    pub(crate) fn look(&mut self, cluster: &Cluster, roster: &Roster) {
-        let there = roster.iter().map(|(node, _)| node).filter(|node| cluster.lines.is_open(*node));
+    /// Looks who is there, and votes wherever it is to.
+    pub(crate) fn look(&mut self, cluster: &Cluster, (roster, plan): (&Roster, &Plan)) {
+        let is_seated = |node: NodeId, shard: ShardId| {
+            !plan.place(shard).voters.contains(&node) || cluster.log.replicas(shard).voters.contains(&node)
+        };
+        let is_there =
+            |node: &NodeId| cluster.lines.is_open(*node) && cluster.all_shards().all(|shard| is_seated(*node, shard));
+        let there = roster.iter().map(|(node, _)| node).filter(is_there);
         let looks = |node: &NodeId| self.0.get(node).map_or(1, |looks| looks.saturating_add(1));
         self.0 = there.map(|node| (node, looks(&node))).collect();
     }

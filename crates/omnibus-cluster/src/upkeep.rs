@@ -7,7 +7,7 @@ use std::time::Duration;
 use omnibus_model::node::NodeDuty;
 use omnibus_model::{NodeId, ShardId};
 use omnibus_raft::{ChangeError, Replicas, Standing};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::balance::{Seen, balance, give_up, hand_over, is_close};
 use crate::cluster::Cluster;
@@ -16,6 +16,9 @@ use crate::roster::{Roster, replicas};
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a step may take before the next shard is looked after. It goes on, and is asked for again.
+const STEP_TIME: Duration = Duration::from_secs(10);
 
 /// What is done next about who replicates a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +58,9 @@ pub(crate) async fn run(cluster: Cluster) {
         ticks.tick().await;
         let roster = cluster.roster();
         open_ways(&cluster, &roster);
-        seen.look(&cluster, &roster);
-        look_after(&cluster, &roster, &seen).await;
+        let plan = Plan::of(&roster, cluster.log.shards());
+        seen.look(&cluster, (&roster, &plan));
+        look_after(&cluster, (&roster, &plan), &seen).await;
         cluster.forget_the_gone(&roster).await;
     }
 }
@@ -77,8 +81,7 @@ fn open_ways(cluster: &Cluster, roster: &Roster) {
     }
 }
 
-async fn look_after(cluster: &Cluster, roster: &Roster, seen: &Seen) {
-    let plan = Plan::of(roster, cluster.log.shards());
+async fn look_after(cluster: &Cluster, (roster, plan): (&Roster, &Plan), seen: &Seen) {
     let with_duty = |is_removed: bool| {
         let wanted = roster.iter().filter(move |(_, entry)| (entry.duty == NodeDuty::Removed) == is_removed);
         wanted.map(|(node, _)| node)
@@ -92,7 +95,11 @@ async fn look_after(cluster: &Cluster, roster: &Roster, seen: &Seen) {
         let view = View { own: cluster.node, replicas, there: &there, removed: &removed, full: &full, place };
         match view.next_step() {
             Some(Step::Yield) => hand_over(cluster, roster, shard).await,
-            Some(step) => take(cluster, shard, step).await,
+            Some(step) => {
+                if timeout(STEP_TIME, take(cluster, shard, &step)).await.is_err() {
+                    tracing::warn!(shard = shard.0, ?step, "a change of who replicates the shard takes long");
+                }
+            }
             None if !roster.may_lead(cluster.node) => give_up(cluster, roster, shard).await,
             None => balance(cluster, seen, place, shard).await,
         }
@@ -149,9 +156,9 @@ impl View<'_> {
     }
 }
 
-async fn take(cluster: &Cluster, shard: ShardId, step: Step) {
+async fn take(cluster: &Cluster, shard: ShardId, step: &Step) {
     let voters = cluster.log.replicas(shard).voters;
-    let taken = match &step {
+    let taken = match step {
         Step::Leave(gone) => cluster.log.change_voters(shard, voters.difference(gone).copied().collect()).await,
         Step::Dismiss(node) => cluster.log.remove_learner(shard, *node).await,
         Step::Join(node) => cluster.log.add_learner(shard, *node).await,

@@ -143,7 +143,8 @@ pub(super) fn cannot_open(error: OpenError, directory: &Path) -> anyhow::Error {
             anyhow!(error).context(format!("the data in {directory} cannot be opened{next}"))
         }
         OpenError::Listen { .. } => anyhow!(error).context("cluster.listen chooses another address"),
-        OpenError::Removed { .. } => anyhow!(error)
-            .context("to come back, join with a number that no node ever had, and an empty data directory"),
+        OpenError::Removed { .. } => {
+            anyhow!("{error}; to come back, join with a number that no node ever had, and an empty data directory")
+        }
     }
 }
