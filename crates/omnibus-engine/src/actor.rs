@@ -65,8 +65,8 @@ impl Actor {
             let event = self.next_event(&mut requests, stalled.is_some()).await;
             match event {
                 Event::Requests(0) | Event::Closing => break,
-                Event::Requests(_) => {}
-                Event::Progress => self.take_progress(),
+                // What was told before something was asked counts for the answer.
+                Event::Requests(_) | Event::Progress => self.take_progress(),
                 Event::Rebuilt(rebuilt) => self.take_rebuilt(rebuilt),
                 Event::Time => self.shard.tick(moment(&*self.clock)),
             }

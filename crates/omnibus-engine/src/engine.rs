@@ -12,8 +12,8 @@ use omnibus_model::command::{JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
 use omnibus_model::outcome::Appended;
 use omnibus_model::topic::EffectiveConfig;
-use omnibus_model::{BatchInfo, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Timestamp};
-use omnibus_replication::{Leadership, ReplicatedLog};
+use omnibus_model::{BatchInfo, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Term, Timestamp};
+use omnibus_replication::{Leadership, NotConfirmed, ReplicatedLog};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ahead::Ahead;
@@ -297,7 +297,32 @@ impl Engine {
         shard: ShardId,
         question: impl FnOnce(&Broker) -> T + Send + 'static,
     ) -> Result<T, SubmitError> {
-        self.request(shard, |reply| Request::Ask(answering(question, reply))).await
+        let term = self.leading_term(shard)?;
+        let answer = self.request(shard, |reply| Request::Ask(answering(question, reply))).await?;
+        self.confirm(shard, term).await?;
+        Ok(answer)
+    }
+
+    /// The term in which this node leads a shard. What the shard is asked from now on it answers in this term or a newer
+    /// one: it is told that it leads before it is asked.
+    ///
+    /// # Errors
+    /// [`SubmitError::NotLeader`].
+    pub(crate) fn leading_term(&self, shard: ShardId) -> Result<Term, SubmitError> {
+        match self.leadership(shard) {
+            Leadership::Here { term } => Ok(term),
+            Leadership::Elsewhere { leader } => Err(SubmitError::NotLeader { leader }),
+        }
+    }
+
+    /// Makes sure that what was answered in a term was not old: a leader that is cut off does not know that others have
+    /// another one.
+    ///
+    /// # Errors
+    /// [`SubmitError::NotLeader`].
+    pub(crate) async fn confirm(&self, shard: ShardId, term: Term) -> Result<(), SubmitError> {
+        let Some(confirming) = self.inner.replicated.confirm(shard, term) else { return Ok(()) };
+        confirming.await.map_err(|NotConfirmed { leader }| SubmitError::NotLeader { leader })
     }
 
     /// Asks this node's broker of a shard, whoever leads it.

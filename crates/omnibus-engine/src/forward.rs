@@ -28,8 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon is looked again who leads.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How often: for ten seconds in all, where an election takes one to two.
-const LOOKS: u32 = 500;
+/// For how long: an election takes one to two seconds.
+const LOOKING: Duration = Duration::from_secs(10);
+
+/// How long names are waited for that others may have made.
+const NAMES: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// From now on, what other nodes lead is asked of them. Only the first way counts; it comes before anybody pushes.
@@ -83,7 +86,8 @@ impl Engine {
         shard: ShardId,
         errand: E,
     ) -> Result<E::Answer, SubmitError> {
-        for _ in 1..LOOKS {
+        let began = self.clock().elapsed();
+        while self.clock().elapsed().saturating_sub(began) < LOOKING {
             if self.is_closing() {
                 return Err(SubmitError::Closing);
             }
@@ -121,7 +125,8 @@ impl Engine {
         question: impl Fn(&Broker) -> T + Send + Sync + 'static,
     ) -> Result<T, SubmitError> {
         let question = Arc::new(question);
-        for _ in 1..LOOKS {
+        let began = self.clock().elapsed();
+        while self.clock().elapsed().saturating_sub(began) < LOOKING {
             // The leader says how far it is; then this node's own memory knows as much.
             self.carry_out(shard, Barrier).await?;
             let again = Arc::clone(&question);
@@ -132,6 +137,21 @@ impl Engine {
             }
         }
         Err(SubmitError::NotLeader { leader: self.leader(shard) })
+    }
+
+    /// Learns all names that were given before this is asked, of which this node may not have heard; gives up after a second.
+    pub async fn learn_names(&self) {
+        if self.has_peers() && timeout(NAMES, self.carry_out(ShardId::METADATA, Barrier)).await.is_err() {
+            tracing::debug!("nobody says which names there are");
+        }
+    }
+
+    /// Makes sure that this node leads a shard, and that nobody else does who could know more.
+    ///
+    /// # Errors
+    /// [`SubmitError::NotLeader`].
+    pub async fn confirm_lead(&self, shard: ShardId) -> Result<(), SubmitError> {
+        if self.has_peers() { self.ask_leader(shard, |_| ()).await } else { Ok(()) }
     }
 
     async fn ask_peer<E: Errand>(
@@ -154,9 +174,14 @@ impl Engine {
             SubmitError::Closing | SubmitError::Broken => lost(),
             error => error,
         });
-        let answer = E::answer(answered?).ok_or_else(lost)?;
+        let answer = match answered {
+            Ok(answered) => Ok(E::answer(answered).ok_or_else(lost)?),
+            // Why not can be looked up here as well.
+            Err(refused @ SubmitError::Refused(_)) => Err(refused),
+            Err(error) => return Err(error),
+        };
         timeout(PATIENCE, self.inner.reached.wait(shard, at)).await.map_err(|_| lost())?;
-        Ok(answer)
+        answer
     }
 }
 

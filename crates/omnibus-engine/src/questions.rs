@@ -1,5 +1,6 @@
 //! What front ends may ask of the brokers' memory.
 
+use futures_util::future::try_join_all;
 use omnibus_model::group::{CommittedOffset, ConsumerSubscription, GroupListing, GroupView, TopicPartition};
 use omnibus_model::{
     GroupName, LeaderEpoch, LogIndex, MemberId, Offset, ProducerEpoch, ProducerId, Refusal, ShardId, StreamId,
@@ -80,10 +81,8 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`].
     pub async fn groups(&self) -> Result<Vec<GroupListing>, SubmitError> {
-        let mut groups = Vec::new();
-        for shard in self.data_shards() {
-            groups.extend(self.ask(shard, omnibus_broker::Broker::groups).await?);
-        }
+        let asked = self.data_shards().map(|shard| self.ask(shard, omnibus_broker::Broker::groups));
+        let mut groups: Vec<GroupListing> = try_join_all(asked).await?.into_iter().flatten().collect();
         groups.sort_by(|a, b| a.group.cmp(&b.group));
         Ok(groups)
     }

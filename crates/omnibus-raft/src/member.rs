@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use omnibus_model::{LogIndex, NodeId};
-use omnibus_replication::Leadership;
+use omnibus_model::{LogIndex, NodeId, Term};
+use omnibus_replication::{Leadership, NotConfirmed};
 use openraft::errors::{ClientWriteError, RaftError};
+use openraft::raft::ReadPolicy;
 use openraft::{BasicNode, ChangeMembers, Raft};
 use thiserror::Error;
 
@@ -97,6 +98,17 @@ impl Member {
         };
         let (last, applied, confirmed) = self.state.progress();
         Standing { leader, replicas: self.replicas(), last, applied, confirmed }
+    }
+
+    /// Hears from a majority that nobody leads in a newer term. Lets no clock say so: a follower that has started again
+    /// remembers no lease.
+    pub(crate) async fn confirm(&self, term: Term) -> Result<(), NotConfirmed> {
+        let heard = self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.is_ok();
+        match self.state.leadership() {
+            Leadership::Here { term: present } if heard && present == term => Ok(()),
+            Leadership::Here { .. } => Err(NotConfirmed { leader: None }),
+            Leadership::Elsewhere { leader } => Err(NotConfirmed { leader }),
+        }
     }
 
     /// Changes the group. No places are promised meanwhile, since memberships take some.

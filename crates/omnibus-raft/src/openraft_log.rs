@@ -13,7 +13,7 @@ use omnibus_log::{
 };
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use omnibus_replication::{
-    Leadership, OnEvent, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+    Confirming, Leadership, OnEvent, Opened, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
 };
 use openraft::{BasicNode, Raft};
 use openraft_rt::deterministic_rng::DeterministicRng;
@@ -214,6 +214,11 @@ impl OpenraftLog {
 impl ReplicatedLog for OpenraftLog {
     fn leadership(&self, shard: ShardId) -> Leadership {
         self.member(shard).state.leadership()
+    }
+
+    fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming> {
+        let member = self.member(shard).clone();
+        Some(Box::pin(async move { member.confirm(term).await }))
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

@@ -7,7 +7,7 @@ mod trio;
 
 use std::collections::BTreeSet;
 
-use omnibus_model::{LogIndex, NodeId};
+use omnibus_model::{LogIndex, NodeId, Term};
 use omnibus_replication::ProposeError;
 use trio::{SHARD, Trio, run};
 
@@ -56,6 +56,31 @@ fn a_leader_that_is_cut_off_is_replaced_and_what_it_could_not_commit_is_void() {
             trio.end().await;
             assert_eq!(trio.heads(old), ["before", "after"]);
             assert_eq!(trio.acknowledged(), 2);
+        });
+    }
+}
+
+#[test]
+fn only_who_hears_from_a_majority_knows_that_it_leads() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let old = trio.leader().await;
+            let term = trio.term(old).unwrap();
+            assert!(trio.confirms(old, term).await);
+            assert!(!trio.confirms(trio.others(old)[0], term).await, "it does not lead");
+            assert!(!trio.confirms(old, Term(term.0 - 1)).await, "it did not lead then");
+            trio.isolate(old, true);
+            assert!(!trio.confirms(old, term).await, "others may lead for all it knows");
+            let (new, _) = trio.leader_other_than(old).await;
+            trio.propose(new, "after").unwrap();
+            trio.pass(100).await;
+            assert_eq!(trio.term(old), Some(term), "it does not know yet");
+            assert!(!trio.confirms(old, term).await);
+            assert!(trio.confirms(new, trio.term(new).unwrap()).await);
+            trio.isolate(old, false);
+            trio.end().await;
+            assert!(!trio.confirms(old, term).await);
         });
     }
 }

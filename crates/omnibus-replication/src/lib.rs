@@ -11,5 +11,6 @@ pub mod replicated;
 
 pub use local::{LocalLog, Opened};
 pub use replicated::{
-    CommittedEntry, Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+    CommittedEntry, Confirming, Leadership, NotConfirmed, OnEvent, Proposal, ProposeError, ReplicatedLog,
+    ReplicationError, ReplicationEvent,
 };

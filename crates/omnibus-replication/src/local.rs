@@ -10,7 +10,7 @@ use omnibus_log::{
 use omnibus_model::{LogIndex, ShardId, Term};
 
 use crate::replicated::{
-    Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+    Confirming, Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
 };
 
 /// A replicated log without other replicas.
@@ -103,6 +103,10 @@ impl LocalLog {
 impl ReplicatedLog for LocalLog {
     fn leadership(&self, _shard: ShardId) -> Leadership {
         Leadership::Here { term: self.term }
+    }
+
+    fn confirm(&self, _shard: ShardId, _term: Term) -> Option<Confirming> {
+        None
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

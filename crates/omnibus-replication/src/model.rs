@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use crate::local::Opened;
 use crate::replicated::{
-    CommittedEntry, Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+    CommittedEntry, Confirming, Leadership, NotConfirmed, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
 };
 
 /// Entries that a follower may be told before it has applied the first of them.
@@ -430,6 +430,14 @@ impl ReplicatedLog for ModelLog {
             Some((Role::Follows { leader }, _)) => Leadership::Elsewhere { leader },
             Some((Role::Leads { .. }, _)) | None => Leadership::Elsewhere { leader: None },
         }
+    }
+
+    fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming> {
+        let state = self.cluster.state.lock();
+        let (newest, leader) = state.terms[usize::from(shard.0)];
+        let is_newest = (newest, leader) == (term, Some(self.node)) && state.is_majority(state.members.len());
+        let confirmed = if is_newest { Ok(()) } else { Err(NotConfirmed { leader: None }) };
+        Some(Box::pin(std::future::ready(confirmed)))
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

@@ -1,6 +1,8 @@
 //! What the engine asks of a replicated log, whoever keeps it.
 
 use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use omnibus_log::{EntryBatch, EntryKind, LogError, Room};
@@ -11,6 +13,10 @@ use thiserror::Error;
 pub trait ReplicatedLog: Debug + Send + Sync {
     /// Says who leads a shard now.
     fn leadership(&self, shard: ShardId) -> Leadership;
+
+    /// Makes sure that nobody had begun to lead a shard in a newer term by the time this was asked: what this node has
+    /// applied in `term` was all there was. None where nobody else ever leads. Those who ask at once share a round.
+    fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming>;
 
     /// Puts an entry behind all earlier ones of its shard and returns its place. It is
     /// committed only when [`OnEvent`] says so.
@@ -46,6 +52,16 @@ pub enum Leadership {
     Here { term: Term },
     /// Another node does, or nobody is known to.
     Elsewhere { leader: Option<NodeId> },
+}
+
+/// A look whether a majority still follows this node.
+pub type Confirming = Pin<Box<dyn Future<Output = Result<(), NotConfirmed>> + Send>>;
+
+/// A node leads no more, or hears too few of the others to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("this node does not know to lead the shard")]
+pub struct NotConfirmed {
+    pub leader: Option<NodeId>,
 }
 
 /// An entry that wants a place in a shard's log.

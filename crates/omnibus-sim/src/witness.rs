@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use omnibus_log::Room;
 use omnibus_model::{LogIndex, ShardId, Term};
-use omnibus_replication::{Leadership, LocalLog, Proposal, ProposeError, ReplicatedLog};
+use omnibus_replication::{Confirming, Leadership, LocalLog, Proposal, ProposeError, ReplicatedLog};
 
 /// A replicated log that is watched.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ impl Witness {
 impl ReplicatedLog for Witness {
     fn leadership(&self, shard: ShardId) -> Leadership {
         self.replicated.leadership(shard)
+    }
+
+    fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming> {
+        self.replicated.confirm(shard, term)
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

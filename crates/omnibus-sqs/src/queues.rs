@@ -121,6 +121,15 @@ impl Door {
         }
     }
 
+    /// Finds a queue, also one that was created by another node a moment ago.
+    pub(crate) async fn look_up(&self, name: &QueueName) -> Result<Queue, ApiError> {
+        if let Ok(queue) = self.find(name) {
+            return Ok(queue);
+        }
+        self.engine.learn_names().await;
+        self.find(name)
+    }
+
     /// Finds a queue, or learns that the name is free; a topic that is no queue has it, too.
     pub(crate) fn find_any(&self, name: &QueueName) -> Result<Option<Queue>, ApiError> {
         let topic = name.topic(&self.settings)?;

@@ -101,8 +101,8 @@ impl Call {
     }
 
     /// Finds the queue that a URL names, for somebody who may do there what is asked for.
-    pub(crate) fn queue(&self, url: Option<&str>) -> Result<Queue, ApiError> {
-        self.permitted(self.door.find(&self.queue_name(url)?)?)
+    pub(crate) async fn queue(&self, url: Option<&str>) -> Result<Queue, ApiError> {
+        self.permitted(self.door.look_up(&self.queue_name(url)?).await?)
     }
 
     /// Checks that whoever asks may do with a queue what is asked for.

@@ -258,7 +258,14 @@ impl Errand for Take {
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Received, SubmitError> {
         let Self { queue, acquire, wait } = self;
-        engine.request(shard, |reply| Request::Receive(Receive { queue, acquire, wait, reply })).await
+        let term = engine.leading_term(shard)?;
+        let receive = |reply| Request::Receive(Receive { queue, acquire, wait, reply });
+        let received = engine.request(shard, receive).await?;
+        if received.is_empty() {
+            // A lease is committed. That there was nothing may have been true before.
+            engine.confirm(shard, term).await?;
+        }
+        Ok(received)
     }
 
     fn asked(&self) -> Asked {

@@ -42,9 +42,14 @@ pub(crate) fn open(cluster: &ModelCluster, node: NodeId) -> (Engine, Running) {
 
 /// Brings everything to everybody, for ever.
 pub(crate) async fn pump(cluster: ModelCluster) {
+    pump_to(cluster, NODES.to_vec()).await;
+}
+
+/// Brings everything to some, for ever.
+pub(crate) async fn pump_to(cluster: ModelCluster, nodes: Vec<NodeId>) {
     loop {
         for shard in (0..SHARDS).map(ShardId) {
-            NODES.into_iter().for_each(|node| cluster.replicate(shard, node, 8));
+            nodes.iter().for_each(|node| cluster.replicate(shard, *node, 8));
             cluster.commit(shard);
         }
         tokio::task::yield_now().await;

@@ -14,7 +14,7 @@ use omnibus_model::{NodeId, Offset, TopicId, TopicName};
 use omnibus_replication::model::ModelCluster;
 use tokio::task::JoinSet;
 
-use crate::engines::{all_bodies, lead, open, pump};
+use crate::engines::{all_bodies, lead, open, pump, pump_to};
 use crate::node::SHARDS;
 use crate::trio::{LEASE, NODES, message};
 
@@ -108,6 +108,39 @@ async fn whoever_is_asked_has_it_done_while_the_lead_goes_round() {
     assert_eq!(drain(&engines[1], queue).await, sent);
     assert_eq!(engines[2].queue_view(queue).await.unwrap().unwrap().counts.settled, sent.len() as u64);
     // Who leads first, while there are others to write with it.
+    for running in running {
+        running.close().await;
+    }
+    pumping.abort();
+}
+
+#[tokio::test]
+async fn who_was_replaced_and_does_not_know_answers_nothing_of_before() {
+    let cluster = ModelCluster::new(NODES.len(), SHARDS);
+    let (engines, running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();
+    Nearby::connect(&engines);
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    lead(&cluster, &engines, NODES[0]).await;
+    let (config, queue) = (TopicConfig::default(), QueueConfig::default());
+    let create = CreateQueue { name: TopicName::new("orders").unwrap(), id: TopicId(1), config, queue };
+    let queue = engines[0].create_queue(create).await.unwrap().partitions[0];
+    pumping.abort();
+    let pumping = tokio::spawn(pump_to(cluster.clone(), NODES[1..].to_vec()));
+    lead(&cluster, &engines, NODES[1]).await;
+    engines[2].enqueue(queue, vec![(message("new", Envelope::default()), None)]).await.unwrap()[0].clone().unwrap();
+    assert!(engines[0].leads(queue.shard), "it does not know");
+    let engine = engines[0].clone();
+    let viewing = tokio::spawn(async move { engine.queue_view(queue).await });
+    let engine = engines[0].clone();
+    let acquire = Acquire { stream: queue.stream, count_max: 7, lease: LEASE, holder: None, attempt: None };
+    let receiving = tokio::spawn(async move { engine.receive(queue, acquire, Duration::ZERO).await });
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    pumping.abort();
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    assert_eq!(viewing.await.unwrap().unwrap().unwrap().counts.enqueued, 1);
+    assert_eq!(receiving.await.unwrap().unwrap().leases().count(), 1);
     for running in running {
         running.close().await;
     }

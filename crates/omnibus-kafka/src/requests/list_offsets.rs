@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use omnibus_engine::ReadError;
 use omnibus_engine::questions::TimedOffset;
-use omnibus_model::{Offset, Timestamp};
+use omnibus_model::{Offset, ShardId, Timestamp};
 
 use super::Context;
+use super::concurrently;
 use super::partition::{self, Place};
 use crate::errors::read_error;
 use crate::wire::ErrorCode;
@@ -30,6 +31,7 @@ const EPOCH_NONE: i32 = -1;
 const NONE: i64 = -1;
 
 pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+    let confirmed = confirm(context, &request).await;
     let mut seen = BTreeSet::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -41,7 +43,7 @@ pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, versi
             } else if version < known_from(partition.timestamp) {
                 failed(partition, ErrorCode::UnsupportedVersion)
             } else {
-                let listed = list(context, &topic, partition).await;
+                let listed = list(context, &confirmed, &topic, partition).await;
                 ListOffsetsPartitionResponse {
                     leader_epoch: if version < LEADER_EPOCH_FROM { EPOCH_NONE } else { listed.leader_epoch },
                     ..listed
@@ -51,6 +53,21 @@ pub(super) async fn handle(context: &Context, request: ListOffsetsRequest, versi
         topics.push(ListOffsetsTopicResponse { name: topic.name, partitions });
     }
     ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+/// Which of the shards in question this node leads for certain: what it knows is old where others do.
+async fn confirm(context: &Context, request: &ListOffsetsRequest) -> BTreeSet<ShardId> {
+    let mut shards = BTreeSet::new();
+    for topic in &request.topics {
+        let places = topic.partitions.iter().map(|wanted| wanted.partition_index);
+        let places = places.filter_map(|index| partition::by_name(context, &topic.name, index).ok());
+        shards.extend(places.map(|place| place.shard));
+    }
+    let confirming = shards.into_iter().map(|shard| {
+        let engine = context.engine.clone();
+        async move { engine.confirm_lead(shard).await.map(|()| shard) }
+    });
+    concurrently::all(confirming).await.into_iter().flatten().collect()
 }
 
 /// The first version that knows this special time (KIP-734, KIP-405, KIP-1005, KIP-1023).
@@ -66,13 +83,15 @@ const fn known_from(timestamp: i64) -> i16 {
 
 async fn list(
     context: &Context,
+    confirmed: &BTreeSet<ShardId>,
     topic: &ListOffsetsTopic,
     wanted: &ListOffsetsPartition,
 ) -> ListOffsetsPartitionResponse {
     let place = partition::by_name(context, &topic.name, wanted.partition_index)
         .and_then(|place| partition::check_epoch(context, &place, wanted.current_leader_epoch).map(|()| place));
     let place = match place {
-        Ok(place) => place,
+        Ok(place) if confirmed.contains(&place.shard) => place,
+        Ok(_) => return failed(wanted, ErrorCode::NotLeaderOrFollower),
         Err(error) => return failed(wanted, error),
     };
     match find(context, &place, wanted.timestamp).await {

@@ -34,6 +34,10 @@ pub(super) async fn handle(context: &Context, request: MetadataRequest, version:
             topics.extend(listed::topics(context.engine.catalog()).iter().map(|topic| found(context, topic)))
         }
         Wanted::These(these) => {
+            if these.iter().any(|wanted| !is_known(context, wanted)) {
+                // Somebody may have been told a moment ago that it is there.
+                context.engine.learn_names().await;
+            }
             for topic in these {
                 topics.push(look_up(context, topic, may_create(&request, version)).await);
             }
@@ -75,6 +79,14 @@ enum Creation {
 
 fn may_create(request: &MetadataRequest, version: i16) -> Creation {
     if version < 4 || request.allow_auto_topic_creation { Creation::Allowed } else { Creation::Forbidden }
+}
+
+fn is_known(context: &Context, wanted: &MetadataRequestTopic) -> bool {
+    let catalog = context.engine.catalog();
+    match &wanted.name {
+        Some(name) => listed::topic(catalog, name).is_some(),
+        None => listed::topic_by_id(catalog, wanted.topic_id).is_some(),
+    }
 }
 
 async fn look_up(context: &Context, wanted: MetadataRequestTopic, creation: Creation) -> MetadataResponseTopic {

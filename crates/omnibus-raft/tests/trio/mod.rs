@@ -381,6 +381,15 @@ impl Trio {
         panic!("node {node} does not get full: {:?}", self.ends())
     }
 
+    /// Asks whether a node leads in a term for certain.
+    pub(crate) async fn confirms(&mut self, node: NodeId, term: Term) -> bool {
+        let confirming = tokio::spawn(self.log(node).confirm(SHARD, term).unwrap());
+        while !confirming.is_finished() {
+            self.pass(1).await;
+        }
+        confirming.await.unwrap().is_ok()
+    }
+
     pub(crate) fn log(&self, node: NodeId) -> Arc<OpenraftLog> {
         Arc::clone(&self.nodes[&node].replicated)
     }

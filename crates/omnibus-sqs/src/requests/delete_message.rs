@@ -17,7 +17,7 @@ use super::batch;
 pub(crate) async fn delete(call: &Call) -> Result<Answer, ApiError> {
     let request: DeleteMessageRequest = call.read()?;
     let handle = request.receipt_handle.ok_or(ApiError::MissingParameter("ReceiptHandle"))?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let mut results = delete_all(call, &queue, &[&handle]).await?;
     results.pop().unwrap_or(Ok(()))?;
     call.done()
@@ -25,7 +25,7 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, ApiError> {
 
 pub(crate) async fn delete_batch(call: &Call) -> Result<Answer, ApiError> {
     let request: DeleteMessageBatchRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let entries = &request.entries;
     batch::check("DeleteMessageBatchRequestEntry", entries.iter().map(|entry| entry.id.as_deref()))?;
     let handles: Vec<&str> = entries.iter().map(|entry| entry.receipt_handle.as_deref().unwrap_or_default()).collect();

@@ -8,7 +8,7 @@ use crate::wire::messages::{DeleteQueueRequest, PurgeQueueRequest};
 
 pub(crate) async fn delete(call: &Call) -> Result<Answer, ApiError> {
     let request: DeleteQueueRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     call.door.delete(&queue).await?;
     call.door.rest.delete(&queue.name, call.door.engine.now());
     call.done()
@@ -16,7 +16,7 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, ApiError> {
 
 pub(crate) async fn purge(call: &Call) -> Result<Answer, ApiError> {
     let request: PurgeQueueRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let (door, now) = (&call.door, call.door.engine.now());
     if door.settings.pace == Pace::Strict && door.rest.was_purged(&queue.name, now) {
         return Err(ApiError::PurgeQueueInProgress { queue: queue.name.name });

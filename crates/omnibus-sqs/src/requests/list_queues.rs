@@ -23,7 +23,7 @@ pub(crate) fn list(call: &Call) -> Result<Answer, ApiError> {
     call.answer(&ListQueuesResult { queue_urls: page.urls, next_token: page.next_token })
 }
 
-pub(crate) fn url(call: &Call) -> Result<Answer, ApiError> {
+pub(crate) async fn url(call: &Call) -> Result<Answer, ApiError> {
     let request: GetQueueUrlRequest = call.read()?;
     let name = request.queue_name.as_deref().ok_or(ApiError::MissingParameter("QueueName"))?;
     let account = match request.queue_owner_aws_account_id {
@@ -32,13 +32,13 @@ pub(crate) fn url(call: &Call) -> Result<Answer, ApiError> {
         None => call.signer.account.clone(),
     };
     let name = QueueName { account, region: call.region().to_owned(), name: name.to_owned() };
-    let queue = call.permitted(call.door.find(&name)?)?;
+    let queue = call.permitted(call.door.look_up(&name).await?)?;
     call.answer(&GetQueueUrlResult { queue_url: Some(call.url(&queue.name)) })
 }
 
-pub(crate) fn dead_letter_sources(call: &Call) -> Result<Answer, ApiError> {
+pub(crate) async fn dead_letter_sources(call: &Call) -> Result<Answer, ApiError> {
     let request: ListDeadLetterSourceQueuesRequest = call.read()?;
-    let target = call.queue(request.queue_url.as_deref())?;
+    let target = call.queue(request.queue_url.as_deref()).await?;
     let sources = call.door.sources_of(&target);
     let page = page(call, sources, request.max_results, request.next_token.as_deref())?;
     call.answer(&ListDeadLetterSourceQueuesResult { queue_urls: page.urls, next_token: page.next_token })

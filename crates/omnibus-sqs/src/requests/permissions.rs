@@ -10,7 +10,7 @@ use crate::wire::messages::{AddPermissionRequest, RemovePermissionRequest};
 pub(crate) async fn add(call: &Call) -> Result<Answer, ApiError> {
     let request: AddPermissionRequest = call.read()?;
     let label = request.label.as_deref().ok_or(ApiError::MissingParameter("Label"))?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let queue_arn = &queue.name.arn();
     let permission = Permission { label, accounts: &request.aws_account_ids, actions: &request.actions, queue_arn };
     change(call, &queue, |policy| policy::add(policy, permission)).await
@@ -19,7 +19,7 @@ pub(crate) async fn add(call: &Call) -> Result<Answer, ApiError> {
 pub(crate) async fn remove(call: &Call) -> Result<Answer, ApiError> {
     let request: RemovePermissionRequest = call.read()?;
     let label = request.label.as_deref().ok_or(ApiError::MissingParameter("Label"))?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     change(call, &queue, |policy| policy::remove(policy, label)).await
 }
 

@@ -15,7 +15,7 @@ use crate::wire::messages::{GetQueueAttributesRequest, GetQueueAttributesResult,
 
 pub(crate) async fn get(call: &Call) -> Result<Answer, ApiError> {
     let request: GetQueueAttributesRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let wanted = &request.attribute_names;
     attributes::check_wanted(wanted)?;
     let wants = |name: &str| wanted.iter().any(|each| each == name || each == "All");
@@ -49,7 +49,7 @@ fn told(queue: &Queue) -> [(String, String); 3] {
 
 pub(crate) async fn set(call: &Call) -> Result<Answer, ApiError> {
     let request: SetQueueAttributesRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     if request.attributes.is_empty() {
         return Err(ApiError::MissingParameter("Attributes"));
     }

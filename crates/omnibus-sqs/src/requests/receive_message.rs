@@ -32,7 +32,7 @@ const GLANCE: Millis = Millis(1_000);
 
 pub(crate) async fn receive(call: &Call) -> Result<Answer, ApiError> {
     let request: ReceiveMessageRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let wanted = Wanted::of(&request)?;
     let lease = request.visibility_timeout.map(visibility::timeout).transpose()?.unwrap_or(queue.config().lease);
     let acquire = Acquire {

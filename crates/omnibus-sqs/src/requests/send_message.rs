@@ -28,7 +28,7 @@ const SEQUENCE_FIRST: u128 = 18_765_432_198_765_432_198;
 pub(crate) async fn send(call: &Call) -> Result<Answer, ApiError> {
     let request: SendMessageRequest = call.read()?;
     content::check_body(request.message_body.as_deref())?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let entry = SendMessageBatchRequestEntry {
         id: None,
         delay_seconds: request.delay_seconds,
@@ -55,7 +55,7 @@ pub(crate) async fn send(call: &Call) -> Result<Answer, ApiError> {
 
 pub(crate) async fn send_batch(call: &Call) -> Result<Answer, ApiError> {
     let request: SendMessageBatchRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     batch::check("SendMessageBatchRequestEntry", request.entries.iter().map(|entry| entry.id.as_deref()))?;
     check_size(&request.entries)?;
     for entry in &request.entries {

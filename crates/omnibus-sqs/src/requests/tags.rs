@@ -11,15 +11,15 @@ const TAGS_MAX: usize = 50;
 const KEY_CHARACTERS_MAX: usize = 128;
 const VALUE_CHARACTERS_MAX: usize = 256;
 
-pub(crate) fn list(call: &Call) -> Result<Answer, ApiError> {
+pub(crate) async fn list(call: &Call) -> Result<Answer, ApiError> {
     let request: ListQueueTagsRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     call.answer(&ListQueueTagsResult { tags: queue.config().tags.clone() })
 }
 
 pub(crate) async fn tag(call: &Call) -> Result<Answer, ApiError> {
     let request: TagQueueRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     if request.tags.is_empty() {
         return Err(ApiError::MissingParameter("Tags"));
     }
@@ -34,7 +34,7 @@ pub(crate) async fn tag(call: &Call) -> Result<Answer, ApiError> {
 
 pub(crate) async fn untag(call: &Call) -> Result<Answer, ApiError> {
     let request: UntagQueueRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     if request.tag_keys.is_empty() {
         return Err(ApiError::MissingParameter("TagKeys"));
     }

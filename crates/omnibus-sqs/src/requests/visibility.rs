@@ -22,14 +22,14 @@ pub(crate) async fn change(call: &Call) -> Result<Answer, ApiError> {
     let request: ChangeMessageVisibilityRequest = call.read()?;
     let handle = request.receipt_handle.as_deref().ok_or(ApiError::MissingParameter("ReceiptHandle"))?;
     let timeout = request.visibility_timeout.ok_or(ApiError::MissingParameter("VisibilityTimeout"))?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     change_all(call, &queue, &[(handle, timeout)]).await?.pop().unwrap_or(Ok(()))?;
     call.done()
 }
 
 pub(crate) async fn change_batch(call: &Call) -> Result<Answer, ApiError> {
     let request: ChangeMessageVisibilityBatchRequest = call.read()?;
-    let queue = call.queue(request.queue_url.as_deref())?;
+    let queue = call.queue(request.queue_url.as_deref()).await?;
     let entries = &request.entries;
     batch::check("ChangeMessageVisibilityBatchRequestEntry", entries.iter().map(|entry| entry.id.as_deref()))?;
     let mut answer = ChangeMessageVisibilityBatchResult::default();
