@@ -14,7 +14,7 @@ enum Addressee<'a> {
 }
 
 /// Returns the one group that a command speaks to. [`Command::Tick`] and
-/// [`Command::ForgetTopic`] may touch any.
+/// [`Command::ForgetTopic`] and [`Command::ForgetTopics`] may touch any.
 #[must_use]
 pub const fn group_of(command: &Command) -> Option<&GroupName> {
     match addressee(command) {
@@ -74,6 +74,8 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::CreatePriorityQueue { .. }
         | Command::AlterQueue { .. }
         | Command::ForgetTopic { .. }
+        | Command::ForgetTopics { .. }
+        | Command::ReleaseName { .. }
         | Command::AlterBrokers { .. }
         | Command::AlterGroup { .. }
         | Command::CreateExchange(_)

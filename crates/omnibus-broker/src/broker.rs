@@ -1,8 +1,9 @@
 //! Everything the broker remembers, and the one way to change it.
 
+mod queue_questions;
+
 use std::collections::BTreeMap;
 
-use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::Acquire;
 use omnibus_model::config::{BrokerConfig, ConfigScope, GroupConfig};
 use omnibus_model::exchange::SharedExchange;
@@ -11,11 +12,10 @@ use omnibus_model::group::{
 };
 use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::outcome::{Applied, JoinTicket};
-use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{
-    ClusterSecret, Command, DedupHash, GroupName, HolderId, InstanceId, MemberId, NodeId, Offset, Outcome, Refusal,
-    StreamId, Timestamp, TopicId, TopicName,
+    ClusterSecret, Command, DeletionNumber, GroupName, InstanceId, MemberId, NodeId, Outcome, Refusal, StreamId,
+    Timestamp, TopicId, TopicName,
 };
 
 use crate::agenda::{Agenda, Due};
@@ -23,7 +23,6 @@ use crate::checkpoint::{self, DecodeError};
 use crate::classic::ClassicGroup;
 use crate::configs::Configs;
 use crate::consumer::ConsumerGroup;
-use crate::cursor::Cursor;
 use crate::exchanges::Exchanges;
 use crate::group::Membership;
 use crate::groups::Groups;
@@ -133,6 +132,8 @@ impl Broker {
             Command::DeleteGroup { group } => groups.delete(agenda, group),
             Command::DeleteOffsets { group, partitions } => groups.delete_offsets(at, agenda, (group, partitions)),
             Command::ConsumerHeartbeat(heartbeat) => groups.heartbeat(at, agenda, heartbeat),
+            Command::ReleaseName { topic, id } => Ok(topics.release(topic, *id)),
+            Command::ForgetTopics { topics, deletion } => Ok(groups.forget_topics(at, agenda, (topics, *deletion))),
             Command::ForgetTopic { topic, id } => Ok(groups.forget_topic(at, agenda, (topic, *id))),
 
             Command::ConfigureCursor { stream, config } => queues.configure(agenda, streams, (*stream, *config)),
@@ -249,6 +250,12 @@ impl Broker {
         self.topics.iter()
     }
 
+    /// Returns the deleted topics whose names are not free yet, oldest deletion first.
+    #[must_use]
+    pub fn departing_topics(&self) -> Vec<(DeletionNumber, SharedTopic)> {
+        self.topics.departing()
+    }
+
     /// Returns a topic as it is now; whoever holds on to it keeps this version.
     #[must_use]
     pub fn topic(&self, name: &TopicName) -> Option<&SharedTopic> {
@@ -301,94 +308,6 @@ impl Broker {
     /// Returns every stream that was appended to.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, &Stream)> {
         self.streams.iter()
-    }
-}
-
-/// Questions about queues, of a data shard.
-impl Broker {
-    /// Returns every stream with a lease cursor, and what the cursor acts on.
-    pub fn queues(&self) -> impl Iterator<Item = (StreamId, &CursorConfig)> {
-        self.queues.iter().map(|(stream, cursor)| (stream, cursor.config()))
-    }
-
-    /// Returns what a queue's cursor acts on; `None` if the stream has no cursor.
-    #[must_use]
-    pub fn queue(&self, stream: StreamId) -> Option<&CursorConfig> {
-        self.queues.get(stream).map(Cursor::config)
-    }
-
-    /// Counts a queue's records by where they are.
-    #[must_use]
-    pub fn queue_counts(&self, stream: StreamId) -> Option<QueueCounts> {
-        self.queues.get(stream).map(Cursor::counts)
-    }
-
-    /// Returns the first record of a queue that is not gone. All before it may be trimmed, unless
-    /// the queue keeps its history.
-    #[must_use]
-    pub fn queue_floor(&self, stream: StreamId) -> Option<Offset> {
-        self.queues.get(stream).map(Cursor::floor)
-    }
-
-    /// Returns whether an acquire would find something.
-    #[must_use]
-    pub fn has_ready(&self, stream: StreamId) -> bool {
-        self.queues.get(stream).is_some_and(Cursor::has_ready)
-    }
-
-    /// Returns which record of a queue was sent with an id, while that is remembered.
-    #[must_use]
-    pub fn sent(&self, now: Timestamp, stream: StreamId, id: DedupHash) -> Option<Offset> {
-        self.queues.get(stream)?.sent(now, id)
-    }
-
-    /// Returns what has become of one record.
-    #[must_use]
-    pub fn record_state(&self, stream: StreamId, offset: Offset) -> RecordState {
-        self.queues.get(stream).map_or(RecordState::Absent, |cursor| cursor.state_of(offset))
-    }
-
-    /// Returns the first records of a queue from `from` on that are not gone, and where they are.
-    #[must_use]
-    pub fn peek(&self, stream: StreamId, from: Offset, count_max: usize) -> Vec<(Offset, RecordState)> {
-        let end = Offset(u64::MAX);
-        self.queues.get(stream).map_or_else(Vec::new, |cursor| cursor.peek(from, end, count_max))
-    }
-
-    /// Returns the first records that are on their way out of a queue.
-    #[must_use]
-    pub fn dying(&self, stream: StreamId, from: Offset, count_max: usize) -> Vec<Dying> {
-        self.queues.get(stream).map_or_else(Vec::new, |cursor| cursor.dying(from, count_max))
-    }
-
-    /// Returns a queue's move tasks, oldest first: those that are under way and some that are over.
-    #[must_use]
-    pub fn moves(&self, stream: StreamId) -> &[Move] {
-        self.queues.get(stream).map_or(&[], Cursor::moves)
-    }
-
-    /// Returns the origins that a queue would recognise.
-    pub fn origins(&self, stream: StreamId) -> impl Iterator<Item = Origin> {
-        self.queues.origins(stream)
-    }
-
-    /// Returns who holds leases that go when he does.
-    #[must_use]
-    pub fn holdings(&self, stream: StreamId) -> Vec<Holding> {
-        self.queues.get(stream).map_or_else(Vec::new, Cursor::holdings)
-    }
-
-    /// Returns how many records of a queue somebody holds. It costs a look.
-    #[must_use]
-    pub fn held(&self, stream: StreamId, holder: HolderId) -> usize {
-        self.queues.get(stream).map_or(0, |cursor| cursor.held(holder))
-    }
-
-    /// Returns the records whose envelopes the leader shall read from the log and bring with
-    /// [`Command::Admit`], if there are any.
-    #[must_use]
-    pub fn wants_admission(&self, stream: StreamId) -> Option<StreamBounds> {
-        self.queues.get(stream)?.wants_admission()
     }
 }
 

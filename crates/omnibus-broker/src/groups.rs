@@ -7,7 +7,7 @@ use omnibus_model::command::{CommitOffsets, ConsumerHeartbeat, JoinGroup, Leaver
 use omnibus_model::group::TopicPartition;
 use omnibus_model::outcome::{Applied, LeftMember};
 use omnibus_model::refusal::Limited;
-use omnibus_model::{GroupName, MemberId, Outcome, Refusal, TopicId, TopicName};
+use omnibus_model::{DeletionNumber, GroupName, MemberId, Outcome, Refusal, TopicId, TopicName};
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::Agenda;
@@ -20,6 +20,8 @@ use crate::moment::Moment;
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Groups {
     by_name: BTreeMap<GroupName, Group>,
+    /// All topics that were deleted up to here are forgotten.
+    forgotten: DeletionNumber,
 }
 
 impl Groups {
@@ -170,6 +172,23 @@ impl Groups {
             if group.forget_topic(topic, id) {
                 group.settle(at, agenda, name);
                 changed = true;
+            }
+        }
+        Applied { outcome: Outcome::TopicForgotten, changed }
+    }
+
+    pub(crate) fn forget_topics(
+        &mut self,
+        at: Moment<'_>,
+        agenda: &mut Agenda,
+        (topics, deletion): (&[(TopicName, TopicId)], DeletionNumber),
+    ) -> Applied {
+        // Who says so late may mean names that others have by now.
+        let changed = self.forgotten < deletion;
+        if changed {
+            self.forgotten = deletion;
+            for (topic, id) in topics {
+                self.forget_topic(at, agenda, (topic, *id));
             }
         }
         Applied { outcome: Outcome::TopicForgotten, changed }

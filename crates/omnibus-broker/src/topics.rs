@@ -10,7 +10,9 @@ use omnibus_model::outcome::Applied;
 use omnibus_model::queue::{DeliveryOrder, Queue, QueueConfig};
 use omnibus_model::refusal::Limited;
 use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
-use omnibus_model::{Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName};
+use omnibus_model::{
+    Bug, DeletionNumber, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicId, TopicName, planted,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::BrokerLimits;
@@ -23,6 +25,16 @@ pub(crate) struct Topics {
     partitions: u64,
     stream_next: u64,
     producer_next: u64,
+    /// Deleted topics that some shard may remember yet: nobody gets their names before they are forgotten.
+    departing: BTreeMap<TopicName, Departing>,
+    deletions: DeletionNumber,
+}
+
+/// A deleted topic, and when it was deleted.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Departing {
+    deletion: DeletionNumber,
+    topic: SharedTopic,
 }
 
 impl Topics {
@@ -75,7 +87,26 @@ impl Topics {
     pub(crate) fn delete(&mut self, name: &TopicName) -> Result<Applied, Refusal> {
         let topic = self.by_name.remove(name).ok_or_else(|| unknown(name))?;
         self.partitions -= topic.partitions.len() as u64;
+        self.deletions.0 += 1;
+        let departing = Departing { deletion: self.deletions, topic: Arc::clone(&topic) };
+        self.departing.insert(name.clone(), departing);
         Ok(Applied::changed(Outcome::TopicDeleted { topic }))
+    }
+
+    /// The deleted topics whose names are not free yet, oldest deletion first.
+    pub(crate) fn departing(&self) -> Vec<(DeletionNumber, SharedTopic)> {
+        let departing = self.departing.values().map(|gone| (gone.deletion, Arc::clone(&gone.topic)));
+        let mut departing: Vec<_> = departing.collect();
+        departing.sort_by_key(|(deletion, _)| *deletion);
+        departing
+    }
+
+    pub(crate) fn release(&mut self, name: &TopicName, id: TopicId) -> Applied {
+        let changed = self.departing.get(name).is_some_and(|gone| gone.topic.id == id);
+        if changed {
+            self.departing.remove(name);
+        }
+        Applied { outcome: Outcome::NameReleased, changed }
     }
 
     pub(crate) fn add_partitions(&mut self, at: Moment<'_>, name: &TopicName, total: u32) -> Result<Applied, Refusal> {
@@ -147,7 +178,8 @@ impl Topics {
     }
 
     fn check_new(&self, at: Moment<'_>, name: &TopicName, partitions: u32) -> Result<(), Refusal> {
-        if self.by_name.contains_key(name) {
+        let is_departing = self.departing.contains_key(name) && !planted(Bug::NameFreeEarly);
+        if self.by_name.contains_key(name) || is_departing {
             return Err(Refusal::TopicExists { topic: name.clone() });
         }
         self.check_partitions(at.limits, partitions, partitions)
@@ -183,7 +215,8 @@ impl Topics {
             let max = u32::try_from(max).unwrap_or(u32::MAX);
             return Err(Refusal::PartitionCountInvalid { partitions: total, max });
         }
-        if self.partitions + u64::from(more) > max {
+        let departing: usize = self.departing.values().map(|gone| gone.topic.partitions.len()).sum();
+        if self.partitions + departing as u64 + u64::from(more) > max {
             return Err(Refusal::LimitReached { what: Limited::Partitions, max });
         }
         Ok(())

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::actor::REQUESTS_MAX;
 use crate::ahead::Ahead;
+use crate::departing::Deleting;
 use crate::engine::{Engine, Inner, Loading};
 use crate::error::SubmitError;
 use crate::health::Health;
@@ -46,6 +47,7 @@ pub fn engine(
         ahead: Ahead::default(),
         loading: Loading::Here,
         reached,
+        deleting: Deleting::default(),
         peers: OnceLock::new(),
     };
     (Engine { inner: Arc::new(inner) }, requests)

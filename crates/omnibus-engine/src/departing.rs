@@ -1,16 +1,14 @@
-//! What is left of deleted topics.
-//!
-//! Their names nobody may take yet: offsets are kept under a topic's name. If the name were taken at once, a group could find
-//! its old offsets in the new topic, or the forgetting could take its new ones. Nothing of this
-//! is on disk: a start finishes all forgetting before it serves (ADR 0025).
+//! What is left of deleted topics (ADR 0046), and what else the end of a process may leave half done.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use omnibus_model::queue::CursorConfig;
-use omnibus_model::{Bug, planted};
-use omnibus_model::{Command, Outcome, Refusal, StreamId, TopicId, TopicName};
+use omnibus_model::{StreamId, TopicId, TopicName};
+use tokio::sync::Mutex;
 
-/// What the end of the process cut short in one shard.
+use crate::error::SubmitError;
+
+/// What the end of the process cut short in one shard. A start that leads all shards finishes it before it serves.
 #[derive(Clone, Debug, Default)]
 pub struct Leftovers {
     /// Streams that belong to no topic.
@@ -19,40 +17,41 @@ pub struct Leftovers {
     pub topics: Vec<(TopicName, TopicId)>,
     /// Queues whose cursor is not there yet, or not as the catalog has it.
     pub cursors: Vec<(StreamId, CursorConfig)>,
+    /// Deleted topics whose names are free once that is done.
+    pub names: Vec<(TopicName, TopicId)>,
 }
 
-/// The names.
+/// Who waits at this node for deleted topics to be forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Departing {
-    names: BTreeSet<TopicName>,
+pub(crate) struct Deleting {
+    /// Whose turn it is to have them forgotten.
+    pub(crate) turn: Mutex<()>,
+    /// What somebody waits for and nobody here has finished, and why not, if it was tried.
+    wanted: parking_lot::Mutex<BTreeMap<TopicId, Option<SubmitError>>>,
 }
 
-impl Departing {
-    /// Refuses to give a name away too early.
+impl Deleting {
+    pub(crate) fn want(&self, topic: TopicId) {
+        self.wanted.lock().insert(topic, None);
+    }
+
+    /// Whether nobody here has finished it.
     ///
     /// # Errors
-    /// [`Refusal::TopicExists`].
-    pub(crate) fn check(&self, command: &Command) -> Result<(), Refusal> {
-        let name = match command {
-            Command::CreateTopic(wish) => &wish.name,
-            Command::CreateQueue(wish) | Command::CreatePriorityQueue { create: wish, .. } => &wish.name,
-            _ => return Ok(()),
-        };
-        if self.names.contains(name) && !planted(Bug::NameFreeEarly) {
-            return Err(Refusal::TopicExists { topic: name.clone() });
-        }
-        Ok(())
-    }
-
-    /// Keeps the name of a topic that was just deleted.
-    pub(crate) fn note(&mut self, outcome: &Outcome) {
-        if let Outcome::TopicDeleted { topic } = outcome {
-            self.names.insert(topic.name.clone());
+    /// Why somebody could not who tried it meanwhile: one after the other would have to wait for that again.
+    pub(crate) fn wants(&self, topic: TopicId) -> Result<bool, SubmitError> {
+        match self.wanted.lock().get(&topic) {
+            Some(Some(error)) => Err(error.clone()),
+            Some(None) => Ok(true),
+            None => Ok(false),
         }
     }
 
-    /// Gives a name free that everybody has forgotten.
-    pub(crate) fn release(&mut self, name: &TopicName) {
-        self.names.remove(name);
+    pub(crate) fn done(&self, topic: TopicId) {
+        self.wanted.lock().remove(&topic);
+    }
+
+    pub(crate) fn failed(&self, error: &SubmitError) {
+        self.wanted.lock().values_mut().for_each(|tried| *tried = Some(error.clone()));
     }
 }

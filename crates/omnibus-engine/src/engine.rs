@@ -21,6 +21,7 @@ use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::counters::Counters;
+use crate::departing::Deleting;
 use crate::error::SubmitError;
 use crate::health::Health;
 use crate::peers::Peers;
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) ahead: Ahead,
     pub(crate) loading: Loading,
     pub(crate) reached: Arc<Reached>,
+    pub(crate) deleting: Deleting,
     /// The way to the other nodes, once there is one.
     pub(crate) peers: OnceLock<Arc<dyn Peers>>,
 }

@@ -15,7 +15,7 @@ use omnibus_model::{Command, NodeId, Outcome, ShardId};
 use omnibus_replication::Leadership;
 use tokio::time::{sleep, timeout};
 
-pub(crate) use errand::{All, Barrier, Enqueue, Errand, FanOut, ReleaseName, Take, Together};
+pub(crate) use errand::{All, Barrier, Enqueue, Errand, FanOut, Take, Together};
 use errand::{Answer, Answered, Asked};
 
 use crate::engine::Engine;
@@ -218,9 +218,6 @@ impl Engine {
                 Take { queue, acquire, wait }.here(self, shard).await.map(Answered::Received)
             }
             Asked::Barrier => Barrier.here(self, shard).await.map(|()| Answered::Barrier),
-            Asked::ReleaseName { topic } => {
-                ReleaseName { topic }.here(self, shard).await.map(|()| Answered::NameReleased)
-            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::engine::{Engine, EngineConfig};
 use crate::error::{EngineError, SubmitError};
 use crate::retention::retain;
 use crate::shard::{Request, Snapshot};
-use crate::{admitter, mover, queue_upkeep};
+use crate::{admitter, deletions, mover, queue_upkeep};
 
 /// How often the log's upkeep runs at least.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -42,7 +42,8 @@ impl Housekeeping {
         let (interval, wal_bytes) = (config.checkpoint_interval, config.checkpoint_wal_bytes);
         let checkpoints = task::spawn(checkpoint_now_and_then(engine.clone(), interval, wal_bytes));
         let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval));
-        let chores = [task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone()))];
+        let forgetting = task::spawn(deletions::finish_now_and_then(engine.clone(), config.housekeeping_interval));
+        let chores = [task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone())), forgetting];
         let upkeep = start_upkeep(engine.inner.log.clone())?;
         let tasks = [checkpoints, cleaning].into_iter().chain(chores).collect();
         Ok(Self { tasks, upkeep: Some(upkeep) })

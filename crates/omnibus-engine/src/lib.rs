@@ -22,6 +22,7 @@ mod moving;
 pub mod queues;
 pub mod fan_out;
 mod topics;
+mod deletions;
 mod nodes;
 mod exchanges;
 pub mod questions;

@@ -16,7 +16,7 @@ use crate::ahead::Ahead;
 use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::counters::Counters;
-use crate::departing::Leftovers;
+use crate::departing::{Deleting, Leftovers};
 use crate::engine::{Engine, EngineConfig, Inner, Loading};
 use crate::error::EngineError;
 use crate::events::{self, EventReceiver, EventSender};
@@ -195,6 +195,7 @@ fn start(
         ahead: Ahead::default(),
         loading: Loading::OnThreads,
         reached,
+        deleting: Deleting::default(),
         peers: OnceLock::new(),
     };
     let engine = Engine { inner: Arc::new(inner) };

@@ -104,6 +104,12 @@ pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
             streams: streams.chain(queues).filter(|stream| !owned.contains(stream)).collect(),
             topics: remembered.filter(|topic| is_gone(topic) && !planted(Bug::TopicRemembered)).collect(),
             cursors: half_made(&topics, ShardId(number), &shard.broker),
+            names: shard
+                .broker
+                .departing_topics()
+                .into_iter()
+                .map(|(_, topic)| (topic.name.clone(), topic.id))
+                .collect(),
         }
     };
     (0..).zip(recovered).map(of_shard).collect()

@@ -32,7 +32,7 @@ use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::consumers::{Consumers, Ended};
 use crate::counters::Counters;
-use crate::departing::{Departing, Leftovers};
+use crate::departing::Leftovers;
 use crate::error::SubmitError;
 use crate::group_commit::{Closed, GroupCommit, part_bytes_max, stamped};
 use crate::pending::{Answer, Awaiting, Effect, InFlight};
@@ -107,7 +107,6 @@ pub struct Shard {
     consumers: Consumers,
     /// When all queues are asked for chores: a tick may have touched any.
     sweep_at: Option<Duration>,
-    departing: Departing,
     setbacks: Setbacks,
     last: LogIndex,
     /// The term of that entry.
@@ -150,7 +149,6 @@ impl Shard {
             receivers: Receivers::default(),
             consumers: Consumers::default(),
             sweep_at: None,
-            departing: Departing::default(),
             setbacks: Setbacks::default(),
             last,
             last_term,
@@ -175,6 +173,9 @@ impl Shard {
         }
         for (topic, id) in &leftovers.topics {
             self.apply_internally(&Command::ForgetTopic { topic: topic.clone(), id: *id });
+        }
+        for (topic, id) in &leftovers.names {
+            self.apply_internally(&Command::ReleaseName { topic: topic.clone(), id: *id });
         }
         for (stream, config) in &leftovers.cursors {
             self.apply_internally(&Command::ConfigureCursor { stream: *stream, config: *config });
@@ -233,10 +234,6 @@ impl Shard {
                 self.answer_later(answer);
             }
             Request::Checkpoint { reply } => self.checkpoints.push_back(reply),
-            Request::ReleaseName { topic, reply } => {
-                self.departing.release(&topic);
-                self.answer_with(reply, Ok(()));
-            }
         }
     }
 
@@ -349,7 +346,6 @@ impl Shard {
         if self.broken {
             return Err(SubmitError::Broken);
         }
-        self.departing.check(command)?;
         // Logged before it is decided, so that what the log could not take changes nothing.
         let late = Millis(u64::from(planted(Bug::ClockInApply)));
         let mark = self.open.push(self.now.wall.plus(late), command);
@@ -361,7 +357,6 @@ impl Shard {
             self.open.take_back(mark);
         }
         let applied = applied?;
-        self.departing.note(&applied.outcome);
         if applied.changed {
             self.open_awaiting.effects.extend(Effect::of(command, &applied.outcome));
         }

@@ -9,7 +9,6 @@ use omnibus_model::{
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
-use crate::forward::ReleaseName;
 
 impl Engine {
     /// Creates a topic; it is in the catalog when this returns.
@@ -66,7 +65,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`]. A topic that is gone from the catalog stays gone; what is left of
-    /// it after a crash goes at the next start.
+    /// it goes later, and its name is free then.
     pub async fn delete_topic(&self, topic: TopicName) -> Result<(), SubmitError> {
         let engine = self.clone();
         let deletion = tokio::spawn(async move { engine.delete_and_forget(topic).await });
@@ -75,13 +74,7 @@ impl Engine {
 
     pub(crate) async fn delete_and_forget(&self, topic: TopicName) -> Result<(), SubmitError> {
         let deleted = self.change_topic(Command::DeleteTopic { topic }).await?;
-        for partition in &deleted.partitions {
-            self.submit(partition.shard, Command::DropStream { stream: partition.stream }).await?;
-        }
-        for shard in self.data_shards() {
-            self.submit(shard, Command::ForgetTopic { topic: deleted.name.clone(), id: deleted.id }).await?;
-        }
-        self.carry_out(ShardId::METADATA, ReleaseName { topic: deleted.name.clone() }).await
+        self.finish_deletion(deleted.id).await
     }
 
     /// Forgets a stream's records before `before`; returns the new first offset.

@@ -15,8 +15,8 @@ use crate::node::{NodeDuty, NodeInfo};
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, Settlement};
 use crate::topic::TopicConfig;
 use crate::{
-    AttemptHash, BatchInfo, ClusterSecret, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId, Millis, MoveId,
-    NodeId, Offset, StreamId, TopicId, TopicName,
+    AttemptHash, BatchInfo, ClusterSecret, DeletionNumber, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId,
+    Millis, MoveId, NodeId, Offset, StreamId, TopicId, TopicName,
 };
 
 /// One change of the broker's memory. The time it happens at is stamped beside it.
@@ -230,6 +230,21 @@ pub enum Command {
     AssignNode {
         node: NodeId,
         duty: NodeDuty,
+    },
+
+    // Of a data shard.
+    /// Tells that these topics are gone, so that groups forget them: the deleted ones up to a deletion, except for those whose
+    /// names are free again. Changes nothing if the shard was told so before, whatever has these names by now.
+    ForgetTopics {
+        topics: Vec<(TopicName, TopicId)>,
+        deletion: DeletionNumber,
+    },
+
+    // Of the metadata shard.
+    /// All data shards have forgotten a deleted topic: its name is free.
+    ReleaseName {
+        topic: TopicName,
+        id: TopicId,
     },
 }
 

@@ -25,8 +25,8 @@ pub use batch::{BatchInfo, ProducerStamp, RecordFormat};
 pub use command::Command;
 pub use name::{ExchangeName, GroupName, InstanceId, MemberId, NameError, TopicName};
 pub use number::{
-    AttemptHash, DedupHash, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, LogIndex, MoveId, NodeId, Offset,
-    PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,
+    AttemptHash, DedupHash, DeletionNumber, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, LogIndex, MoveId, NodeId,
+    Offset, PartitionIndex, ProducerEpoch, ProducerId, ShardId, StreamId, Term, TopicId,
 };
 pub use outcome::Outcome;
 pub use planted::{Bug, planted};

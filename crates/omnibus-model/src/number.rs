@@ -52,6 +52,8 @@ numbers! {
     HolderId(u64);
     /// A move task of a queue.
     MoveId(u64);
+    /// How many topics had been deleted when one was.
+    DeletionNumber(u64);
 }
 
 impl ShardId {

@@ -144,6 +144,8 @@ pub enum Outcome {
         node: NodeId,
         duty: NodeDuty,
     },
+    /// Whether a deleted topic had it or not.
+    NameReleased,
 }
 
 /// What a receive got.

@@ -19,7 +19,8 @@ use parking_lot::Mutex;
 
 use crate::local::Opened;
 use crate::replicated::{
-    CommittedEntry, Confirming, Leadership, NotConfirmed, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
+    CommittedEntry, Confirming, Leadership, NotConfirmed, OnEvent, Proposal, ProposeError, ReplicatedLog,
+    ReplicationError, ReplicationEvent,
 };
 
 /// Entries that a follower may be told before it has applied the first of them.

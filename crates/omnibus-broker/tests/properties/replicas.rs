@@ -9,8 +9,8 @@ use omnibus_model::group::{
 };
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
-    BatchInfo, Command, GroupName, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId,
-    ProducerStamp, RecordFormat, StreamId, Timestamp,
+    BatchInfo, Command, DeletionNumber, GroupName, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex,
+    ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, StreamId, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -145,6 +145,11 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (0..2_usize).prop_map(move |number| Command::CreateTopic(create(number))),
         1 => (0..2_usize).prop_map(|number| Command::DeleteTopic { topic: topic(number) }),
         1 => (0..2_usize).prop_map(|number| Command::ForgetTopic { topic: topic(number), id: topic_id(number) }),
+        1 => (0..2_usize).prop_map(|number| Command::ReleaseName { topic: topic(number), id: topic_id(number) }),
+        1 => (0..2_usize, 0..9_u64).prop_map(|(number, deletion)| Command::ForgetTopics {
+            topics: vec![(topic(number), topic_id(number))],
+            deletion: DeletionNumber(deletion),
+        }),
         1 => Just(Command::AllocateProducer),
         6 => join(),
         6 => sync(),

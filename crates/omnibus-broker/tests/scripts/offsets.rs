@@ -144,3 +144,18 @@ fn deleted_topic_takes_its_offsets_along() {
         0s offsets h                                               -> none
     "#]]);
 }
+
+#[test]
+fn what_is_said_late_of_deleted_topics_takes_nothing_of_those_who_have_their_names() {
+    check(&expect![[r#"
+        0s commit g t/0=1 u/0=1 v/0=1                              -> done
+        0s forget-all 2 t u                                        -> done
+        0s offsets g                                               -> v/0=1
+        0s commit g t/0=5                                          -> done
+        0s forget-all 1 t                                          -> done (unchanged)
+        0s forget-all 2 t u                                        -> done (unchanged)
+        0s offsets g                                               -> t/0=5 v/0=1
+        0s forget-all 3 t                                          -> done
+        0s offsets g                                               -> v/0=1
+    "#]]);
+}

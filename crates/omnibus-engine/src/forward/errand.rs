@@ -8,7 +8,7 @@ use omnibus_model::command::Acquire;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{Envelope, Origin};
 use omnibus_model::topic::QueuePlace;
-use omnibus_model::{Command, LogIndex, Outcome, Refusal, ShardId, TopicName};
+use omnibus_model::{Command, LogIndex, Outcome, Refusal, ShardId};
 use omnibus_record::{Encoded, InvalidBatch, SharedMessage};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ use crate::receivers::{Receive, Received};
 use crate::shard::{Enqueueing, FanningOut, Request};
 
 /// The layout of [`Asked`] and [`Answer`]; a node refuses any other.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// Something to be done by whoever leads a shard.
 pub(crate) trait Errand: Clone + Send + Sync {
@@ -61,9 +61,6 @@ pub(crate) enum Asked {
         wait: Duration,
     },
     Barrier,
-    ReleaseName {
-        topic: TopicName,
-    },
     /// Commands that stand in one entry.
     Together(Vec<Command>),
 }
@@ -76,7 +73,6 @@ pub(crate) enum Answered {
     Appended(Vec<Result<Appended, Refusal>>),
     Received(Received),
     Barrier,
-    NameReleased,
     Together(Vec<Result<Outcome, Refusal>>),
 }
 
@@ -298,28 +294,6 @@ impl Errand for Barrier {
 
     fn answer(answered: Answered) -> Option<()> {
         (answered == Answered::Barrier).then_some(())
-    }
-}
-
-/// A deleted topic's name is free.
-#[derive(Clone, Debug)]
-pub(crate) struct ReleaseName {
-    pub(crate) topic: TopicName,
-}
-
-impl Errand for ReleaseName {
-    type Answer = ();
-
-    async fn here(self, engine: &Engine, shard: ShardId) -> Result<(), SubmitError> {
-        engine.request(shard, |reply| Request::ReleaseName { topic: self.topic, reply }).await
-    }
-
-    fn asked(&self) -> Asked {
-        Asked::ReleaseName { topic: self.topic.clone() }
-    }
-
-    fn answer(answered: Answered) -> Option<()> {
-        (answered == Answered::NameReleased).then_some(())
     }
 }
 

@@ -80,7 +80,7 @@ impl Shard {
 
     /// Asks for all groups after a command that may have touched any.
     pub(super) fn settle_all_waiters(&mut self, command: &Command) {
-        if matches!(command, Command::Tick | Command::ForgetTopic { .. }) {
+        if matches!(command, Command::Tick | Command::ForgetTopic { .. } | Command::ForgetTopics { .. }) {
             for group in self.waiting.groups() {
                 self.settle_waiters(&group);
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use omnibus_broker::Broker;
 use omnibus_model::command::{JoinGroup, SyncGroup};
-use omnibus_model::{BatchInfo, Command, Outcome, ProducerStamp, StreamId, TopicName};
+use omnibus_model::{BatchInfo, Command, Outcome, ProducerStamp, StreamId};
 use tokio::sync::oneshot;
 
 use super::Snapshot;
@@ -48,11 +48,6 @@ pub enum Request {
     Checkpoint {
         reply: oneshot::Sender<Snapshot>,
     },
-    /// All shards have forgotten a deleted topic.
-    ReleaseName {
-        topic: TopicName,
-        reply: oneshot::Sender<Result<(), SubmitError>>,
-    },
 }
 
 impl Request {
@@ -71,7 +66,6 @@ impl Request {
             Self::Receive(receive) => drop(receive.reply.send(Err(error))),
             Self::Consumer(request) => request.refuse(error),
             Self::Ask(question) | Self::AskApplied(question) => question(broker)(Err(error)),
-            Self::ReleaseName { reply, .. } => drop(reply.send(Err(error))),
             // Nobody is told: who saves checkpoints takes the next shard's.
             Self::Checkpoint { .. } => {}
         }
@@ -113,7 +107,6 @@ impl std::fmt::Debug for Request {
             Self::Ask(_) => f.write_str("Ask"),
             Self::AskApplied(_) => f.write_str("AskApplied"),
             Self::Checkpoint { .. } => f.write_str("Checkpoint"),
-            Self::ReleaseName { topic, .. } => f.debug_tuple("ReleaseName").field(topic).finish(),
         }
     }
 }

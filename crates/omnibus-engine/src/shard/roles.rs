@@ -12,7 +12,6 @@ use omnibus_replication::{CommittedEntry, ReplicationEvent};
 use super::{Moment, Shard};
 use crate::applying::apply_entry;
 use crate::consumers::Ended;
-use crate::departing::Departing;
 use crate::error::SubmitError;
 use crate::pending::{Awaiting, Effect};
 use crate::rebuild::{Progressed, Rebuild, Rebuilt};
@@ -171,7 +170,7 @@ impl Shard {
             drop(receiver.reply.send(Err(error.clone())));
         }
         self.consumers.end_all(Ended::NotLeader { leader });
-        (self.sessions, self.departing, self.sweep_at) = (Sessions::default(), Departing::default(), None);
+        (self.sessions, self.sweep_at) = (Sessions::default(), None);
         if has_lost {
             self.void();
         }

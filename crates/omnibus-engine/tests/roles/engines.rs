@@ -70,6 +70,28 @@ pub(crate) async fn lead(cluster: &ModelCluster, engines: &[Engine], node: NodeI
     }
 }
 
+/// Brings everything of some shards to everybody, for ever.
+pub(crate) async fn pump_shards(cluster: ModelCluster, shards: Vec<ShardId>) {
+    loop {
+        for shard in &shards {
+            NODES.into_iter().for_each(|node| cluster.replicate(*shard, node, 8));
+            cluster.commit(*shard);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets a node lead one shard as soon as it may.
+pub(crate) async fn lead_one(cluster: &ModelCluster, engines: &[Engine], (shard, node): (ShardId, NodeId)) {
+    while !cluster.can_lead(shard, node) {
+        tokio::task::yield_now().await;
+    }
+    cluster.elect(shard, node);
+    while !engines[node.0 as usize - 1].leads(shard) {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Sends messages one after the other, each again until it is taken; returns where they are.
 async fn send(engines: Vec<Engine>, queue: Partition, client: usize) -> BTreeMap<Offset, Bytes> {
     let mut sent = BTreeMap::new();

@@ -1,13 +1,12 @@
 //! Creates, grows and deletes topics, and trims their streams.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use omnibus_engine::shard::Request;
+use omnibus_engine::{SubmitError, by_hand};
 use omnibus_model::command::CreateTopic;
 use omnibus_model::topic::{SharedTopic, TopicConfig};
 use omnibus_model::{Command, Offset, Outcome, ShardId, StreamId, TopicId, TopicName};
 
 use super::Client;
+use crate::doing::Doing;
 use crate::oracle::Drop;
 use crate::scenario::{KEPT_TOPIC, TOPIC_NAMES};
 use crate::stage::{Answered, OutcomeReply, Stage};
@@ -19,10 +18,8 @@ const TOPICS_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Administrator {
     pending: Vec<(Intent, OutcomeReply)>,
-    /// What is left of deletions.
-    next: VecDeque<(ShardId, Command)>,
-    /// How many shards have still to forget who had a name.
-    forgetting: BTreeMap<TopicName, usize>,
+    /// A deletion, and the streams that it takes.
+    deletion: Option<(Doing<Result<(), SubmitError>>, Vec<StreamId>)>,
 }
 
 /// What a command was meant to do.
@@ -30,19 +27,10 @@ pub(super) struct Administrator {
 enum Intent {
     ChangeTopics,
     Trim(StreamId),
-    Drop(StreamId),
-    Forget(TopicName),
 }
 
 impl Client for Administrator {
     fn act(&mut self, stage: &mut Stage) -> Result<(), Violation> {
-        // Somebody else may act between the parts of a deletion.
-        if !stage.random.once_in(4)
-            && let Some((shard, command)) = self.next.pop_front()
-        {
-            self.finish_deletion(stage, shard, command);
-            return Ok(());
-        }
         if self.pending.len() > 3 {
             return Ok(());
         }
@@ -56,9 +44,9 @@ impl Client for Administrator {
             return Ok(());
         }
         match stage.random.below(20) {
-            0 if topics.len() > 1 => self.delete(stage, &topics),
+            0 if topics.len() > 1 && self.pending.is_empty() && self.deletion.is_none() => self.delete(stage, &topics),
             1..=3 if topics.len() < TOPICS_MAX => self.create_any(stage),
-            4 => self.grow(stage, &topics),
+            4 if self.deletion.is_none() => self.grow(stage, &topics),
             5..=9 => self.trim(stage),
             10..=12 => self.retain(stage),
             _ if topics.is_empty() => self.create_any(stage),
@@ -75,14 +63,14 @@ impl Client for Administrator {
                 Answered::No(_) | Answered::Unknown => {}
             }
         }
+        self.look_at_deletion(stage);
         Ok(())
     }
 
     /// What the end cut short of a deletion the node takes up itself.
     fn restarted(&mut self, _stage: &mut Stage) -> Result<(), Violation> {
         self.pending.clear();
-        self.next.clear();
-        self.forgetting.clear();
+        self.deletion = None;
         Ok(())
     }
 }
@@ -115,10 +103,24 @@ impl Administrator {
     }
 
     fn delete(&mut self, stage: &mut Stage, topics: &[SharedTopic]) {
-        if let Some(topic) = stage.random.pick(topics) {
-            let command = Command::DeleteTopic { topic: topic.name.clone() };
-            self.submit(stage, ShardId::METADATA, Intent::ChangeTopics, command);
+        let Some(topic) = stage.random.pick(topics).cloned() else { return };
+        stage.trace.line(format_args!("delete {}", topic.name));
+        let streams: Vec<StreamId> = topic.partitions.iter().map(|partition| partition.stream).collect();
+        mark(stage, &streams, Drop::Asked);
+        let (engine, name) = (stage.node.engine.clone(), topic.name.clone());
+        let doing = Doing::begin(async move { by_hand::delete_topic(&engine, name).await });
+        self.deletion = Some((doing, streams));
+    }
+
+    fn look_at_deletion(&mut self, stage: &mut Stage) {
+        let Some((doing, streams)) = &mut self.deletion else { return };
+        let Some(told) = doing.go_on() else { return };
+        stage.trace.line(format_args!("the deletion is told {told:?}"));
+        if told.is_ok() {
+            mark(stage, streams, Drop::Done);
+            stage.tally.deletions += 1;
         }
+        self.deletion = None;
     }
 
     /// Forgets the records before some offset.
@@ -148,56 +150,22 @@ impl Administrator {
         }
     }
 
-    fn finish_deletion(&mut self, stage: &mut Stage, shard: ShardId, command: Command) {
-        let intent = match &command {
-            Command::DropStream { stream } => {
-                if let Some(expected) = stage.oracle.streams.get_mut(stream) {
-                    expected.drop = Drop::Asked;
-                }
-                Intent::Drop(*stream)
-            }
-            Command::ForgetTopic { topic, .. } => Intent::Forget(topic.clone()),
-            other => unreachable!("{other:?} is no part of a deletion"),
-        };
-        self.submit(stage, shard, intent, command);
-    }
-
     fn done(&mut self, stage: &mut Stage, intent: Intent, outcome: &Outcome) {
         match (intent, outcome) {
-            (Intent::ChangeTopics, Outcome::TopicDeleted { topic }) => {
-                let drops = topic.partitions.iter();
-                self.next.extend(drops.map(|at| (at.shard, Command::DropStream { stream: at.stream })));
-                for shard in (1..=stage.scenario.node.limits.data_shards).map(ShardId) {
-                    let command = Command::ForgetTopic { topic: topic.name.clone(), id: topic.id };
-                    self.next.push_back((shard, command));
-                }
-                self.forgetting.insert(topic.name.clone(), usize::from(stage.scenario.node.limits.data_shards));
-                stage.tally.deletions += 1;
-            }
             (Intent::Trim(stream), Outcome::Trimmed { start }) => {
                 if let Some(expected) = stage.oracle.streams.get_mut(&stream) {
                     expected.trim_done = expected.trim_done.max(*start);
                 }
             }
-            (Intent::Drop(stream), _) => {
-                if let Some(expected) = stage.oracle.streams.get_mut(&stream) {
-                    expected.drop = Drop::Done;
-                }
-            }
-            (Intent::Forget(topic), _) => self.forgotten(stage, &topic),
             _ => {}
         }
     }
+}
 
-    /// Gives a name free that every shard has forgotten.
-    fn forgotten(&mut self, stage: &mut Stage, topic: &TopicName) {
-        let Some(left) = self.forgetting.get_mut(topic) else { return };
-        *left -= 1;
-        if *left == 0 {
-            self.forgetting.remove(topic);
-            // Nobody waits for it.
-            let (reply, _) = tokio::sync::oneshot::channel();
-            stage.request(ShardId::METADATA, Request::ReleaseName { topic: topic.clone(), reply });
+fn mark(stage: &mut Stage, streams: &[StreamId], drop: Drop) {
+    for stream in streams {
+        if let Some(expected) = stage.oracle.streams.get_mut(stream) {
+            expected.drop = drop;
         }
     }
 }

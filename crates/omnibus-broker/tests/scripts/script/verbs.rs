@@ -12,8 +12,8 @@ use omnibus_model::node::{Address, NodeDuty, NodeInfo};
 use omnibus_model::outcome::{Appended, LeftMember};
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
-    BatchInfo, ClusterSecret, Command, LeaderEpoch, MemberId, Millis, NodeId, Offset, Outcome, PartitionIndex,
-    ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
+    BatchInfo, ClusterSecret, Command, DeletionNumber, LeaderEpoch, MemberId, Millis, NodeId, Offset, Outcome,
+    PartitionIndex, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
 };
 
 use super::Script;
@@ -126,6 +126,11 @@ impl Script {
                 partitions: line.words()[1..].iter().map(|word| partition(word)).collect(),
             },
             "forget" => Command::ForgetTopic { topic: topic(line.word(0)), id: self.topic_id(line.word(0)) },
+            "forget-all" => Command::ForgetTopics {
+                deletion: DeletionNumber(line.number(0)),
+                topics: line.words()[1..].iter().map(|word| (topic(word), self.topic_id(word))).collect(),
+            },
+            "release" => Command::ReleaseName { topic: topic(line.word(0)), id: self.topic_id(line.word(0)) },
             "consume" => Command::ConsumerHeartbeat(Box::new(self.consume(line))),
             "exchange" | "delete-exchange" | "alter-exchange" | "bind" | "alter-binding" | "unbind" => {
                 exchange_command(line)
@@ -172,6 +177,7 @@ impl Script {
             | Outcome::GroupDeleted
             | Outcome::Ticked
             | Outcome::TopicForgotten
+            | Outcome::NameReleased
             | Outcome::BrokersAltered { .. }
             | Outcome::ExchangeChanged { .. }
             | Outcome::ExchangeDeleted { .. }
