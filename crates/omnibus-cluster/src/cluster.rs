@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     pub(crate) fn is_led(&self, shard: ShardId) -> bool {
-        !matches!(self.log.leadership(shard), Leadership::Elsewhere { leader: None })
+        !matches!(self.log.leadership(shard), Leadership::Elsewhere { leader: None, .. })
     }
 
     pub(crate) fn reaches(&self, node: NodeId) -> bool {

@@ -230,7 +230,7 @@ impl Engine {
     pub fn leader(&self, shard: ShardId) -> Option<NodeId> {
         match self.leadership(shard) {
             Leadership::Here { .. } => Some(self.node()),
-            Leadership::Elsewhere { leader } => leader,
+            Leadership::Elsewhere { leader, .. } => leader,
         }
     }
 
@@ -240,12 +240,12 @@ impl Engine {
         matches!(self.leadership(shard), Leadership::Here { .. })
     }
 
-    /// The epoch in which this node leads a shard; none if it does not.
+    /// The epoch of the node that leads a shard, if there is one that is known.
     #[must_use]
     pub fn leader_epoch(&self, shard: ShardId) -> Option<LeaderEpoch> {
         match self.leadership(shard) {
             Leadership::Here { term } => Some(leader_epoch(term)),
-            Leadership::Elsewhere { .. } => None,
+            Leadership::Elsewhere { leader, term } => leader.map(|_| leader_epoch(term)),
         }
     }
 
@@ -313,7 +313,7 @@ impl Engine {
     pub(crate) fn leading_term(&self, shard: ShardId) -> Result<Term, SubmitError> {
         match self.leadership(shard) {
             Leadership::Here { term } => Ok(term),
-            Leadership::Elsewhere { leader } => Err(SubmitError::NotLeader { leader }),
+            Leadership::Elsewhere { leader, .. } => Err(SubmitError::NotLeader { leader }),
         }
     }
 

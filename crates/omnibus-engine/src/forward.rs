@@ -93,8 +93,8 @@ impl Engine {
             }
             let result = match self.leadership(shard) {
                 Leadership::Here { .. } => errand.clone().here(self, shard).await,
-                Leadership::Elsewhere { leader: Some(node) } => self.ask_peer(peers, node, shard, &errand).await,
-                Leadership::Elsewhere { leader: None } => Err(SubmitError::NotLeader { leader: None }),
+                Leadership::Elsewhere { leader: Some(node), .. } => self.ask_peer(peers, node, shard, &errand).await,
+                Leadership::Elsewhere { leader: None, .. } => Err(SubmitError::NotLeader { leader: None }),
             };
             match result {
                 Err(SubmitError::NotLeader { .. }) => sleep(PAUSE).await,

@@ -50,6 +50,12 @@ impl Context {
         self.engine.leader(shard).map(broker_id)
     }
 
+    /// The broker that leads a shard's partitions and its epoch, for those whom an error tells that they are wrong about
+    /// either (KIP-951).
+    pub(crate) fn leader_and_epoch(&self, shard: ShardId) -> Option<(Broker, i32)> {
+        Some((self.broker(self.leader(shard)?)?, self.leader_epoch(shard)))
+    }
+
     /// Checks that this broker leads a shard's partitions.
     pub(crate) fn check_leader(&self, shard: ShardId) -> Result<(), ErrorCode> {
         if self.engine.leads(shard) { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }

@@ -86,7 +86,7 @@ impl Context {
         i32::from(self.settings.advertised_port.unwrap_or_else(|| self.ends.local.port()))
     }
 
-    /// The epoch in which this node leads a shard's partitions, as Kafka writes it; −1 if it does not.
+    /// The epoch of who leads a shard's partitions, as Kafka writes it; −1 if nobody is known to.
     pub(crate) fn leader_epoch(&self, shard: ShardId) -> i32 {
         self.engine.leader_epoch(shard).map_or(-1, |epoch| i32::try_from(epoch.0).unwrap_or(i32::MAX))
     }

@@ -94,7 +94,7 @@ impl Member {
     pub(crate) fn standing(&self) -> Standing {
         let leader = match self.state.leadership() {
             Leadership::Here { .. } => u32::try_from(self.state.node()).ok().map(NodeId),
-            Leadership::Elsewhere { leader } => leader,
+            Leadership::Elsewhere { leader, .. } => leader,
         };
         let (last, applied, confirmed) = self.state.progress();
         Standing { leader, replicas: self.replicas(), last, applied, confirmed }
@@ -107,7 +107,7 @@ impl Member {
         match self.state.leadership() {
             Leadership::Here { term: present } if heard && present == term => Ok(()),
             Leadership::Here { .. } => Err(NotConfirmed { leader: None }),
-            Leadership::Elsewhere { leader } => Err(NotConfirmed { leader }),
+            Leadership::Elsewhere { leader, .. } => Err(NotConfirmed { leader }),
         }
     }
 

@@ -36,7 +36,10 @@ impl ShardState {
         let known = self.known.lock();
         match known.leading {
             Some(term) => Leadership::Here { term },
-            None => Leadership::Elsewhere { leader: known.leader_elsewhere(self.node) },
+            None => Leadership::Elsewhere {
+                leader: known.leader_elsewhere(self.node),
+                term: known.vote.map(|vote| vote.term).unwrap_or_default(),
+            },
         }
     }
 

@@ -246,7 +246,7 @@ impl ReplicatedLog for OpenraftLog {
             Some(Err(None)) => Err(ProposeError::Busy),
             Some(Err(Some(reason))) => Err(self.ended(shard, reason)),
             None => match self.leadership(shard) {
-                Leadership::Elsewhere { leader } => Err(ProposeError::NotLeader { leader }),
+                Leadership::Elsewhere { leader, .. } => Err(ProposeError::NotLeader { leader }),
                 Leadership::Here { .. } => Err(ProposeError::NotLeader { leader: None }),
             },
         }

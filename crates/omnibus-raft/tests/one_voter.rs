@@ -126,7 +126,7 @@ impl Node {
     fn term(&self, shard: ShardId) -> Term {
         match self.replicated.leadership(shard) {
             Leadership::Here { term } => term,
-            Leadership::Elsewhere { leader } => panic!("shard {shard} is led by {leader:?}"),
+            Leadership::Elsewhere { leader, .. } => panic!("shard {shard} is led by {leader:?}"),
         }
     }
 

@@ -428,8 +428,12 @@ impl ReplicatedLog for ModelLog {
         });
         match role {
             Some((Role::Leads { term, blank }, told)) if told >= blank => Leadership::Here { term },
-            Some((Role::Follows { leader }, _)) => Leadership::Elsewhere { leader },
-            Some((Role::Leads { .. }, _)) | None => Leadership::Elsewhere { leader: None },
+            Some((Role::Follows { leader }, _)) => {
+                let (term, leads) = self.cluster.state.lock().terms[usize::from(shard.0)];
+                let term = if leads == leader { term } else { Term(0) };
+                Leadership::Elsewhere { leader, term }
+            }
+            Some((Role::Leads { .. }, _)) | None => Leadership::Elsewhere { leader: None, term: Term(0) },
         }
     }
 
@@ -450,7 +454,7 @@ impl ReplicatedLog for ModelLog {
         let leadership = self.leadership(shard);
         let proposed = self.with(|member| {
             if leadership != (Leadership::Here { term }) {
-                let Leadership::Elsewhere { leader } = leadership else {
+                let Leadership::Elsewhere { leader, .. } = leadership else {
                     return Err(ProposeError::NotLeader { leader: None });
                 };
                 return Err(ProposeError::NotLeader { leader });

@@ -50,8 +50,8 @@ pub trait ReplicatedLog: Debug + Send + Sync {
 pub enum Leadership {
     /// This node does, in this term.
     Here { term: Term },
-    /// Another node does, or nobody is known to.
-    Elsewhere { leader: Option<NodeId> },
+    /// Another node does, in this term, or nobody is known to.
+    Elsewhere { leader: Option<NodeId>, term: Term },
 }
 
 /// A look whether a majority still follows this node.

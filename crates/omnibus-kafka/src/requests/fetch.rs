@@ -16,7 +16,9 @@ use super::Context;
 use super::partition::{self, Place, read_offset, wire_offset};
 use crate::errors::{read_error, submit_error};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use crate::wire::messages::fetch_response::{EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData};
+use crate::wire::messages::fetch_response::{
+    EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
 use crate::wire::{ErrorCode, Records};
 
 /// The most bytes of one response; Kafka's `fetch.max.bytes`.
@@ -27,6 +29,9 @@ const TOPIC_IDS_FROM: i16 = 13;
 
 /// Clients of older versions do not know zstd (KIP-110).
 const ZSTD_FROM: i16 = 10;
+
+/// From this version on, whoever is not the leader says who is (KIP-951).
+const LEADERS_FROM: i16 = 16;
 
 /// A request's claim to be part of a session that this broker never opened.
 const SESSION_NONE: i32 = 0;
@@ -74,7 +79,9 @@ pub(super) async fn handle(context: &Context, request: FetchRequest, version: i1
         let mut collected = collect(context, &request, version, share.bytes().min(response_max)).await;
         if !patient || collected.urgent || collected.bytes >= bytes_min {
             share.pay_for(&mut collected.pieces());
-            return FetchResponse { responses: collected.topics, ..FetchResponse::default() };
+            let node_endpoints =
+                if version >= LEADERS_FROM { name_leaders(context, &mut collected.topics) } else { Vec::new() };
+            return FetchResponse { responses: collected.topics, node_endpoints, ..FetchResponse::default() };
         }
         drop((share, collected));
         tokio::select! {
@@ -221,6 +228,28 @@ async fn diverged(
     Ok(parted.then(|| EpochEndOffset { epoch, end_offset: wire_offset(end) }))
 }
 
+/// Says who leads the partitions of which a client was wrong; returns where they are.
+fn name_leaders(context: &Context, topics: &mut [FetchableTopicResponse]) -> Vec<NodeEndpoint> {
+    let mut endpoints: Vec<NodeEndpoint> = Vec::new();
+    let misled = [ErrorCode::NotLeaderOrFollower, ErrorCode::FencedLeaderEpoch].map(ErrorCode::number);
+    for topic in topics {
+        let id = topic.topic_id;
+        for data in topic.partitions.iter_mut().filter(|data| misled.contains(&data.error_code)) {
+            let place = partition::by_id(context, id, data.partition_index);
+            let Some((leader, leader_epoch)) = place.ok().and_then(|place| context.leader_and_epoch(place.shard))
+            else {
+                continue;
+            };
+            data.current_leader = LeaderIdAndEpoch { leader_id: leader.id, leader_epoch };
+            if endpoints.iter().all(|known| known.node_id != leader.id) {
+                let (host, rack) = (leader.host.into(), leader.rack.map(Into::into));
+                endpoints.push(NodeEndpoint { node_id: leader.id, host, port: leader.port, rack });
+            }
+        }
+    }
+    endpoints
+}
+
 fn filled(bounds: StreamBounds, pieces: Vec<Bytes>) -> PartitionData {
     PartitionData {
         high_watermark: wire_offset(bounds.end),
@@ -239,5 +268,30 @@ fn failed(error: ErrorCode) -> PartitionData {
         log_start_offset: -1,
         records: Some(Records::default()),
         ..PartitionData::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Node;
+    use super::*;
+
+    #[tokio::test]
+    async fn who_looks_in_the_wrong_place_is_told_the_right_one() {
+        let node = Node::start();
+        let id = node.create("a", 1).await;
+        let misled = PartitionData { partition_index: 0, ..failed(ErrorCode::FencedLeaderEpoch) };
+        let other = failed(ErrorCode::OffsetOutOfRange);
+        let topic = FetchableTopicResponse { topic_id: id, partitions: vec![misled, other], ..Default::default() };
+        let mut topics = [topic];
+        let endpoints = name_leaders(&node.context, &mut topics);
+        let found: Vec<_> = endpoints.iter().map(|place| (place.node_id, &*place.host, place.port)).collect();
+        assert_eq!(found, [(1, "127.0.0.1", 9092)]);
+        let [misled, other] = &topics[0].partitions[..] else { panic!("two partitions") };
+        let shard = node.context.engine.catalog().topic("a").unwrap().partitions[0].shard;
+        let leader_epoch = node.context.leader_epoch(shard);
+        assert_eq!(misled.current_leader, LeaderIdAndEpoch { leader_id: 1, leader_epoch });
+        assert_eq!(other.current_leader, LeaderIdAndEpoch::default());
+        node.stop().await;
     }
 }

@@ -10,7 +10,7 @@ use omnibus_engine::{Commit, Payload};
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::DeliveryOrder;
 use omnibus_model::topic::{EffectiveConfig, TimestampSource};
-use omnibus_model::{BatchInfo, RecordFormat, Timestamp};
+use omnibus_model::{BatchInfo, RecordFormat, Timestamp, TopicId};
 use omnibus_record::{Checked, Codec, InvalidBatch, Rules, Target};
 
 use super::partition::{self, Place, wire_offset};
@@ -18,7 +18,8 @@ use super::{Call, Context, Reply};
 use crate::errors::{invalid_batch, submit_error};
 use crate::wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::wire::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+    TopicProduceResponse,
 };
 use crate::wire::{ErrorCode, Records};
 
@@ -27,6 +28,9 @@ const TOPIC_IDS_FROM: i16 = 13;
 
 /// Clients of older versions do not know zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
+
+/// From this version on, whoever is not the leader says who is (KIP-951).
+const LEADERS_FROM: i16 = 10;
 
 /// "Not set" in a response.
 const NONE: i64 = -1;
@@ -84,13 +88,45 @@ pub(super) async fn start(
 
 /// Writes the answer, if the client wants one. A client that does not can be told of an error
 /// only by hanging up.
-pub(super) fn reply(call: &Call, answer: Answer) -> Reply {
+pub(super) fn reply(call: &Call, mut answer: Answer) -> Reply {
     if answer.acks != Some(Acks::None) {
+        if call.version >= LEADERS_FROM {
+            name_leaders(&call.context, &mut answer.response, call.version);
+        }
         return call.reply(&answer.response);
     }
     let mut partitions = answer.response.responses.iter().flat_map(|topic| &topic.partition_responses);
     let clean = partitions.all(|partition| partition.error_code == ErrorCode::None.number());
     if clean { Reply::Nothing } else { Reply::HangUp }
+}
+
+/// Says who leads the partitions that were looked for in the wrong place.
+fn name_leaders(context: &Context, response: &mut ProduceResponse, version: i16) {
+    let ProduceResponse { responses, node_endpoints, .. } = response;
+    for topic in responses {
+        let (name, id) = (&topic.name, topic.topic_id);
+        let misled = ErrorCode::NotLeaderOrFollower.number();
+        for answer in topic.partition_responses.iter_mut().filter(|answer| answer.error_code == misled) {
+            let place = find(context, (name, id), answer.index, version);
+            let Some((leader, leader_epoch)) = place.ok().and_then(|place| context.leader_and_epoch(place.shard))
+            else {
+                continue;
+            };
+            answer.current_leader = LeaderIdAndEpoch { leader_id: leader.id, leader_epoch };
+            if node_endpoints.iter().all(|known| known.node_id != leader.id) {
+                let (host, rack) = (leader.host.into(), leader.rack.map(Into::into));
+                node_endpoints.push(NodeEndpoint { node_id: leader.id, host, port: leader.port, rack });
+            }
+        }
+    }
+}
+
+fn find(context: &Context, (name, id): (&str, TopicId), index: i32, version: i16) -> Result<Place, ErrorCode> {
+    if version < TOPIC_IDS_FROM {
+        partition::by_name(context, name, index)
+    } else {
+        partition::by_id(context, id, index)
+    }
 }
 
 fn acks(wanted: i16) -> Option<Acks> {
@@ -108,12 +144,7 @@ async fn hand_over(
     data: PartitionProduceData,
     (acks, version): (Acks, i16),
 ) -> Result<(Commit, Option<Timestamp>), PartitionProduceResponse> {
-    let place = if version < TOPIC_IDS_FROM {
-        partition::by_name(context, &topic.name, data.index)
-    } else {
-        partition::by_id(context, topic.topic_id, data.index)
-    };
-    let place = place.map_err(failed)?;
+    let place = find(context, (&topic.name, topic.topic_id), data.index, version).map_err(failed)?;
     check_order(&place)?;
     let config = place.topic.config.effective(&context.engine.config_defaults());
     if acks == Acks::All && config.in_sync_replicas_min > context.in_sync_replicas() {
