@@ -42,6 +42,10 @@ fn unsendable(node: NodeId) -> omnibus_raft::PeerError {
 pub(crate) struct EngineLines(pub(crate) Lines);
 
 impl omnibus_engine::peers::Peers for EngineLines {
+    fn reaches(&self, node: NodeId) -> bool {
+        self.0.is_open(node)
+    }
+
     fn ask(&self, node: NodeId, request: Bytes) -> Asking {
         let calling = self.0.call(node, Service::Engine, vec![request]);
         Box::pin(async move {

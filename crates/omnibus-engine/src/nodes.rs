@@ -13,6 +13,18 @@ impl Engine {
         self.configs().node()
     }
 
+    /// Whether a node is this one, or one that could be asked now.
+    #[must_use]
+    pub fn reaches(&self, node: NodeId) -> bool {
+        node == self.node() || self.inner.peers.get().is_some_and(|peers| peers.reaches(node))
+    }
+
+    /// Whether another node can be read of a shard that this node leads: it has all of it, or lacks next to nothing.
+    #[must_use]
+    pub fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
+        self.reaches(node) && self.inner.replicated.is_in_sync(shard, node)
+    }
+
     /// Tells the cluster how a node is reached. What was told before does not count any more.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ pub trait Peers: Debug + Send + Sync {
     /// Hands a request to a node, whose [`crate::Engine::answer_peer`] answers it. Requests that were
     /// begun one after the other are handed over in that order.
     fn ask(&self, node: NodeId, request: Bytes) -> Asking;
+
+    /// Whether a node could be asked now.
+    fn reaches(&self, node: NodeId) -> bool;
 }
 
 /// A request under way.

@@ -66,6 +66,44 @@ impl Context {
         self.engine.leads(self.engine.group_shard(group))
     }
 
+    /// Checks that this broker may be read of a shard's partitions: it leads them, or follows somebody whom it hears.
+    pub(crate) fn check_readable(&self, shard: ShardId) -> Result<(), ErrorCode> {
+        let leader = self.engine.leader(shard);
+        if leader.is_some_and(|leader| self.engine.reaches(leader)) {
+            Ok(())
+        } else {
+            Err(ErrorCode::NotLeaderOrFollower)
+        }
+    }
+
+    /// The brokers in a client's rack that it may rather read from than from this one (KIP-392).
+    pub(crate) fn nearby(&self, rack: &str) -> Vec<NodeId> {
+        if rack.is_empty() || self.settings.rack.as_deref() == Some(rack) {
+            return Vec::new();
+        }
+        let nodes = self.engine.catalog().nodes();
+        let there =
+            nodes.iter().filter(|(_, info)| info.rack.as_deref() == Some(rack) && info.addresses.contains_key(DOOR));
+        there.map(|(node, _)| *node).filter(|node| *node != self.engine.node()).collect()
+    }
+
+    /// One of these that has all of a shard; not the same of all shards.
+    pub(crate) fn replica_among(&self, nodes: &[NodeId], shard: ShardId) -> Option<i32> {
+        let first = usize::from(shard.0) % nodes.len().max(1);
+        let mut turns = nodes[first..].iter().chain(&nodes[..first]);
+        turns.find(|node| self.engine.is_in_sync(shard, **node)).map(|node| broker_id(*node))
+    }
+
+    /// The brokers that can be reached now, as far as this one knows; who leads is one of them.
+    pub(crate) fn reachable(&self) -> Vec<i32> {
+        let nodes = self.engine.catalog().nodes();
+        let others = nodes.iter().map(|(node, _)| *node).filter(|node| self.engine.reaches(*node)).map(broker_id);
+        let here = self.settings.node_id;
+        let mut reachable: Vec<i32> = others.filter(|id| *id != here).chain([here]).collect();
+        reachable.sort_unstable();
+        reachable
+    }
+
     /// The brokers that hold every partition: each node has a replica of each shard.
     pub(crate) fn replicas(&self) -> Vec<i32> {
         self.brokers().into_iter().map(|broker| broker.id).collect()

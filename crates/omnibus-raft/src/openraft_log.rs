@@ -37,6 +37,9 @@ use crate::vessel::Vessel;
 /// How soon openraft is asked again whether it takes proposals.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Entries that a replica may lack that readers are sent to: they wait for them there.
+const IN_SYNC_LAG_MAX: u64 = 64;
+
 /// Who takes part, and on what it runs.
 #[derive(Clone, Debug)]
 pub struct Consensus {
@@ -200,6 +203,10 @@ impl OpenraftLog {
         self.member(shard).transfer(to).await
     }
 
+    fn leads(&self, shard: ShardId) -> bool {
+        matches!(self.member(shard).state.leadership(), Leadership::Here { .. })
+    }
+
     fn member(&self, shard: ShardId) -> &Member {
         &self.shards[usize::from(shard.0)]
     }
@@ -219,6 +226,10 @@ impl ReplicatedLog for OpenraftLog {
     fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming> {
         let member = self.member(shard).clone();
         Some(Box::pin(async move { member.confirm(term).await }))
+    }
+
+    fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
+        self.leads(shard) && self.member(shard).state.is_full(node.0.into(), IN_SYNC_LAG_MAX)
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

@@ -7,7 +7,7 @@ use omnibus_io::Disk;
 use omnibus_log::{
     Checkpoint, Entry, EntryKind, Log, LogConfig, RecoveryReport, ReplayEntry, Room, SubmitRefused, Writer,
 };
-use omnibus_model::{LogIndex, ShardId, Term};
+use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 
 use crate::replicated::{
     Confirming, Leadership, OnEvent, Proposal, ProposeError, ReplicatedLog, ReplicationError, ReplicationEvent,
@@ -107,6 +107,10 @@ impl ReplicatedLog for LocalLog {
 
     fn confirm(&self, _shard: ShardId, _term: Term) -> Option<Confirming> {
         None
+    }
+
+    fn is_in_sync(&self, _shard: ShardId, _node: NodeId) -> bool {
+        false
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

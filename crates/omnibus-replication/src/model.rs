@@ -445,6 +445,14 @@ impl ReplicatedLog for ModelLog {
         Some(Box::pin(std::future::ready(confirmed)))
     }
 
+    fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
+        let state = self.cluster.state.lock();
+        let (_, leader) = state.terms[usize::from(shard.0)];
+        let group = |node| state.members.get(&node).map(|member: &Member| &member.groups[usize::from(shard.0)]);
+        let committed = group(self.node).map(|group| group.committed);
+        leader == Some(self.node) && group(node).map(|group| group.durable) >= committed
+    }
+
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {
         let Proposal { shard, term, head, bodies, batches } = proposal;
         self.log.check_parts(&head, &bodies, &batches).map_err(|refused| match refused {

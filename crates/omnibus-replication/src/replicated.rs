@@ -18,6 +18,9 @@ pub trait ReplicatedLog: Debug + Send + Sync {
     /// applied in `term` was all there was. None where nobody else ever leads. Those who ask at once share a round.
     fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming>;
 
+    /// Whether another node has all of a shard that is committed, or lacks next to nothing. Only who leads it knows.
+    fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool;
+
     /// Puts an entry behind all earlier ones of its shard and returns its place. It is
     /// committed only when [`OnEvent`] says so.
     ///

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use omnibus_log::Room;
-use omnibus_model::{LogIndex, ShardId, Term};
+use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use omnibus_replication::{Confirming, Leadership, LocalLog, Proposal, ProposeError, ReplicatedLog};
 
 /// A replicated log that is watched.
@@ -40,6 +40,10 @@ impl ReplicatedLog for Witness {
 
     fn confirm(&self, shard: ShardId, term: Term) -> Option<Confirming> {
         self.replicated.confirm(shard, term)
+    }
+
+    fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
+        self.replicated.is_in_sync(shard, node)
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

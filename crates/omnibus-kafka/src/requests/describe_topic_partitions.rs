@@ -88,14 +88,16 @@ fn first_partition(cursor: Option<&From>, topic: &str) -> usize {
 }
 
 fn page(context: &Context, topic: &Topic, first: usize, room: usize) -> ResponseTopic {
-    let replicas = context.replicas();
+    let (replicas, reachable) = (context.replicas(), context.reachable());
+    let offline: Vec<i32> = replicas.iter().filter(|broker| !reachable.contains(broker)).copied().collect();
     let partitions = (0..).zip(&topic.partitions).skip(first).take(room);
     let described = partitions.map(|(partition_index, partition)| Partition {
         partition_index,
         leader_id: context.leader(partition.shard).unwrap_or(NO_BROKER),
         leader_epoch: context.leader_epoch(partition.shard),
         replica_nodes: replicas.clone(),
-        isr_nodes: replicas.clone(),
+        isr_nodes: reachable.clone(),
+        offline_replicas: offline.clone(),
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         ..Partition::default()

@@ -14,6 +14,7 @@ use omnibus_record::{AnyHeader, InvalidBatch};
 
 use super::Context;
 use super::partition::{self, Place, read_offset, wire_offset};
+use crate::cluster::NO_BROKER;
 use crate::errors::{read_error, submit_error};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use crate::wire::messages::fetch_response::{
@@ -29,6 +30,9 @@ const TOPIC_IDS_FROM: i16 = 13;
 
 /// Clients of older versions do not know zstd (KIP-110).
 const ZSTD_FROM: i16 = 10;
+
+/// From this version on, clients say where they are, and may be sent to a follower (KIP-392).
+const FOLLOWERS_FROM: i16 = 11;
 
 /// From this version on, whoever is not the leader says who is (KIP-951).
 const LEADERS_FROM: i16 = 16;
@@ -126,6 +130,7 @@ fn find_readable(
 
 async fn collect(context: &Context, request: &FetchRequest, version: i16, response_max: usize) -> Collected {
     let mut collected = Collected::default();
+    let nearby = if version >= FOLLOWERS_FROM { context.nearby(&request.rack_id) } else { Vec::new() };
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in &topic.partitions {
@@ -136,14 +141,16 @@ async fn collect(context: &Context, request: &FetchRequest, version: i16, respon
             // What is not there has a list all the same, as in Kafka.
             let lists_aborted = request.isolation_level != 0 || found.is_err();
             let mut data = match found {
-                Ok(place) => fetch(context, &place, wanted, allowance).await,
+                Ok(place) => match context.replica_among(&nearby, place.shard) {
+                    Some(nearer) => sent_on(context, &place, wanted, nearer),
+                    None => fetch(context, &place, wanted, (allowance, version)).await,
+                },
                 Err(error) => failed(error),
             };
             data.partition_index = wanted.partition;
             data.aborted_transactions = lists_aborted.then(Vec::new);
             collected.bytes += data.records.as_ref().map_or(0, Records::len);
-            collected.urgent |=
-                data.error_code != ErrorCode::None.number() || data.diverging_epoch != EpochEndOffset::default();
+            collected.urgent |= is_urgent(&data);
             partitions.push(data);
         }
         let (topic, topic_id) = (topic.topic.clone(), topic.topic_id);
@@ -152,8 +159,32 @@ async fn collect(context: &Context, request: &FetchRequest, version: i16, respon
     collected
 }
 
-async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowance: Allowance) -> PartitionData {
-    if let Err(error) = partition::check_epoch(context, place, wanted.current_leader_epoch) {
+/// Whether the client is to hear of this at once. What is not there yet may come while it waits.
+fn is_urgent(data: &PartitionData) -> bool {
+    let waits = [ErrorCode::None, ErrorCode::OffsetNotAvailable].map(ErrorCode::number);
+    !waits.contains(&data.error_code)
+        || data.diverging_epoch != EpochEndOffset::default()
+        || data.preferred_read_replica != NO_BROKER
+}
+
+/// Sends a client to a replica that is nearer to it.
+fn sent_on(context: &Context, place: &Place, wanted: &FetchPartition, nearer: i32) -> PartitionData {
+    match partition::check_epoch(context, place, wanted.current_leader_epoch) {
+        Ok(()) => {
+            PartitionData { preferred_read_replica: nearer, ..filled(context.engine.bounds(place.stream), Vec::new()) }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+async fn fetch(
+    context: &Context,
+    place: &Place,
+    wanted: &FetchPartition,
+    (allowance, version): (Allowance, i16),
+) -> PartitionData {
+    let check = if version < FOLLOWERS_FROM { partition::check_epoch } else { partition::check_epoch_of_reader };
+    if let Err(error) = check(context, place, wanted.current_leader_epoch) {
         return failed(error);
     }
     match diverged(context, place, wanted).await {
@@ -169,7 +200,8 @@ async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowa
     let Some(from) = read_offset(wanted.fetch_offset) else { return failed(ErrorCode::OffsetOutOfRange) };
     if allowance.bytes == 0 && !allowance.first {
         let bounds = context.engine.bounds(place.stream);
-        let outside = from < bounds.start || from > bounds.end;
+        let is_behind = from > bounds.end && !context.engine.leads(place.shard);
+        let outside = from < bounds.start || (from > bounds.end && !is_behind);
         return if outside { failed(ErrorCode::OffsetOutOfRange) } else { filled(bounds, Vec::new()) };
     }
     match context.engine.read(place.stream, from, allowance.bytes).await {
@@ -187,6 +219,10 @@ async fn fetch(context: &Context, place: &Place, wanted: &FetchPartition, allowa
             let bytes: usize = fetched.pieces.iter().map(Bytes::len).sum();
             let fits = allowance.first || bytes <= allowance.bytes;
             filled(fetched.bounds, if fits { fetched.pieces } else { Vec::new() })
+        }
+        // A follower may not have heard yet how far the leader's readers got.
+        Err(ReadError::OutOfRange { end, .. }) if from > end && !context.engine.leads(place.shard) => {
+            failed(ErrorCode::OffsetNotAvailable)
         }
         Err(error @ ReadError::OutOfRange { .. }) => failed(read_error(&error)),
         Err(error) => {

@@ -125,7 +125,8 @@ async fn create(context: &Context, name: TopicName) -> Result<SharedTopic, Submi
 }
 
 fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
-    let replicas = context.replicas();
+    let (replicas, reachable) = (context.replicas(), context.reachable());
+    let offline: Vec<i32> = replicas.iter().filter(|broker| !reachable.contains(broker)).copied().collect();
     let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| {
         let leader = context.leader(partition.shard);
         let error = if leader.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
@@ -135,8 +136,8 @@ fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
             leader_id: leader.unwrap_or(NO_BROKER),
             leader_epoch: context.leader_epoch(partition.shard),
             replica_nodes: replicas.clone(),
-            isr_nodes: replicas.clone(),
-            ..MetadataResponsePartition::default()
+            isr_nodes: reachable.clone(),
+            offline_replicas: offline.clone(),
         }
     });
     MetadataResponseTopic {

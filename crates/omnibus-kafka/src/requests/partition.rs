@@ -39,6 +39,16 @@ fn place(topic: SharedTopic, partition: i32) -> Result<Place, ErrorCode> {
 /// none, with the present one (KIP-320).
 pub(super) fn check_epoch(context: &Context, place: &Place, known: i32) -> Result<(), ErrorCode> {
     context.check_leader(place.shard)?;
+    compare_epochs(context, place, known)
+}
+
+/// The same, of a broker that may follow: it has what is committed, too (KIP-392).
+pub(super) fn check_epoch_of_reader(context: &Context, place: &Place, known: i32) -> Result<(), ErrorCode> {
+    context.check_readable(place.shard)?;
+    compare_epochs(context, place, known)
+}
+
+fn compare_epochs(context: &Context, place: &Place, known: i32) -> Result<(), ErrorCode> {
     let current = context.leader_epoch(place.shard);
     match known {
         -1 => Ok(()),

@@ -8,15 +8,18 @@ mod queues;
 mod configs;
 mod compression;
 mod cluster;
+mod following;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use omnibus_engine::{Engine, EngineConfig, Running, Seams};
+use omnibus_engine::{Engine, EngineConfig, Opening, Running, Seams};
 use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
-use omnibus_model::{Millis, TopicId};
+use omnibus_model::{Millis, NodeId, TopicId};
+use omnibus_replication::Opened;
+use omnibus_replication::model::ModelCluster;
 
 use super::{Call, Context, Reply, Started, start};
 use crate::patterns::Patterns;
@@ -43,15 +46,31 @@ impl Node {
             ..EngineConfig::default()
         };
         config.limits.initial_rebalance_delay = Millis(0);
-        let seams = Seams {
-            disk: Arc::new(FaultDisk::new(1)),
-            clock: Arc::new(SystemClock::default()),
-            entropy: Arc::new(SystemEntropy::open().unwrap()),
+        Self::with(Engine::open(seams(1), config).unwrap(), Settings::default())
+    }
+
+    /// A broker over a replicated log that somebody else opens.
+    pub(crate) fn over(node: NodeId, cluster: &ModelCluster) -> Self {
+        let number = i32::try_from(node.0).unwrap();
+        let mut config = EngineConfig {
+            node,
+            log: LogConfig { segment_bytes: 4 << 20, reserve_bytes: 0, ..LogConfig::default() },
+            ..EngineConfig::default()
         };
-        let (engine, running) = Engine::open(seams, config).unwrap();
+        config.limits.data_shards = 1;
+        let (engine, running) = Engine::open_over(seams(node.0.into()), config, |opening| {
+            let Opening { disk, log, on_event, recover, .. } = opening;
+            cluster.open(node, (disk, log), on_event, recover).map(Opened::shared)
+        })
+        .unwrap();
+        let settings = Settings { node_id: number, rack: Some(format!("rack-{number}")), ..Settings::default() };
+        Self::with((engine, running), settings)
+    }
+
+    fn with((engine, running): (Engine, Running), settings: Settings) -> Self {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
         let client = Client { host: "/127.0.0.1".into(), ..Client::default() };
-        let settings = Arc::new(Settings::default());
+        let settings = Arc::new(settings);
         let budget = crate::budget::Budget::new(settings.memory_bytes_max);
         let (patterns, ends) = (Patterns::default(), Ends { local: here, peer: here });
         Self { context: Context { engine, settings, budget, patterns, client, ends }, running }
@@ -95,6 +114,14 @@ impl Node {
     pub(crate) async fn stop(self) {
         drop(self.context);
         self.running.close().await;
+    }
+}
+
+fn seams(seed: u64) -> Seams {
+    Seams {
+        disk: Arc::new(FaultDisk::new(seed)),
+        clock: Arc::new(SystemClock::default()),
+        entropy: Arc::new(SystemEntropy::open().unwrap()),
     }
 }
 

@@ -18,9 +18,11 @@ const TOPICS_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Administrator {
     pending: Vec<(Intent, OutcomeReply)>,
-    /// A deletion, and the streams that it takes.
-    deletion: Option<(Doing<Result<(), SubmitError>>, Vec<StreamId>)>,
+    deletion: Option<Deletion>,
 }
+
+/// A deletion under way, and the streams that it takes.
+type Deletion = (Doing<Result<(), SubmitError>>, Vec<StreamId>);
 
 /// What a command was meant to do.
 #[derive(Clone, Debug)]
@@ -151,13 +153,10 @@ impl Administrator {
     }
 
     fn done(&mut self, stage: &mut Stage, intent: Intent, outcome: &Outcome) {
-        match (intent, outcome) {
-            (Intent::Trim(stream), Outcome::Trimmed { start }) => {
-                if let Some(expected) = stage.oracle.streams.get_mut(&stream) {
-                    expected.trim_done = expected.trim_done.max(*start);
-                }
-            }
-            _ => {}
+        if let (Intent::Trim(stream), Outcome::Trimmed { start }) = (intent, outcome)
+            && let Some(expected) = stage.oracle.streams.get_mut(&stream)
+        {
+            expected.trim_done = expected.trim_done.max(*start);
         }
     }
 }

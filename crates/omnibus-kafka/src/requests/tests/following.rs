@@ -1,0 +1,165 @@
+//! Three brokers: who follows can be read, and says who leads.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use omnibus_engine::Engine;
+use omnibus_engine::peers::{Asking, PeerError, Peers};
+use omnibus_model::node::{Address, NodeInfo};
+use omnibus_model::{NodeId, Offset, ShardId, TopicId};
+use omnibus_replication::model::ModelCluster;
+use tokio::task::{JoinHandle, yield_now};
+
+use super::{Node, batch};
+use crate::cluster::DOOR;
+use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::wire::messages::fetch_response::PartitionData;
+use crate::wire::messages::metadata_request::MetadataRequest;
+use crate::wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use crate::wire::messages::produce_response::ProduceResponse;
+use crate::wire::{ErrorCode, Records};
+
+const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+const SHARDS: u16 = 2;
+const VERSION: i16 = 17;
+
+/// The way from anybody to anybody, in one process.
+#[derive(Debug, Default)]
+struct Nearby(OnceLock<Vec<Engine>>);
+
+impl Peers for Nearby {
+    fn ask(&self, node: NodeId, request: Bytes) -> Asking {
+        let engine = self.0.get().and_then(|engines| engines.get(node.0 as usize - 1)).cloned();
+        Box::pin(async move {
+            let engine = engine.ok_or(PeerError::Unreachable { node })?;
+            Ok(engine.answer_peer(request).await)
+        })
+    }
+
+    fn reaches(&self, _node: NodeId) -> bool {
+        true
+    }
+}
+
+struct Trio {
+    nodes: Vec<Node>,
+    pumping: JoinHandle<()>,
+}
+
+impl Trio {
+    /// Three brokers, each in a rack of its own, of which the first leads, and a topic.
+    async fn start() -> (Self, TopicId) {
+        let cluster = ModelCluster::new(NODES.len(), SHARDS);
+        let nodes: Vec<Node> = NODES.into_iter().map(|node| Node::over(node, &cluster)).collect();
+        let engines: Vec<Engine> = nodes.iter().map(|node| node.context.engine.clone()).collect();
+        let nearby = Arc::new(Nearby::default());
+        engines.iter().for_each(|engine| engine.connect(Arc::<Nearby>::clone(&nearby)));
+        nearby.0.set(engines.clone()).unwrap();
+        for shard in (0..SHARDS).map(ShardId) {
+            cluster.elect(shard, NODES[0]);
+        }
+        let pumping = tokio::spawn(async move {
+            loop {
+                for shard in (0..SHARDS).map(ShardId) {
+                    NODES.into_iter().for_each(|node| cluster.replicate(shard, node, 8));
+                    cluster.commit(shard);
+                }
+                yield_now().await;
+            }
+        });
+        for node in NODES {
+            let address = Address { host: format!("node-{node}.example"), port: 9092 };
+            let addresses = BTreeMap::from([(DOOR.to_owned(), address)]);
+            let info = NodeInfo { addresses, rack: Some(format!("rack-{node}")) };
+            engines[0].introduce(node, info).await.unwrap();
+        }
+        while engines.iter().any(|engine| (0..SHARDS).any(|shard| engine.leader(ShardId(shard)) != Some(NODES[0]))) {
+            yield_now().await;
+        }
+        let topic = nodes[0].create("a", 1).await;
+        let trio = Self { nodes, pumping };
+        for node in &trio.nodes {
+            while node.context.engine.catalog().topic("a").is_none() {
+                yield_now().await;
+            }
+        }
+        (trio, topic)
+    }
+
+    async fn produce(&self, place: usize, version: i16) -> ProduceResponse {
+        let data = PartitionProduceData { index: 0, records: Some(Records(vec![batch("value")])) };
+        let topic = TopicProduceData { name: "a".into(), partition_data: vec![data], ..Default::default() };
+        let request = ProduceRequest { acks: -1, timeout_ms: 1_000, topic_data: vec![topic], ..Default::default() };
+        self.nodes[place].ask(version, request).await
+    }
+
+    async fn fetch(&self, place: usize, (topic_id, fetch_offset): (TopicId, i64), rack: &str) -> PartitionData {
+        let partition = FetchPartition { fetch_offset, partition_max_bytes: 1 << 20, ..Default::default() };
+        let topic = FetchTopic { topic_id, partitions: vec![partition], ..Default::default() };
+        let request =
+            FetchRequest { max_bytes: 1 << 20, topics: vec![topic], rack_id: rack.into(), ..FetchRequest::default() };
+        let mut response = self.nodes[place].ask(VERSION, request).await;
+        response.responses.remove(0).partitions.remove(0)
+    }
+
+    async fn stop(self) {
+        for node in self.nodes {
+            node.stop().await;
+        }
+        self.pumping.abort();
+    }
+}
+
+fn all_topics() -> MetadataRequest {
+    MetadataRequest { topics: None, ..MetadataRequest::default() }
+}
+
+fn bytes(data: &PartitionData) -> usize {
+    data.records.as_ref().map_or(0, Records::len)
+}
+
+#[tokio::test]
+async fn a_client_that_names_its_rack_is_sent_to_the_replica_there() {
+    let (trio, topic) = Trio::start().await;
+    assert_eq!(trio.produce(0, 9).await.responses[0].partition_responses[0].error_code, 0);
+    let stream = trio.nodes[0].context.engine.catalog().topic("a").unwrap().partitions[0].stream;
+    for node in &trio.nodes {
+        while node.context.engine.bounds(stream).end < Offset(1) {
+            yield_now().await;
+        }
+    }
+    let sent_on = trio.fetch(0, (topic, 0), "rack-2").await;
+    assert_eq!((sent_on.error_code, sent_on.preferred_read_replica, bytes(&sent_on)), (0, 2, 0));
+    assert_eq!(sent_on.high_watermark, 1);
+    let read = trio.fetch(0, (topic, 0), "rack-1").await;
+    for rack in ["", "rack-1", "rack-9"] {
+        assert_eq!(trio.fetch(0, (topic, 0), rack).await, read, "{rack}: there is nobody nearer");
+    }
+    for place in [1, 2] {
+        let followed = trio.fetch(place, (topic, 0), "rack-2").await;
+        assert_eq!(followed, read, "who follows has the same");
+        let later = trio.fetch(place, (topic, 2), "").await;
+        assert_eq!(later.error_code, ErrorCode::OffsetNotAvailable.number(), "it may not have heard of it");
+    }
+    assert_eq!((read.preferred_read_replica, bytes(&read) > 0), (-1, true));
+    trio.stop().await;
+}
+
+#[tokio::test]
+async fn who_follows_names_the_leader_to_producers_and_its_epoch_to_all() {
+    let (trio, _) = Trio::start().await;
+    let epoch = trio.nodes[0].ask(12, all_topics()).await.topics[0].partitions[0].leader_epoch;
+    for place in [1, 2] {
+        let refused = trio.produce(place, 10).await;
+        let answer = &refused.responses[0].partition_responses[0];
+        assert_eq!(answer.error_code, ErrorCode::NotLeaderOrFollower.number());
+        assert_eq!((answer.current_leader.leader_id, answer.current_leader.leader_epoch), (1, epoch));
+        let [leader] = &refused.node_endpoints[..] else { panic!("there is one leader") };
+        assert_eq!((leader.node_id, &*leader.host, leader.port), (1, "node-1.example", 9092));
+        let partition = trio.nodes[place].ask(12, all_topics()).await.topics[0].partitions[0].clone();
+        assert_eq!((partition.leader_id, partition.leader_epoch), (1, epoch));
+        assert_eq!((partition.isr_nodes, partition.offline_replicas), (vec![1, 2, 3], vec![]));
+    }
+    trio.stop().await;
+}
