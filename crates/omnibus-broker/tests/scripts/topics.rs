@@ -33,7 +33,7 @@ fn queue_with_priorities_lies_together() {
             0s grow b 9                                                -> no: topic b is a queue, whose partitions are fixed
             0s delete b                                                -> s1@2 s2@2 s3@2 s4@2
             0s create-priority-queue d 5                               -> no: the broker holds 12 partitions, the most it may
-            0s release b                                               -> done
+            0s release-name b                                          -> done
             0s create-priority-queue d 5                               -> s7@2 s8@2 s9@2 s10@2 s11@2 s12@2
         "#]],
     );
@@ -47,8 +47,8 @@ fn stream_is_never_reused() {
         0s delete orders                                           -> s0@1 s1@2
         0s delete orders                                           -> no: there is no topic orders
         0s create orders 1                                         -> no: topic orders already exists
-        0s release orders                                          -> done
-        0s release orders                                          -> done (unchanged)
+        0s release-name orders                                     -> done
+        0s release-name orders                                     -> done (unchanged)
         0s create orders 2                                         -> s2@3 s3@4
     "#]]);
 }
@@ -78,7 +78,7 @@ fn partitions_are_limited() {
             0s grow a 5                                                -> s0@1 s1@2 s2@3 s3@4 s4@5
             0s delete a                                                -> s0@1 s1@2 s2@3 s3@4 s4@5
             0s create b 5                                              -> no: the broker holds 5 partitions, the most it may
-            0s release a                                               -> done
+            0s release-name a                                          -> done
             0s create b 5                                              -> s5@6 s6@7 s7@8 s8@9 s9@10
         "#]],
     );

@@ -1,6 +1,6 @@
 //! Creates, grows and deletes topics, and trims their streams.
 
-use omnibus_engine::{SubmitError, by_hand};
+use omnibus_engine::{Fate, SubmitError, by_hand};
 use omnibus_model::command::CreateTopic;
 use omnibus_model::topic::{SharedTopic, TopicConfig};
 use omnibus_model::{Command, Offset, Outcome, ShardId, StreamId, TopicId, TopicName};
@@ -18,11 +18,10 @@ const TOPICS_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Administrator {
     pending: Vec<(Intent, OutcomeReply)>,
-    deletion: Option<Deletion>,
+    deletion: Option<Doing<Result<(), SubmitError>>>,
+    /// What the last deletion takes, if it is not known to have happened.
+    doomed: Vec<StreamId>,
 }
-
-/// A deletion under way, and the streams that it takes.
-type Deletion = (Doing<Result<(), SubmitError>>, Vec<StreamId>);
 
 /// What a command was meant to do.
 #[derive(Clone, Debug)]
@@ -70,9 +69,10 @@ impl Client for Administrator {
     }
 
     /// What the end cut short of a deletion the node takes up itself.
-    fn restarted(&mut self, _stage: &mut Stage) -> Result<(), Violation> {
+    fn restarted(&mut self, stage: &mut Stage) -> Result<(), Violation> {
         self.pending.clear();
         self.deletion = None;
+        self.spare(stage);
         Ok(())
     }
 }
@@ -107,22 +107,34 @@ impl Administrator {
     fn delete(&mut self, stage: &mut Stage, topics: &[SharedTopic]) {
         let Some(topic) = stage.random.pick(topics).cloned() else { return };
         stage.trace.line(format_args!("delete {}", topic.name));
-        let streams: Vec<StreamId> = topic.partitions.iter().map(|partition| partition.stream).collect();
-        mark(stage, &streams, Drop::Asked);
+        self.doomed = topic.partitions.iter().map(|partition| partition.stream).collect();
+        mark(stage, &self.doomed, Drop::Asked);
         let (engine, name) = (stage.node.engine.clone(), topic.name.clone());
-        let doing = Doing::begin(async move { by_hand::delete_topic(&engine, name).await });
-        self.deletion = Some((doing, streams));
+        self.deletion = Some(Doing::begin(async move { by_hand::delete_topic(&engine, name).await }));
     }
 
     fn look_at_deletion(&mut self, stage: &mut Stage) {
-        let Some((doing, streams)) = &mut self.deletion else { return };
-        let Some(told) = doing.go_on() else { return };
+        let Some(told) = self.deletion.as_mut().and_then(Doing::go_on) else { return };
         stage.trace.line(format_args!("the deletion is told {told:?}"));
-        if told.is_ok() {
-            mark(stage, streams, Drop::Done);
-            stage.tally.deletions += 1;
-        }
         self.deletion = None;
+        match told {
+            Ok(()) => {
+                mark(stage, &std::mem::take(&mut self.doomed), Drop::Done);
+                stage.tally.deletions += 1;
+            }
+            Err(error) if error.fate() == Fate::NotApplied => self.spare(stage),
+            // The node ends, and its next start knows.
+            Err(_) => {}
+        }
+    }
+
+    /// Lets those live whose topic is still there.
+    fn spare(&mut self, stage: &mut Stage) {
+        let topics = stage.node.catalog.topics();
+        let present =
+            |stream: &StreamId| topics.iter().any(|topic| topic.partitions.iter().any(|at| at.stream == *stream));
+        let spared: Vec<StreamId> = std::mem::take(&mut self.doomed).into_iter().filter(present).collect();
+        mark(stage, &spared, Drop::No);
     }
 
     /// Forgets the records before some offset.

@@ -130,7 +130,7 @@ impl Script {
                 deletion: DeletionNumber(line.number(0)),
                 topics: line.words()[1..].iter().map(|word| (topic(word), self.topic_id(word))).collect(),
             },
-            "release" => Command::ReleaseName { topic: topic(line.word(0)), id: self.topic_id(line.word(0)) },
+            "release-name" => Command::ReleaseName { topic: topic(line.word(0)), id: self.topic_id(line.word(0)) },
             "consume" => Command::ConsumerHeartbeat(Box::new(self.consume(line))),
             "exchange" | "delete-exchange" | "alter-exchange" | "bind" | "alter-binding" | "unbind" => {
                 exchange_command(line)
