@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::crash::{FailoverArgs, failover};
 use crate::{broker, shell};
 use figures::Figures;
 use plan::{Part, Plan};
@@ -69,6 +70,8 @@ enum Peer {
         #[command(flatten)]
         share: drain::Share,
     },
+    /// No other system: three nodes of which one goes, and how long writers wait.
+    Failover(FailoverArgs),
 }
 
 /// What is measured of queues.
@@ -98,6 +101,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
                 measure(*part, &plan.of(*part), &peer, folder.as_deref())?;
             }
         }
+        Peer::Failover(args) => failover(args)?,
         Peer::Sqs { quick, parts, out, share } => {
             let folder = folder(*quick, out.as_deref());
             for part in if parts.is_empty() { &QueuePart::ALL } else { parts.as_slice() } {

@@ -4,11 +4,16 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::clients::need;
 use crate::shell::{finish, must, say};
+
+/// Nobody uses the files of a process that has ended after this.
+const FREE_TIME_MAX: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A mounted file system; it goes with its image.
 #[derive(Debug)]
@@ -44,8 +49,16 @@ pub(super) fn mount(image: &Path, at: &Path) -> Result<Result<Mounted, String>> 
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if let Err(error) = must("umount", Command::new("umount").arg(&self.at)) {
-            say(&format!("    {} stays mounted: {error:#}", self.at.display()));
+        // What a process had in the kernel's hands when it was killed keeps its files for a moment longer.
+        let deadline = Instant::now() + FREE_TIME_MAX;
+        let unmount =
+            || finish("umount", Command::new("umount").arg(&self.at)).is_ok_and(|ended| ended.status.success());
+        while !unmount() {
+            if Instant::now() > deadline {
+                say(&format!("    {} stays mounted", self.at.display()));
+                break;
+            }
+            std::thread::sleep(PAUSE);
         }
         // It may be on a file system that is gone by now.
         drop(fs::remove_file(&self.image));

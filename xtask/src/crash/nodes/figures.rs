@@ -32,7 +32,7 @@ struct Kind {
 
 /// Times in milliseconds.
 #[derive(Debug, Default)]
-struct Millis(Vec<u64>);
+pub(super) struct Millis(Vec<u64>);
 
 /// All of it.
 #[derive(Debug, Default, Serialize)]
@@ -80,7 +80,7 @@ impl Kinds {
 }
 
 impl Millis {
-    fn add(&mut self, time: Duration) {
+    pub(super) fn add(&mut self, time: Duration) {
         self.0.push(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self.0.sort_unstable();
     }
@@ -91,7 +91,7 @@ impl Millis {
         self.0.get(at.saturating_sub(1)).copied()
     }
 
-    fn show(&self) -> String {
+    pub(super) fn show(&self) -> String {
         let [p50, p99, max] = [50, 99, 100].map(|percent| self.percentile(percent));
         match (p50, p99, max) {
             (Some(p50), Some(p99), Some(max)) => format!("{p50}/{p99}/{max}"),

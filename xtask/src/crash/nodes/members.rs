@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use super::disks::Disks;
 use super::network::Network;
 use crate::broker::{self, await_ready};
 use crate::shell::{self, finish_within, must, say, show_tail, workshop};
@@ -25,6 +26,8 @@ pub(super) struct Members {
     pub(super) network: Network,
     nodes: Vec<Member>,
     settings: Vec<String>,
+    /// If power is to be cut.
+    disks: Option<Disks>,
 }
 
 #[derive(Debug)]
@@ -60,8 +63,8 @@ struct Partition {
 }
 
 impl Members {
-    /// Makes so many nodes on empty data directories, and starts them.
-    pub(super) fn start(count: u32, settings: &[&str]) -> Result<Self> {
+    /// Makes so many nodes on empty data directories, on disks of their own if there are any, and starts them.
+    pub(super) fn start(count: u32, settings: &[&str], disks: Option<Disks>) -> Result<Self> {
         let network = Network::make(count);
         let place = workshop("data")?.join("nodes");
         if place.exists() {
@@ -69,11 +72,12 @@ impl Members {
         }
         fs::create_dir_all(&place)?;
         let member = |number: u32| {
-            let data = place.join(number.to_string());
+            let data = disks.as_ref().map_or_else(|| place.join(number.to_string()), |disks| disks.data(number));
             Member { number, child: None, data, log: PathBuf::new(), starts: 0 }
         };
         let settings = settings.iter().map(ToString::to_string).collect();
-        let mut members = Self { network, nodes: (1..=count).map(member).collect(), settings };
+        let nodes = (1..=count).map(member).collect();
+        let mut members = Self { network, nodes, settings, disks };
         members.start_missing()?;
         Ok(members)
     }
@@ -127,6 +131,16 @@ impl Members {
         Ok(())
     }
 
+    /// Cuts the power of nodes, all at once: they stop, what is on their disks then stays, and all else is lost.
+    pub(super) fn cut_power(&mut self, nodes: &[u32]) -> Result<()> {
+        nodes.iter().try_for_each(|node| self.signal(*node, "-STOP"))?;
+        let disks = self.disks.as_ref().context("power is cut of disks")?;
+        nodes.iter().try_for_each(|node| disks.keep(*node))?;
+        nodes.iter().try_for_each(|node| self.kill(*node))?;
+        let disks = self.disks.as_mut().context("power is cut of disks")?;
+        nodes.iter().try_for_each(|node| disks.go_back(*node).with_context(|| format!("node {node}")))
+    }
+
     /// Asks a node to end, and waits until it has; returns how long that took.
     pub(super) fn end(&mut self, node: u32) -> Result<Duration> {
         let begun_at = Instant::now();
@@ -174,12 +188,22 @@ impl Members {
 
     /// Who leads each partition of a topic, once nothing is missing.
     pub(super) fn leaders(&self, topic: &str) -> Result<BTreeMap<u32, u32>> {
-        let status = self.status()?;
+        let leaders = self.shard_leaders()?;
+        let shards = self.shards_of(topic)?;
+        Ok(shards.into_iter().filter_map(|(partition, shard)| Some((partition, *leaders.get(&shard)?))).collect())
+    }
+
+    /// Which shard keeps each partition of a topic, or a queue.
+    pub(super) fn shards_of(&self, topic: &str) -> Result<BTreeMap<u32, u16>> {
         let described = self.command_line(self.running()?, &["topic", "describe", topic, "--output", "json"])?;
         let topic: Topic = serde_json::from_str(&described)?;
-        let leader = |of: u16| status.shards.iter().find(|shard| shard.shard == of)?.leader;
-        let all = topic.partitions.iter();
-        Ok(all.filter_map(|partition| Some((partition.partition, leader(partition.shard)?))).collect())
+        Ok(topic.partitions.into_iter().map(|partition| (partition.partition, partition.shard)).collect())
+    }
+
+    /// Who leads each shard, once nothing is missing.
+    pub(super) fn shard_leaders(&self) -> Result<BTreeMap<u16, u32>> {
+        let status = self.status()?;
+        Ok(status.shards.into_iter().filter_map(|shard| Some((shard.shard, shard.leader?))).collect())
     }
 
     fn status(&self) -> Result<Status> {

@@ -25,6 +25,8 @@ pub(crate) enum Mischief {
     KillMost,
     /// `kill -9` of all at once.
     KillAll,
+    /// The power of one, some or all fails, and what was not on their disks is lost.
+    PowerCut,
 }
 
 /// What happens in one round.
@@ -33,6 +35,8 @@ pub(super) struct Plan {
     pub(super) what: Mischief,
     /// To whom, first of all.
     pub(super) node: u32,
+    /// To how many, where the kind does not say.
+    pub(super) count: u32,
     /// The load runs undisturbed for so long before.
     pub(super) calm: Duration,
     /// How long it lasts.
@@ -44,6 +48,7 @@ const LENGTH_MIN: u64 = 200;
 const LENGTH_MAX: u64 = 5_000;
 
 impl Mischief {
+    /// All that need no disks of their own.
     pub(super) const ALL: [Self; 8] =
         [Self::Kill, Self::Restart, Self::Pause, Self::CutOff, Self::KillAll, Self::Deaf, Self::KillMost, Self::Mute];
 
@@ -57,11 +62,16 @@ impl Mischief {
             Self::Mute => "nobody hears one",
             Self::KillMost => "kill -9 of all but one",
             Self::KillAll => "kill -9 of all",
+            Self::PowerCut => "power cut",
         }
     }
 
     pub(super) const fn is_cut(self) -> bool {
         matches!(self, Self::CutOff | Self::Deaf | Self::Mute)
+    }
+
+    pub(super) const fn cuts_power(self) -> bool {
+        matches!(self, Self::PowerCut)
     }
 }
 
@@ -74,7 +84,8 @@ impl Plan {
         let node = 1 + u32::try_from(dice.roll() % u64::from(nodes.max(1))).unwrap_or_default();
         let calm = Duration::from_millis(200 + dice.roll() % 1_300);
         let length = Duration::from_millis(LENGTH_MIN + dice.roll() % (LENGTH_MAX - LENGTH_MIN));
-        Self { what, node, calm, length }
+        let count = 1 + u32::try_from(dice.roll() % u64::from(nodes.max(1))).unwrap_or_default();
+        Self { what, node, count, calm, length }
     }
 
     /// Whom it happens to.
@@ -82,8 +93,18 @@ impl Plan {
         match self.what {
             Mischief::KillAll => members.numbers().collect(),
             Mischief::KillMost => others(members, self.node),
+            Mischief::PowerCut => {
+                let (from, all) = (self.node - 1, u32::try_from(members.numbers().count()).unwrap_or(u32::MAX));
+                (from..from + self.count).map(|node| node % all + 1).collect()
+            }
             _ => vec![self.node],
         }
+    }
+
+    /// The same, for people.
+    pub(super) fn whom(&self, members: &Members) -> String {
+        let all: Vec<String> = self.victims(members).iter().map(ToString::to_string).collect();
+        format!("node {}", all.join(" and "))
     }
 
     /// Lets it happen.
@@ -94,6 +115,7 @@ impl Plan {
             Mischief::Kill | Mischief::KillMost | Mischief::KillAll => {
                 self.victims(members).into_iter().try_for_each(|node| members.kill(node))
             }
+            Mischief::PowerCut => members.cut_power(&self.victims(members)),
             Mischief::Restart => members.end(node).map(drop),
             Mischief::Pause => members.signal(node, "-STOP"),
             Mischief::Deaf => rest.iter().try_for_each(|other| members.network.cut(*other, node)),

@@ -1,10 +1,12 @@
 //! Troubles a cluster of real nodes under load, in every way that a machine room knows, and checks
 //! that it kept its promises.
 
+mod failover;
 mod figures;
 mod mischief;
 mod commits;
 mod members;
+mod disks;
 mod network;
 mod waits;
 
@@ -19,6 +21,8 @@ use crate::clients;
 use crate::shell::say;
 use crate::suite::Tally;
 use commits::Group;
+use disks::Disks;
+pub(crate) use failover::{FailoverArgs, failover};
 use figures::Figures;
 use members::Members;
 pub(crate) use mischief::Mischief;
@@ -45,7 +49,11 @@ pub(super) fn trouble(args: &CrashArgs, count: u32) -> Result<Tally> {
     let CrashArgs { rounds, first, json, .. } = args;
     let begun_at = Instant::now();
     let python = clients::python()?;
-    let mut members = Members::start(count, SETTINGS)?;
+    let disks = match args.only.filter(|only| only.cuts_power()).map(|_| Disks::make(count)).transpose()? {
+        Some(Err(reason)) => return Ok(Tally::skip(reason)),
+        made => made.and_then(Result::ok),
+    };
+    let mut members = Members::start(count, SETTINGS, disks)?;
     members.await_whole()?;
     members.command_line(1, &["topic", "create", TOPIC, "--partitions", &PARTITIONS.to_string()])?;
     let mut figures = Figures { first_round: *first, nodes: count, ..Figures::default() };
@@ -75,7 +83,7 @@ fn go_through(
     let mut users = Users::start(python, members)?;
     for round in (*first..).take(*rounds as usize) {
         let plan = Plan::of(round, count, &kinds);
-        say(&format!("    round {round}, {rounds} from {first}: {}, node {}", plan.what.name(), plan.node));
+        say(&format!("    round {round}, {rounds} from {first}: {}, {}", plan.what.name(), plan.whom(members)));
         let survived = survive(&plan, members, &users.producers.notes, figures);
         survived.with_context(|| format!("round {round}, {plan:?}"))?;
         tally.add(Tally::pass());

@@ -57,8 +57,9 @@ impl Network {
         if self.refused.is_some() {
             return shell::command(program);
         }
-        let mut command = shell::command("ip");
-        command.args(["netns", "exec", &name(node)]).arg(program);
+        // Not `ip netns exec`, which would keep what is mounted now mounted for as long as the program runs.
+        let mut command = shell::command("nsenter");
+        command.arg(format!("--net=/run/netns/{}", name(node))).arg(program);
         command
     }
 
@@ -87,6 +88,7 @@ impl Network {
 
     fn build(&self) -> Result<()> {
         need("ip", "iproute2")?;
+        need("nsenter", "util-linux")?;
         let hub = name(CLIENTS);
         let own = format!("{SUBNET}.{CLIENTS}/24");
         ip(&["netns", "add", &hub])?;

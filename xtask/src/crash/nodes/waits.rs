@@ -1,7 +1,7 @@
 //! What producers noticed, from their own notes: `partition offset number sent acknowledged`, the
 //! last two in seconds since 1970.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -40,10 +40,15 @@ impl<'a> Since<'a> {
 
     /// Waits until each of so many partitions has acknowledged a record that was sent after it.
     pub(super) fn await_all(&self, partitions: u32) -> Result<BTreeMap<u32, Seen>> {
+        self.await_these(&(0..partitions).collect())
+    }
+
+    /// Waits until each of these has.
+    pub(super) fn await_these(&self, these: &BTreeSet<u32>) -> Result<BTreeMap<u32, Seen>> {
         let deadline = Instant::now() + WRITES_TIME_MAX;
         loop {
             let seen = self.seen()?;
-            let missing: Vec<u32> = (0..partitions).filter(|partition| !seen.contains_key(partition)).collect();
+            let missing: Vec<&u32> = these.iter().filter(|partition| !seen.contains_key(partition)).collect();
             if missing.is_empty() {
                 return Ok(seen);
             }
