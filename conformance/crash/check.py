@@ -17,10 +17,13 @@ QUIET_SECONDS = 5
 
 
 def main(bootstrap, topic, path, mode):
-    acknowledged = {}
+    acknowledged, somewhere = {}, set()
     for line in open(path):
         partition, offset, number = map(int, line.split()[:3])
-        acknowledged[partition, offset] = number
+        if offset < 0:
+            somewhere.add((partition, number))
+        else:
+            acknowledged[partition, offset] = number
     reader = Consumer({
         "bootstrap.servers": bootstrap,
         "group.id": "check",
@@ -42,12 +45,14 @@ def main(bootstrap, topic, path, mode):
     numbers = sorted(served.values())
     twice = [one for one, other in zip(numbers, numbers[1:]) if one == other]
     complaints += [f"record {one} is there twice" for one in twice]
-    lost = [place for place in acknowledged if place not in served]
+    lost = [(number, place) for place, number in acknowledged.items() if place not in served]
+    found = {(partition, number) for (partition, _), number in served.items()}
+    lost += [(number, f"partition {partition}") for partition, number in somewhere - found]
     if mode == "all":
-        complaints += [f"acknowledged and lost: {acknowledged[place]} at {place}" for place in lost]
+        complaints += [f"acknowledged and lost: {number} at {place}" for number, place in lost]
     print(json.dumps({
         "served": len(served),
-        "acknowledged": len(acknowledged),
+        "acknowledged": len(acknowledged) + len(somewhere),
         "lost": len(lost),
         "twice": len(twice),
         "gaps": len([text for text in complaints if " follows " in text]),

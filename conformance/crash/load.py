@@ -3,8 +3,8 @@
     load.py BOOTSTRAP TOPIC NOTES [RECORDS_PER_SECOND]
 
 The producer is idempotent and goes on through every death of the broker. Each line of NOTES
-is `partition offset number sent acknowledged`, the last two in seconds since 1970. SIGTERM stops
-it: what is under way must still arrive.
+is `partition offset number sent acknowledged`, the last two in seconds since 1970; the offset is −1 if
+the producer was not told of it. SIGTERM stops it: what is under way must still arrive.
 """
 
 import json
@@ -30,7 +30,9 @@ def main(bootstrap, topic, path, rate="4000"):
         if error:
             failures.append(error)
         else:
-            place, number, now = (message.partition(), message.offset()), message.value()[1:13].decode(), time.time()
+            # Of a batch whose answer was lost, and that a later one proves to be there, it knows no offset.
+            offset = -1 if message.offset() is None else message.offset()
+            place, number, now = (message.partition(), offset), message.value()[1:13].decode(), time.time()
             acknowledged.append(f"{place[0]} {place[1]} {number} {now - message.latency():.4f} {now:.4f}\n")
 
     producer = Producer({

@@ -23,6 +23,8 @@ import threading
 import time
 
 VISIBILITY_SECONDS = 1
+#: How often a message was delivered.
+DELIVERY = "ApproximateReceiveCount"
 #: Messages that are left to come back, of a queue without an order and of a FIFO queue.
 LEFT, LEFT_IN_ORDER = 0.1, 0.01
 #: Senders wait while there are more.
@@ -92,7 +94,7 @@ class Book:
         self.sent = set()  # numbers that were acknowledged, of the queue without an order
         self.received = set()
         self.asked = set()  # numbers whose deletion was asked for
-        self.deleted = {}  # when the deletion of a number was acknowledged
+        self.deleted = {}  # when the deletion of a number was acknowledged, and in which of its deliveries
         self.newest = collections.Counter()  # of each group: the last that was acknowledged
         self.seen = collections.Counter()  # of each group: the last that came
         self.deleted_in_order = 0
@@ -177,7 +179,7 @@ def receive(endpoint, url, book, ended, in_order):
         asked_at = time.monotonic()
         try:
             messages = client.ask(
-                "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+                "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, AttributeNames=[DELIVERY]
             ).get("Messages", [])
         except UNKNOWN:
             continue
@@ -187,21 +189,26 @@ def receive(endpoint, url, book, ended, in_order):
             if key is None:
                 book.complain(f"not what was sent: {message}")
                 continue
-            note(book, key, asked_at, in_order)
+            delivery = int(message["Attributes"][DELIVERY])
+            note(book, (key, delivery), asked_at, in_order)
             # The rest comes back.
             if random.random() >= (LEFT_IN_ORDER if in_order else LEFT):
                 entries.append({"Id": str(len(entries)), "ReceiptHandle": message["ReceiptHandle"]})
-                keys.append(key)
+                keys.append((key, delivery))
         delete(client, url, book, entries, keys)
 
 
-def note(book, key, asked_at, in_order):
+def note(book, message, asked_at, in_order):
+    key, delivery = message
     with book.lock:
         book.heard_at = time.monotonic()
         book.received.add(key)
-        if book.deleted.get(key, asked_at) < asked_at:
+        deleted_at, deleted_in = book.deleted.get(key, (asked_at, delivery))
+        # Without an order, whoever deletes what was handed out once more meanwhile is told yes, and it stays: SQS says so.
+        is_superseded = not in_order and delivery > deleted_in + 1
+        if deleted_at < asked_at and not is_superseded:
             book.returned += 1
-            book.complaints.append(f"{key} was deleted, and came again")
+            book.complaints.append(f"{key} was deleted in its delivery {deleted_in}, and came again as {delivery}")
         if in_order:
             group, number = key.split(":")
             if int(number) > book.seen[group] + 1:
@@ -213,7 +220,7 @@ def delete(client, url, book, entries, keys):
     if not entries:
         return
     with book.lock:
-        book.asked.update(keys)
+        book.asked.update(key for key, _ in keys)
     try:
         done = client.ask("DeleteMessageBatch", QueueUrl=url, Entries=entries)
     except UNKNOWN:
@@ -221,9 +228,11 @@ def delete(client, url, book, entries, keys):
     with book.lock:
         now = time.monotonic()
         for one in done.get("Successful", []):
-            key = keys[int(one["Id"])]
+            key, delivery = keys[int(one["Id"])]
             book.deleted_in_order += ":" in key and key not in book.deleted
-            book.deleted.setdefault(key, now)
+            known = book.deleted.setdefault(key, (now, delivery))
+            if known[1] < delivery:
+                book.deleted[key] = (now, delivery)
 
 
 def await_known(endpoint, names):
