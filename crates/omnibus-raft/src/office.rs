@@ -11,7 +11,7 @@ use crate::shard_state::{Known, ShardState};
 use crate::types::{Proposed, Types};
 
 /// How often in a row nothing may have got a place while something waits for one; openraft's log is a queue away.
-const LOOKS_MAX: u32 = 12;
+const LOOKS_MAX: u32 = 16;
 
 /// What is done about promises that were broken.
 #[derive(Clone, Copy, Debug)]

@@ -349,7 +349,7 @@ fn build(states: &[Arc<ShardState>], consensus: &Consensus) -> Result<Vec<Member
     let member = |state: &Arc<ShardState>| {
         let network = Network { state: Arc::clone(state), peers: Arc::clone(&peers), turn: Arc::clone(&turn) };
         let (store, machine) = (ShardStore { state: Arc::clone(state) }, Machine { state: Arc::clone(state) });
-        let building = Raft::build(state.node(), settings(), network, store, machine);
+        let building = Raft::build(state.node(), settings(state.node(), state.shard), network, store, machine);
         let scope = DeterministicRng::<TokioRuntime>::scope(consensus.seed ^ u64::from(state.shard.0), building);
         let failed = |reason| ReplicationError::Consensus { shard: state.shard, reason };
         match tokio::task::unconstrained(Box::pin(scope)).now_or_never() {
