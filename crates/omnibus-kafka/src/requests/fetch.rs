@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use omnibus_engine::ReadError;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::topic::Compression;
-use omnibus_model::{LeaderEpoch, RecordFormat, StreamId, TopicId};
+use omnibus_model::{LeaderEpoch, Offset, RecordFormat, StreamId, TopicId};
 use omnibus_record::{AnyHeader, InvalidBatch};
 
 use super::Context;
@@ -200,9 +200,14 @@ async fn fetch(
     let Some(from) = read_offset(wanted.fetch_offset) else { return failed(ErrorCode::OffsetOutOfRange) };
     if allowance.bytes == 0 && !allowance.first {
         let bounds = context.engine.bounds(place.stream);
-        let is_behind = from > bounds.end && !context.engine.leads(place.shard);
-        let outside = from < bounds.start || (from > bounds.end && !is_behind);
-        return if outside { failed(ErrorCode::OffsetOutOfRange) } else { filled(bounds, Vec::new()) };
+        let is_beyond = from > bounds.end;
+        return if from < bounds.start
+            || (is_beyond && beyond(context, place, from).await == ErrorCode::OffsetOutOfRange)
+        {
+            failed(ErrorCode::OffsetOutOfRange)
+        } else {
+            filled(bounds, Vec::new())
+        };
     }
     match context.engine.read(place.stream, from, allowance.bytes).await {
         Ok(fetched) if place.topic.queue.is_some() => match converted(fetched.pieces, allowance) {
@@ -220,16 +225,27 @@ async fn fetch(
             let fits = allowance.first || bytes <= allowance.bytes;
             filled(fetched.bounds, if fits { fetched.pieces } else { Vec::new() })
         }
-        // A follower may not have heard yet how far the leader's readers got.
-        Err(ReadError::OutOfRange { end, .. }) if from > end && !context.engine.leads(place.shard) => {
-            failed(ErrorCode::OffsetNotAvailable)
-        }
+        Err(ReadError::OutOfRange { end, .. }) if from > end => failed(beyond(context, place, from).await),
         Err(error @ ReadError::OutOfRange { .. }) => failed(read_error(&error)),
         Err(error) => {
             let bounds = context.engine.bounds(place.stream);
             PartitionData { error_code: read_error(&error).number(), ..filled(bounds, Vec::new()) }
         }
     }
+}
+
+/// What a reader is told who is beyond the end that can be seen here. A follower may not have heard yet how far the leader's
+/// readers got, and who has just been elected may still apply what it has: a leader that has answered for the shard
+/// knows.
+async fn beyond(context: &Context, place: &Place, from: Offset) -> ErrorCode {
+    if context.engine.leads(place.shard) {
+        match context.engine.committed(place.shard).await {
+            Ok(_) if from > context.engine.bounds(place.stream).end => return ErrorCode::OffsetOutOfRange,
+            Ok(_) => {}
+            Err(error) => return submit_error(&error),
+        }
+    }
+    ErrorCode::OffsetNotAvailable
 }
 
 /// Makes batches of the messages of a queue, as many as the client lets; they may take more bytes
