@@ -92,6 +92,13 @@ impl LogFile {
         })
     }
 
+    /// Remembers which entries it has.
+    pub(crate) fn note_entry(&self, shard: ShardId, index: LogIndex) {
+        let mut facts = self.facts.lock();
+        let range = facts.shards.entry(shard).or_insert((index, index));
+        range.1 = range.1.max(index);
+    }
+
     /// The file's name among all files that ever were; what a cache may remember it by.
     pub(crate) fn key(&self) -> FileKey {
         FileKey(self.kind, self.number)

@@ -23,8 +23,10 @@ pub(crate) struct Found {
     pub(crate) truncated: bool,
     /// Entries in sealed segments that may turn out to be void, and where streams end by them.
     unsettled: BTreeMap<ShardId, VecDeque<(LogIndex, Ends)>>,
-    /// Entries with records in sealed segments: committed, if they are not void.
+    /// Entries with records that are known to have been read: committed, if they are not void.
     proven: BTreeMap<ShardId, BTreeMap<LogIndex, Term>>,
+    /// Where streams ended for readers, at least.
+    shown_to: BTreeMap<StreamId, Offset>,
 }
 
 impl Found {
@@ -55,8 +57,21 @@ impl Found {
         self.unsettled.entry(frame.shard).or_default().push_back((frame.index, ends));
     }
 
-    /// Remembers an entry of a sealed segment. A segment is sealed when all records in it are committed or
-    /// void, and the mark that says how far is written later.
+    /// Learns where streams ended for readers, who are shown what is committed.
+    pub(crate) fn note_shown(&mut self, ends: impl Iterator<Item = (StreamId, Offset)>) {
+        for (stream, end) in ends {
+            let shown_to = self.shown_to.entry(stream).or_default();
+            *shown_to = end.max(*shown_to);
+        }
+    }
+
+    /// Whether somebody could read what an entry has, unless it is void.
+    pub(crate) fn was_shown(&self, frame: &Frame<'_>) -> bool {
+        frame.rows.iter().any(|(stream, row)| self.shown_to.get(stream).is_some_and(|shown_to| row.base < *shown_to))
+    }
+
+    /// Remembers an entry that is committed if it is not void: its segment is sealed, or a pack or a checkpoint
+    /// tells of its records. The mark that says how far is written later than these.
     pub(crate) fn prove(&mut self, frame: &Frame<'_>) {
         if self.is_replicated(frame.shard) && !frame.rows.is_empty() {
             self.proven.entry(frame.shard).or_default().insert(frame.index, frame.term);

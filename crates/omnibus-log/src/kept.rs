@@ -68,6 +68,10 @@ impl Kept {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shards.values().all(|places| places.places.is_empty())
+    }
+
     pub(crate) fn place(&self, shard: ShardId, index: LogIndex) -> Option<Place> {
         self.shards.get(&shard)?.place(index).copied()
     }

@@ -404,11 +404,11 @@ pub(crate) fn save_checkpoint(
 }
 
 fn save(shared: &Shared, name: &CheckpointName, state: &[u8]) -> Result<(), LogError> {
-    let CheckpointName { shard, term, index, .. } = *name;
+    let CheckpointName { shard, index, .. } = *name;
     let durable = shared.shards.lock().get(&shard).map_or(LogIndex(0), |facts| facts.last.max(facts.checkpoint));
     assert!(index <= durable, "shard {shard}: a checkpoint at {index} goes beyond the durable {durable} (I5)");
-    if shared.manifest.lock().list.checkpoints.get(&shard) == Some(&(term, index)) {
-        // It says the same, and must not be half written.
+    if shared.manifest.lock().list.checkpoints.get(&shard).is_some_and(|(_, saved)| *saved >= index) {
+        // It says the same and must not be half written, or more, which may be purged by now.
         return Ok(());
     }
     make_count(shared, name, state)

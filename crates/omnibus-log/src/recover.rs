@@ -124,6 +124,10 @@ impl<'disk> Recovery<'disk> {
             self.shards.entry(name.shard).or_default().checkpoint = name.index;
         }
         let packs = list.packs.iter().map(|&number| self.open_pack(number)).collect::<Result<Vec<_>, _>>()?;
+        // A checkpoint has the bounds of streams by when it was written down, which is later than its index.
+        let bounds = checkpoints.iter().flat_map(|(_, content)| &content.streams);
+        let packed = self.packed_to.iter().map(|(stream, end)| (*stream, *end));
+        self.found.note_shown(packed.chain(bounds.map(|(stream, bounds)| (*stream, bounds.end))));
         self.read_purges(list)?;
         self.read_segments(list)?;
         // What replicas took back is known now; what packs speak for must be there before them.
@@ -187,10 +191,11 @@ impl<'disk> Recovery<'disk> {
     fn read_segment(&mut self, file: &Arc<LogFile>, segment: &BegunSegment) -> Result<(), LogError> {
         let footer = self.footer(file)?;
         self.is_proof = footer.is_some();
-        let needed = footer.as_ref().is_none_or(|footer| self.has_new(footer) || self.has_kept(footer));
+        // What replicas took back of entries that were read is only known from the marks between later blocks.
+        let needed = footer.as_ref().is_none_or(|footer| self.has_new(footer) || self.has_kept(footer))
+            || !self.found.kept.is_empty();
         // Behind entries that are kept back until they are published again, a footer would
-        // put later batches into the index before them. What replicas took back is only known from
-        // the marks between the blocks.
+        // put later batches into the index before them.
         let scans = needed || !self.found.marks.is_empty();
         let footer = footer.filter(|_| !(scans && self.behind_unsealed));
         self.behind_unsealed |= footer.is_none();
@@ -215,8 +220,7 @@ impl<'disk> Recovery<'disk> {
         let mut rows = 0;
         let end = scanner.visit(0, &mut expected, |block| rows += self.take_block(file, block, sealed));
         let end = end.map_err(|source| unreadable(file, source))?;
-        self.seq_next = expected.seq;
-        self.previous_crc = expected.previous_crc.unwrap_or(0);
+        (self.seq_next, self.previous_crc) = (expected.seq, expected.previous_crc.unwrap_or(0));
         self.report.bytes_scanned += end;
         match segment.last {
             Some(last) if expected.seq <= last => {
@@ -266,20 +270,22 @@ impl<'disk> Recovery<'disk> {
         self.report.blocks_scanned += 1;
         self.last_blocks = [self.last_blocks[1], block.position];
         let length = u64::from(block.header.block_bytes);
-        let mut new = false;
-        let mut rows = 0;
+        let (mut new, mut rows) = (false, 0);
         self.unscanned = None;
         for frame in &block.frames {
             if let FrameKind::Mark(mark) = &frame.what {
+                if let (false, Mark::Truncated { .. }) = (sealed, mark) {
+                    file.note_entry(frame.shard, self.shards.entry(frame.shard).or_default().newest);
+                }
                 self.take_mark(frame.shard, mark);
                 continue;
             }
             rows += frame.rows.len();
-            if self.is_proof {
-                self.found.prove(frame);
-            }
             self.found.note_membership(frame);
             let is_new = self.is_new(frame.shard, frame.index);
+            if is_new && (self.is_proof || self.found.was_shown(frame)) {
+                self.found.prove(frame);
+            }
             new |= is_new;
             self.shards.entry(frame.shard).or_default().written(frame.index, self.written_bytes);
             if is_new {
@@ -288,11 +294,11 @@ impl<'disk> Recovery<'disk> {
             if is_new || self.is_kept(frame.shard, frame.index) {
                 self.found.keep(frame, Place { term: frame.term, segment: file.number, block: block.position });
             }
-            if sealed && !planted(Bug::EndForgotten) {
+            if sealed && (is_new || !self.found.is_replicated(frame.shard)) && !planted(Bug::EndForgotten) {
                 self.learn_ends(frame);
             }
             if !sealed {
-                note_entry(file, frame.shard, frame.index);
+                file.note_entry(frame.shard, frame.index);
                 self.take_rows(file, frame, is_new);
             }
         }
@@ -491,10 +497,4 @@ impl<'disk> Recovery<'disk> {
             Err(source) => Err(LogError::Io { action: Action::Open, path, source }),
         }
     }
-}
-
-fn note_entry(file: &LogFile, shard: ShardId, index: LogIndex) {
-    let mut facts = file.facts.lock();
-    let range = facts.shards.entry(shard).or_insert((index, index));
-    range.1 = range.1.max(index);
 }

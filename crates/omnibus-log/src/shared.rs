@@ -93,6 +93,8 @@ pub(crate) struct ShardFacts {
     /// The last entry whose effect is in a checkpoint.
     pub(crate) checkpoint: LogIndex,
     pub(crate) last: LogIndex,
+    /// The last that ever was, void or not.
+    pub(crate) newest: LogIndex,
     /// The count of written bytes when the first entry after the checkpoint was written.
     pub(crate) unsaved_since: Option<u64>,
 }
@@ -101,6 +103,7 @@ impl ShardFacts {
     /// Learns of the entry `index`, durable when `written_bytes` were.
     pub(crate) fn written(&mut self, index: LogIndex, written_bytes: u64) {
         self.last = self.last.max(index);
+        self.newest = self.newest.max(index);
         if self.last > self.checkpoint {
             self.unsaved_since.get_or_insert(written_bytes);
         }

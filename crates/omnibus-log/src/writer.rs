@@ -316,7 +316,7 @@ impl Writer {
         for frame in block.frames {
             match frame {
                 Composed::Entry(entry) => self.land_entry(&file, position, entry),
-                Composed::Mark(shard, mark) => self.land_mark(shard, &mark),
+                Composed::Mark(shard, mark) => self.land_mark(&file, shard, &mark),
             }
         }
         marked.into_iter().for_each(|marked| marked(Ok(())));
@@ -345,12 +345,16 @@ impl Writer {
         (self.on_durable)(shard, id.index, Ok(()));
     }
 
-    fn land_mark(&self, shard: ShardId, mark: &Mark) {
+    fn land_mark(&self, file: &LogFile, shard: ShardId, mark: &Mark) {
         match mark {
             Mark::Truncated { from } => {
                 self.shared.pending.truncate(shard, *from);
                 self.shared.kept.lock().truncate(shard, *from);
-                self.shared.shards.lock().entry(shard).or_default().truncated(*from);
+                let mut shards = self.shared.shards.lock();
+                let facts = shards.entry(shard).or_default();
+                // It stays as long as a segment that has what is void.
+                file.note_entry(shard, facts.newest);
+                facts.truncated(*from);
             }
             Mark::Purged(id) => self.shared.kept.lock().purge(shard, id.index),
             Mark::Vote(_) | Mark::Committed(_) | Mark::Membership(..) => {}
