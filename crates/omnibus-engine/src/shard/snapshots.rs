@@ -28,9 +28,12 @@ impl Shard {
         // What is committed behind the last entry that was applied says nothing to the broker.
         let passed = self.shared.log.term_of(self.id, self.committed).filter(|_| self.last < self.committed);
         let (term, index) = passed.map_or((self.last_term, self.last), |term| (term, self.committed));
-        // What was saved up to there may be purged: no later snapshot may begin before it.
+        // What was saved up to there may be purged: no later snapshot may begin before it. What is not committed yet may
+        // be lost, and another entry take its place.
         let (term, index) = if index < self.snapped.1 { self.snapped } else { (term, index) };
-        self.snapped = (term, index);
+        if index <= self.committed {
+            self.snapped = (term, index);
+        }
         let index = if planted(Bug::CheckpointAhead) { index.next() } else { index };
         Snapshot { shard: self.id, term, index, state: self.broker.encode() }
     }

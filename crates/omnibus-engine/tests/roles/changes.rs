@@ -89,6 +89,23 @@ fn what_was_in_flight_and_is_lost_is_refused_and_forgotten() {
 }
 
 #[test]
+fn no_snapshot_is_named_after_what_was_lost() {
+    let mut trio = queue();
+    for body in ["a", "b", "c"] {
+        drop(trio.enqueue(ONE, body, Envelope::default()));
+        trio.keep_to_itself(ONE);
+    }
+    trio.node(ONE).ask_for_checkpoints(0);
+    trio.cluster.elect(DATA, TWO);
+    trio.settle();
+    trio.node(ONE).ask_for_checkpoints(0);
+    trio.settle();
+    let decided = trio.node(ONE).shard(DATA).known_committed();
+    let saved = trio.node(ONE).log.checkpoint(DATA).unwrap().unwrap().index;
+    assert_eq!(saved, decided);
+}
+
+#[test]
 fn who_lost_the_open_group_alone_goes_on_with_what_was_in_flight() {
     let mut trio = queue();
     let mut sent = trio.enqueue(ONE, "in flight", Envelope::default());
