@@ -64,7 +64,10 @@ impl Member {
             Ok(AppendEntriesResponse::PartialSuccess(id)) => Answer::AppendedUpTo(entry_id_or_none(id.as_ref())),
             Ok(AppendEntriesResponse::Conflict) => Answer::Conflict,
             Ok(AppendEntriesResponse::HigherVote(vote)) => Answer::HigherVote(our_vote(&vote)),
-            Err(_) => Answer::Ended,
+            Err(ended) => {
+                self.state.failed(ended.to_string());
+                Answer::Ended
+            }
         })
     }
 

@@ -166,7 +166,7 @@ impl Way {
             Answer::Installed(theirs) => {
                 // A newer vote says that it was not taken from this leader.
                 if theirs.term == our_vote(&vote).term {
-                    self.state.confirmed(self.target, last.index);
+                    self.state.confirmed(self.target, theirs.term, last.index);
                 }
                 Ok(SnapshotResponse::new(vote_of(theirs)))
             }
@@ -230,6 +230,7 @@ impl RaftNetworkV2<Types> for Way {
         }
         // Signs of life go out beside entries.
         let time = if entries.is_empty() { option.soft_ttl() } else { ENTRIES_TIME };
+        let term = our_vote(&vote).term;
         let append = Append {
             vote: our_vote(&vote),
             previous,
@@ -239,11 +240,11 @@ impl RaftNetworkV2<Types> for Way {
         };
         match self.ask(Request::Append(append), RPCTypes::AppendEntries, time).await? {
             Answer::Appended => {
-                self.state.confirmed(self.target, last);
+                self.state.confirmed(self.target, term, last);
                 Ok(AppendEntriesResponse::Success)
             }
             Answer::AppendedUpTo(id) => {
-                self.state.confirmed(self.target, id.index);
+                self.state.confirmed(self.target, term, id.index);
                 Ok(AppendEntriesResponse::PartialSuccess(log_id(id)))
             }
             Answer::Conflict if previous != EntryId::default() => Ok(AppendEntriesResponse::Conflict),

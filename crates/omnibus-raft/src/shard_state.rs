@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use omnibus_log::{Entry, EntryId, Log, Mark, Vote, WriteFailed};
 use omnibus_model::{LogIndex, NodeId, ShardId, Term};
-use omnibus_replication::OnEvent;
+use omnibus_replication::{OnEvent, ReplicationError};
 use openraft::storage::IOFlushed;
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::{SnapshotMeta, StoredMembership};
@@ -286,6 +286,18 @@ impl ShardState {
         self.broken.notify_one();
     }
 
+    /// This shard's consensus has ended by itself and will not come back: a replica that takes nothing any more must
+    /// not pass for one.
+    pub(crate) fn failed(&self, reason: String) {
+        let _telling = self.telling.lock();
+        if !std::mem::replace(&mut self.known.lock().ended, true) {
+            let error = ReplicationError::Consensus { shard: self.shard, reason };
+            self.tell(omnibus_replication::ReplicationEvent::Failed(error));
+            self.moved.notify_one();
+            self.broken.notify_one();
+        }
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.known.lock().ended
     }
@@ -329,9 +341,13 @@ impl ShardState {
         EntryId { term: self.term_of(known, index), index }
     }
 
-    /// Another replica has the same as this node up to `index`.
-    pub(crate) fn confirmed(&self, node: u64, index: LogIndex) {
+    /// Another replica had the same as this node up to `index` in a term that this node led. In a later one it may
+    /// have been replaced.
+    pub(crate) fn confirmed(&self, node: u64, term: Term, index: LogIndex) {
         let mut known = self.known.lock();
+        if known.vote.is_some_and(|vote| vote.term != term) {
+            return;
+        }
         let confirmed = known.confirmed.entry(node).or_default();
         *confirmed = index.max(*confirmed);
     }
@@ -518,7 +534,7 @@ mod tests {
         let state = fresh();
         let both = openraft::Membership::new_with_defaults(vec![[1, 2].into()], []);
         state.known.lock().joined(id(1), both);
-        state.confirmed(2, LogIndex(10));
+        state.confirmed(2, Term(1), LogIndex(10));
         state.committed(id(10));
         state.durable(LogIndex(7), Ok(()));
         assert_eq!(state.settled(), LogIndex(7));
