@@ -60,7 +60,8 @@ impl Load {
     fn start_over(server: &Server, words: &[String], address: [&str; 2]) -> Result<Self> {
         let mut command = Command::new(broker::binary());
         command.arg("bench").args(words).args(["-o", "json"]).args(address);
-        command.args(["--server-pid", &server.pid().to_string()]);
+        let pids: Vec<String> = server.pids().map(|pid| pid.to_string()).collect();
+        command.args(["--server-pid", &pids.join(",")]);
         let mut command = shell::ending_with_us(&command);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         Ok(Self(Some(child)))

@@ -22,7 +22,7 @@ mod machine;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::crash::{FailoverArgs, failover};
 use crate::{broker, shell};
@@ -41,8 +41,11 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Peer {
-    /// Apache Kafka, as its manual sets up one node.
+    /// Apache Kafka, as its manual sets up one node, or a cluster.
     Kafka {
+        /// The nodes of each system, all on this machine.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5))]
+        nodes: u32,
         /// A fifth of the time: 1 KiB only, and short.
         #[arg(long)]
         quick: bool,
@@ -93,11 +96,17 @@ impl QueuePart {
 pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
     broker::build()?;
     match &args.peer {
-        Peer::Kafka { quick, parts, out, restart_gigabytes } => {
+        Peer::Kafka { nodes, quick, parts, out, restart_gigabytes } => {
             let plan = if *quick { Plan::quick() } else { Plan::full(*restart_gigabytes) };
+            let plan = plan.of_nodes(*nodes);
+            let all: &[Part] = if *nodes == 1 { &Part::ALL } else { &Part::OF_CLUSTERS };
+            let foreign = parts.iter().find(|part| !all.contains(part));
+            if let Some(part) = foreign {
+                bail!("--part {} is measured of one node alone", part.word());
+            }
             let peer = kafka::install()?;
             let folder = folder(*quick, out.as_deref());
-            for part in if parts.is_empty() { &Part::ALL } else { parts.as_slice() } {
+            for part in if parts.is_empty() { all } else { parts.as_slice() } {
                 measure(*part, &plan.of(*part), &peer, folder.as_deref())?;
             }
         }
@@ -128,9 +137,15 @@ fn measure(part: Part, plan: &Plan, peer: &kafka::Kafka, folder: Option<&Path>) 
         Part::OnePartition | Part::ManyPartitions | Part::Sustained => rounds::run(plan, peer, figures),
     };
     let told = Told {
-        file: part.file(),
-        title: format!("{}: Omnibus and Apache Kafka", part.title()),
-        command: format!("cargo xtask bench kafka --part {}", part.word()),
+        file: plan.file(part),
+        title: match plan.nodes {
+            1 => format!("{}: Omnibus and Apache Kafka", part.title()),
+            nodes => format!("{}: {nodes} nodes of Omnibus and of Apache Kafka", part.title()),
+        },
+        command: match plan.nodes {
+            1 => format!("cargo xtask bench kafka --part {}", part.word()),
+            nodes => format!("cargo xtask bench kafka --nodes {nodes} --part {}", part.word()),
+        },
         method: plan.method(),
     };
     show(told, serde_json::to_value(plan)?, folder, measured)
@@ -140,7 +155,7 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
     let plan = if quick { queues::Plan::quick() } else { queues::Plan::full() };
     let peers = sqs::install()?;
     let told = Told {
-        file: "sqs",
+        file: "sqs".to_owned(),
         title: queues::TITLE.to_owned(),
         command: "cargo xtask bench sqs --part peers".to_owned(),
         method: plan.method(&peers),
@@ -154,7 +169,7 @@ fn measure_drain(quick: bool, share: &drain::Share, folder: Option<&Path>) -> Re
         return Ok(());
     }
     let told = Told {
-        file: "sqs-drain",
+        file: "sqs-drain".to_owned(),
         title: drain::TITLE.to_owned(),
         command: "cargo xtask bench sqs --part drain".to_owned(),
         method: plan.method(drain::busy(&plan)?),
@@ -165,7 +180,7 @@ fn measure_drain(quick: bool, share: &drain::Share, folder: Option<&Path>) -> Re
 fn measure_idle(quick: bool, folder: Option<&Path>) -> Result<()> {
     let plan = if quick { idle::Plan::quick() } else { idle::Plan::full() };
     let told = Told {
-        file: "sqs-idle",
+        file: "sqs-idle".to_owned(),
         title: idle::TITLE.to_owned(),
         command: "cargo xtask bench sqs --part idle".to_owned(),
         method: plan.method(),
@@ -175,7 +190,7 @@ fn measure_idle(quick: bool, folder: Option<&Path>) -> Result<()> {
 
 /// What a page says beside its figures.
 struct Told {
-    file: &'static str,
+    file: String,
     title: String,
     command: String,
     method: String,
@@ -205,7 +220,7 @@ fn show(
 /// Writes page, figures and plots where readers of the project find them.
 fn keep(page: &page::Page<'_>, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let name = page.file;
+    let name = &page.file;
     write(&folder.join(format!("{name}.json")), &page.json()?)?;
     write(&folder.join(format!("{name}.md")), &page.markdown())?;
     for (family, svg) in plot::all(page.figures) {

@@ -13,7 +13,7 @@ use super::machine::Machine;
 #[derive(Debug)]
 pub(super) struct Page<'a> {
     /// Of the page, and the beginning of its plots' names.
-    pub(super) file: &'static str,
+    pub(super) file: String,
     pub(super) title: String,
     /// What made it.
     pub(super) command: String,

@@ -21,20 +21,18 @@ impl Part {
     pub(super) const ALL: [Self; 5] =
         [Self::OnePartition, Self::ManyPartitions, Self::Sustained, Self::Latency, Self::Start];
 
-    /// The name of its files.
-    pub(super) const fn file(self) -> &'static str {
-        match self {
-            Self::OnePartition => "kafka-one-partition",
-            Self::ManyPartitions => "kafka-many-partitions",
-            Self::Sustained => "kafka-sustained",
-            Self::Latency => "kafka-latency",
-            Self::Start => "kafka-start",
-        }
-    }
+    /// Those that are measured of several nodes.
+    pub(super) const OF_CLUSTERS: [Self; 3] = [Self::ManyPartitions, Self::Sustained, Self::Latency];
 
     /// How it is called on the command line.
-    pub(super) fn word(self) -> &'static str {
-        self.file().trim_start_matches("kafka-")
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::OnePartition => "one-partition",
+            Self::ManyPartitions => "many-partitions",
+            Self::Sustained => "sustained",
+            Self::Latency => "latency",
+            Self::Start => "start",
+        }
     }
 
     /// The heading of its page.
@@ -52,6 +50,8 @@ impl Part {
 /// What one run measures.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Plan {
+    /// Of each system.
+    pub(super) nodes: u32,
     pub(super) rounds: u32,
     pub(super) cells: Vec<Cell>,
     /// Kinds of load that are kept up for long.
@@ -99,6 +99,7 @@ impl Plan {
             .into_iter()
             .flat_map(|partitions| sizes.into_iter().map(move |record_bytes| Cell { partitions, record_bytes }));
         Self {
+            nodes: 1,
             rounds: 3,
             cells: cells.collect(),
             sustained: vec![SUSTAINED],
@@ -128,24 +129,54 @@ impl Plan {
         Self { cells: cells.into(), latency_partitions: vec![1], ..short }
     }
 
+    /// The same, of so many nodes.
+    pub(super) fn of_nodes(self, nodes: u32) -> Self {
+        Self { nodes, ..self }
+    }
+
+    /// The name of the files of one part.
+    pub(super) fn file(&self, part: Part) -> String {
+        let nodes = if self.nodes == 1 { String::new() } else { format!("{}-nodes-", self.nodes) };
+        format!("kafka-{nodes}{}", part.word())
+    }
+
+    /// How both systems are set up, for readers.
+    fn systems(&self) -> String {
+        if self.nodes == 1 {
+            return "Kafka is one node with the `config/server.properties` that it ships and the Java options that its manual
+names for production (a heap of 6 GB, G1); it acknowledges what is in the page cache.
+Omnibus has its defaults but for `storage.cache`, a quarter of the machine's memory, as its manual names
+for production; it acknowledges what is on the disk."
+                .to_owned();
+        }
+        format!(
+            "Each system has {0} nodes, all on this one machine and its one disk, three replicas of each partition, and
+acknowledges what two of them have.
+Kafka's nodes are brokers and controllers at once, with the `config/server.properties` that it ships,
+`min.insync.replicas=2`, the Java options of its manual and the heap of its start script (1 GB each); what is
+acknowledged is in the page cache of two.
+Omnibus's nodes have their defaults but for `storage.cache`, a quarter of the machine's memory for all together; what is
+acknowledged is on the disk of two. Values are those of all nodes of a system together.",
+            self.nodes
+        )
+    }
+
     /// How it is measured, for readers.
     pub(super) fn method(&self) -> String {
+        let systems = self.systems();
         let Self { rounds, seconds, batch, in_flight, latency_records_per_second, .. } = self;
         let Self { latency_seconds, latency_warm_seconds, .. } = self;
         format!(
-            "Both brokers run on loopback and are loaded in turn, {rounds} rounds, by one load generator (`omnibus bench`)
+            "Both systems run on loopback and are loaded in turn, {rounds} rounds, by one load generator (`omnibus bench`)
 on the same machine; each value is the median of the rounds.
-Each measurement of throughput lasts {seconds} s after a second of warming up; the other broker runs, too.
+Each measurement of throughput lasts {seconds} s after a second of warming up; the other system runs, too.
 For latency and starts the other one is ended: a broker that stands by syncs its files now and then.
 Records are sent uncompressed in batches of {batch}, {in_flight} batches in flight for each connection;
 one connection for one partition, two for sixteen.
 Latency is measured at {latency_records_per_second} msg/s for {latency_seconds} s, after {latency_warm_seconds} s of the same; each record
 counts from when it was due, whether it could be sent then or not.
-Kafka is one node with the `config/server.properties` that it ships and the Java options that its manual
-names for production (a heap of 6 GB, G1); it acknowledges what is in the page cache.
-Omnibus has its defaults but for `storage.cache`, a quarter of the machine's memory, as its manual names
-for production; it acknowledges what is on the disk. Processor time and memory are those of the broker's
-process alone; what the load generator took is told beside it.
+{systems}
+Processor time and memory are those of the brokers' processes alone; what the load generator took is told beside it.
 Before each measurement the page cache is written back, so that neither pays for the other.
 "
         )

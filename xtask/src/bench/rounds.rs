@@ -23,7 +23,10 @@ pub(super) fn run(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Result<(
     let data = BOTH.map(|system| fresh(&system.key()));
     let [ours, theirs] = data;
     let data = [ours?, theirs?];
-    let servers = [kafka.start_one(BOTH[0], "omnibus", &data[0])?, kafka.start_one(BOTH[1], "kafka", &data[1])?];
+    let servers = [
+        kafka.start_nodes((BOTH[0], plan.nodes), "omnibus", &data[0])?,
+        kafka.start_nodes((BOTH[1], plan.nodes), "kafka", &data[1])?,
+    ];
     say(&format!("Omnibus and Kafka {} run; warming up", kafka.version()?));
     for server in &servers {
         warm_up(plan, server)?;
@@ -53,7 +56,7 @@ pub(super) fn latencies(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Re
     for _ in 0..plan.rounds {
         for system in BOTH {
             let data = fresh(&system.key())?;
-            let server = kafka.start_one(system, &system.key(), &data)?;
+            let server = kafka.start_nodes((system, plan.nodes), &system.key(), &data)?;
             latency(&Plan { seconds: plan.latency_warm_seconds, ..plan.clone() }, WARM_PARTITIONS, &server)?;
             let plan = Plan { seconds: plan.latency_seconds, ..plan.clone() };
             for partitions in &plan.latency_partitions {

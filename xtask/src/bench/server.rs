@@ -1,4 +1,4 @@
-//! A broker that is measured: started, asked until it answers, and ended.
+//! A broker that is measured, or a cluster of them: started, asked until it answers, and ended.
 
 use std::fs;
 use std::net::TcpListener;
@@ -19,10 +19,11 @@ const PAUSE: Duration = Duration::from_millis(1);
 const START_TIME_MAX: Duration = Duration::from_secs(300);
 const END_TIME_MAX: Duration = Duration::from_secs(120);
 
-/// A broker that runs until it is dropped.
+/// A broker that runs until it is dropped, or the nodes of a cluster.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    nodes: Vec<Child>,
+    /// Of all nodes, with commas between them.
     pub(crate) address: String,
     /// From start to the first answer.
     pub(crate) first_answer: Duration,
@@ -33,6 +34,23 @@ impl Server {
     pub(super) fn omnibus_in_production(name: &str, data: &Path) -> Result<Self> {
         let cache = format!("storage.cache={}MiB", machine::memory_mebibytes()? / CACHE_SHARE);
         Self::start_omnibus(name, data, &["--set", &cache])
+    }
+
+    /// Starts a cluster of Omnibus, each node in a directory of its own below this one; the nodes share what the
+    /// manual gives to the cache of one.
+    pub(super) fn omnibus_cluster(name: &str, data: &Path, count: u32) -> Result<Self> {
+        let cache = format!("storage.cache={}MiB", machine::memory_mebibytes()? / CACHE_SHARE / u64::from(count));
+        let peers = (1..=count).map(|node| Ok(format!("{node}@{}", free_address()?)));
+        let members = peers.collect::<Result<Vec<_>>>()?.join(",");
+        let node = |number: u32| {
+            let (address, number) = (free_address()?, number.to_string());
+            let mut command = shell::command(broker::binary());
+            command.args(["serve", "--node", &number, "--cluster", &members, "--kafka", &address]);
+            command.args(["--sqs", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--set", &cache, "--data-dir"]);
+            command.arg(data.join(number));
+            Ok((command, address))
+        };
+        Self::start_cluster(name, (1..=count).map(node).collect::<Result<_>>()?)
     }
 
     /// Starts Omnibus on this data directory, as it comes.
@@ -49,56 +67,96 @@ impl Server {
 
     /// Starts a server and waits for its first answer.
     pub(crate) fn start(name: &str, command: &mut Command, address: String, answers: fn(&str) -> bool) -> Result<Self> {
+        Self::start_all(name, vec![(command, address)], &answers)
+    }
+
+    /// Starts a cluster and waits until each node tells of all.
+    pub(super) fn start_cluster(name: &str, mut nodes: Vec<(Command, String)>) -> Result<Self> {
+        let count = nodes.len();
+        let nodes = nodes.iter_mut().map(|(command, address)| (command, address.clone())).collect();
+        Self::start_all(name, nodes, &|address| wire::nodes(address).is_ok_and(|told| told == count))
+    }
+
+    fn start_all(name: &str, nodes: Vec<(&mut Command, String)>, answers: &dyn Fn(&str) -> bool) -> Result<Self> {
         let started_at = Instant::now();
-        let (mut child, log) = shell::start(&format!("bench-{name}"), command)?;
-        while !answers(&address) {
+        let addresses: Vec<String> = nodes.iter().map(|(_, address)| address.clone()).collect();
+        let mut server = Self { nodes: Vec::new(), address: addresses.join(","), first_answer: Duration::ZERO };
+        let mut logs = Vec::new();
+        for (number, (command, _)) in (1..).zip(nodes) {
+            let name = if addresses.len() == 1 { format!("bench-{name}") } else { format!("bench-{name}-{number}") };
+            let (child, log) = shell::start(&name, command)?;
+            server.nodes.push(child);
+            logs.push(log);
+        }
+        for address in &addresses {
+            while !answers(address) {
+                server.still_runs(name, &logs)?;
+                ensure!(
+                    started_at.elapsed() <= START_TIME_MAX,
+                    "{name} did not answer within {} s",
+                    START_TIME_MAX.as_secs()
+                );
+                std::thread::sleep(PAUSE);
+            }
+        }
+        server.first_answer = started_at.elapsed();
+        Ok(server)
+    }
+
+    /// Fails, and shows why, if a process has ended.
+    fn still_runs(&mut self, name: &str, logs: &[PathBuf]) -> Result<()> {
+        for (child, log) in self.nodes.iter_mut().zip(logs) {
             if let Some(status) = child.try_wait()? {
                 shell::show_tail(&fs::read_to_string(log).unwrap_or_default());
                 bail!("{name} ended with {status} instead of serving");
             }
-            if started_at.elapsed() > START_TIME_MAX {
-                child.kill()?;
-                bail!("{name} did not answer within {} s", START_TIME_MAX.as_secs());
-            }
-            std::thread::sleep(PAUSE);
         }
-        Ok(Self { child, address, first_answer: started_at.elapsed() })
+        Ok(())
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// The processes of all nodes.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().map(Child::id)
     }
 
-    /// Resident memory in MiB.
+    /// Resident memory in MiB, of all nodes.
     pub(crate) fn memory(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no memory is told")?;
-        let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kibibytes / 1024.0)
+        self.pids().map(resident_mebibytes).sum()
     }
 
     /// Kills it at once, as a power cut would.
     pub(crate) fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
+        self.nodes.iter_mut().try_for_each(Child::kill)?;
+        self.nodes.iter_mut().try_for_each(|child| child.wait().map(drop))?;
         Ok(())
     }
 
-    /// Asks it to end.
+    /// Asks it to end, a cluster's nodes one after the other.
     pub(crate) fn end(mut self) -> Result<Duration> {
         let asked_at = Instant::now();
-        let status = shell::end(&mut self.child, END_TIME_MAX)?;
-        // A Java machine that was asked to end says so in its status.
-        ensure!(status.success() || status.code() == Some(143), "the broker ended with {status}");
+        for child in &mut self.nodes {
+            let status = shell::end(child, END_TIME_MAX)?;
+            // A Java machine that was asked to end says so in its status.
+            ensure!(status.success() || status.code() == Some(143), "the broker ended with {status}");
+        }
         Ok(asked_at.elapsed())
     }
 }
 
+fn resident_mebibytes(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no memory is told")?;
+    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes / 1024.0)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        for child in &mut self.nodes {
+            // It may have ended already.
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 

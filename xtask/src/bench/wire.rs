@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
+const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
 const DELETE_TOPICS: i16 = 20;
 const CORRELATION: i32 = 7;
@@ -15,6 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whether a broker answers at this address.
 pub(super) fn answers(address: &str) -> bool {
     ask(address, (API_VERSIONS, 0), &[]).is_ok()
+}
+
+/// How many nodes a broker tells of.
+pub(super) fn nodes(address: &str) -> Result<usize> {
+    let no_topics = 0i32.to_be_bytes();
+    let answer = ask(address, (METADATA, 1), &no_topics)?;
+    let count = answer.first_chunk().context("an answer without nodes")?;
+    Ok(usize::try_from(i32::from_be_bytes(*count))?)
 }
 
 /// Whether a server of HTTP answers at this address, whatever it says.
@@ -30,8 +39,9 @@ pub(super) fn answers_http(address: &str) -> bool {
     ask().unwrap_or(false)
 }
 
-/// Removes a topic.
-pub(super) fn delete_topic(address: &str, name: &str) -> Result<()> {
+/// Removes a topic from a broker, or from a cluster that has several addresses.
+pub(super) fn delete_topic(addresses: &str, name: &str) -> Result<()> {
+    let address = addresses.split(',').next().unwrap_or(addresses);
     let mut body = 1i32.to_be_bytes().to_vec();
     body.extend(i16::try_from(name.len())?.to_be_bytes());
     body.extend(name.as_bytes());

@@ -49,7 +49,7 @@ pub(super) async fn measure(
     let load = Load::new(cluster.address(), &topic, common);
     // A topic is read once: there is nothing to warm up with.
     let meter = Arc::new(Meter::new(clock, common.warmup.map(|span| span.duration()).unwrap_or_default()));
-    let watcher = Watcher::start(&meter, common.end(), common.server_pid);
+    let watcher = Watcher::start(&meter, common.end(), &common.server_pid);
     let until = Until { ends, end: meter.clock.elapsed() + common.end(), records: common.records };
     let until = Arc::new(until);
     let mut tasks = JoinSet::new();

@@ -45,7 +45,7 @@ pub(super) async fn measure(
     let meter = Arc::new(Meter::new(Arc::clone(&clock), common.warmup()));
     let end = clock.elapsed() + common.end();
     let bounds = Arc::new(Bounds::new(clock, end, common.records));
-    let watcher = Watcher::start(&meter, common.end(), common.server_pid);
+    let watcher = Watcher::start(&meter, common.end(), &common.server_pid);
 
     let arrivals = Arc::new(Arrivals { arrived: AtomicU64::new(0), meter: Arc::clone(&meter) });
     let (tell_written, written) = watch::channel(None);

@@ -42,8 +42,8 @@ pub(super) struct Measured {
     pub(super) generator: Option<ProcessUsage>,
 }
 
-/// What a process used meanwhile.
-#[derive(Clone, Debug)]
+/// What one process used meanwhile, or several together.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ProcessUsage {
     pub(super) processor_seconds: f64,
     pub(super) memory_max: u64,
@@ -73,7 +73,7 @@ impl Meter {
     }
 }
 
-/// Two processes, the server and the generator of the load, if they were looked at.
+/// The server and the generator of the load, if they were looked at.
 type Watched = [Option<ProcessUsage>; 2];
 
 /// Shows progress and watches the server until told to end.
@@ -85,10 +85,10 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Begins; the measurement lasts about `span`.
-    pub(super) fn start(meter: &Arc<Meter>, span: Duration, server: Option<u32>) -> Self {
+    /// Begins; the measurement lasts about `span`, and the server is these processes.
+    pub(super) fn start(meter: &Arc<Meter>, span: Duration, server: &[u32]) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(watch_over(Arc::clone(meter), span, server, stopped));
+        let task = tokio::spawn(watch_over(Arc::clone(meter), span, server.to_vec(), stopped));
         Self { meter: Arc::clone(meter), stop, task }
     }
 
@@ -110,22 +110,23 @@ impl Watcher {
 async fn watch_over(
     meter: Arc<Meter>,
     span: Duration,
-    server: Option<u32>,
+    server: Vec<u32>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<Watched> {
     let bar = progress_bar(span);
     let begun = meter.clock.elapsed();
-    let mut processes = [Process::begin(server)?, Process::begin(server.map(|_| std::process::id()))?];
+    let generator = if server.is_empty() { Vec::new() } else { vec![std::process::id()] };
+    let mut sides = [Process::begin_all(&server)?, Process::begin_all(&generator)?];
     while tokio::time::timeout(LOOK, stopped.wait_for(|stop| *stop)).await.is_err() {
         let now = meter.clock.elapsed();
-        for process in processes.iter_mut().flatten() {
+        for process in sides.iter_mut().flatten() {
             process.look(now <= meter.begin)?;
         }
         bar.set_position(u64::try_from((now - begun).as_millis()).unwrap_or(u64::MAX));
         bar.set_message(speed(&meter));
     }
     bar.finish_and_clear();
-    let [server, generator] = processes.map(|process| process.map(Process::end).transpose());
+    let [server, generator] = sides.map(Process::end_all);
     Ok([server?, generator?])
 }
 
@@ -138,8 +139,8 @@ struct Process {
 }
 
 impl Process {
-    fn begin(pid: Option<u32>) -> Result<Option<Self>> {
-        pid.map(|pid| Ok(Self { pid, first: usage(pid)?, memory_max: 0 })).transpose()
+    fn begin_all(pids: &[u32]) -> Result<Vec<Self>> {
+        pids.iter().map(|pid| Ok(Self { pid: *pid, first: usage(*pid)?, memory_max: 0 })).collect()
     }
 
     /// Looks at it; what it has used counts from here if it `begins` only now.
@@ -150,6 +151,15 @@ impl Process {
             self.first = now;
         }
         Ok(())
+    }
+
+    /// What they used together; nothing of none.
+    fn end_all(processes: Vec<Self>) -> Result<Option<ProcessUsage>> {
+        let used: Vec<ProcessUsage> = processes.into_iter().map(Self::end).collect::<Result<_>>()?;
+        Ok(used.into_iter().reduce(|all, one| ProcessUsage {
+            processor_seconds: all.processor_seconds + one.processor_seconds,
+            memory_max: all.memory_max + one.memory_max,
+        }))
     }
 
     fn end(mut self) -> Result<ProcessUsage> {

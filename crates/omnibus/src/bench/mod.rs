@@ -92,9 +92,9 @@ struct CommonArgs {
     /// What happens before is not counted [default: 1s, or 0s with --records].
     #[arg(long, value_name = "SPAN")]
     warmup: Option<Span>,
-    /// Also measures this process: its processor time and memory.
-    #[arg(long, value_name = "PID")]
-    server_pid: Option<u32>,
+    /// Also measures these processes together, such as the nodes of a cluster: their processor time and memory.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    server_pid: Vec<u32>,
     #[command(flatten)]
     kafka: KafkaArgs,
 }

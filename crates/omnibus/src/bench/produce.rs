@@ -40,7 +40,7 @@ pub(super) async fn measure(
     let meter = Arc::new(Meter::new(Arc::clone(&clock), common.warmup()));
     let end = clock.elapsed() + common.end();
     let bounds = Arc::new(Bounds::new(clock, end, common.records));
-    let watcher = Watcher::start(&meter, common.end(), common.server_pid);
+    let watcher = Watcher::start(&meter, common.end(), &common.server_pid);
     let running = supply_all(&mut lanes, &bounds, write, rate);
     let latencies = run_all(lanes, &meter).await?;
     drop(running);

@@ -59,9 +59,9 @@ pub(super) struct QueueBenchArgs {
     /// What happens before is not counted [default: 1s, or 0s with --records].
     #[arg(long, value_name = "SPAN")]
     warmup: Option<Span>,
-    /// Also measures this process: its processor time and memory.
-    #[arg(long, value_name = "PID")]
-    server_pid: Option<u32>,
+    /// Also measures these processes together, such as the nodes of a cluster: their processor time and memory.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    server_pid: Vec<u32>,
 }
 
 /// What each connection does again and again.
@@ -123,7 +123,7 @@ pub(super) async fn measure(args: &QueueBenchArgs, clock: Arc<SystemClock>) -> R
     let end = args.warmup() + args.duration.duration();
     let meter = Arc::new(Meter::new(Arc::clone(&clock), args.warmup()));
     let until = Arc::new(Until::new(clock.elapsed() + end, args.records));
-    let watcher = Watcher::start(&meter, end, args.server_pid);
+    let watcher = Watcher::start(&meter, end, &args.server_pid);
     let mut tasks = JoinSet::new();
     for number in 0..args.connections.get() {
         let lane = Lane::new(args, number, &url, Client::new(&args.sqs)?)?;
