@@ -70,6 +70,12 @@ impl ShardState {
         }))
     }
 
+    /// Whether a place is one that this node has promised to a proposal in a term.
+    pub(crate) fn has_promised(&self, term: Term, index: LogIndex) -> bool {
+        let known = self.known.lock();
+        known.leading == Some(term) && index <= known.proposed
+    }
+
     /// Learns that places which were promised are not, or not in that order: openraft refuses what is proposed while
     /// it has not heard from a majority for a while, says so to nobody here, and goes on in the same term when it
     /// has. Nothing more is promised until a probe has come through.

@@ -42,7 +42,13 @@ impl ShardStore {
 impl ShardStore {
     /// Lets an entry that got another place than it was promised say nothing: it was decided for that one.
     fn in_its_place(&self, mut entry: EntryOf<Types>) -> EntryOf<Types> {
-        let index = entry_id(&entry.log_id).index;
+        let EntryId { term, index } = entry_id(&entry.log_id);
+        if let EntryPayload::Membership(_) = &entry.payload
+            && self.state.has_promised(term, index)
+        {
+            // What was to come here was refused, and will not come.
+            self.state.break_promises();
+        }
         let EntryPayload::Normal(Group { place: Some(place), .. }) = &entry.payload else { return entry };
         match *place {
             Proposed::At(promised) if promised == index => return entry,
@@ -170,4 +176,60 @@ fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
         Bound::Unbounded => u64::MAX - 1,
     };
     (from, to.min(u64::MAX - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use omnibus_io::fault::FaultDisk;
+    use omnibus_log::{Log, LogConfig, Vote};
+    use omnibus_model::{NodeId, ShardId, Term};
+    use omnibus_replication::Leadership;
+    use openraft::Membership;
+
+    use super::*;
+    use crate::office::Committed;
+
+    const TERM: Term = Term(1);
+
+    /// A shard that this node leads, whose first entry is at 1.
+    fn leading() -> ShardStore {
+        let bounds = LogConfig { segment_bytes: 128 << 10, block_bytes_max: 32 << 10, ..LogConfig::default() };
+        let config = LogConfig { identity: 1, reserve_bytes: 0, ..bounds };
+        let opened = Log::open(Arc::new(FaultDisk::new(1)), config, Box::new(|_, _, _| {})).unwrap();
+        let state = Arc::new(ShardState::fresh(ShardId(1), opened.log, Arc::default()));
+        state.voted(Vote { term: TERM, node: 1, granted: true });
+        let first = EntryId { term: TERM, index: LogIndex(1) };
+        state.known.lock().last = first;
+        state.take(first, Committed::Blank);
+        ShardStore { state }
+    }
+
+    fn promise(store: &ShardStore) -> LogIndex {
+        store.state.promise(TERM, |_| Ok::<_, Option<()>>(())).unwrap().unwrap()
+    }
+
+    fn membership_at(index: u64) -> EntryOf<Types> {
+        let membership = Membership::new_with_defaults(vec![BTreeSet::from([1])], []);
+        let log_id = log_id(EntryId { term: TERM, index: LogIndex(index) }).unwrap();
+        openraft::Entry { log_id, payload: EntryPayload::Membership(membership) }
+    }
+
+    #[test]
+    fn membership_behind_what_was_promised_breaks_nothing() {
+        let store = leading();
+        assert_eq!(promise(&store), LogIndex(2));
+        store.in_its_place(membership_at(3));
+        assert_eq!(store.state.leadership(), Leadership::Here { term: TERM });
+    }
+
+    #[test]
+    fn membership_at_a_promised_place_is_nobodys_proposal() {
+        let store = leading();
+        assert_eq!(promise(&store), LogIndex(2));
+        // openraft has refused the proposal without a word, and takes the next that comes.
+        store.in_its_place(membership_at(2));
+        assert!(matches!(store.state.leadership(), Leadership::Elsewhere { leader: None::<NodeId>, .. }));
+    }
 }
