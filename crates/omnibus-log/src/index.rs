@@ -12,7 +12,7 @@ use omnibus_model::{Offset, ShardId, StreamId, Timestamp};
 use parking_lot::Mutex;
 
 use crate::file::LogFile;
-use crate::footer::Footer;
+use crate::footer::{Footer, FooterRun};
 use crate::row::Row;
 
 const PARTS: usize = 64;
@@ -44,6 +44,20 @@ pub(crate) struct Run {
     /// Payload bytes that are live, of shared bodies its part; an estimate once a part was cut off.
     pub(crate) bytes: u32,
     pub(crate) rows: Rows,
+}
+
+impl Run {
+    /// A run as the end of a sealed file tells it.
+    pub(crate) fn of_footer(file: &Arc<LogFile>, run: &FooterRun) -> Self {
+        Self {
+            file: Arc::clone(file),
+            base: run.base,
+            end: run.end,
+            timestamp_max: run.timestamp_max,
+            bytes: run.bytes,
+            rows: Rows::Footer { first: run.first, count: run.count },
+        }
+    }
 }
 
 /// Where the rows of a run are. Rows that begin outside of the run are not part of it.
@@ -80,14 +94,7 @@ impl Index {
         for run in &footer.runs {
             self.change_or_make(run.stream, run.shard, |stream| {
                 stream.end = stream.end.max(run.end);
-                stream.replace(Run {
-                    file: Arc::clone(file),
-                    base: run.base,
-                    end: run.end,
-                    timestamp_max: run.timestamp_max,
-                    bytes: run.bytes,
-                    rows: Rows::Footer { first: run.first, count: run.count },
-                });
+                stream.replace(Run::of_footer(file, run));
             });
         }
     }

@@ -12,7 +12,7 @@ use crate::buffer::{AlignedBuffer, PAGE_BYTES};
 use crate::error::{Action, LogError};
 use crate::file::{FileFacts, FileKey, FileKind, LogFile};
 use crate::footer::{FooterOf, FooterRun, write_footer};
-use crate::index::{Rows, Run};
+use crate::index::Run;
 use crate::manifest::Edit;
 use crate::row::{OwnPart, Reference, Row};
 use crate::shared::Shared;
@@ -215,14 +215,7 @@ impl<'shared> PackWriter<'shared> {
             if run.end <= stream.start {
                 return;
             }
-            stream.replace(Run {
-                file: Arc::clone(file),
-                base: run.base,
-                end: run.end,
-                timestamp_max: run.timestamp_max,
-                bytes: run.bytes,
-                rows: Rows::Footer { first: run.first, count: run.count },
-            });
+            stream.replace(Run::of_footer(file, &run));
         });
     }
 

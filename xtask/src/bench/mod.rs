@@ -43,7 +43,7 @@ pub(crate) struct BenchArgs {
 enum Peer {
     /// Apache Kafka, as its manual sets up one node, or a cluster.
     Kafka {
-        /// The nodes of each system, all on this machine.
+        /// The nodes of each system, all on this machine: one, or at least as many as there are replicas, which are three.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5))]
         nodes: u32,
         /// A fifth of the time: 1 KiB only, and short.
@@ -100,6 +100,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
             let plan = if *quick { Plan::quick() } else { Plan::full(*restart_gigabytes) };
             let plan = plan.of_nodes(*nodes);
             let all: &[Part] = if *nodes == 1 { &Part::ALL } else { &Part::OF_CLUSTERS };
+            if *nodes == 2 {
+                bail!("--nodes 2 cannot hold three replicas");
+            }
             let foreign = parts.iter().find(|part| !all.contains(part));
             if let Some(part) = foreign {
                 bail!("--part {} is measured of one node alone", part.word());

@@ -56,7 +56,7 @@ pub(super) fn latencies(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Re
     for _ in 0..plan.rounds {
         for system in BOTH {
             let data = fresh(&system.key())?;
-            let server = kafka.start_nodes((system, plan.nodes), &system.key(), &data)?;
+            let server = kafka.start_one(system, &system.key(), &data)?;
             latency(&Plan { seconds: plan.latency_warm_seconds, ..plan.clone() }, WARM_PARTITIONS, &server)?;
             let plan = Plan { seconds: plan.latency_seconds, ..plan.clone() };
             for partitions in &plan.latency_partitions {
