@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scrub::DamagedView;
+
 /// What a node knows of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterView {
@@ -14,6 +16,9 @@ pub struct ClusterView {
     pub nodes: Vec<MemberView>,
     /// Empty where a node has no others beside it.
     pub shards: Vec<ShardView>,
+    /// What has rotted on the disk of the node that says so.
+    #[serde(default)]
+    pub damaged: DamagedView,
 }
 
 /// One node.

@@ -1,7 +1,7 @@
 //! The JSON of the admin API, shared by its server and its clients.
 //!
 //! Paths are versioned (`/v1/…`); within a version fields are only ever added. Reading
-//! order: what is asked about (`topic`, `queue`, `record`, `group`, `node`, `cluster`), how a refusal looks
+//! order: what is asked about (`topic`, `queue`, `record`, `group`, `node`, `cluster`, `scrub`), how a refusal looks
 //! (`problem`), how bytes, spans and sizes are written down (`data`, `unit`), and
 //! what somebody probably meant (`nearest`).
 //!
@@ -13,6 +13,7 @@ pub mod record;
 pub mod group;
 pub mod node;
 pub mod cluster;
+pub mod scrub;
 pub mod problem;
 pub mod data;
 pub mod unit;

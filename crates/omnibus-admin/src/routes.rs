@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 
 use crate::node::Node;
-use crate::requests::{cluster, groups, node, queue_records, queues, records, seek, topics};
+use crate::requests::{cluster, groups, node, queue_records, queues, records, scrub, seek, topics};
 use crate::{errors, metrics};
 
 /// The most bytes that a request may carry.
@@ -22,6 +22,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/node", get(node::describe))
         .route("/v1/log", get(node::log))
         .route("/v1/config", get(node::config))
+        .route("/v1/scrub", get(scrub::describe).post(scrub::begin))
         .route("/v1/cluster", get(cluster::describe))
         .route("/v1/cluster/nodes", post(cluster::join))
         .route("/v1/cluster/nodes/{node}", delete(cluster::remove))

@@ -453,6 +453,21 @@ async fn message_of_a_queue_is_looked_at_like_a_record() {
 }
 
 #[tokio::test]
+async fn data_at_rest_is_read_again_on_demand() {
+    let broker = Broker::open();
+    let asked = broker.ask("POST", "/v1/scrub", None).await;
+    assert_eq!(asked.0, 200);
+    while broker.get("/v1/scrub").await["passes"] != 1 {
+        tokio::task::yield_now().await;
+    }
+    let told = broker.get("/v1/scrub").await;
+    assert_eq!((&told["damaged"], &told["places"]), (&json!({ "places": 0, "records": 0, "bytes": 0 }), &json!([])));
+    assert!(told["last_end"].is_i64() && told["pass"].is_null());
+    assert_eq!(broker.get("/v1/cluster").await["damaged"]["places"], 0);
+    broker.close().await;
+}
+
+#[tokio::test]
 async fn metrics_are_bounded_and_documented() {
     let broker = Broker::open();
     broker.create("orders", 30).await;

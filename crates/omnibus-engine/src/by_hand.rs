@@ -48,6 +48,7 @@ pub fn engine(
         loading: Loading::Here,
         reached,
         deleting: Deleting::default(),
+        scrubbing: Arc::default(),
         peers: OnceLock::new(),
     };
     (Engine { inner: Arc::new(inner) }, requests)

@@ -26,6 +26,7 @@ use crate::error::SubmitError;
 use crate::health::Health;
 use crate::peers::Peers;
 use crate::reached::Reached;
+use crate::scrubbing::{ScrubConfig, Scrubbing};
 use crate::shard::{Appending, Heartbeat, Question, Request, leader_epoch};
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
@@ -42,6 +43,7 @@ pub struct EngineConfig {
     pub checkpoint_interval: Duration,
     /// As much log makes a checkpoint due, too.
     pub checkpoint_wal_bytes: u64,
+    pub scrub: ScrubConfig,
 }
 
 impl Default for EngineConfig {
@@ -54,6 +56,7 @@ impl Default for EngineConfig {
             housekeeping_interval: Duration::from_secs(15),
             checkpoint_interval: Duration::from_secs(60),
             checkpoint_wal_bytes: 1 << 30,
+            scrub: ScrubConfig::default(),
         }
     }
 }
@@ -83,6 +86,7 @@ pub(crate) struct Inner {
     pub(crate) loading: Loading,
     pub(crate) reached: Arc<Reached>,
     pub(crate) deleting: Deleting,
+    pub(crate) scrubbing: Arc<Scrubbing>,
     /// The way to the other nodes, once there is one.
     pub(crate) peers: OnceLock<Arc<dyn Peers>>,
 }

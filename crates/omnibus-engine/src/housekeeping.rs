@@ -15,6 +15,7 @@ use crate::compaction::Compaction;
 use crate::engine::{Engine, EngineConfig};
 use crate::error::{EngineError, SubmitError};
 use crate::retention::retain;
+use crate::scrubber::{self, Scrubber};
 use crate::shard::{Request, Snapshot};
 use crate::{admitter, deletions, mover, queue_upkeep};
 
@@ -35,6 +36,7 @@ const CHECKPOINT_WHEN_FULL: Duration = Duration::from_secs(3);
 pub(crate) struct Housekeeping {
     tasks: Vec<task::JoinHandle<()>>,
     upkeep: Option<(SyncSender<()>, JoinHandle<()>)>,
+    scrubber: Option<Scrubber>,
 }
 
 impl Housekeeping {
@@ -45,8 +47,9 @@ impl Housekeeping {
         let forgetting = task::spawn(deletions::finish_now_and_then(engine.clone(), config.housekeeping_interval));
         let chores = [task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone())), forgetting];
         let upkeep = start_upkeep(engine.inner.log.clone())?;
+        let scrubber = scrubber::start(engine, config.scrub)?;
         let tasks = [checkpoints, cleaning].into_iter().chain(chores).collect();
-        Ok(Self { tasks, upkeep: Some(upkeep) })
+        Ok(Self { tasks, upkeep: Some(upkeep), scrubber: Some(scrubber) })
     }
 
     /// Ends all of it; what it was doing to files is finished first.
@@ -54,7 +57,7 @@ impl Housekeeping {
         for task in &self.tasks {
             task.abort();
         }
-        if let Some((stop, thread)) = self.upkeep.take() {
+        for (stop, thread) in [self.upkeep.take(), self.scrubber.take()].into_iter().flatten() {
             drop(stop);
             let joined = task::spawn_blocking(move || thread.join()).await;
             if !matches!(joined, Ok(Ok(()))) {

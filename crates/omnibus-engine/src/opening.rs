@@ -196,6 +196,7 @@ fn start(
         loading: Loading::OnThreads,
         reached,
         deleting: Deleting::default(),
+        scrubbing: Arc::default(),
         peers: OnceLock::new(),
     };
     let engine = Engine { inner: Arc::new(inner) };

@@ -16,7 +16,8 @@ use crate::error::{Action, Damage, Gravity, LogError};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OmCk");
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 64;
+/// What comes before the streams.
+pub(crate) const HEADER_BYTES: usize = 64;
 const STREAM_BYTES: usize = 24;
 
 /// Which checkpoint.
@@ -26,6 +27,16 @@ pub(crate) struct CheckpointName {
     pub(crate) shard: ShardId,
     pub(crate) term: Term,
     pub(crate) index: LogIndex,
+}
+
+/// What the first bytes of a checkpoint say of those behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    stream_count: u64,
+    streams_bytes: u64,
+    /// All that follows the first [`HEADER_BYTES`], and its checksum.
+    pub(crate) body_bytes: u64,
+    pub(crate) body_crc: u32,
 }
 
 /// What a checkpoint holds.
@@ -110,21 +121,28 @@ impl CheckpointName {
         bytes
     }
 
-    fn decode(&self, bytes: Vec<u8>) -> Option<CheckpointContent> {
-        let mut cursor = Cursor::new(&bytes);
+    /// Reads what the first bytes say of the rest; `None` if they are not those of this checkpoint.
+    pub(crate) fn outline(&self, bytes: &[u8]) -> Option<Outline> {
+        let mut cursor = Cursor::new(bytes);
         let named = cursor.u32()? == MAGIC
             && cursor.u32()? == VERSION
             && (cursor.u64()?, cursor.u64()?) == (self.log, u64::from(self.shard.0))
             && (cursor.u64()?, cursor.u64()?) == (self.term.0, self.index.0);
         let (stream_count, state_bytes) = (cursor.u64()?, cursor.u64()?);
         let (body_crc, header_crc) = (cursor.u32()?, cursor.u32()?);
-        let body = bytes.get(HEADER_BYTES..)?;
-        let sums = header_crc == crc32c::crc32c(&bytes[..60]) && body_crc == crc32c::crc32c(body);
+        let sound = named && header_crc == crc32c::crc32c(&bytes[..60]);
         let streams_bytes = stream_count.checked_mul(STREAM_BYTES as u64)?;
-        let length = streams_bytes.checked_add(state_bytes)?;
-        if !named || !sums || length != body.len() as u64 {
+        let body_bytes = streams_bytes.checked_add(state_bytes)?;
+        sound.then_some(Outline { stream_count, streams_bytes, body_bytes, body_crc })
+    }
+
+    fn decode(&self, bytes: Vec<u8>) -> Option<CheckpointContent> {
+        let Outline { stream_count, streams_bytes, body_bytes, body_crc } = self.outline(&bytes)?;
+        let body = bytes.get(HEADER_BYTES..)?;
+        if body_crc != crc32c::crc32c(body) || body_bytes != body.len() as u64 {
             return None;
         }
+        let mut cursor = Cursor::new(body);
         let mut streams = Vec::new();
         for _ in 0..stream_count {
             let stream = StreamId(cursor.u64()?);

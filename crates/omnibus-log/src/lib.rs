@@ -2,7 +2,8 @@
 //!
 //! Entries of all shards are gathered into blocks and made durable in order (`writer`); once
 //! committed they are published to an index of streams (`index`) and can be read (`read`).
-//! Opening rebuilds the index (`recover`), maintenance seals, packs and recycles files.
+//! Opening rebuilds the index (`recover`), maintenance seals, packs and recycles files, `scrub` reads all of it
+//! again now and then.
 //! Every byte on disk is described in `docs/formats/`.
 //!
 //! **Never:** a clock, async, the meaning of a command, a payload it did not check.
@@ -10,6 +11,7 @@
 mod log;
 mod open;
 mod verify;
+mod scrub;
 mod recover;
 mod log_end;
 mod loss;
@@ -61,6 +63,7 @@ pub use mark::{EntryId, Mark, Marks, OnMarked, Vote};
 pub use read::ReadPlan;
 pub use recover::RecoveryReport;
 pub use replay::Replay;
+pub use scrub::{Rot, Scrub, Scrubbed};
 pub use stats::LogStats;
 pub use verify::{VerifyReport, verify};
 pub use writer::Writer;

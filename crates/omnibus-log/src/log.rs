@@ -25,6 +25,7 @@ use crate::read_back::read_back;
 use crate::recover::RecoveryReport;
 use crate::replay::Replay;
 use crate::retention;
+use crate::scrub::Scrub;
 use crate::shared::Shared;
 use crate::stats::{LogStats, stats};
 use crate::writer::Writer;
@@ -395,6 +396,13 @@ impl Log {
     /// If the disk fails. A full disk is told in the report.
     pub fn maintain(&self) -> Result<MaintainReport, LogError> {
         maintain::maintain(&self.shared)
+    }
+
+    /// Begins to read all that is at rest and to check every checksum, past the kernel's cache: what has rotted is
+    /// found before somebody needs it. Files that come to be later are not read.
+    #[must_use]
+    pub fn scrub(&self) -> Scrub {
+        Scrub::begin(&self.shared)
     }
 
     /// Takes no more entries; the writer writes those it has and returns.

@@ -91,7 +91,7 @@ fn is_dead(shared: &Shared, file: &Arc<LogFile>) -> bool {
 }
 
 /// Whether a shard would have to replay something of it after a crash.
-fn is_needed(shared: &Shared, file: &LogFile) -> bool {
+pub(crate) fn is_needed(shared: &Shared, file: &LogFile) -> bool {
     let ranges = file.facts.lock().shards.clone();
     let shards = shared.shards.lock();
     let marks = shared.marks.lock();

@@ -212,6 +212,18 @@ impl Manifest {
     pub(crate) fn bytes(&self) -> u64 {
         self.slots * SLOT_BYTES as u64
     }
+
+    /// Looks at what the disk has of the edits; says where the first copy of one is that is not sound, and whether
+    /// the other is not, either.
+    pub(crate) fn unsound(&self, content: &[u8]) -> Option<(u64, bool)> {
+        (0..self.slots).find_map(|slot| {
+            let at = usize::try_from(slot).ok()? * SLOT_BYTES;
+            let slot_bytes = content.get(at..content.len().min(at + SLOT_BYTES)).unwrap_or_default();
+            let is_sound = |copy: &[u8]| decode_copy(copy, self.log, slot).is_some();
+            let sound = slot_bytes.chunks(COPY_BYTES).filter(|copy| is_sound(copy)).count();
+            (sound < 2).then_some((at as u64, sound == 0))
+        })
+    }
 }
 
 /// Returns the path of a manifest.

@@ -11,7 +11,7 @@ use crate::error::{Action, LogError};
 const MAGIC: u32 = u32::from_le_bytes(*b"OmSu");
 /// The version of every format below the data directory.
 pub(crate) const FORMAT_VERSION: u32 = 1;
-const PATHS: [&str; 2] = ["SUPER.a", "SUPER.b"];
+pub(crate) const PATHS: [&str; 2] = ["SUPER.a", "SUPER.b"];
 
 /// What the root page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,11 @@ impl Superblock {
             return Ok(Some(copy));
         }
         Err(LogError::Version { path: path.to_owned(), version, supported: FORMAT_VERSION })
+    }
+
+    /// Whether a page is a copy that can be read.
+    pub(crate) fn is_copy(page: &[u8]) -> bool {
+        Self::decode_fields(page).is_some()
     }
 
     fn decode_fields(page: &[u8]) -> Option<(u32, Self)> {

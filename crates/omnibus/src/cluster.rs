@@ -1,6 +1,7 @@
 //! `omnibus cluster`: the nodes, how far each replica of each shard is, and what can be changed of that.
 
 mod change;
+mod scrub;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -9,12 +10,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use omnibus_admin_api::Span;
 use omnibus_admin_api::cluster::{ClusterView, MemberView, ReplicaView, ShardView};
+use omnibus_admin_api::scrub::DamagedView;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use crate::client::{AdminArgs, AdminClient, block_on};
 use crate::output::{self, Column, Format};
 use change::{DrainArgs, RemoveArgs};
+use scrub::ScrubArgs;
 
 /// A replica that lacks as many entries is not behind: they are on their way.
 const BEHIND_MAX: u64 = 1_000;
@@ -41,6 +44,7 @@ pub(crate) enum ClusterVerb {
         #[command(flatten)]
         admin: AdminArgs,
     },
+    Scrub(ScrubArgs),
 }
 
 /// Asks all nodes how they stand, and fails if anything is missing.
@@ -73,6 +77,7 @@ pub(crate) fn run(verb: ClusterVerb, format: Format) -> Result<ExitCode> {
             ClusterVerb::Remove(args) => change::remove(&args, format).await,
             ClusterVerb::Drain(args) => change::drain(&args, format).await,
             ClusterVerb::Balance { admin } => change::balance(&admin.client()?, format).await,
+            ClusterVerb::Scrub(args) => scrub::scrub(&args, format).await,
         }
     })
 }
@@ -132,6 +137,7 @@ async fn ask_all(client: &AdminClient) -> Result<Status> {
     }
     let shards: Vec<ShardView> = asked.shards.iter().map(|shard| as_led(shard, &views)).collect();
     missing.extend(shards.iter().flat_map(lacks));
+    missing.extend([&asked].into_iter().chain(views.values()).filter_map(rotten));
     let nodes = asked.nodes.iter().map(|member| counted(member, &shards)).collect();
     Ok(Status { whole: missing.is_empty(), missing, nodes, shards })
 }
@@ -163,6 +169,12 @@ fn lacks(shard: &ShardView) -> Vec<String> {
     behind.map(|replica| format!("shard {number}: node {} is behind", replica.node)).collect()
 }
 
+/// What has rotted on the disk of the node that says so.
+fn rotten(ClusterView { node, damaged, .. }: &ClusterView) -> Option<String> {
+    let DamagedView { places, records, .. } = damaged;
+    (*places > 0).then(|| format!("node {node}: {places} places on its disk have rotted, with {records} records"))
+}
+
 fn behind(replica: &ReplicaView, last: u64) -> Option<u64> {
     Some(last.saturating_sub(replica.has?))
 }
@@ -190,7 +202,9 @@ fn show(status: &Status) -> Result<()> {
     output::table(&columns, status.shards.iter().map(row))?;
     output::line("")?;
     if status.whole {
-        return output::line("whole: all nodes answer, all shards are led, no replica is behind");
+        return output::line(
+            "whole: all nodes answer, all shards are led, no replica is behind, nothing that was read again has rotted",
+        );
     }
     status.missing.iter().try_for_each(output::line)
 }
@@ -227,7 +241,8 @@ mod tests {
     }
 
     fn view(node: u32, shard: ShardView) -> (u32, ClusterView) {
-        (node, ClusterView { cluster_id: String::new(), node, nodes: Vec::new(), shards: vec![shard] })
+        let (cluster_id, nodes, damaged) = Default::default();
+        (node, ClusterView { cluster_id, node, nodes, shards: vec![shard], damaged })
     }
 
     #[test]
@@ -243,5 +258,10 @@ mod tests {
         assert_eq!(lacks(&shard(Some(1), 5_000, &[(1, 5_000), (2, 4_000)])), Vec::<String>::new());
         assert_eq!(lacks(&shard(Some(1), 5_001, &[(1, 5_001), (2, 4_000)])), ["shard 4: node 2 is behind"]);
         assert_eq!(lacks(&shard(None, 5, &[])), ["shard 4 has no leader"]);
+        let (_, sound) = view(2, shard(None, 5, &[]));
+        assert_eq!(rotten(&sound), None);
+        let damaged = DamagedView { places: 2, records: 7, bytes: 100 };
+        let told = "node 2: 2 places on its disk have rotted, with 7 records";
+        assert_eq!(rotten(&ClusterView { damaged, ..sound }).as_deref(), Some(told));
     }
 }

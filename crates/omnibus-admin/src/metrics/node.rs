@@ -14,6 +14,7 @@ use Kind::{Counter, Gauge};
 pub(super) fn write(node: &Node, exposition: &mut Exposition) {
     write_node(node, exposition);
     write_engine(node, exposition);
+    write_scrub(node, exposition);
     write_process(node, exposition);
     for (name, value, meaning) in log_counters(&node.engine) {
         exposition.one(Metric(name, kind(name), meaning), value);
@@ -66,6 +67,22 @@ fn write_pushes(counters: &Counters, exposition: &mut Exposition) {
     });
     let begun = Metric("omnibus_pushes_begun_total", Counter, "Pushes that began; what has not ended is under way.");
     exposition.one(begun, counters.pushes_begun.get());
+}
+
+fn write_scrub(node: &Node, exposition: &mut Exposition) {
+    let status = node.engine.scrub_status();
+    let last_end = status.last_end.map_or(0, |end| end.0 / 1000);
+    for (name, value, meaning) in [
+        ("omnibus_scrub_bytes_total", status.bytes_read, "Bytes at rest that were read again."),
+        ("omnibus_scrub_passes_total", status.passes, "Times that all data at rest was read again."),
+        ("omnibus_damaged_places", status.damaged.len() as u64, "Places on disk that have rotted, and are not mended."),
+        ("omnibus_damaged_records", status.damaged_records(), "Records that cannot be read on this node's disk."),
+        ("omnibus_damaged_bytes", status.damaged_bytes(), "Their bytes."),
+    ] {
+        exposition.one(Metric(name, kind(name), meaning), value);
+    }
+    let when = "When all data at rest had been read again last, since 1970; 0: not since the process began.";
+    exposition.one(Metric("omnibus_scrub_last_end_seconds", Gauge, when), last_end);
 }
 
 /// The process, by the names that Prometheus' own clients use.

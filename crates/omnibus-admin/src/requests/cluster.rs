@@ -15,6 +15,7 @@ use omnibus_model::{NodeId, Refusal};
 
 use crate::errors::{Answer, Failure, refused};
 use crate::node::{Node, SharedNode};
+use crate::requests::scrub::damaged;
 
 pub(crate) async fn describe(State(node): State<SharedNode>) -> Json<ClusterView> {
     let standing = node.cluster.as_ref().map(omnibus_cluster::Cluster::standing).unwrap_or_default();
@@ -23,6 +24,7 @@ pub(crate) async fn describe(State(node): State<SharedNode>) -> Json<ClusterView
         node: node.node_id,
         nodes: members(&node, &standing),
         shards: standing.iter().map(shard).collect(),
+        damaged: damaged(&node.engine.scrub_status()),
     })
 }
 

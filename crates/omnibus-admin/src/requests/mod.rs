@@ -7,4 +7,5 @@ pub(crate) mod queues;
 pub(crate) mod topics;
 pub(crate) mod records;
 pub(crate) mod groups;
+pub(crate) mod scrub;
 pub(crate) mod seek;

@@ -225,6 +225,16 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.storage.retention_interval,
     },
     Key {
+        name: "storage.scrub_interval",
+        meaning: "How long after all data at rest was read again, to find what has rotted, that begins anew: a minute to a year. The first time is ten minutes after a start, or sooner.",
+        field: |config| &mut config.storage.scrub_interval,
+    },
+    Key {
+        name: "storage.scrub_rate",
+        meaning: "How much of it is read each second: 64KiB to 16GiB.",
+        field: |config| &mut config.storage.scrub_rate,
+    },
+    Key {
         name: "topics.auto_create",
         meaning: "Whether a Kafka client that asks for an unknown topic may create it.",
         field: |config| &mut config.topics.auto_create,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use omnibus_admin_api::group::Assigned;
 use omnibus_broker::BrokerLimits;
 use omnibus_cluster::OpenError;
-use omnibus_engine::{Engine, EngineConfig, Running, Seams};
+use omnibus_engine::{Engine, EngineConfig, Running, ScrubConfig, Seams};
 use omnibus_io::{Disk, SystemClock, SystemDisk, SystemEntropy};
 use omnibus_kafka::wire::Input;
 use omnibus_kafka::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
@@ -24,6 +25,10 @@ use omnibus_model::{ClusterSecret, Millis, NodeId};
 use super::identity::{self, Identity};
 use super::part::{Entering, Others, cannot_open, cluster_config, who};
 use crate::config::{Config, Effective};
+
+/// How often, and how fast, data at rest may be read again.
+const SCRUB_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 3600);
+const SCRUB_RATES: RangeInclusive<u64> = 64 << 10..=16 << 30;
 
 /// Whoever pushes waits no longer.
 const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(60);
@@ -210,7 +215,20 @@ fn engine_config(config: &Config, identity: &Identity) -> Result<EngineConfig> {
         housekeeping_interval: storage.retention_interval.duration(),
         checkpoint_interval: storage.checkpoint_interval.duration(),
         checkpoint_wal_bytes: storage.checkpoint_wal.0,
+        scrub: scrub_config(config)?,
     })
+}
+
+/// How often data at rest is read again, and how fast.
+fn scrub_config(config: &Config) -> Result<ScrubConfig> {
+    let (interval, bytes_per_second) = (config.storage.scrub_interval.duration(), config.storage.scrub_rate.0);
+    if !SCRUB_INTERVALS.contains(&interval) {
+        bail!("storage.scrub_interval must be a minute at least, and a year at most");
+    }
+    if !SCRUB_RATES.contains(&bytes_per_second) {
+        bail!("storage.scrub_rate must be 64KiB at least, and 16GiB at most");
+    }
+    Ok(ScrubConfig { interval, bytes_per_second })
 }
 
 fn limits(config: &Config) -> BrokerLimits {
@@ -238,6 +256,17 @@ mod tests {
     use omnibus_kafka::wire::messages::consumer_protocol_assignment::TopicPartition;
 
     use super::*;
+
+    #[test]
+    fn data_at_rest_is_read_neither_all_the_time_nor_never() {
+        let mut config = Config::default();
+        assert_eq!(scrub_config(&config).unwrap(), ScrubConfig::default());
+        for (interval, rate) in [("59s", "1MiB"), ("0", "1MiB"), ("400d", "1MiB"), ("7d", "0"), ("7d", "32GiB")] {
+            config.storage.scrub_interval = interval.parse().unwrap();
+            config.storage.scrub_rate = rate.parse().unwrap();
+            assert!(scrub_config(&config).is_err(), "{interval} {rate}");
+        }
+    }
 
     #[test]
     fn assignment_of_a_classic_member_is_read() {

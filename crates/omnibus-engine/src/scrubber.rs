@@ -1,0 +1,114 @@
+//! Reads data at rest again and again, slowly, and tells what has rotted.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use omnibus_log::{Gravity, Scrubbed};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::scrubbing::{ScrubConfig, ScrubStatus};
+
+/// How long a node that starts has its disk for itself.
+const FIRST_PAUSE: Duration = Duration::from_secs(600);
+
+/// How soon is looked whether somebody asked for a pass.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The thread that does it, and how it is told to end.
+pub(crate) type Scrubber = (SyncSender<()>, JoinHandle<()>);
+
+/// It was told to end.
+struct Ended;
+
+impl Engine {
+    /// How the data at rest is, as far as it was read since this process began.
+    #[must_use]
+    pub fn scrub_status(&self) -> ScrubStatus {
+        self.inner.scrubbing.status()
+    }
+
+    /// Has all data at rest read again now; if that goes on already, once more when it has ended.
+    pub fn begin_scrub(&self) {
+        self.inner.scrubbing.asked.send_modify(|asked| *asked += 1);
+    }
+}
+
+pub(crate) fn start(engine: &Engine, config: ScrubConfig) -> Result<Scrubber, EngineError> {
+    let (stop, stopped) = sync_channel(1);
+    let engine = engine.clone();
+    let run = move || {
+        // It only ever ends by being told to.
+        let Ended = Rounds { engine, config, stopped }.run();
+    };
+    let thread = std::thread::Builder::new().name("log-scrub".into()).spawn(run).map_err(EngineError::Thread)?;
+    Ok((stop, thread))
+}
+
+struct Rounds {
+    engine: Engine,
+    config: ScrubConfig,
+    stopped: Receiver<()>,
+}
+
+impl Rounds {
+    fn run(&self) -> Ended {
+        let mut asked = self.engine.inner.scrubbing.asked.subscribe();
+        let mut pause = self.config.interval.min(FIRST_PAUSE);
+        loop {
+            let began = self.now();
+            while self.now().saturating_sub(began) < pause && !asked.has_changed().unwrap_or(false) {
+                if self.rest(LOOK_EVERY).is_err() {
+                    return Ended;
+                }
+            }
+            asked.mark_unchanged();
+            if self.pass().is_err() {
+                return Ended;
+            }
+            pause = self.config.interval;
+        }
+    }
+
+    /// Begins at the beginning: how far an earlier process came is not remembered.
+    fn pass(&self) -> Result<(), Ended> {
+        let scrubbing = &self.engine.inner.scrubbing;
+        let mut scrub = self.engine.inner.log.scrub();
+        scrubbing.begin(self.engine.now(), scrub.bytes());
+        tracing::info!(bytes = scrub.bytes(), "reading all data at rest again");
+        let mut began = self.now();
+        while let Some(scrubbed) = scrub.step() {
+            let due = Duration::from_micros(scrubbed.bytes.saturating_mul(1_000_000) / self.config.bytes_per_second);
+            self.tell(scrubbed);
+            self.rest(due.saturating_sub(self.now().saturating_sub(began)))?;
+            began = self.now();
+        }
+        scrubbing.end(self.engine.now());
+        let ScrubStatus { damaged, redundant, .. } = scrubbing.status();
+        tracing::info!(damaged = damaged.len(), redundant, "all data at rest was read again");
+        Ok(())
+    }
+
+    fn tell(&self, scrubbed: Scrubbed) {
+        for rot in self.engine.inner.scrubbing.take(scrubbed) {
+            let damage = &rot.damage;
+            match damage.gravity {
+                Gravity::Acknowledged => tracing::error!(%damage, bytes = rot.bytes, "data at rest has rotted"),
+                Gravity::Redundant | Gravity::TornTail => tracing::warn!(%damage, "data at rest has rotted"),
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.engine.clock().elapsed()
+    }
+
+    /// Lets others have the disk.
+    fn rest(&self, time: Duration) -> Result<(), Ended> {
+        match self.stopped.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Ended),
+        }
+    }
+}
