@@ -2,10 +2,13 @@
 //!
 //! Nothing here is stored: it is done for a reader of another protocol, each time it reads.
 
+mod to_amqp;
 mod to_kafka;
 mod to_sqs;
+mod from_amqp;
 mod text;
 
+pub use to_amqp::AmqpMessage;
 pub use to_kafka::kafka_batch;
 pub(crate) use to_kafka::record;
 pub use to_sqs::SqsMessage;

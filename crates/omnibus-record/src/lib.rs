@@ -21,6 +21,7 @@ mod build;
 mod recompress;
 mod scan;
 mod message;
+pub mod amqp;
 mod record;
 mod compress;
 mod batch;
@@ -31,12 +32,12 @@ mod codec;
 pub use batch::{AnyHeader, BatchHeader, BatchView, HEADER_BYTES, batches};
 pub use build::{BatchBuilder, Stamp};
 pub use codec::{Codec, Target};
-pub use convert::{SqsMessage, kafka_batch};
+pub use convert::{AmqpMessage, SqsMessage, kafka_batch};
 pub use error::{InvalidBatch, RecordFault, RecordFaultReason};
 pub use filter::{Filtered, filter};
 pub use message::{
-    Departure, Encoded, Heads, History, KafkaNative, Message, Native, SharedMessage, Signing, SnsForm, SnsNative,
-    SnsTarget, SqsAttribute, SqsNative, SqsValue, check_message, envelope_of,
+    AmqpNative, Departure, Encoded, Heads, History, KafkaNative, Message, Native, SharedMessage, Signing, SnsForm,
+    SnsNative, SnsTarget, SqsAttribute, SqsNative, SqsValue, check_message, envelope_of,
 };
 pub use messages::Messages;
 pub use place::{stamp, stamp_message, stamp_prefix, with_broker_time, with_timestamp_max};

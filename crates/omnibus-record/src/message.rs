@@ -21,7 +21,7 @@ use crate::error::InvalidBatch;
 use input::Input;
 
 pub use history::{Departure, History};
-pub use native::{KafkaNative, Native, SqsAttribute, SqsNative, SqsValue};
+pub use native::{AmqpNative, KafkaNative, Native, SqsAttribute, SqsNative, SqsValue};
 pub use shared::{Heads, SharedMessage};
 pub use sns::{Signing, SnsForm, SnsNative, SnsTarget};
 

@@ -8,10 +8,11 @@ use expect_test::expect_file;
 use omnibus_model::exchange::BindingId;
 use omnibus_model::queue::{DeadLetterCause, Envelope, Origin};
 use omnibus_model::{DedupHash, GroupHash, LeaderEpoch, Offset, StreamId, Timestamp};
+use omnibus_record::amqp::{Properties, Table, Value};
 use omnibus_record::{
-    BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native, Record, Records, Rules,
-    Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsMessage, SqsNative, SqsValue, Stamp, check_message,
-    envelope_of, find_newest, find_timestamp, kafka_batch, stamp_message, validate,
+    AmqpMessage, AmqpNative, BatchBuilder, Codec, Departure, Header, History, KafkaNative, Message, Messages, Native,
+    Record, Records, Rules, Signing, SnsForm, SnsNative, SnsTarget, SqsAttribute, SqsMessage, SqsNative, SqsValue,
+    Stamp, check_message, envelope_of, find_newest, find_timestamp, kafka_batch, stamp_message, validate,
 };
 
 const STREAM: StreamId = StreamId(7);
@@ -103,6 +104,18 @@ fn sqs_view(message: &SqsMessage) -> String {
     view
 }
 
+fn amqp_view(message: &AmqpMessage) -> String {
+    let AmqpMessage { native, body } = message;
+    let mut view = format!("exchange '{}'\nrouting key '{}'\n", show(&native.exchange), show(&native.routing_key));
+    writeln!(view, "body '{}'", show(body)).expect("memory");
+    let properties = Properties::read(&native.properties).expect("properties");
+    for (name, value) in properties.headers.iter().flat_map(|table| &table.0) {
+        writeln!(view, "header {} = {value:?}", show(name)).expect("memory");
+    }
+    writeln!(view, "{:?}", Properties { headers: None, ..properties }).expect("memory");
+    view
+}
+
 /// Writes down what is stored and what both protocols see, and checks that nothing is lost.
 fn check(message: &Message) -> (String, String) {
     let stored = stored(message);
@@ -166,6 +179,61 @@ fn sqs_message_with_everything() {
     let (bytes, views) = check(&message);
     expect_file!["golden/full_sqs.hex"].assert_eq(&bytes);
     expect_file!["golden/full_sqs.txt"].assert_eq(&views);
+}
+
+#[test]
+fn amqp_message_with_everything() {
+    let headers = Table::from([
+        ("text", Value::text("grün")),
+        ("number", Value::I32(-7)),
+        ("fraction", Value::Double(4.5f64.to_bits())),
+        ("truth", Value::Bool(true)),
+        ("bytes", Value::Binary(Bytes::from_static(b"\x00\xff"))),
+        ("nothing", Value::Void),
+        ("time", Value::Timestamp(1_700_000_000)),
+        ("list", Value::Array(vec![Value::I64(1), Value::text("a\"b")])),
+        ("table", Value::Table(Table::from([("x", Value::Void)]))),
+    ]);
+    let text = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let properties = Properties {
+        content_type: text("application/json"),
+        content_encoding: text("utf-8"),
+        headers: Some(headers),
+        delivery_mode: Some(2),
+        priority: Some(5),
+        correlation_id: text("c"),
+        reply_to: text("replies"),
+        expiration: text("60000"),
+        message_id: text("m"),
+        timestamp: Some(1_700_000_000),
+        kind: text("order"),
+        user_id: text("guest"),
+        app_id: text("app"),
+        cluster_id: text("cluster"),
+    };
+    let native = AmqpNative {
+        exchange: Bytes::from_static(b"amq.topic"),
+        routing_key: Bytes::from_static(b"orders.new"),
+        properties: properties.write(),
+    };
+    let message = Message { native: Native::Amqp(native), ..sqs(SqsNative::default(), "{\"order\":1}") };
+    let (bytes, views) = check(&message);
+    expect_file!["golden/full_amqp.hex"].assert_eq(&bytes);
+    expect_file!["golden/full_amqp.txt"].assert_eq(&views);
+    assert_eq!(AmqpMessage::of(&message, "orders").native.properties, properties.write());
+    // Copied by a client of Kafka's, it is the same again but for what Kafka has no types for.
+    let record = message.to_record();
+    let native = KafkaNative { key: record.key, headers: record.headers, is_tombstone: false };
+    let copied = Message { native: Native::Kafka(native), ..message };
+    expect_file!["golden/copied_amqp.txt"].assert_eq(&amqp_view(&AmqpMessage::of(&copied, "orders")));
+}
+
+#[test]
+fn amqp_clients_view_of_others() {
+    let attributes = vec![text("colour", "String", "grün"), text("weight", "Number", "4.5")];
+    let native = SqsNative { group: Some("customer-7".into()), attributes, ..SqsNative::default() };
+    let view = amqp_view(&AmqpMessage::of(&sqs(native, "hello"), "orders"));
+    expect_file!["golden/sqs_over_amqp.txt"].assert_eq(&view);
 }
 
 #[test]

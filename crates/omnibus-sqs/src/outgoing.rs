@@ -114,7 +114,7 @@ pub(crate) fn message(
 pub(crate) fn id_of(message: &Message) -> Option<Uuid> {
     match &message.native {
         Native::Sqs(native) => Some(Uuid::from_u128(native.id)),
-        Native::Kafka(_) | Native::Sns(_) => None,
+        Native::Kafka(_) | Native::Sns(_) | Native::Amqp(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use omnibus_model::LeaderEpoch;
 use omnibus_model::queue::{DeadLetterCause, Envelope};
 
 use super::text::uuid;
-use super::{SQS_SYSTEM, SQS_TYPE};
+use super::{SQS_SYSTEM, SQS_TYPE, from_amqp};
 use crate::batch::AnyHeader;
 use crate::build::{BatchBuilder, Stamp};
 use crate::codec::Codec;
@@ -54,6 +54,7 @@ pub(crate) fn record(message: &Message) -> Record {
             let key = native.group.as_ref().map(|group| group.as_bytes().clone());
             (key, Some(body), sns_headers(native))
         }
+        Native::Amqp(native) => (None, Some(body), from_amqp::headers(native)),
     };
     headers.extend(envelope_headers(&message.envelope));
     headers.extend(message.history.iter().flat_map(history_headers));
@@ -134,6 +135,6 @@ fn history_headers(history: &History) -> [Header; 4] {
     ]
 }
 
-fn header(name: &str, value: impl Into<Bytes>) -> Header {
+pub(super) fn header(name: &str, value: impl Into<Bytes>) -> Header {
     Header { key: Bytes::copy_from_slice(name.as_bytes()), value: Some(value.into()) }
 }

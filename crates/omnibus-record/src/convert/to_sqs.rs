@@ -8,7 +8,7 @@ use omnibus_model::StreamId;
 use omnibus_model::queue::Origin;
 
 use super::text::{base64, sqs_text};
-use super::{SQS_SYSTEM, SQS_TYPE};
+use super::{SQS_SYSTEM, SQS_TYPE, from_amqp};
 use crate::message::{KafkaNative, Message, Native, SnsNative, SqsAttribute, SqsNative, SqsValue};
 use crate::record::Header;
 
@@ -37,6 +37,10 @@ impl SqsMessage {
             Native::Sqs(native) => Self { native: native.clone(), body: body(&message.body).0 },
             Native::Kafka(native) => of_kafka(message, native, stream),
             Native::Sns(native) => of_sns(message, native, stream),
+            Native::Amqp(native) => {
+                let headers = from_amqp::headers(native);
+                of_kafka(message, &KafkaNative { headers, ..KafkaNative::default() }, stream)
+            }
         }
     }
 }

@@ -13,11 +13,13 @@ use crate::varint;
 
 const SQS: u8 = 1;
 const KAFKA: u8 = 2;
-/// 3 and 4 are kept for AMQP and Redis.
+const AMQP: u8 = 3;
+/// 4 is kept for Redis.
 const SNS: u8 = 5;
 
 const WHAT_SQS: &str = "SQS section";
 const WHAT_KAFKA: &str = "Kafka section";
+const WHAT_AMQP: &str = "AMQP section";
 
 const TEXT: u8 = 0;
 const BINARY: u8 = 1;
@@ -29,6 +31,7 @@ pub enum Native {
     /// A record that was once part of a batch of Kafka's and has been moved alone.
     Kafka(KafkaNative),
     Sns(SnsNative),
+    Amqp(AmqpNative),
 }
 
 /// A message as SQS knows it, without its body.
@@ -68,12 +71,23 @@ pub struct KafkaNative {
     pub is_tombstone: bool,
 }
 
+/// A message as AMQP knows it, without its body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AmqpNative {
+    /// The exchange that it was published to.
+    pub exchange: Bytes,
+    pub routing_key: Bytes,
+    /// The properties as a content header has them, from their flags on.
+    pub properties: Bytes,
+}
+
 impl Native {
     pub(super) const fn kind(&self) -> u8 {
         match self {
             Self::Sqs(_) => SQS,
             Self::Kafka(_) => KAFKA,
             Self::Sns(_) => SNS,
+            Self::Amqp(_) => AMQP,
         }
     }
 
@@ -82,6 +96,7 @@ impl Native {
             Self::Sqs(native) => native.write(out),
             Self::Kafka(native) => native.write(out),
             Self::Sns(native) => native.write(out),
+            Self::Amqp(native) => native.write(out),
         }
     }
 
@@ -90,6 +105,7 @@ impl Native {
             SQS => SqsNative::read(section).map(Self::Sqs),
             KAFKA => KafkaNative::read(section).map(Self::Kafka),
             SNS => SnsNative::read(section).map(Self::Sns),
+            AMQP => AmqpNative::read(section).map(Self::Amqp),
             kind => Err(InvalidBatch::NativeUnknown { kind }),
         }
     }
@@ -171,5 +187,22 @@ impl KafkaNative {
             Ok(Header { key: input.bytes(WHAT_KAFKA)?, value: input.optional(WHAT_KAFKA)? })
         })?;
         input.end(WHAT_KAFKA).map(|()| Self { key, headers, is_tombstone })
+    }
+}
+
+impl AmqpNative {
+    fn write(&self, out: &mut Vec<u8>) {
+        for part in [&self.exchange, &self.routing_key, &self.properties] {
+            output::optional(out, Some(part));
+        }
+    }
+
+    fn read(mut input: Input) -> Result<Self, InvalidBatch> {
+        let native = Self {
+            exchange: input.bytes(WHAT_AMQP)?,
+            routing_key: input.bytes(WHAT_AMQP)?,
+            properties: input.bytes(WHAT_AMQP)?,
+        };
+        input.end(WHAT_AMQP).map(|()| native)
     }
 }
