@@ -383,6 +383,18 @@ impl Engine {
         self.ask(queue.shard, move |broker| broker.peek(stream, from, count_max)).await
     }
 
+    /// How many records of a queue are where; `None` if its creation is still under way.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn queue_counts(&self, queue: impl Into<QueuePlace>) -> Result<Option<QueueCounts>, SubmitError> {
+        let queue = queue.into();
+        let counts = move |broker: &omnibus_broker::Broker| {
+            queue.streams().filter_map(|stream| broker.queue_counts(stream)).reduce(QueueCounts::plus)
+        };
+        self.ask(queue.shard(), counts).await
+    }
+
     /// A queue as it is now; `None` if its creation is still under way.
     ///
     /// # Errors
