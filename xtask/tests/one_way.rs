@@ -21,7 +21,7 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("engine", &["model", "io", "record", "broker", "log", "replication"]),
     ("cluster", &["model", "io", "raft", "peers", "replication", "engine"]),
     ("kafka", &["model", "record", "engine"]),
-    ("amqp", &["model", "engine"]),
+    ("amqp", &["model", "record", "engine"]),
     ("sqs", &["model", "record", "engine", "webhook"]),
     ("redis", &["model", "engine"]),
     ("admin", &["model", "record", "engine", "cluster", "admin-api"]),

@@ -1,0 +1,360 @@
+//! What a client asks of a queue when it declares it, checked, and kept so that a second declaration can be compared.
+
+use std::collections::BTreeMap;
+
+use omnibus_model::Millis;
+use omnibus_model::queue::{CursorConfig, QueueConfig};
+
+use crate::errors::Fault;
+use crate::wire::{Table, Value};
+
+/// Attributes of a queue's configuration; SQS's names have no dots.
+const DURABLE: &str = "amqp.durable";
+const AUTO_DELETE: &str = "amqp.auto-delete";
+const EXCLUSIVE: &str = "amqp.exclusive";
+const ARGUMENT: &str = "amqp.arg.";
+
+pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
+pub(crate) const MAX_PRIORITY: &str = "x-max-priority";
+pub(crate) const MESSAGE_TTL: &str = "x-message-ttl";
+pub(crate) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+pub(crate) const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
+pub(crate) const SINGLE_ACTIVE: &str = "x-single-active-consumer";
+
+/// Arguments that RabbitMQ compares when a queue is declared again.
+const COMPARED: [&str; 11] = [
+    "x-expires",
+    MESSAGE_TTL,
+    DEAD_LETTER_EXCHANGE,
+    DEAD_LETTER_KEY,
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-overflow",
+    SINGLE_ACTIVE,
+    MAX_PRIORITY,
+    "x-delivery-limit",
+    QUEUE_TYPE,
+];
+
+/// Arguments about where and how RabbitMQ stores a queue, which mean nothing to whoever uses it.
+const HINTS: [&str; 6] = [
+    "x-queue-mode",
+    "x-queue-version",
+    "x-queue-master-locator",
+    "x-queue-leader-locator",
+    "x-quorum-initial-group-size",
+    "x-consumer-timeout",
+];
+
+/// The most records of one queue that may be out on lease.
+const LEASES_MAX: u32 = 1_000_000;
+
+/// What a client wants to be there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Declaration {
+    pub(crate) queue: String,
+    pub(crate) is_durable: bool,
+    pub(crate) is_exclusive: bool,
+    pub(crate) is_auto_delete: bool,
+    pub(crate) arguments: Table,
+}
+
+/// What a queue is to AMQP's clients, whoever created it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Nature {
+    pub(crate) is_durable: bool,
+    pub(crate) is_auto_delete: bool,
+    /// The connection that alone may use it.
+    pub(crate) owner: Option<String>,
+    /// By their names: the letter of the type, and the value as text.
+    arguments: BTreeMap<String, (char, String)>,
+}
+
+impl Nature {
+    /// Reads what is kept. A queue that did not come by AMQP is a durable one without arguments.
+    pub(crate) fn of(config: &QueueConfig) -> Self {
+        let kept = &config.attributes;
+        let is = |name: &str, without: bool| kept.get(name).map_or(without, |value| value == "true");
+        let argument = |(name, kept): (&String, &String)| {
+            let mut kept = kept.chars();
+            Some((name.strip_prefix(ARGUMENT)?.to_owned(), (kept.next()?, kept.collect())))
+        };
+        Self {
+            is_durable: is(DURABLE, true),
+            is_auto_delete: is(AUTO_DELETE, false),
+            owner: kept.get(EXCLUSIVE).cloned(),
+            arguments: kept.iter().filter_map(argument).collect(),
+        }
+    }
+
+    /// The number that an argument has.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.arguments.get(name).and_then(|(_, value)| value.parse().ok())
+    }
+
+    pub(crate) fn is_single_active(&self) -> bool {
+        self.arguments.get(SINGLE_ACTIVE).is_some_and(|(_, value)| value == "true")
+    }
+
+    /// Compares with what a client wants; who declares a queue again must want the same.
+    pub(crate) fn check_same(&self, wanted: &Declaration) -> Result<(), Fault> {
+        let differs = |arg: &str, received: String, current: String| Fault::Inequivalent {
+            what: "queue",
+            name: wanted.queue.clone(),
+            arg: arg.to_owned(),
+            received,
+            current,
+        };
+        let is_durable = wanted.is_durable && !wanted.is_exclusive;
+        for (arg, received, current) in
+            [("durable", is_durable, self.is_durable), ("auto_delete", wanted.is_auto_delete, self.is_auto_delete)]
+        {
+            if received != current {
+                return Err(differs(arg, format!("'{received}'"), format!("'{current}'")));
+            }
+        }
+        for arg in COMPARED {
+            let received = wanted.arguments.get(arg).map(kept);
+            let current = self.arguments.get(arg).cloned();
+            match (received, current) {
+                _ if arg == QUEUE_TYPE => {
+                    let of = |kind: Option<(char, String)>| kind.map_or("classic".to_owned(), |(_, kind)| kind);
+                    let (received, current) =
+                        (of(wanted.arguments.get(arg).map(kept)), of(self.arguments.get(arg).cloned()));
+                    if received != current {
+                        return Err(differs(arg, format!("'{received}'"), format!("'{current}'")));
+                    }
+                }
+                (None, None) => {}
+                (Some(received), Some(current)) if same(&received, &current) => {}
+                (Some((_, received)), Some((_, current))) => {
+                    return Err(differs(arg, format!("'{received}'"), format!("'{current}'")));
+                }
+                (None, Some(current)) => return Err(differs(arg, "none".to_owned(), described(&current))),
+                (Some(received), None) => {
+                    return Err(differs(arg, described(&received), "none".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whole numbers are the same whatever their width.
+fn same(one: &(char, String), other: &(char, String)) -> bool {
+    let is_whole = |letter: char| matches!(letter, 'b' | 'B' | 's' | 'u' | 'I' | 'i' | 'l');
+    one.1 == other.1 && (one.0 == other.0 || is_whole(one.0) && is_whole(other.0))
+}
+
+fn described((letter, value): &(char, String)) -> String {
+    let kind = match letter {
+        'b' => "byte",
+        'B' => "unsignedbyte",
+        's' => "short",
+        'u' => "unsignedshort",
+        'I' => "signedint",
+        'i' => "unsignedint",
+        'l' => "long",
+        't' => "bool",
+        'S' => "longstr",
+        'f' => "float",
+        'd' => "double",
+        _ => "other",
+    };
+    format!("the value '{value}' of type '{kind}'")
+}
+
+/// An argument as it is kept.
+fn kept(value: &Value) -> (char, String) {
+    let text = match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Float(bits) => f32::from_bits(*bits).to_string(),
+        Value::Double(bits) => f64::from_bits(*bits).to_string(),
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        value => value.integer().map(|number| number.to_string()).unwrap_or_default(),
+    };
+    (char::from(value.letter()), text)
+}
+
+/// What a queue is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) config: QueueConfig,
+    /// How many priorities there are above 0.
+    pub(crate) priorities: u8,
+}
+
+impl Declaration {
+    /// Checks what is asked, and says how such a queue is made. What cannot be had is refused.
+    pub(crate) fn made(&self, owner: &str) -> Result<Made, Fault> {
+        let is_quorum = self.check_type()?;
+        let mut priorities = 0;
+        for (name, value) in &self.arguments.0 {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            match name {
+                QUEUE_TYPE => {}
+                MESSAGE_TTL => drop(self.number(name, value)?),
+                MAX_PRIORITY => {
+                    let number = self.number(name, value)?;
+                    priorities = u8::try_from(number)
+                        .map_err(|_| self.invalid(name, format!("{{max_value_exceeded,{number}}}")))?;
+                }
+                SINGLE_ACTIVE if matches!(value, Value::Bool(_)) => {}
+                SINGLE_ACTIVE => {
+                    return Err(self.invalid(name, format!("\"expected boolean, got {}\"", value.type_name())));
+                }
+                "x-expires" if self.number(name, value)? == 0 => {
+                    return Err(self.invalid(name, "{value_zero,0}".to_owned()));
+                }
+                "x-overflow" if !matches!(value.str(), Some("drop-head" | "reject-publish" | "reject-publish-dlx")) => {
+                    return Err(self.invalid(name, "invalid_overflow".to_owned()));
+                }
+                DEAD_LETTER_KEY if self.arguments.get(DEAD_LETTER_EXCHANGE).is_none() => {
+                    return Err(self.invalid(name, "routing_key_but_no_dlx_defined".to_owned()));
+                }
+                hint if HINTS.contains(&hint) => {}
+                name if name.starts_with("x-") => return Err(self.invalid(name, "not_supported".to_owned())),
+                // To RabbitMQ it means nothing, either.
+                _ => {}
+            }
+        }
+        if is_quorum && priorities > 0 {
+            return Err(self.invalid(MAX_PRIORITY, "not_supported".to_owned()));
+        }
+        Ok(Made { config: self.config(owner), priorities })
+    }
+
+    /// Whether a quorum queue is asked for.
+    fn check_type(&self) -> Result<bool, Fault> {
+        let property = |property| Fault::InvalidProperty { property, queue: self.queue.clone() };
+        match self.arguments.get(QUEUE_TYPE).map(|kind| (kind, kind.str())) {
+            None | Some((_, Some("classic"))) => Ok(false),
+            Some((_, Some("quorum"))) if !self.is_durable => Err(property("non-durable")),
+            Some((_, Some("quorum"))) if self.is_exclusive => Err(property("exclusive-owner")),
+            Some((_, Some("quorum"))) if self.is_auto_delete => Err(property("auto-delete")),
+            Some((_, Some("quorum"))) => Ok(true),
+            Some((_, Some("stream"))) => Err(self.invalid(QUEUE_TYPE, "not_supported".to_owned())),
+            Some((kind, _)) => {
+                let (_, kind) = kept(kind);
+                Err(self.invalid(QUEUE_TYPE, format!("\"unsupported queue type '{kind}'\"")))
+            }
+        }
+    }
+
+    fn number(&self, name: &str, value: &Value) -> Result<u64, Fault> {
+        let Some(number) = value.integer() else {
+            return Err(self.invalid(name, format!("\"expected integer, got {}\"", value.type_name())));
+        };
+        u64::try_from(number).map_err(|_| self.invalid(name, format!("{{value_negative,{number}}}")))
+    }
+
+    fn invalid(&self, arg: &str, reason: String) -> Fault {
+        Fault::InvalidArgument { arg: arg.to_owned(), queue: self.queue.clone(), reason }
+    }
+
+    fn config(&self, owner: &str) -> QueueConfig {
+        // An exclusive queue does not outlive its connection, so it is not called durable.
+        let flags = [(DURABLE, self.is_durable && !self.is_exclusive), (AUTO_DELETE, self.is_auto_delete)];
+        let mut attributes: BTreeMap<String, String> =
+            flags.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
+        if self.is_exclusive {
+            attributes.insert(EXCLUSIVE.to_owned(), owner.to_owned());
+        }
+        for (name, value) in &self.arguments.0 {
+            let name = String::from_utf8_lossy(name);
+            if COMPARED.contains(&&*name) {
+                let (letter, value) = kept(value);
+                attributes.insert(format!("{ARGUMENT}{name}"), format!("{letter}{value}"));
+            }
+        }
+        QueueConfig {
+            cursor: CursorConfig { leases_max: LEASES_MAX, ..CursorConfig::default() },
+            lease: Millis(30_000),
+            attributes,
+            ..QueueConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(arguments: Table) -> Declaration {
+        Declaration { queue: "q".into(), is_durable: true, arguments, ..Declaration::default() }
+    }
+
+    fn text(made: Result<impl std::fmt::Debug, Fault>) -> String {
+        made.unwrap_err().reply_text()
+    }
+
+    #[test]
+    fn arguments_are_refused_as_rabbitmq_does() {
+        for (name, value, reason) in [
+            (MAX_PRIORITY, Value::I32(256), "{max_value_exceeded,256}"),
+            (MESSAGE_TTL, Value::I32(-1), "{value_negative,-1}"),
+            (MESSAGE_TTL, Value::text("60"), "\"expected integer, got longstr\""),
+            ("x-expires", Value::I32(0), "{value_zero,0}"),
+            (DEAD_LETTER_KEY, Value::text("k"), "routing_key_but_no_dlx_defined"),
+            ("x-overflow", Value::text("bogus"), "invalid_overflow"),
+            (QUEUE_TYPE, Value::text("bogus"), "\"unsupported queue type 'bogus'\""),
+            ("x-nobody-knows", Value::Void, "not_supported"),
+        ] {
+            let text = text(declared(Table::from([(name, value)])).made("me"));
+            assert_eq!(
+                text,
+                format!("PRECONDITION_FAILED - invalid arg '{name}' for queue 'q' in vhost '/': {reason}")
+            );
+        }
+    }
+
+    #[test]
+    fn who_declares_again_must_want_the_same() {
+        let first = declared(Table::from([(MESSAGE_TTL, Value::I32(10))]));
+        let nature = Nature::of(&first.made("me").unwrap().config);
+        assert_eq!(nature.check_same(&first), Ok(()));
+        let inequivalent = |rest: &str| format!("PRECONDITION_FAILED - inequivalent arg {rest}");
+        let wider = declared(Table::from([(MESSAGE_TTL, Value::I64(10)), ("foo", Value::text("bar"))]));
+        assert_eq!(nature.check_same(&wider), Ok(()));
+        let classic = Table::from([(MESSAGE_TTL, Value::I64(10)), (QUEUE_TYPE, Value::text("classic"))]);
+        assert_eq!(nature.check_same(&declared(classic)), Ok(()));
+        assert_eq!(
+            text(nature.check_same(&Declaration { is_durable: false, ..first.clone() })),
+            inequivalent("'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'")
+        );
+        assert_eq!(
+            text(nature.check_same(&declared(Table::from([(MESSAGE_TTL, Value::I32(11))])))),
+            inequivalent("'x-message-ttl' for queue 'q' in vhost '/': received '11' but current is '10'")
+        );
+        assert_eq!(
+            text(nature.check_same(&declared(Table::default()))),
+            inequivalent(
+                "'x-message-ttl' for queue 'q' in vhost '/': received none but current is the value '10' of type \
+                 'signedint'"
+            )
+        );
+        let quorum = Table::from([(MESSAGE_TTL, Value::I64(10)), (QUEUE_TYPE, Value::text("quorum"))]);
+        assert_eq!(
+            text(nature.check_same(&declared(quorum))),
+            inequivalent("'x-queue-type' for queue 'q' in vhost '/': received 'quorum' but current is 'classic'")
+        );
+    }
+
+    #[test]
+    fn quorum_queue_is_durable_and_shared() {
+        let quorum = declared(Table::from([(QUEUE_TYPE, Value::text("quorum"))]));
+        assert!(quorum.made("me").is_ok());
+        let transient = Declaration { is_durable: false, ..quorum.clone() };
+        assert!(text(transient.made("me")).ends_with("invalid property 'non-durable' for queue 'q' in vhost '/'"));
+        let exclusive = Declaration { is_exclusive: true, ..quorum };
+        assert!(text(exclusive.made("me")).ends_with("invalid property 'exclusive-owner' for queue 'q' in vhost '/'"));
+    }
+
+    #[test]
+    fn exclusive_queue_knows_its_owner() {
+        let exclusive = Declaration { is_exclusive: true, ..declared(Table::default()) };
+        let nature = Nature::of(&exclusive.made("me").unwrap().config);
+        assert_eq!((nature.owner.as_deref(), nature.is_durable), (Some("me"), false));
+        assert_eq!(nature.check_same(&exclusive), Ok(()));
+    }
+}

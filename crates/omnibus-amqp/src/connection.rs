@@ -1,0 +1,233 @@
+//! Bytes in, bytes out: the only socket code but for the handshake's.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::door::Door;
+use crate::errors::Fault;
+use crate::handshake::{Agreed, HandshakeError, Visitor};
+use crate::link::{Ending, Event, Link};
+use crate::publishing;
+use crate::requests::{self, settle};
+use crate::wire::method::put_heartbeat;
+use crate::wire::{Frame, FrameKind, Method};
+
+/// How long a client may take to come in.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a client may take to say that it has heard of the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What is read at a time.
+const READ_BYTES: usize = 64 << 10;
+
+/// While more waits for the client, nothing is done for it.
+const OUT_BYTES_MAX: usize = 2 << 20;
+
+/// A buffer that has grown beyond this is given back when it is empty.
+const BUFFER_KEPT_BYTES: usize = 256 << 10;
+
+/// Publishes of one connection that may wait for the disk at a time, and their bytes.
+const PUBLISHING_MAX: usize = 4_096;
+const PUBLISHING_BYTES_MAX: usize = 16 << 20;
+
+/// Settlements that may wait for the disk at a time.
+const SETTLING_MAX: usize = 1_024;
+
+/// Frames that are carried out before anybody else has a turn.
+const FRAMES_MAX: usize = 64;
+
+/// How often is looked whether there is life where no heartbeats were agreed on.
+const TICK: Duration = Duration::from_secs(30);
+
+/// A client is gone when nothing has come for two heartbeats, each of two ticks.
+const SILENT_TICKS_MAX: u32 = 4;
+
+/// Why a connection ended before its client closed it.
+#[derive(Debug, Error)]
+pub(crate) enum ConnectionError {
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    #[error("no connection was agreed on: {0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("the client took too long to come in")]
+    Slow,
+    #[error("the client has sent nothing for two heartbeats")]
+    Silent,
+}
+
+/// Serves until the client or the server ends it.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: S,
+    is_local: bool,
+    door: Arc<Door>,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), ConnectionError> {
+    let mut received = BytesMut::new();
+    let visitor = Visitor { socket: &mut socket, received: &mut received, door: &door, is_local };
+    let agreed = timeout(HANDSHAKE_MAX, visitor.agree()).await.map_err(|_| ConnectionError::Slow)??;
+    let (mut link, events) = Link::new(door);
+    let Agreed { user, hears_cancels, channel_max, frame_max, heartbeat } = agreed;
+    link.user = user;
+    link.is_local = is_local;
+    link.hears_cancels = hears_cancels;
+    link.channel_max = channel_max;
+    link.frame_max = frame_max;
+    let mut connection = Connection { socket, received, link, events, shutdown, life: Life::default() };
+    let ended = connection.run(heartbeat).await;
+    connection.link.end_all().await;
+    ended
+}
+
+struct Connection<S> {
+    socket: S,
+    received: BytesMut,
+    link: Link,
+    events: mpsc::Receiver<Event>,
+    shutdown: watch::Receiver<bool>,
+    life: Life,
+}
+
+/// What has been heard since the last ticks.
+#[derive(Debug, Default)]
+struct Life {
+    has_received: bool,
+    silent_ticks: u32,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    async fn run(&mut self, heartbeat: u16) -> Result<(), ConnectionError> {
+        let tick = if heartbeat == 0 { TICK } else { Duration::from_secs(heartbeat.into()) / 2 };
+        let mut ticks = interval(tick);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let has_more = self.carry_out().await;
+            match self.link.ending {
+                Ending::No => {}
+                Ending::Told => return self.part().await,
+                Ending::Done => return self.write_all().await,
+            }
+            let may_read = !has_more && self.has_room();
+            self.shrink();
+            let Self { socket, received, link, events, shutdown, life } = self;
+            if may_read && received.capacity() - received.len() < READ_BYTES / 2 {
+                received.reserve(READ_BYTES);
+            }
+            let (mut reading, mut writing) = tokio::io::split(socket);
+            tokio::select! {
+                Some(published) = link.publishing.next(), if !link.publishing.is_empty() => {
+                    publishing::confirm(link, published);
+                }
+                Some(done) = link.settling.next(), if !link.settling.is_empty() => settle::settled(link, done),
+                Some(event) = events.recv(), if link.out.len() < OUT_BYTES_MAX => requests::deliver(link, event).await,
+                read = reading.read_buf(received), if may_read => match read? {
+                    0 => return Ok(()),
+                    _ => life.has_received = true,
+                },
+                written = writing.write_buf(&mut link.out), if !link.out.is_empty() => if written? == 0 {
+                    return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+                },
+                _ = ticks.tick() => life.tick(heartbeat > 0, &mut link.out)?,
+                () = told_to_stop(shutdown) => link.fail(0, Fault::Shutdown, (0, 0)).await,
+                () = std::future::ready(()), if has_more => {}
+            }
+        }
+    }
+
+    /// Carries out what has arrived, up to a limit; returns whether there may be more that can be carried out now.
+    async fn carry_out(&mut self) -> bool {
+        for _ in 0..FRAMES_MAX {
+            if self.link.ending != Ending::No || !self.has_room() {
+                return false;
+            }
+            match Frame::take(&mut self.received, self.link.frame_max) {
+                Ok(Some(frame)) => requests::handle(&mut self.link, frame).await,
+                Ok(None) => return false,
+                Err(error) => self.link.fail(0, Fault::Frame(error), (0, 0)).await,
+            }
+        }
+        true
+    }
+
+    fn has_room(&self) -> bool {
+        let link = &self.link;
+        link.out.len() < OUT_BYTES_MAX
+            && link.publishing.len() < PUBLISHING_MAX
+            && link.publishing_bytes < PUBLISHING_BYTES_MAX
+            && link.settling.len() < SETTLING_MAX
+    }
+
+    /// Gives back room that a burst has taken.
+    fn shrink(&mut self) {
+        for buffer in [&mut self.received, &mut self.link.out] {
+            if buffer.is_empty() && buffer.capacity() > BUFFER_KEPT_BYTES {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    /// Waits until the client has heard that it is over.
+    async fn part(&mut self) -> Result<(), ConnectionError> {
+        let told = async {
+            self.write_all().await?;
+            loop {
+                match Frame::take(&mut self.received, self.link.frame_max) {
+                    Ok(Some(Frame { kind: FrameKind::Method, channel: 0, payload })) => match Method::read(&payload) {
+                        Ok(Method::ConnectionCloseOk {}) => return Ok(()),
+                        Ok(Method::ConnectionClose { .. }) => {
+                            self.link.tell(0, &Method::ConnectionCloseOk {});
+                            return self.write_all().await;
+                        }
+                        _ => {}
+                    },
+                    Ok(Some(_)) => {}
+                    Ok(None) if self.socket.read_buf(&mut self.received).await? == 0 => return Ok(()),
+                    Ok(None) => {}
+                    // What cannot be understood any more is passed over, as long as the client sends.
+                    Err(_) => self.received.clear(),
+                }
+            }
+        };
+        tokio::select! {
+            told = told => told,
+            () = sleep(FAREWELL) => Ok(()),
+        }
+    }
+
+    async fn write_all(&mut self) -> Result<(), ConnectionError> {
+        let written = timeout(FAREWELL, self.socket.write_all_buf(&mut self.link.out)).await;
+        // A client that takes nothing any more misses nothing.
+        written.unwrap_or(Ok(()))?;
+        Ok(self.socket.flush().await?)
+    }
+}
+
+impl Life {
+    /// Says that the server is there, and makes sure that the client is.
+    fn tick(&mut self, has_heartbeats: bool, out: &mut BytesMut) -> Result<(), ConnectionError> {
+        if !has_heartbeats {
+            return Ok(());
+        }
+        if out.is_empty() {
+            put_heartbeat(out);
+        }
+        self.silent_ticks = if std::mem::take(&mut self.has_received) { 0 } else { self.silent_ticks + 1 };
+        if self.silent_ticks > SILENT_TICKS_MAX { Err(ConnectionError::Silent) } else { Ok(()) }
+    }
+}
+
+/// Waits for the word; a sender that is gone means the same.
+pub(crate) async fn told_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    drop(shutdown.wait_for(|stop| *stop).await);
+}
+
+#[cfg(test)]
+mod tests;

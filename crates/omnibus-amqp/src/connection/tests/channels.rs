@@ -1,0 +1,75 @@
+use super::*;
+
+#[tokio::test]
+async fn channel_is_opened_once_and_can_be_opened_again() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.say(1, Method::ChannelClose { code: 200, text: "".into(), class: 0, method: 0 }).await;
+    assert_eq!(client.hear().await, (1, Method::ChannelCloseOk {}));
+    client.channel(1).await;
+    let refused = client.refused(Method::ChannelOpen { reserved: ShortText::default() }).await;
+    assert_eq!(refused, (504, "CHANNEL_ERROR - second 'channel.open' seen".to_owned()));
+}
+
+#[tokio::test]
+async fn channel_must_be_opened() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.say(2, declare("q")).await;
+    assert_eq!(client.closed().await.0, 504);
+}
+
+#[tokio::test]
+async fn what_still_comes_by_a_closed_channel_counts_for_nothing() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.publish("nope", "q", &Properties::default(), b"x").await;
+    client.say(1, declare("late")).await;
+    client.publish("nope", "q", &Properties::default(), b"x").await;
+    let gone = (404, "NOT_FOUND - no exchange 'nope' in vhost '/'".to_owned());
+    assert_eq!(client.closed().await, gone);
+    let refused = client.refused(Declare { queue: "late", passive: true, ..DECLARE }.method()).await;
+    assert_eq!(refused, (404, "NOT_FOUND - no queue 'late' in vhost '/'".to_owned()));
+}
+
+#[tokio::test]
+async fn other_channels_stay_open() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.channel(7).await;
+    client.refused(ack(1)).await;
+    client.say(7, declare("q")).await;
+    assert!(matches!(client.hear().await, (7, Method::QueueDeclareOk { .. })));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_refused() {
+    let node = Node::new();
+    for (method, text) in [
+        (Method::ChannelFlow { active: false }, "active=false"),
+        (Method::BasicRecover { requeue: false }, "requeue=false"),
+        (Method::BasicQos { prefetch_size: 10, prefetch_count: 0, global: false }, "prefetch_size!=0 (10)"),
+    ] {
+        let refused = node.connect().await.refused(method).await;
+        assert_eq!(refused, (540, format!("NOT_IMPLEMENTED - {text}")));
+    }
+}
+
+#[tokio::test]
+async fn frames_that_make_no_sense_close_the_connection() {
+    let node = Node::new();
+    let mut body = BytesMut::new();
+    Frame::put(&mut body, FrameKind::Body, 1, b"x");
+    let mut heartbeat = BytesMut::new();
+    Frame::put(&mut heartbeat, FrameKind::Heartbeat, 1, b"");
+    let mut long = BytesMut::new();
+    Frame::put(&mut long, FrameKind::Method, 1, &[0; FRAME_MAX + 1]);
+    for (bytes, code) in [(&body[..], 505), (&heartbeat, 505), (&long, 501), (b"\x09\0\x01\0\0\0\0\xce", 501)] {
+        let mut client = node.connect().await;
+        client.send(bytes).await;
+        assert_eq!(client.closed().await.0, code, "{bytes:?}");
+    }
+    let mut client = node.connect().await;
+    client.say(1, Method::BasicGetEmpty { reserved: ShortText::default() }).await;
+    assert_eq!(client.closed().await.0, 503);
+}

@@ -1,0 +1,37 @@
+//! What all connections of the door share.
+
+use omnibus_engine::Engine;
+
+use crate::budget::Budget;
+use crate::settings::Settings;
+
+/// The engine, and how the door presents itself.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Settings,
+    pub(crate) budget: Budget,
+}
+
+impl Door {
+    pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
+        let budget = Budget::new(settings.memory_bytes_max);
+        Self { engine, settings, budget }
+    }
+
+    /// Whether a user has given the right password.
+    pub(crate) fn admits(&self, user: &str, password: &[u8], is_local: bool) -> bool {
+        let credentials = &self.settings.credentials;
+        if credentials.is_empty() {
+            return is_local && user == GUEST && password == GUEST.as_bytes();
+        }
+        credentials.iter().any(|each| each.user == user && same(each.password.as_bytes(), password))
+    }
+}
+
+const GUEST: &str = "guest";
+
+/// Compares without telling by the time it takes where they differ.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}

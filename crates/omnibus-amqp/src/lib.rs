@@ -1,0 +1,25 @@
+//! The AMQP door: unmodified AMQP 0-9-1 clients on the engine, with RabbitMQ's semantics.
+//!
+//! A frame comes in at [`server`] and `connection`, `requests` carries out what it asks, `link` is what they work
+//! on, `session` what a channel remembers, `wire` its bytes.
+//!
+//! **Never:** another protocol, the log, the broker; they are behind the engine.
+
+pub mod server;
+mod connection;
+mod handshake;
+mod requests;
+mod publishing;
+mod consuming;
+mod link;
+mod queues;
+mod arguments;
+mod session;
+mod door;
+mod budget;
+mod errors;
+pub mod settings;
+pub mod wire;
+
+pub use server::Server;
+pub use settings::{Credential, Settings, read_credentials};

@@ -1,0 +1,270 @@
+//! What requests of one connection work on: its channels, its consumers, and what is on its way out.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use omnibus_engine::SubmitError;
+use omnibus_engine::consuming::Consumer;
+use omnibus_engine::queues::Deliveries;
+use omnibus_model::StreamId;
+use tokio::sync::mpsc;
+use tokio::task::unconstrained;
+
+use crate::budget::Share;
+use crate::door::Door;
+use crate::errors::{Fault, Scope};
+use crate::session::{Channel, ConsumerNumber};
+use crate::wire::{Method, ShortText};
+
+/// Batches of deliveries that wait for the connection.
+const EVENTS_MAX: usize = 4;
+
+pub(crate) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One client's connection, without its socket.
+pub(crate) struct Link {
+    pub(crate) door: Arc<Door>,
+    /// What its exclusive queues are known by.
+    pub(crate) owner: String,
+    pub(crate) user: String,
+    /// Whether the client is on this machine.
+    pub(crate) is_local: bool,
+    /// Whether the client wants to know when a queue goes that it consumes.
+    pub(crate) hears_cancels: bool,
+    pub(crate) channel_max: u16,
+    pub(crate) frame_max: usize,
+    pub(crate) channels: BTreeMap<u16, Channel>,
+    pub(crate) consumers: BTreeMap<ConsumerNumber, Subscription>,
+    pub(crate) consumers_begun: ConsumerNumber,
+    /// Who holds what channels have fetched, per queue.
+    pub(crate) pulls: BTreeMap<(u16, StreamId), Consumer>,
+    /// Queues that go with the connection.
+    pub(crate) exclusive: Vec<String>,
+    pub(crate) out: BytesMut,
+    /// Messages that are being written, in the order in which they came.
+    pub(crate) publishing: FuturesOrdered<Later<Published>>,
+    pub(crate) publishing_bytes: usize,
+    /// Settlements that are being written.
+    pub(crate) settling: FuturesUnordered<Later<Settled>>,
+    /// What pays for messages that arrive in parts.
+    pub(crate) arriving: BTreeMap<u16, Share>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) ending: Ending,
+}
+
+/// How far the end of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It goes on.
+    No,
+    /// The client was told, and has not answered yet.
+    Told,
+    /// Nothing more is read.
+    Done,
+}
+
+/// What became of a publish.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) channel: u16,
+    /// There if it is to be confirmed.
+    pub(crate) number: Option<u64>,
+    pub(crate) bytes: usize,
+    pub(crate) result: Result<(), SubmitError>,
+}
+
+/// What became of settlements.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// How many deliveries of each consumer it were.
+    pub(crate) consumers: BTreeMap<ConsumerNumber, u32>,
+    pub(crate) result: Result<(), SubmitError>,
+}
+
+/// A consumer that has begun.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) channel: u16,
+    pub(crate) tag: ShortText,
+    pub(crate) queue: String,
+    /// Nothing is settled: what is handed out is done.
+    pub(crate) is_automatic: bool,
+    /// Grows with what is held, if the client has set no limit.
+    pub(crate) is_unlimited: bool,
+    /// How many deliveries the client holds.
+    pub(crate) held: u32,
+    /// The client has cancelled it.
+    pub(crate) is_cancelled: bool,
+    /// The client does not want to hear of that.
+    pub(crate) is_silent: bool,
+    /// Nothing more comes; it stays for what the client holds of it.
+    pub(crate) is_over: bool,
+    /// Says what the task that reads for it shall do; if this is dropped, it ends.
+    pub(crate) wish: tokio::sync::watch::Sender<Wish>,
+    pub(crate) task: tokio::task::JoinHandle<Consumer>,
+}
+
+/// What a consumer's task shall do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) credit: u32,
+    pub(crate) is_cancelled: bool,
+}
+
+/// What comes of consumers.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) consumer: ConsumerNumber,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Deliveries(Deliveries),
+    /// As the client wished; nothing more comes.
+    Cancelled,
+    /// Nothing more comes, as the queue is gone or cannot be served.
+    Ended,
+    /// The process can write nothing more.
+    Broken,
+}
+
+impl Link {
+    pub(crate) fn new(door: Arc<Door>) -> (Self, mpsc::Receiver<Event>) {
+        let (events, coming) = mpsc::channel(EVENTS_MAX);
+        let link = Self {
+            owner: door.new_owner(),
+            door,
+            user: String::new(),
+            is_local: false,
+            hears_cancels: false,
+            channel_max: 0,
+            frame_max: 0,
+            channels: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            consumers_begun: 0,
+            pulls: BTreeMap::new(),
+            exclusive: Vec::new(),
+            out: BytesMut::new(),
+            publishing: FuturesOrdered::new(),
+            publishing_bytes: 0,
+            settling: FuturesUnordered::new(),
+            arriving: BTreeMap::new(),
+            events,
+            ending: Ending::No,
+        };
+        (link, coming)
+    }
+
+    /// Writes a method for the client.
+    pub(crate) fn tell(&mut self, channel: u16, method: &Method) {
+        method.put(&mut self.out, channel);
+    }
+
+    /// The channel that a request came by.
+    pub(crate) fn channel(&mut self, number: u16) -> Result<&mut Channel, Fault> {
+        self.channels.get_mut(&number).ok_or(Fault::ChannelState("expected 'channel.open'"))
+    }
+
+    /// Tells the client why something was not done, and closes what must be closed.
+    pub(crate) async fn fail(&mut self, channel: u16, fault: Fault, (class, method): (u16, u16)) {
+        let (code, text) = (fault.code(), ShortText::from(&*fault.reply_text()));
+        if code.scope == Scope::Connection || channel == 0 || !self.channels.contains_key(&channel) {
+            tracing::debug!(%fault, "a connection is closed");
+            self.end_all().await;
+            self.tell(0, &Method::ConnectionClose { code: code.number, text, class, method });
+            self.ending = Ending::Told;
+            return;
+        }
+        tracing::debug!(%fault, channel, "a channel is closed");
+        self.end_channel(channel).await;
+        // It is forgotten when the client has heard of it.
+        self.channels.insert(channel, Channel::closing());
+        self.tell(channel, &Method::ChannelClose { code: code.number, text, class, method });
+    }
+
+    /// Ends a channel: all that it holds goes back, before anybody else is served.
+    pub(crate) async fn end_channel(&mut self, channel: u16) {
+        self.arriving.remove(&channel);
+        self.channels.remove(&channel);
+        let ending: Vec<Subscription> = self
+            .consumers
+            .extract_if(.., |_, subscription| subscription.channel == channel)
+            .map(|(_, each)| each)
+            .collect();
+        let pulls: Vec<Consumer> =
+            self.pulls.extract_if(.., |(of, _), _| *of == channel).map(|(_, each)| each).collect();
+        self.close(ending, pulls).await;
+    }
+
+    /// Ends all channels, and deletes the queues that are the connection's own.
+    pub(crate) async fn end_all(&mut self) {
+        // What the client has said still counts.
+        while self.settling.next().await.is_some() {}
+        while self.publishing.next().await.is_some() {}
+        self.arriving.clear();
+        self.channels.clear();
+        let ending: Vec<Subscription> = std::mem::take(&mut self.consumers).into_values().collect();
+        let pulls: Vec<Consumer> = std::mem::take(&mut self.pulls).into_values().collect();
+        self.close(ending, pulls).await;
+        for queue in std::mem::take(&mut self.exclusive) {
+            let Some(queue) = self.door.find(&queue) else { continue };
+            if queue.nature.owner.as_deref() != Some(&self.owner) {
+                continue;
+            }
+            if let Err(fault) = self.door.delete(&queue).await {
+                tracing::warn!(queue = queue.name(), %fault, "an exclusive queue was not deleted with its connection");
+            }
+        }
+    }
+
+    async fn close(&mut self, ending: Vec<Subscription>, mut consumers: Vec<Consumer>) {
+        let mut queues = Vec::new();
+        for Subscription { wish, task, queue, .. } in ending {
+            drop(wish);
+            queues.push(queue);
+            consumers.extend(task.await);
+        }
+        if consumers.is_empty() {
+            return;
+        }
+        if let Err(error) = self.door.engine.close_consumers(consumers).await {
+            tracing::debug!(%error, "consumers were not closed in good order: whoever leads releases what they held");
+        }
+        for queue in queues {
+            self.lost_consumer(&queue).await;
+        }
+    }
+
+    /// Deletes a queue that nobody consumes any more, if it was declared so.
+    pub(crate) async fn lost_consumer(&mut self, queue: &str) {
+        let Some(queue) = self.door.find(queue).filter(|queue| queue.nature.is_auto_delete) else { return };
+        match self.door.engine.consumer_count(queue.place).await {
+            Ok(0) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(queue = queue.name(), %error, "whether anybody consumes a queue is not known");
+                return;
+            }
+        }
+        if let Err(fault) = self.door.delete(&queue).await {
+            tracing::warn!(queue = queue.name(), %fault, "a queue that nobody consumes was not deleted");
+        }
+    }
+}
+
+/// Lets something begin, so that it is in its place before whatever comes after it; the rest may wait.
+pub(crate) async fn begun<T>(mut later: Later<T>) -> Result<T, Later<T>> {
+    // Whatever this task has done in its turn, nobody may stand in front of it.
+    let mut first = unconstrained(&mut later);
+    match poll_fn(|context| Poll::Ready(Pin::new(&mut first).poll(context))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => Err(later),
+    }
+}

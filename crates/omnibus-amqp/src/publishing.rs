@@ -1,0 +1,167 @@
+//! Messages on their way in: checked, routed, and handed to the engine in the order in which they came.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use omnibus_engine::SubmitError;
+use omnibus_engine::fan_out::Target;
+use omnibus_model::queue::Envelope;
+use omnibus_model::{Millis, Offset, Refusal, Timestamp};
+use omnibus_record::{AmqpNative, Message, Native, SharedMessage};
+
+use crate::arguments::MESSAGE_TTL;
+use crate::errors::{Fault, NO_ROUTE};
+use crate::link::{Later, Link, Published, begun};
+use crate::queues::Queue;
+use crate::session::{Content, Publish};
+use crate::wire::method::put_content;
+use crate::wire::{Method, Properties};
+
+/// Writes a message to all queues that its exchange and key lead to. A confirm follows when it is committed.
+pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> Result<(), Fault> {
+    let properties = Properties::read(&content.properties).map_err(|_| Fault::Properties)?;
+    check(link, &properties)?;
+    let expiration = expiration(&properties)?;
+    let queues = route(link, &content.publish)?;
+    let number = link.channel(channel)?.number_publish();
+    if queues.is_empty() && content.publish.is_mandatory {
+        give_back(link, channel, &content);
+    }
+    let now = link.door.engine.now();
+    let targets = queues.iter().map(|queue| target(queue, &properties, expiration, now)).collect();
+    let bytes = content.body.len().saturating_add(content.properties.len());
+    let share = link.arriving.remove(&channel);
+    let shared = encode(content, now)?;
+    let engine = link.door.engine.clone();
+    let later: Later<Published> = Box::pin(async move {
+        let result = write(&engine, &shared, targets).await;
+        // The message is on disk, or never will be.
+        drop(share);
+        Published { channel, number, bytes, result }
+    });
+    link.publishing_bytes += bytes;
+    match begun(later).await {
+        Ok(published) => link.publishing.push_back(Box::pin(std::future::ready(published))),
+        Err(later) => link.publishing.push_back(later),
+    }
+    Ok(())
+}
+
+async fn write(
+    engine: &omnibus_engine::Engine,
+    message: &SharedMessage,
+    targets: Vec<Target>,
+) -> Result<(), SubmitError> {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    for result in engine.fan_out(message, &targets).await? {
+        match result {
+            // A queue that went meanwhile has taken it with it.
+            Ok(_) | Err(Refusal::StreamDropped { .. } | Refusal::UnknownQueue { .. }) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Tells publishers what has become of their messages: confirms, in order, with as few words as possible.
+pub(crate) fn confirm(link: &mut Link, first: Published) {
+    let mut next = Some(first);
+    let mut acked: Option<(u16, u64, bool)> = None;
+    while let Some(published) = next.take() {
+        link.publishing_bytes = link.publishing_bytes.saturating_sub(published.bytes);
+        let Published { channel, number, result, .. } = published;
+        let is_open = link.channels.get(&channel).is_some_and(|channel| !channel.is_closing);
+        match (number.filter(|_| is_open), result) {
+            (Some(number), Ok(())) => {
+                acked = match acked {
+                    Some((same, _, _)) if same == channel => Some((channel, number, true)),
+                    other => {
+                        tell_acked(link, other);
+                        Some((channel, number, false))
+                    }
+                };
+            }
+            (Some(number), Err(error)) => {
+                tracing::warn!(%error, "a message was refused");
+                tell_acked(link, acked.take());
+                link.tell(channel, &Method::BasicNack { delivery_tag: number, multiple: false, requeue: false });
+            }
+            (None, Ok(())) => {}
+            (None, Err(error)) => tracing::warn!(%error, "a message was lost for which no confirm was asked"),
+        }
+        next = futures_util::FutureExt::now_or_never(link.publishing.next()).flatten();
+    }
+    tell_acked(link, acked);
+}
+
+fn tell_acked(link: &mut Link, acked: Option<(u16, u64, bool)>) {
+    if let Some((channel, delivery_tag, multiple)) = acked {
+        link.tell(channel, &Method::BasicAck { delivery_tag, multiple });
+    }
+}
+
+/// What a publisher may not say.
+fn check(link: &Link, properties: &Properties) -> Result<(), Fault> {
+    match &properties.user_id {
+        Some(claimed) if claimed != link.user.as_bytes() => {
+            Err(Fault::WrongUser { claimed: String::from_utf8_lossy(claimed).into_owned(), user: link.user.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How long a message lives, if its publisher says so.
+fn expiration(properties: &Properties) -> Result<Option<Millis>, Fault> {
+    let Some(text) = &properties.expiration else { return Ok(None) };
+    let value = String::from_utf8_lossy(text).into_owned();
+    match value.parse::<i64>() {
+        Ok(millis) => match u64::try_from(millis) {
+            Ok(millis) => Ok(Some(Millis(millis))),
+            Err(_) => Err(Fault::InvalidExpiration { reason: format!("{{value_negative,{millis}}}"), value }),
+        },
+        Err(_) => Err(Fault::InvalidExpiration { value, reason: "no_integer".to_owned() }),
+    }
+}
+
+/// The queues that a message goes to.
+fn route(link: &Link, publish: &Publish) -> Result<Vec<Queue>, Fault> {
+    if !publish.exchange.0.is_empty() {
+        return Err(Fault::NoExchange(publish.exchange.lossy()));
+    }
+    let name = std::str::from_utf8(&publish.routing_key.0).unwrap_or_default();
+    Ok(link.door.find(name).into_iter().collect())
+}
+
+fn target(queue: &Queue, properties: &Properties, expiration: Option<Millis>, now: Timestamp) -> Target {
+    let of_queue = queue.nature.number(MESSAGE_TTL).map(Millis);
+    let lives = expiration.into_iter().chain(of_queue).min();
+    let envelope = Envelope {
+        expires_at: lives.map(|lives| now.plus(lives)),
+        priority: properties.priority.unwrap_or(0),
+        ..Envelope::default()
+    };
+    Target { queue: queue.place, envelope }
+}
+
+fn encode(content: Content, now: Timestamp) -> Result<SharedMessage, Fault> {
+    let Content { publish: Publish { exchange, routing_key, .. }, properties, body } = content;
+    let message = Message {
+        offset: Offset::ZERO,
+        timestamp: now,
+        envelope: Envelope::default(),
+        native: Native::Amqp(AmqpNative { exchange: exchange.0, routing_key: routing_key.0, properties }),
+        history: None,
+        body,
+    };
+    message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))
+}
+
+/// Returns a message that no queue gets to its publisher.
+fn give_back(link: &mut Link, channel: u16, content: &Content) {
+    let (code, text) = NO_ROUTE;
+    let Publish { exchange, routing_key, .. } = content.publish.clone();
+    link.tell(channel, &Method::BasicReturn { code, text: text.into(), exchange, routing_key });
+    let body: &Bytes = &content.body;
+    put_content(&mut link.out, (channel, link.frame_max), &content.properties, body);
+}

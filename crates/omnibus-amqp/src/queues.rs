@@ -1,0 +1,147 @@
+//! The engine's queues under their names in AMQP. Those of the virtual host `/` are topics of the same name.
+
+use std::time::Duration;
+
+use omnibus_engine::SubmitError;
+use omnibus_model::command::CreateQueue;
+use omnibus_model::queue::QueueConfig;
+use omnibus_model::topic::{QueuePlace, SharedTopic, TopicConfig};
+use omnibus_model::{Refusal, TopicId, TopicName};
+
+use crate::arguments::{Declaration, Made, Nature};
+use crate::door::Door;
+use crate::errors::Fault;
+
+/// Names that are the broker's own.
+const HIDDEN: &str = "__";
+
+/// How often is tried to get a name that is being given up, and how long apart.
+const ATTEMPTS_MAX: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A queue that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    pub(crate) topic: SharedTopic,
+    pub(crate) place: QueuePlace,
+    pub(crate) nature: Nature,
+}
+
+impl Queue {
+    pub(crate) fn name(&self) -> &str {
+        self.topic.name.as_str()
+    }
+
+    /// Makes sure that a connection may use it.
+    pub(crate) fn open_to(self, owner: &str) -> Result<Self, Fault> {
+        match &self.nature.owner {
+            Some(other) if other != owner => Err(Fault::Locked(self.name().to_owned())),
+            _ => Ok(self),
+        }
+    }
+
+    fn of(topic: SharedTopic) -> Option<Self> {
+        let place = topic.queue_place()?;
+        let nature = Nature::of(&topic.queue.as_deref()?.config);
+        Some(Self { topic, place, nature })
+    }
+}
+
+impl Door {
+    /// Finds a queue among the names that this node knows.
+    pub(crate) fn find(&self, name: &str) -> Option<Queue> {
+        if name.starts_with(HIDDEN) {
+            return None;
+        }
+        Queue::of(self.engine.catalog().topic(name)?)
+    }
+
+    /// Finds a queue, also one that was created by another node a moment ago.
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Queue, Fault> {
+        if let Some(queue) = self.find(name) {
+            return Ok(queue);
+        }
+        self.engine.learn_names().await;
+        self.find(name).ok_or_else(|| Fault::NoQueue(name.to_owned()))
+    }
+
+    /// Creates a queue, or finds the one that has the name and is the same.
+    pub(crate) async fn declare(&self, wanted: &Declaration, owner: &str) -> Result<Queue, Fault> {
+        let present = |queue: Queue| {
+            let queue = queue.open_to(owner)?;
+            if wanted.is_exclusive && queue.nature.owner.is_none() {
+                return Err(Fault::Locked(wanted.queue.clone()));
+            }
+            queue.nature.check_same(wanted).map(|()| queue)
+        };
+        // Whether what is wanted can be had is asked first only where there is nothing yet.
+        if let Some(queue) = self.find(&wanted.queue) {
+            return present(queue);
+        }
+        let made = wanted.made(owner)?;
+        let unusable = |reason| Fault::NameUnusable(wanted.queue.clone(), reason);
+        if wanted.queue.starts_with(HIDDEN) {
+            return Err(unusable("the broker has those that begin with __ for itself"));
+        }
+        let name = TopicName::new(&wanted.queue).map_err(|_| unusable("it is too long"))?;
+        for _ in 0..ATTEMPTS_MAX {
+            match self.create(name.clone(), made.clone()).await {
+                Ok(topic) => return Queue::of(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone())),
+                Err(SubmitError::Refused(Refusal::TopicExists { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.look_up(&wanted.queue).await {
+                Ok(queue) => return present(queue),
+                Err(_) if self.engine.catalog().topic(&wanted.queue).is_some() => {
+                    return Err(unusable("a topic has it"));
+                }
+                // A queue of this name is on its way out, as when a client comes back whose connection was lost.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        Err(unusable("a queue has it that is being deleted"))
+    }
+
+    async fn create(&self, name: TopicName, Made { config, priorities }: Made) -> Result<SharedTopic, SubmitError> {
+        let id = TopicId(self.engine.random());
+        let command = CreateQueue { name, id, config: TopicConfig::default(), queue: config };
+        match priorities {
+            0 => self.engine.create_queue(command).await,
+            priorities => self.engine.create_priority_queue(command, priorities).await,
+        }
+    }
+
+    /// Deletes a queue, if it is there.
+    pub(crate) async fn delete(&self, queue: &Queue) -> Result<(), Fault> {
+        match self.engine.delete_topic(queue.topic.name.clone()).await {
+            Ok(()) | Err(SubmitError::Refused(Refusal::UnknownTopic { .. })) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many records could be had now.
+    pub(crate) async fn ready(&self, queue: &Queue) -> Result<u32, Fault> {
+        let counts = self.engine.queue_counts(queue.place).await?;
+        Ok(counts.map_or(0, |counts| u32::try_from(counts.ready).unwrap_or(u32::MAX)))
+    }
+
+    /// Who begins to own queues: a name that no other connection ever had.
+    pub(crate) fn new_owner(&self) -> String {
+        format!("{}.{:032x}", self.settings.node, self.engine.random())
+    }
+
+    /// Deletes the queues that were exclusive to connections of this node before it was started anew.
+    pub(crate) async fn forget_old_owners(&self) {
+        let ours = format!("{}.", self.settings.node);
+        let is_left_over =
+            |config: &QueueConfig| Nature::of(config).owner.is_some_and(|owner| owner.starts_with(&ours));
+        for topic in self.engine.catalog().topics() {
+            if !topic.queue.as_deref().is_some_and(|queue| is_left_over(&queue.config)) {
+                continue;
+            }
+            if let Err(error) = self.engine.delete_topic(topic.name.clone()).await {
+                tracing::warn!(queue = %topic.name, %error, "a queue whose connection is gone was not deleted");
+            }
+        }
+    }
+}

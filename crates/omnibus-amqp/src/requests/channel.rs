@@ -1,0 +1,32 @@
+//! Channels come and go.
+
+use crate::errors::Fault;
+use crate::link::Link;
+use crate::session::Channel;
+use crate::wire::{LongText, Method};
+
+pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
+    if link.channels.contains_key(&number) {
+        return Err(Fault::ChannelState("second 'channel.open' seen"));
+    }
+    if number > link.channel_max {
+        return Err(Fault::TooManyChannels(u64::from(link.channel_max)));
+    }
+    link.channels.insert(number, Channel::default());
+    link.tell(number, &Method::ChannelOpenOk { reserved: LongText::default() });
+    Ok(())
+}
+
+pub(crate) async fn close(link: &mut Link, number: u16) -> Result<(), Fault> {
+    link.end_channel(number).await;
+    link.tell(number, &Method::ChannelCloseOk {});
+    Ok(())
+}
+
+pub(crate) fn flow(link: &mut Link, number: u16, active: bool) -> Result<(), Fault> {
+    if !active {
+        return Err(Fault::NotImplemented("active=false".to_owned()));
+    }
+    link.tell(number, &Method::ChannelFlowOk { active });
+    Ok(())
+}

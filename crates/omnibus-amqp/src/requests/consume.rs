@@ -1,0 +1,220 @@
+//! Consumers: those who are given messages as they come.
+
+use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
+use omnibus_engine::consuming::ConsumeError;
+use omnibus_engine::queues::{Deliveries, Delivery};
+use omnibus_record::AmqpMessage;
+use tokio::sync::watch;
+
+use super::queue::named;
+use crate::consuming;
+use crate::errors::Fault;
+use crate::link::{Link, Subscription, Wish};
+use crate::queues::Queue;
+use crate::session::{ConsumerNumber, Held};
+use crate::wire::method::put_content;
+use crate::wire::{Method, ShortText, Table};
+
+/// How much waits for a client that has set no limit.
+const WINDOW: u32 = 2_000;
+
+pub(crate) fn qos(link: &mut Link, number: u16, (size, count): (u32, u16), global: bool) -> Result<(), Fault> {
+    if size != 0 {
+        return Err(Fault::NotImplemented(format!("prefetch_size!=0 ({size})")));
+    }
+    if global {
+        return Err(Fault::NotImplemented("global=true".to_owned()));
+    }
+    link.channel(number)?.prefetch = count;
+    link.tell(number, &Method::BasicQosOk {});
+    Ok(())
+}
+
+pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
+    let Method::BasicConsume { queue, consumer_tag, no_ack, exclusive, no_wait, arguments, .. } = method else {
+        unreachable!("only consumers begin here");
+    };
+    let queue = named(link, number, &queue).await?;
+    let tag = tag(link, number, consumer_tag)?;
+    let config = config(link.channel(number)?.prefetch, &queue, (no_ack, exclusive), &arguments)?;
+    let consumer = link.door.engine.consume(queue.place, config).await.map_err(|error| match error {
+        ConsumeError::Occupied(_) => Fault::InExclusiveUse(queue.name().to_owned()),
+        error @ ConsumeError::Submit(_) => error.into(),
+    })?;
+    link.consumers_begun += 1;
+    let begun = link.consumers_begun;
+    let (wish, wishes) = watch::channel(Wish { credit: config.credit, is_cancelled: false });
+    let task = tokio::spawn(consuming::run(begun, consumer, wishes, link.events.clone()));
+    let subscription = Subscription {
+        channel: number,
+        tag: tag.clone(),
+        queue: queue.name().to_owned(),
+        is_automatic: no_ack,
+        is_unlimited: !no_ack && link.channel(number)?.prefetch == 0,
+        held: 0,
+        is_cancelled: false,
+        is_silent: false,
+        is_over: false,
+        wish,
+        task,
+    };
+    link.consumers.insert(begun, subscription);
+    link.channel(number)?.consumers.insert(tag.clone(), begun);
+    if !no_wait {
+        link.tell(number, &Method::BasicConsumeOk { consumer_tag: tag });
+    }
+    Ok(())
+}
+
+/// What a consumer is called: nothing stands for a new name.
+fn tag(link: &mut Link, number: u16, wanted: ShortText) -> Result<ShortText, Fault> {
+    if wanted.0.is_empty() {
+        return Ok(ShortText::from(&*format!("amq.ctag-{:032x}", link.door.engine.random())));
+    }
+    if link.channel(number)?.consumers.contains_key(&wanted) {
+        return Err(Fault::ConsumerTagTaken(wanted.lossy()));
+    }
+    Ok(wanted)
+}
+
+fn config(
+    prefetch: u16,
+    queue: &Queue,
+    (no_ack, exclusive): (bool, bool),
+    arguments: &Table,
+) -> Result<ConsumerConfig, Fault> {
+    let access = match (exclusive, queue.nature.is_single_active()) {
+        (true, true) => {
+            let text = format!("queue '{}' in vhost '/' has a single active consumer", queue.name());
+            return Err(Fault::Precondition(text));
+        }
+        (true, false) => Access::Exclusive,
+        (false, true) => Access::SingleActive,
+        (false, false) => Access::Shared,
+    };
+    let mut priority = 0;
+    for (name, value) in &arguments.0 {
+        match &name[..] {
+            b"x-priority" => {
+                let number = value.integer().and_then(|number| i32::try_from(number).ok());
+                priority = number.ok_or_else(|| {
+                    Fault::Precondition(format!(
+                        "invalid arg 'x-priority': expected integer, got {}",
+                        value.type_name()
+                    ))
+                })?;
+            }
+            // There are no mirrors to fail over to.
+            b"x-cancel-on-ha-failover" => {}
+            other if other.starts_with(b"x-") => {
+                let name = String::from_utf8_lossy(other);
+                return Err(Fault::Precondition(format!("invalid arg '{name}' of a consumer: not_supported")));
+            }
+            // To RabbitMQ it means nothing, either.
+            _ => {}
+        }
+    }
+    let settling = if no_ack { Settling::Automatic } else { Settling::ByReceiver };
+    let credit = if no_ack || prefetch == 0 { WINDOW } else { u32::from(prefetch) };
+    Ok(ConsumerConfig { credit, settling, access, priority })
+}
+
+pub(crate) fn cancel(link: &mut Link, number: u16, consumer_tag: ShortText, no_wait: bool) -> Result<(), Fault> {
+    let begun = link.channel(number)?.consumers.remove(&consumer_tag);
+    match begun.and_then(|begun| link.consumers.get_mut(&begun)) {
+        Some(subscription) => {
+            // What was on its way comes first; then it is told.
+            subscription.is_cancelled = true;
+            subscription.is_silent = no_wait;
+            subscription.wish.send_modify(|wish| wish.is_cancelled = true);
+        }
+        None if no_wait => {}
+        None => link.tell(number, &Method::BasicCancelOk { consumer_tag }),
+    }
+    Ok(())
+}
+
+/// Passes on that nothing more comes, as the client wished.
+pub(crate) async fn cancelled(link: &mut Link, consumer: ConsumerNumber) {
+    let Some(subscription) = link.consumers.get(&consumer) else { return };
+    let (channel, consumer_tag) = (subscription.channel, subscription.tag.clone());
+    let (queue, is_silent) = (subscription.queue.clone(), subscription.is_silent);
+    release_if_done(link, consumer);
+    link.lost_consumer(&queue).await;
+    if !is_silent {
+        link.tell(channel, &Method::BasicCancelOk { consumer_tag });
+    }
+}
+
+/// Passes on that nothing more comes, which the client did not wish.
+pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
+    let Some(Subscription { channel, tag, is_cancelled, is_silent, .. }) = link.consumers.remove(&consumer) else {
+        return;
+    };
+    if is_cancelled {
+        // The client waits for its answer.
+        if !is_silent {
+            link.tell(channel, &Method::BasicCancelOk { consumer_tag: tag });
+        }
+        return;
+    }
+    if let Some(state) = link.channels.get_mut(&channel) {
+        state.consumers.remove(&tag);
+    }
+    if link.hears_cancels {
+        link.tell(channel, &Method::BasicCancel { consumer_tag: tag, no_wait: true });
+    }
+}
+
+/// Writes messages for a consumer.
+pub(crate) fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
+    // It may have gone meanwhile: who closed it has released what it held.
+    let Some(subscription) = link.consumers.get_mut(&consumer) else { return };
+    let Some(channel) = link.channels.get_mut(&subscription.channel) else { return };
+    for Delivery { lease, message } in deliveries {
+        let held = Held { queue, key: lease.key, consumer: Some(consumer) };
+        let delivery_tag = channel.deliver((!subscription.is_automatic).then_some(held));
+        subscription.held += u32::from(!subscription.is_automatic);
+        let AmqpMessage { native, body } = AmqpMessage::of(&message, &subscription.queue);
+        let deliver = Method::BasicDeliver {
+            consumer_tag: subscription.tag.clone(),
+            delivery_tag,
+            redelivered: lease.delivery_count > 1,
+            exchange: ShortText(native.exchange),
+            routing_key: ShortText(native.routing_key),
+        };
+        deliver.put(&mut link.out, subscription.channel);
+        put_content(&mut link.out, (subscription.channel, link.frame_max), &native.properties, &body);
+    }
+    subscription.widen();
+}
+
+impl Subscription {
+    /// Lets more come to a client that has set no limit.
+    fn widen(&self) {
+        let wanted = self.held.saturating_add(WINDOW);
+        if self.is_unlimited && wanted > self.wish.borrow().credit.saturating_add(WINDOW / 2) {
+            self.wish.send_modify(|wish| wish.credit = wanted);
+        }
+    }
+}
+
+/// Notes that so many deliveries of a consumer are settled.
+pub(crate) fn settled(link: &mut Link, consumer: ConsumerNumber, count: u32) {
+    if let Some(subscription) = link.consumers.get_mut(&consumer) {
+        subscription.held = subscription.held.saturating_sub(count);
+        if subscription.is_over {
+            release_if_done(link, consumer);
+        }
+    }
+}
+
+/// Lets a cancelled consumer go when its client holds nothing more of it.
+fn release_if_done(link: &mut Link, consumer: ConsumerNumber) {
+    if let Some(subscription) = link.consumers.get_mut(&consumer) {
+        subscription.is_over = true;
+        if subscription.held == 0 {
+            link.consumers.remove(&consumer);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One message that a client fetches itself.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use omnibus_engine::Engine;
+use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
+use omnibus_engine::queues::{Deliveries, Delivery};
+use omnibus_model::command::Acquire;
+use omnibus_model::{Command, HolderId, Millis, Outcome};
+use omnibus_record::AmqpMessage;
+
+use super::queue::named;
+use crate::errors::Fault;
+use crate::link::Link;
+use crate::queues::Queue;
+use crate::session::Held;
+use crate::wire::method::put_content;
+use crate::wire::{Method, ShortText};
+
+/// For as long as its holder lives.
+const FOR_EVER: Millis = Millis(i64::MAX as u64);
+
+pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack: bool) -> Result<(), Fault> {
+    let queue = named(link, number, queue).await?;
+    let got = if no_ack { take(&link.door.engine, &queue).await? } else { lease(link, number, &queue).await? };
+    let Some((partition, Delivery { lease, message })) = got else {
+        link.tell(number, &Method::BasicGetEmpty { reserved: ShortText::default() });
+        return Ok(());
+    };
+    let message_count = link.door.ready(&queue).await?;
+    let held = Held { queue: partition, key: lease.key, consumer: None };
+    let delivery_tag = link.channel(number)?.deliver((!no_ack).then_some(held));
+    let AmqpMessage { native, body } = AmqpMessage::of(&message, queue.name());
+    let got = Method::BasicGetOk {
+        delivery_tag,
+        redelivered: lease.delivery_count > 1,
+        exchange: ShortText(native.exchange),
+        routing_key: ShortText(native.routing_key),
+        message_count,
+    };
+    link.tell(number, &got);
+    put_content(&mut link.out, (number, link.frame_max), &native.properties, &body);
+    Ok(())
+}
+
+type Got = Option<(omnibus_model::topic::Partition, Delivery)>;
+
+/// Takes the next message as done.
+async fn take(engine: &Engine, queue: &Queue) -> Result<Got, Fault> {
+    for partition in queue.place.partitions() {
+        let command = Command::Take { stream: partition.stream, count_max: 1 };
+        let leases = match engine.submit(partition.shard, command).await? {
+            Outcome::Acquired(acquired) => acquired.leases,
+            other => unreachable!("taking ended in {other:?}"),
+        };
+        if leases.is_empty() {
+            continue;
+        }
+        let read = engine.deliveries(partition.stream, &leases).await?;
+        return Ok(read.into_iter().next().map(|delivery| (partition, delivery)));
+    }
+    Ok(None)
+}
+
+/// Takes the next message on lease, for as long as the channel is open.
+async fn lease(link: &mut Link, number: u16, queue: &Queue) -> Result<Got, Fault> {
+    let holder = holder(link, number, queue).await?;
+    let stream = queue.place.lowest.stream;
+    let acquire = Acquire { stream, count_max: 1, lease: FOR_EVER, holder: Some(holder), attempt: None };
+    let received = link.door.engine.receive(queue.place, acquire, Duration::ZERO).await?;
+    let read = link.door.engine.received(&received).await?;
+    let first = |Deliveries { queue, deliveries }| Some((queue, deliveries.into_iter().next()?));
+    Ok(read.into_iter().find_map(first))
+}
+
+/// Who holds what a channel fetches of a queue. One whose shard has another leader since then holds nothing any more.
+async fn holder(link: &mut Link, number: u16, queue: &Queue) -> Result<HolderId, Fault> {
+    let key = (number, queue.place.lowest.stream);
+    if let Some(consumer) = link.pulls.get_mut(&key) {
+        // It is never served, so whatever comes is its end.
+        let ended = std::pin::pin!(consumer.next()).now_or_never().is_some();
+        if !ended {
+            return Ok(consumer.holder());
+        }
+    }
+    let config = ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
+    let consumer = link.door.engine.consume(queue.place, config).await?;
+    let holder = consumer.holder();
+    link.pulls.insert(key, consumer);
+    Ok(holder)
+}

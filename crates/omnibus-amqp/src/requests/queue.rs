@@ -1,0 +1,125 @@
+//! Queues are declared, emptied and deleted.
+
+use crate::arguments::Declaration;
+use crate::errors::Fault;
+use crate::link::Link;
+use crate::queues::Queue;
+use crate::wire::{Method, ShortText};
+
+/// How names begin that clients may not choose.
+const RESERVED: &str = "amq.";
+
+pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
+    match method {
+        Method::QueueDeclare { queue, passive, durable, exclusive, auto_delete, no_wait, arguments, .. } => {
+            let wanted = Declaration {
+                queue: name(link, number, &queue, !passive)?,
+                is_durable: durable,
+                is_exclusive: exclusive,
+                is_auto_delete: auto_delete,
+                arguments,
+            };
+            let queue = if passive { look_up(link, &wanted.queue).await? } else { declare(link, wanted).await? };
+            declared(link, number, &queue, no_wait).await
+        }
+        Method::QueueBind { queue, exchange, .. } => {
+            named(link, number, &queue).await?;
+            Err(no_exchange(&exchange))
+        }
+        Method::QueueUnbind { exchange, .. } => Err(no_exchange(&exchange)),
+        Method::QueuePurge { queue, no_wait, .. } => {
+            let queue = named(link, number, &queue).await?;
+            let count = link.door.engine.purge(queue.place).await?;
+            if !no_wait {
+                link.tell(number, &Method::QueuePurgeOk { message_count: u32::try_from(count).unwrap_or(u32::MAX) });
+            }
+            Ok(())
+        }
+        Method::QueueDelete { queue, if_unused, if_empty, no_wait, .. } => {
+            let queue = name(link, number, &queue, false)?;
+            let message_count = delete(link, &queue, if_unused, if_empty).await?;
+            if !no_wait {
+                link.tell(number, &Method::QueueDeleteOk { message_count });
+            }
+            Ok(())
+        }
+        other => unreachable!("{other:?} does not speak of queues"),
+    }
+}
+
+/// Exchanges are not there yet, but for the one that has no name.
+fn no_exchange(exchange: &ShortText) -> Fault {
+    if exchange.0.is_empty() { Fault::DefaultExchange } else { Fault::NoExchange(exchange.lossy()) }
+}
+
+/// The queue that a name stands for: nothing stands for the last that was declared on the channel, or, if one is
+/// declared, for a new name.
+fn name(link: &mut Link, number: u16, name: &ShortText, declares: bool) -> Result<String, Fault> {
+    if name.0.is_empty() {
+        if declares {
+            return Ok(String::new());
+        }
+        return link.channel(number)?.last_queue.clone().ok_or(Fault::NoLastQueue);
+    }
+    // Line ends are left out, as RabbitMQ does.
+    let name: Vec<u8> = name.0.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    String::from_utf8(name)
+        .map_err(|error| Fault::NameUnusable(String::from_utf8_lossy(error.as_bytes()).into_owned(), "it is not UTF-8"))
+}
+
+/// Finds the queue that a name stands for, if the connection may use it.
+pub(crate) async fn named(link: &mut Link, number: u16, queue: &ShortText) -> Result<Queue, Fault> {
+    let name = name(link, number, queue, false)?;
+    look_up(link, &name).await
+}
+
+/// Finds a queue that the connection may use.
+async fn look_up(link: &mut Link, name: &str) -> Result<Queue, Fault> {
+    link.door.look_up(name).await?.open_to(&link.owner)
+}
+
+async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Fault> {
+    if wanted.queue.is_empty() {
+        if let Some("quorum") = wanted.arguments.get(crate::arguments::QUEUE_TYPE).and_then(|kind| kind.str()) {
+            let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
+            return Err(Fault::Precondition(text.to_owned()));
+        }
+        wanted.queue = format!("amq.gen-{:032x}", link.door.engine.random());
+    } else if wanted.queue.starts_with(RESERVED) && link.door.find(&wanted.queue).is_none() {
+        return Err(Fault::QueueNameReserved(wanted.queue));
+    }
+    if wanted.is_exclusive && !link.exclusive.contains(&wanted.queue) {
+        // Noted first: whatever comes of it, it goes with the connection.
+        link.exclusive.push(wanted.queue.clone());
+    }
+    link.door.declare(&wanted, &link.owner).await
+}
+
+async fn declared(link: &mut Link, number: u16, queue: &Queue, no_wait: bool) -> Result<(), Fault> {
+    let name = queue.name().to_owned();
+    if !no_wait {
+        let message_count = link.door.ready(queue).await?;
+        let consumer_count = link.door.engine.consumer_count(queue.place).await?;
+        link.tell(number, &Method::QueueDeclareOk { queue: ShortText::from(&*name), message_count, consumer_count });
+    }
+    link.channel(number)?.last_queue = Some(name);
+    Ok(())
+}
+
+/// Deletes a queue; returns how many records were ready. One that is not there is deleted already.
+async fn delete(link: &mut Link, name: &str, if_unused: bool, if_empty: bool) -> Result<u32, Fault> {
+    let queue = match link.door.look_up(name).await {
+        Err(Fault::NoQueue(_)) => return Ok(0),
+        found => found?.open_to(&link.owner)?,
+    };
+    if if_unused && link.door.engine.consumer_count(queue.place).await? > 0 {
+        return Err(Fault::InUse(name.to_owned()));
+    }
+    let ready = link.door.ready(&queue).await?;
+    if if_empty && ready > 0 {
+        return Err(Fault::NotEmpty(name.to_owned()));
+    }
+    link.door.delete(&queue).await?;
+    link.exclusive.retain(|each| each != name);
+    Ok(ready)
+}

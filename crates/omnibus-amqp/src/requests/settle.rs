@@ -1,0 +1,91 @@
+//! What clients say of what was delivered.
+
+use std::collections::BTreeMap;
+
+use omnibus_engine::SubmitError;
+use omnibus_model::queue::{Delivery, LeaseKey, Settlement};
+use omnibus_model::topic::Partition;
+use omnibus_model::{Millis, ShardId, StreamId};
+
+use super::consume;
+use crate::errors::Fault;
+use crate::link::{Later, Link, Settled, begun};
+use crate::session::{ConsumerNumber, Held};
+use crate::wire::Method;
+
+pub(crate) async fn carry_out(link: &mut Link, number: u16, method: &Method) -> Result<(), Fault> {
+    match *method {
+        Method::BasicAck { delivery_tag, multiple } => settle(link, number, (delivery_tag, multiple), accept()).await,
+        Method::BasicNack { delivery_tag, multiple, requeue } => {
+            settle(link, number, (delivery_tag, multiple), refuse(requeue)).await
+        }
+        Method::BasicReject { delivery_tag, requeue } => {
+            settle(link, number, (delivery_tag, false), refuse(requeue)).await
+        }
+        Method::BasicRecover { requeue: false } | Method::BasicRecoverAsync { requeue: false } => {
+            Err(Fault::NotImplemented("requeue=false".to_owned()))
+        }
+        Method::BasicRecover { requeue: true } => {
+            settle(link, number, (0, true), refuse(true)).await?;
+            link.tell(number, &Method::BasicRecoverOk {});
+            Ok(())
+        }
+        Method::BasicRecoverAsync { requeue: true } => settle(link, number, (0, true), refuse(true)).await,
+        ref other => unreachable!("{other:?} does not settle"),
+    }
+}
+
+const fn accept() -> Settlement {
+    Settlement::Accept
+}
+
+const fn refuse(requeue: bool) -> Settlement {
+    if requeue { Settlement::Release { delay: Millis(0), delivery: Delivery::Counts } } else { Settlement::Reject }
+}
+
+/// Settles deliveries. It is in its place when this returns, before whatever the client asks next.
+async fn settle(
+    link: &mut Link,
+    number: u16,
+    (tag, is_multiple): (u64, bool),
+    settlement: Settlement,
+) -> Result<(), Fault> {
+    let taken = link.channel(number)?.take_held(tag, is_multiple)?;
+    let mut by_queue: BTreeMap<(ShardId, StreamId), Part> = BTreeMap::new();
+    for Held { queue, key, consumer } in taken {
+        let part = by_queue.entry((queue.shard, queue.stream)).or_default();
+        part.settlements.push((key, settlement));
+        consumer.into_iter().for_each(|consumer| *part.consumers.entry(consumer).or_default() += 1);
+    }
+    for ((shard, stream), Part { settlements, consumers }) in by_queue {
+        let engine = link.door.engine.clone();
+        let later: Later<Settled> = Box::pin(async move {
+            // What is not held any more was purged, or the queue is gone: nobody needs to hear of it.
+            let result = engine.settle(Partition { stream, shard }, settlements).await.map(drop);
+            Settled { consumers, result }
+        });
+        match begun(later).await {
+            Ok(done) => settled(link, done),
+            Err(later) => link.settling.push(later),
+        }
+    }
+    Ok(())
+}
+
+/// What is settled of one partition of a queue, and whose it was.
+#[derive(Default)]
+struct Part {
+    settlements: Vec<(LeaseKey, Settlement)>,
+    consumers: BTreeMap<ConsumerNumber, u32>,
+}
+
+/// Notes what became of settlements.
+pub(crate) fn settled(link: &mut Link, Settled { consumers, result }: Settled) {
+    match result {
+        Ok(()) | Err(SubmitError::Refused(_)) => {}
+        Err(error) => tracing::warn!(%error, "deliveries were not settled, and come again"),
+    }
+    for (consumer, count) in consumers {
+        consume::settled(link, consumer, count);
+    }
+}
