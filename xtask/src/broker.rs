@@ -17,6 +17,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Addresses {
     pub(crate) kafka: String,
+    pub(crate) amqp: String,
     pub(crate) sqs: String,
     pub(crate) admin: String,
 }
@@ -25,7 +26,7 @@ impl Addresses {
     /// Ports that are free.
     pub(crate) fn anywhere() -> Self {
         let anywhere = || "127.0.0.1:0".to_owned();
-        Self { kafka: anywhere(), sqs: anywhere(), admin: anywhere() }
+        Self { kafka: anywhere(), amqp: anywhere(), sqs: anywhere(), admin: anywhere() }
     }
 }
 
@@ -76,7 +77,7 @@ impl Broker {
             fs::remove_file(&ready)?;
         }
         let mut command = shell::command(binary());
-        command.args(["serve", "--kafka", &at.kafka, "--sqs", &at.sqs, "--admin", &at.admin]);
+        command.args(["serve", "--kafka", &at.kafka, "--amqp", &at.amqp, "--sqs", &at.sqs, "--admin", &at.admin]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

@@ -22,6 +22,7 @@ pub(crate) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checks {
     Kafka,
+    Amqp,
     Sqs,
     Sns,
     /// What Celery makes of SQS.
@@ -49,6 +50,8 @@ pub(crate) const CONSOLE_TOOLS: Client = kafka("console-tools", Language::Java, 
 pub(crate) const FRANZ_GO: Client = kafka("franz-go", Language::Go, "franz-go");
 pub(crate) const KAFKAJS: Client = kafka("kafkajs", Language::JavaScript, "kafkajs.js");
 pub(crate) const RDKAFKA: Client = kafka("rdkafka", Language::Rust, "rdkafka");
+pub(crate) const PIKA: Client =
+    Client { key: "pika", checks: Checks::Amqp, language: Language::Python, program: "pika_blocking.py" };
 pub(crate) const BOTO3: Client = sqs("boto3", Language::Python, "boto.py");
 pub(crate) const BOTO3_QUERY: Client = sqs("boto3-query", Language::PythonOfOld, "boto.py");
 pub(crate) const AWS_JAVA: Client = sqs("aws-java", Language::Java, "AwsSdk");
@@ -65,7 +68,7 @@ pub(crate) const CELERY: Client =
 pub(crate) const DOORS: Client =
     Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
 
-pub(crate) const ALL: [Client; 21] = [
+pub(crate) const ALL: [Client; 22] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -74,6 +77,7 @@ pub(crate) const ALL: [Client; 21] = [
     FRANZ_GO,
     KAFKAJS,
     RDKAFKA,
+    PIKA,
     BOTO3,
     BOTO3_QUERY,
     AWS_JAVA,

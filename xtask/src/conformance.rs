@@ -18,8 +18,9 @@ const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
 
 /// Where each list of checks is, and what its table is headed with.
-const LISTS: [(Checks, &str, &str); 5] = [
+const LISTS: [(Checks, &str, &str); 6] = [
     (Checks::Kafka, "conformance/checks.json", "Kafka"),
+    (Checks::Amqp, "conformance/amqp-checks.json", "AMQP 0-9-1"),
     (Checks::Sqs, "conformance/sqs-checks.json", "SQS"),
     (Checks::Sns, "conformance/sns-checks.json", "SNS"),
     (Checks::Celery, "conformance/celery-checks.json", "Celery over SQS"),
@@ -27,7 +28,7 @@ const LISTS: [(Checks, &str, &str); 5] = [
 ];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 22] = [
+pub(crate) const SUITES: [Suite; 23] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -36,6 +37,7 @@ pub(crate) const SUITES: [Suite; 22] = [
     Suite { name: "conformance franz-go (Go)", run: || run(clients::FRANZ_GO) },
     Suite { name: "conformance KafkaJS (JavaScript)", run: || run(clients::KAFKAJS) },
     Suite { name: "conformance rdkafka (Rust)", run: || run(clients::RDKAFKA) },
+    Suite { name: "conformance pika (Python)", run: || run(clients::PIKA) },
     Suite { name: "conformance boto3 (Python)", run: || run(clients::BOTO3) },
     Suite { name: "conformance boto3, Query protocol (Python)", run: || run(clients::BOTO3_QUERY) },
     Suite { name: "conformance AWS SDK for Java", run: || run(clients::AWS_JAVA) },
@@ -115,14 +117,15 @@ fn settings_for(checks: Checks) -> &'static [&'static str] {
     match checks {
         // One of them waits until what is gone is trimmed.
         Checks::Doors => &["storage.retention_interval=1s"],
-        Checks::Kafka | Checks::Sqs | Checks::Sns | Checks::Celery => &[],
+        Checks::Kafka | Checks::Amqp | Checks::Sqs | Checks::Sns | Checks::Celery => &[],
     }
 }
 
 /// The addresses that the checks need.
-fn address_for(checks: Checks, Addresses { kafka, sqs, admin }: &Addresses) -> String {
+fn address_for(checks: Checks, Addresses { kafka, amqp, sqs, admin }: &Addresses) -> String {
     match checks {
         Checks::Kafka => kafka.clone(),
+        Checks::Amqp => amqp.clone(),
         Checks::Sqs | Checks::Sns | Checks::Celery => sqs.clone(),
         Checks::Doors => format!("{kafka},{sqs},{admin}"),
     }

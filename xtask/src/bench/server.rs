@@ -46,7 +46,17 @@ impl Server {
             let (address, number) = (free_address()?, number.to_string());
             let mut command = shell::command(broker::binary());
             command.args(["serve", "--node", &number, "--cluster", &members, "--kafka", &address]);
-            command.args(["--sqs", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--set", &cache, "--data-dir"]);
+            command.args([
+                "--amqp",
+                "127.0.0.1:0",
+                "--sqs",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--set",
+                &cache,
+                "--data-dir",
+            ]);
             command.arg(data.join(number));
             Ok((command, address))
         };

@@ -93,6 +93,33 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.kafka.memory,
     },
     Key {
+        name: "amqp.listen",
+        meaning: "Where AMQP clients connect: addresses with commas between them, or off. Port 0 picks a free one. The \
+                  default is RabbitMQ's port, too; if it is taken, it is left out.",
+        field: |config| &mut config.amqp.listen,
+    },
+    Key {
+        name: "amqp.credentials_file",
+        meaning: "A file with a line USER:PASSWORD for everybody who may come in over AMQP. Empty: guest with the \
+                  password guest, from this machine only.",
+        field: |config| &mut config.amqp.credentials_file,
+    },
+    Key {
+        name: "amqp.connections_max",
+        meaning: "AMQP connections at a time; one more is closed at once.",
+        field: |config| &mut config.amqp.connections_max,
+    },
+    Key {
+        name: "amqp.message_bytes_max",
+        meaning: "The most bytes of the body of one AMQP message.",
+        field: |config| &mut config.amqp.message_bytes_max,
+    },
+    Key {
+        name: "amqp.memory",
+        meaning: "What all AMQP connections together may hold of messages that are on their way in.",
+        field: |config| &mut config.amqp.memory,
+    },
+    Key {
         name: "sqs.listen",
         meaning: "Where SQS clients connect: addresses with commas between them, or off. Port 0 picks a free one. By \
                   default these are the ports of other local servers; one that is taken is left out.",

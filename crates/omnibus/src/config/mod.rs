@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) node_id: u32,
     pub(crate) cluster: Cluster,
     pub(crate) kafka: Kafka,
+    pub(crate) amqp: Amqp,
     pub(crate) sqs: Sqs,
     pub(crate) webhooks: Webhooks,
     pub(crate) admin: Admin,
@@ -61,6 +62,17 @@ pub(crate) struct Kafka {
 pub(crate) struct Advertised {
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
+}
+
+/// The AMQP door.
+#[derive(Clone, Debug)]
+pub(crate) struct Amqp {
+    /// None keeps the door shut.
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) credentials_file: Option<String>,
+    pub(crate) connections_max: usize,
+    pub(crate) message_bytes_max: Size,
+    pub(crate) memory: Size,
 }
 
 /// The SQS door.
@@ -151,6 +163,7 @@ impl Default for Config {
             node_id: 1,
             cluster: Cluster::default(),
             kafka: Kafka::default(),
+            amqp: Amqp::default(),
             sqs: Sqs::default(),
             webhooks: Webhooks::default(),
             admin: Admin::default(),
@@ -170,6 +183,19 @@ impl Default for Kafka {
             advertised: None,
             connections_max: settings.connections_max,
             request_bytes_max: Size(settings.request_bytes_max as u64),
+            memory: Size(settings.memory_bytes_max as u64),
+        }
+    }
+}
+
+impl Default for Amqp {
+    fn default() -> Self {
+        let settings = omnibus_amqp::Settings::default();
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            credentials_file: None,
+            connections_max: settings.connections_max,
+            message_bytes_max: Size(settings.message_bytes_max as u64),
             memory: Size(settings.memory_bytes_max as u64),
         }
     }

@@ -15,6 +15,10 @@ use crate::output::{self, Format};
 pub(crate) struct Addresses {
     pub(crate) kafka: SocketAddr,
     /// `None` if the door is shut.
+    pub(crate) amqp: Option<SocketAddr>,
+    /// Where it is, too.
+    pub(crate) amqp_too: Vec<SocketAddr>,
+    /// `None` if the door is shut.
     pub(crate) sqs: Option<SocketAddr>,
     /// Where it is, too.
     pub(crate) sqs_too: Vec<SocketAddr>,
@@ -32,12 +36,14 @@ impl Addresses {
             output::line(serde_json::to_string(self)?)?;
             return output::flush();
         }
-        let Self { kafka, sqs, sqs_too, admin, cluster, .. } = self;
+        let Self { kafka, amqp, amqp_too, sqs, sqs_too, admin, cluster, .. } = self;
         output::line(format_args!("kafka  {kafka}"))?;
         output::line(format_args!("admin  {admin}"))?;
-        if let Some(sqs) = sqs {
-            let all: Vec<String> = [sqs].into_iter().chain(sqs_too).map(ToString::to_string).collect();
-            output::line(format_args!("sqs    {}", all.join(", ")))?;
+        for (door, first, too) in [("amqp", amqp, amqp_too), ("sqs", sqs, sqs_too)] {
+            let all: Vec<String> = first.iter().chain(too).map(ToString::to_string).collect();
+            if !all.is_empty() {
+                output::line(format_args!("{door:<5}  {}", all.join(", ")))?;
+            }
         }
         if let Some(cluster) = cluster {
             output::line(format_args!("nodes  {cluster}"))?;

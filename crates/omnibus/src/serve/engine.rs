@@ -136,6 +136,26 @@ pub(crate) fn kafka_settings(config: &Config, identity: &Identity) -> omnibus_ka
     }
 }
 
+/// How the AMQP door presents itself.
+pub(crate) fn amqp_settings(config: &Config, identity: &Identity) -> Result<omnibus_amqp::Settings> {
+    let amqp = &config.amqp;
+    let credentials = match &amqp.credentials_file {
+        None => Vec::new(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+            omnibus_amqp::read_credentials(&text).map_err(|reason| anyhow!("{file}: {reason}"))?
+        }
+    };
+    Ok(omnibus_amqp::Settings {
+        credentials,
+        connections_max: amqp.connections_max,
+        message_bytes_max: usize::try_from(amqp.message_bytes_max.0).unwrap_or(usize::MAX),
+        memory_bytes_max: usize::try_from(amqp.memory.0).unwrap_or(usize::MAX),
+        node: identity.node_id,
+        ..omnibus_amqp::Settings::default()
+    })
+}
+
 /// How the SQS door presents itself.
 pub(crate) fn sqs_settings(config: &Config, secret: ClusterSecret) -> Result<omnibus_sqs::Settings> {
     let sqs = &config.sqs;

@@ -37,7 +37,7 @@ const EXIT_REMOVED: u8 = 4;
 /// The process was told twice to end.
 const EXIT_IMPATIENT: i32 = 130;
 
-/// Serves Kafka clients, SQS clients and the admin API.
+/// Serves Kafka clients, AMQP clients, SQS clients and the admin API.
 ///
 /// Without flags it keeps its data in ./omnibus-data and serves this machine only.
 #[derive(Debug, Default, clap::Args)]
@@ -70,6 +70,9 @@ pub(crate) struct ConfigArgs {
     /// Where Kafka clients connect; port 0 picks a free one [kafka.listen].
     #[arg(long, value_name = "ADDR")]
     kafka: Option<String>,
+    /// Where AMQP clients connect; port 0 picks a free one, off keeps the door shut [amqp.listen].
+    #[arg(long, value_name = "ADDR[,ADDR]")]
+    amqp: Option<String>,
     /// Where SQS clients connect; port 0 picks a free one, off keeps the door shut [sqs.listen].
     #[arg(long, value_name = "ADDR[,ADDR]")]
     sqs: Option<String>,
@@ -104,6 +107,7 @@ impl ConfigArgs {
             ("cluster.nodes", &self.cluster),
             ("cluster.join", &self.join),
             ("kafka.listen", &self.kafka),
+            ("amqp.listen", &self.amqp),
             ("sqs.listen", &self.sqs),
             ("admin.listen", &self.admin),
             ("kafka.advertised", &self.advertised),
@@ -214,9 +218,9 @@ async fn begin(
     }
     let doors = Doors::open(effective, node, others).await?;
     if others.is_some() {
-        let Addresses { kafka, sqs, admin, .. } = doors.addresses;
-        let places = [Some((omnibus_kafka::DOOR, kafka)), sqs.map(|sqs| ("sqs", sqs)), Some(("admin", admin))];
-        let places: Vec<_> = places.into_iter().flatten().collect();
+        let Addresses { kafka, amqp, sqs, admin, .. } = doors.addresses;
+        let places = [Some((omnibus_kafka::DOOR, kafka)), amqp.map(|amqp| ("amqp", amqp)), sqs.map(|sqs| ("sqs", sqs))];
+        let places: Vec<_> = places.into_iter().flatten().chain([("admin", admin)]).collect();
         introduce(&node.engine, engine::node_info(&effective.config, &node.identity, &places)).await;
     }
     // Somebody waits for the file.
@@ -266,11 +270,14 @@ impl Doors {
         let presented = engine::kafka_settings(config, identity);
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
+        let (amqp, amqp_addresses) = open_amqp(effective, node).await?;
         let (sqs, sqs_addresses) = open_sqs(effective, engine, secret(engine, others).await?).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
             kafka: kafka.local_addr()?,
+            amqp: amqp_addresses.first().copied(),
+            amqp_too: amqp_addresses.into_iter().skip(1).collect(),
             sqs: sqs_addresses.first().copied(),
             sqs_too: sqs_addresses.into_iter().skip(1).collect(),
             admin: admin.local_addr()?,
@@ -295,6 +302,7 @@ impl Doors {
         let pushing = Pushing::start(engine.clone(), sqs.pusher(engine::poster(config)?)).await?;
         let (shutdown, stop) = watch::channel(false);
         let mut tasks = vec![tokio::spawn(kafka.run(stop.clone()))];
+        tasks.push(tokio::spawn(amqp.run(stop.clone())));
         tasks.push(tokio::spawn(sqs.run(stop.clone())));
         tasks.push(tokio::spawn(admin.run(Arc::new(node), stop)));
         Ok(Self { addresses, shutdown, tasks, pushing })
@@ -319,6 +327,24 @@ async fn secret(engine: &Engine, others: Option<&Others>) -> Result<ClusterSecre
             secret => return Ok(secret?),
         }
     }
+}
+
+/// Opens the AMQP door, and says where. Its usual port is `RabbitMQ`'s: if nobody chose it, it is no reason not to
+/// serve others.
+async fn open_amqp(effective: &Effective, node: &Opened) -> Result<(omnibus_amqp::Server, Vec<SocketAddr>)> {
+    let settings = engine::amqp_settings(&effective.config, &node.identity)?;
+    let mut server = omnibus_amqp::Server::new(node.engine.clone(), settings);
+    let mut addresses = Vec::new();
+    for address in &effective.config.amqp.listen {
+        match server.listen(*address).await {
+            Ok(address) => addresses.push(address),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !effective.is_chosen("amqp.listen") => {
+                tracing::warn!(%address, "AMQP is not served: the address is taken; `--amqp ADDR` chooses another");
+            }
+            Err(error) => return Err(cannot_listen("amqp", *address, error)),
+        }
+    }
+    Ok((server, addresses))
 }
 
 /// Opens the SQS door, and says where. Its usual ports are those of other programs, too: if nobody

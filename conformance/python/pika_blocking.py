@@ -1,0 +1,328 @@
+"""pika, by its blocking connection."""
+
+import datetime
+import decimal
+import os
+import subprocess
+import sys
+import time
+
+import pika
+from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, ProbableAuthenticationError, UnroutableError
+
+from harness import equal, fresh, refused, run, until
+
+
+def parameters(address, **more):
+    host, port = address.rsplit(":", 1)
+    return pika.ConnectionParameters(host, int(port), **more)
+
+
+def connect(address, **more):
+    connection = pika.BlockingConnection(parameters(address, **more))
+    return connection, connection.channel()
+
+
+def queue(channel, *bodies, **more):
+    """Declares a queue that nobody has used before, with these messages in it."""
+    name = fresh("q")
+    channel.queue_declare(name, durable=True, **more)
+    for body in bodies:
+        channel.basic_publish("", name, body.encode())
+    return name
+
+
+def drain(channel, name):
+    """Takes all that a queue holds; returns the bodies, and which came again."""
+    taken = []
+    while True:
+        method, _, body = channel.basic_get(name, auto_ack=True)
+        if method is None:
+            return [body for body, _ in taken], [body for body, again in taken if again]
+        taken.append((body.decode(), method.redelivered))
+
+
+def ready(channel, name):
+    return channel.queue_declare(name, passive=True).method.message_count
+
+
+class Consumer:
+    """Keeps what it is given."""
+
+    def __init__(self, address, name, prefetch=0, **more):
+        self.connection, self.channel = connect(address)
+        if prefetch:
+            self.channel.basic_qos(prefetch_count=prefetch)
+        self.taken = []
+        self.tag = self.channel.basic_consume(name, self.take, **more)
+
+    def take(self, channel, method, properties, body):
+        self.taken.append((method, properties, body.decode()))
+
+    def bodies(self):
+        return [body for _, _, body in self.taken]
+
+    def await_count(self, count):
+        def enough():
+            self.connection.process_data_events(0.05)
+            return len(self.taken) >= count
+        until(enough, f"{count} messages")
+
+    def rest(self):
+        self.connection.process_data_events(0.3)
+
+
+HEADERS = {
+    "int": 1,
+    "long": 2**40,
+    "negative": -5,
+    "bool": True,
+    "text": "änd 🚌",
+    "bytes": b"\x00\xff",
+    "nothing": None,
+    "time": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+    "decimal": decimal.Decimal("1.25"),
+    "list": [1, "a", [2]],
+    "table": {"x": {"y": 1}},
+}
+
+
+def round_trip(address):
+    connection, channel = connect(address)
+    name = queue(channel)
+    sent = pika.BasicProperties(
+        content_type="text/plain", content_encoding="utf-8", headers=HEADERS, delivery_mode=2, priority=255,
+        correlation_id="c", reply_to="r", expiration="99999", message_id="m", timestamp=1700000000, type="t",
+        user_id="guest", app_id="a", cluster_id="cl",
+    )
+    for body in (b"", b"body \x00\xff"):
+        channel.basic_publish("", name, body, sent)
+        method, properties, got = channel.basic_get(name, auto_ack=True)
+        equal((got, method.exchange, method.routing_key, method.redelivered), (body, "", name, False), "the message")
+        equal(properties.headers, HEADERS, "headers")
+        equal(list(properties.headers), list(HEADERS), "their order")
+        equal(vars(properties), vars(sent), "properties")
+    connection.close()
+
+
+def large(address):
+    connection, channel = connect(address)
+    name = queue(channel)
+    channel.basic_publish("", name, bytes(1_000_003))
+    equal(len(channel.basic_get(name, auto_ack=True)[2]), 1_000_003, "bytes")
+    channel.basic_publish("", name, b"x", pika.BasicProperties(headers={"h": "y" * 60_000}))
+    equal(len(channel.basic_get(name, auto_ack=True)[1].headers["h"]), 60_000, "bytes of a header")
+    connection.close()
+
+
+def get_and_settle(address):
+    connection, channel = connect(address)
+    name = queue(channel, *"12345")
+    tags = [channel.basic_get(name)[0].delivery_tag for _ in range(4)]
+    channel.basic_ack(tags[3])
+    channel.basic_reject(tags[1], requeue=True)
+    channel.basic_nack(tags[0], requeue=False)
+    equal(ready(channel, name), 2, "ready")
+    channel.basic_recover(requeue=True)
+    equal(drain(channel, name), (["2", "3", "5"], ["2", "3"]), "what is left, and what comes again")
+    connection.close()
+
+
+def consume(address):
+    connection, channel = connect(address)
+    name = queue(channel, *"123456")
+    consumer = Consumer(address, name, prefetch=2)
+    consumer.await_count(2)
+    consumer.rest()
+    equal(consumer.bodies(), ["1", "2"], "within the prefetch")
+    consumer.channel.basic_ack(consumer.taken[1][0].delivery_tag, multiple=True)
+    consumer.await_count(4)
+    consumer.channel.basic_nack(consumer.taken[2][0].delivery_tag, requeue=True)
+    consumer.await_count(5)
+    equal(consumer.bodies(), ["1", "2", "3", "4", "3"], "what was given back comes first")
+    consumer.connection.close()
+    equal(drain(channel, name)[0], list("3456"), "what was not settled")
+    fast = Consumer(address, name, auto_ack=True)
+    for number in range(1_000):
+        channel.basic_publish("", name, str(number).encode())
+    fast.await_count(1_000)
+    equal(fast.bodies(), [str(number) for number in range(1_000)], "in order")
+    fast.connection.close()
+    connection.close()
+
+
+def cancel(address):
+    connection, channel = connect(address)
+    name = queue(channel, "1")
+    consumer = Consumer(address, name, auto_ack=True)
+    consumer.await_count(1)
+    consumer.channel.basic_cancel(consumer.tag)
+    channel.basic_publish("", name, b"2")
+    consumer.rest()
+    equal((consumer.bodies(), ready(channel, name)), (["1"], 1), "after the cancelling")
+    told = []
+    consumer.channel.add_on_cancel_callback(told.append)
+    consumer.channel.basic_consume(name, consumer.take, auto_ack=True)
+    consumer.await_count(2)
+    channel.queue_delete(name)
+    until(lambda: consumer.connection.process_data_events(0.05) or told, "the word that the queue is gone")
+    equal(consumer.channel.is_open, True, "the channel stays open")
+    consumer.connection.close()
+    connection.close()
+
+
+def confirms(address):
+    connection, channel = connect(address)
+    name = queue(channel)
+    channel.confirm_delivery()
+    for number in range(200):
+        channel.basic_publish("", name, str(number).encode(), mandatory=True)
+    equal(ready(channel, name), 200, "messages")
+    try:
+        channel.basic_publish("", fresh("nowhere"), b"lost", mandatory=True)
+    except UnroutableError as error:
+        equal([returned.body for returned in error.messages], [b"lost"], "what came back")
+        equal(error.messages[0].method.reply_code, 312, "the code")
+    else:
+        raise AssertionError("a message that no queue takes did not come back")
+    channel.basic_publish("", fresh("nowhere"), b"lost")
+    connection.close()
+
+
+LOSES_ITS_CONNECTION = """
+import sys
+from pika_blocking import Consumer
+lost = Consumer(sys.argv[1], sys.argv[2], prefetch=3)
+lost.await_count(3)
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+def lost_connection(address):
+    connection, channel = connect(address)
+    name = queue(channel, *"1234")
+    program = [sys.executable, "-c", LOSES_ITS_CONNECTION, address, name]
+    lost = subprocess.Popen(program, cwd=os.path.dirname(__file__), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    equal(lost.stdout.readline(), b"holds\n", "what it says")
+    other = Consumer(address, name)
+    other.await_count(1)
+    lost.kill()
+    lost.wait()
+    other.await_count(4)
+    equal(other.bodies(), ["4", "1", "2", "3"], "what the other is given")
+    equal([method.redelivered for method, _, _ in other.taken], [False, True, True, True], "which come again")
+    other.connection.close()
+    connection.close()
+
+
+def exclusive(address):
+    connection, channel = connect(address)
+    name = channel.queue_declare("", exclusive=True).method.queue
+    equal(name.startswith("amq.gen-"), True, "a name of the server's")
+    other, others_channel = connect(address)
+    error = refused(lambda: others_channel.queue_declare(name, passive=True), "another connection's queue")
+    equal(error.reply_code, 405, "the code")
+    connection.close()
+    others_channel = other.channel()
+    error = refused(lambda: others_channel.queue_declare(name, passive=True), "a queue that is gone")
+    equal(error.reply_code, 404, "the code")
+    other.close()
+
+
+def auto_delete(address):
+    connection, channel = connect(address)
+    name = fresh("q")
+    channel.queue_declare(name, auto_delete=True)
+    consumer = Consumer(address, name)
+    channel.basic_get(name)
+    channel.queue_declare(name, passive=True)
+    consumer.channel.basic_cancel(consumer.tag)
+    error = refused(lambda: channel.queue_declare(name, passive=True), "a queue that is gone")
+    equal(error.reply_code, 404, "the code")
+    consumer.connection.close()
+    connection.close()
+
+
+def refusals(address):
+    def channel_error(action, code):
+        connection, channel = connect(address)
+        try:
+            action(channel)
+            channel.queue_declare(fresh("q"), exclusive=True)
+        except ChannelClosedByBroker as error:
+            equal(error.reply_code, code, "the code")
+            equal(connection.is_open, True, "the connection stays open")
+        else:
+            raise AssertionError(f"{code} did not come")
+        connection.close()
+
+    connection, channel = connect(address)
+    name = queue(channel)
+    channel_error(lambda channel: channel.queue_declare(fresh("q"), passive=True), 404)
+    channel_error(lambda channel: channel.queue_declare(name, durable=False), 406)
+    channel_error(lambda channel: channel.queue_declare("amq.mine"), 403)
+    channel_error(lambda channel: channel.basic_get(fresh("q")), 404)
+    channel_error(lambda channel: channel.basic_ack(77), 406)
+    channel_error(lambda channel: channel.basic_publish(fresh("x"), "k", b""), 404)
+    channel_error(lambda channel: channel.queue_declare(fresh("q"), arguments={"x-message-ttl": -1}), 406)
+    for action in (lambda channel: channel.basic_recover(requeue=False), lambda channel: channel.basic_qos(10)):
+        other, others_channel = connect(address)
+        try:
+            action(others_channel)
+        except ConnectionClosedByBroker as error:
+            equal(error.reply_code, 540, "the code")
+        else:
+            raise AssertionError("540 did not come")
+    connection.close()
+
+
+def expiry(address):
+    connection, channel = connect(address)
+    name = queue(channel, arguments={"x-message-ttl": 60_000})
+    channel.basic_publish("", name, b"short", pika.BasicProperties(expiration="50"))
+    channel.basic_publish("", name, b"long")
+    until(lambda: ready(channel, name) == 1, "one message")
+    equal(drain(channel, name)[0], ["long"], "what is left")
+    short = queue(channel, "1", "2", arguments={"x-message-ttl": 50})
+    until(lambda: ready(channel, short) == 0, "no message")
+    connection.close()
+
+
+def priorities(address):
+    connection, channel = connect(address)
+    name = queue(channel, arguments={"x-max-priority": 10})
+    for priority in (0, 5, 9, 4, None, 20, 5):
+        channel.basic_publish("", name, f"p{priority}".encode(), pika.BasicProperties(priority=priority))
+    equal(drain(channel, name)[0], ["p20", "p9", "p5", "p5", "p4", "p0", "pNone"], "the order")
+    connection.close()
+
+
+def single_active(address):
+    connection, channel = connect(address)
+    name = queue(channel, arguments={"x-single-active-consumer": True})
+    first, second = Consumer(address, name, auto_ack=True), Consumer(address, name, auto_ack=True)
+    for body in "123":
+        channel.basic_publish("", name, body.encode())
+    first.await_count(3)
+    first.channel.basic_cancel(first.tag)
+    for body in "45":
+        channel.basic_publish("", name, body.encode())
+    second.await_count(2)
+    first.rest()
+    equal((first.bodies(), second.bodies()), (list("123"), list("45")), "who got what")
+    for consumer in (first, second):
+        consumer.connection.close()
+    connection.close()
+
+
+def logins(address):
+    wrong = pika.PlainCredentials("guest", "wrong")
+    error = refused(lambda: connect(address, credentials=wrong), "a wrong password")
+    equal(isinstance(error, ProbableAuthenticationError), True, f"{error!r} says so")
+    error = refused(lambda: connect(address, virtual_host="nope"), "a virtual host that is not there")
+    equal("530" in str(error) or getattr(error, "reply_code", 0) == 530, True, f"{error!r} says so")
+
+
+if __name__ == "__main__":
+    run("pika", pika.__version__, globals())
