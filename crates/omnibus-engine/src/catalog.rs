@@ -1,6 +1,6 @@
 //! Every node's copy of the names: what ZooKeeper does elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use omnibus_broker::Broker;
@@ -33,12 +33,25 @@ struct Topics {
 }
 
 impl Catalog {
-    /// Takes all that the metadata shard's broker remembers.
+    /// Takes all that the metadata shard's broker remembers, and forgets what it does not.
     pub fn learn(&self, metadata: &Broker) {
+        self.forget_all_but(metadata);
         metadata.topics().for_each(|topic| self.put(topic.clone()));
         metadata.exchanges().for_each(|exchange| self.put_exchange(exchange.clone()));
         metadata.nodes().for_each(|(node, info)| self.put_node(node, info.clone()));
         metadata.duties().for_each(|(node, duty)| self.put_duty(node, duty));
+    }
+
+    fn forget_all_but(&self, metadata: &Broker) {
+        let topics: BTreeSet<TopicId> = metadata.topics().map(|topic| topic.id).collect();
+        self.topics().iter().filter(|topic| !topics.contains(&topic.id)).for_each(|topic| self.remove(topic));
+        let exchanges: BTreeSet<&ExchangeKey> = metadata.exchanges().map(|exchange| &exchange.key).collect();
+        let known = self.all_exchanges().into_iter().filter(|exchange| !exchanges.contains(&exchange.key));
+        known.for_each(|exchange| self.remove_exchange(&exchange.key));
+        let nodes: BTreeSet<NodeId> = metadata.nodes().map(|(node, _)| node).collect();
+        self.nodes.write().retain(|node, _| nodes.contains(node));
+        let duties: BTreeSet<NodeId> = metadata.duties().map(|(node, _)| node).collect();
+        self.duties.write().retain(|node, _| duties.contains(node));
     }
 
     #[must_use]
@@ -152,5 +165,22 @@ impl Catalog {
         topics.by_id.remove(&topic.id);
         topic.partitions.iter().for_each(|place| drop(topics.queues.remove(&place.stream)));
         topics.by_name.remove(&topic.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omnibus_broker::BrokerLimits;
+
+    use super::*;
+
+    #[test]
+    fn what_a_newer_state_does_not_know_is_forgotten() {
+        let catalog = Catalog::default();
+        catalog.put_node(NodeId(7), NodeInfo::default());
+        catalog.put_duty(NodeId(8), NodeDuty::Drained);
+        catalog.learn(&Broker::new(BrokerLimits::default()));
+        assert!(catalog.nodes().is_empty());
+        assert_eq!(catalog.duty(NodeId(8)), NodeDuty::Full);
     }
 }

@@ -37,8 +37,14 @@ impl Configs {
         Self { node, started, consumer_session, set: RwLock::new(set) }
     }
 
-    /// Takes all that the metadata shard's broker remembers.
+    /// Takes all that the metadata shard's broker remembers, and forgets what it does not.
     pub fn learn(&self, metadata: &Broker) {
+        {
+            let mut set = self.set.write();
+            set.brokers.clear();
+            set.groups.clear();
+            set.topic_defaults = self.started;
+        }
         metadata.broker_configs().for_each(|(scope, config)| self.put_brokers(scope, config.clone()));
         metadata.group_configs().for_each(|(group, config)| self.put_group(group.clone(), config));
     }
@@ -138,5 +144,7 @@ mod tests {
         assert_eq!(configs.topic_defaults().batch_bytes_max, 10);
         configs.put_brokers(ConfigScope::Node(NodeId(1)), BrokerConfig::default());
         assert_eq!(configs.topic_defaults().batch_bytes_max, 11);
+        configs.learn(&Broker::new(BrokerLimits::default()));
+        assert_eq!(configs.topic_defaults(), shipped);
     }
 }

@@ -124,7 +124,7 @@ pub(crate) fn clear(shared: &Shared, shard: ShardId) {
     }
 }
 
-/// Takes parts of streams; they are durable on return.
+/// Takes parts of streams, in the place of what is there; they are durable on return.
 pub(crate) fn fill(shared: &Shared, shard: ShardId, mut stretches: Vec<Stretch>) -> Result<(), LogError> {
     stretches.retain(|stretch| stretch.from < stretch.to);
     stretches.sort_unstable_by_key(|stretch| (stretch.stream, stretch.from));
@@ -134,7 +134,7 @@ pub(crate) fn fill(shared: &Shared, shard: ShardId, mut stretches: Vec<Stretch>)
     }
     let _alone = shared.maintenance.lock();
     shared.check_failure()?;
-    let filled = write(shared, shard, stretches);
+    let filled = write(shared, stretches, |_| shard);
     shared.watch(filled)
 }
 
@@ -145,13 +145,8 @@ fn check(shared: &Shared, shard: ShardId, stretches: &[Stretch]) -> Result<(), L
         if before.is_some_and(|(known, end)| known == *stream && *from < end) {
             return Err(bad("it was taken before"));
         }
-        let (is_elsewhere, end) =
-            shared.index.with(*stream, |known| known.map_or((false, *from), |known| (known.shard != shard, known.end)));
-        if is_elsewhere {
+        if shared.index.with(*stream, |known| known.is_some_and(|known| known.shard != shard)) {
             return Err(bad("the stream is another shard's"));
-        }
-        if before.is_none_or(|(known, _)| known != *stream) && *from < end {
-            return Err(bad("it is there already"));
         }
         let mut next = *from;
         for batch in batches {
@@ -164,11 +159,16 @@ fn check(shared: &Shared, shard: ShardId, stretches: &[Stretch]) -> Result<(), L
     Ok(())
 }
 
-fn write(shared: &Shared, shard: ShardId, stretches: Vec<Stretch>) -> Result<(), LogError> {
+/// Writes stretches, in the order of streams and offsets, as a pack that speaks for them.
+pub(crate) fn write(
+    shared: &Shared,
+    stretches: Vec<Stretch>,
+    shard_of: impl Fn(StreamId) -> ShardId,
+) -> Result<(), LogError> {
     let mut pack = PackWriter::create(shared)?;
     let ends: Vec<_> = stretches.iter().map(|stretch| (stretch.stream, stretch.from, stretch.to)).collect();
     for Stretch { stream, from, to, batches } in stretches {
-        pack.begin(Cover { stream, shard, base: from, end: to });
+        pack.begin(Cover { stream, shard: shard_of(stream), base: from, end: to });
         for batch in batches {
             let Replacement { base, count, timestamp_max, bytes } = batch;
             let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -180,7 +180,7 @@ fn write(shared: &Shared, shard: ShardId, stretches: Vec<Stretch>) -> Result<(),
         }
     }
     for (stream, from, to) in ends {
-        shared.index.change_or_make(stream, shard, |known| {
+        shared.index.change_or_make(stream, shard_of(stream), |known| {
             if known.end == Offset::ZERO {
                 (known.start, known.end) = (from, from);
             }
@@ -214,6 +214,8 @@ pub(crate) fn install(shared: &Shared, holdings: &Holdings) -> Result<(), LogErr
             return Err(LogError::Replacement { stream, from: start, to: end, rule: "something else was taken" });
         }
     }
+    // What was not told yet of the entries before it is in it, or void.
+    shared.pending.forget(*shard, *index);
     let listed: BTreeMap<StreamId, StreamBounds> = streams.iter().copied().collect();
     for (stream, _) in shared.index.bounds_of_shard(*shard) {
         if !listed.contains_key(&stream) {

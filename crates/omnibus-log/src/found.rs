@@ -116,11 +116,12 @@ impl Found {
     }
 
     /// Takes a checkpoint for a purge where entries before it were not looked at: those of a
-    /// segment that began before the shard was replicated.
+    /// segment that began before the shard was replicated. Or where none comes behind it: it was sent by another node.
     pub(crate) fn close_gap(&mut self, name: &CheckpointName) {
         let Some(marks) = self.marks.get_mut(&name.shard) else { return };
         let first = self.kept.first(name.shard).unwrap_or(LogIndex(u64::MAX));
-        if first > marks.purged.index.next() {
+        let last = self.kept.last(name.shard).map_or(marks.purged.index, |last| last.index);
+        if first > marks.purged.index.next() || last < name.index {
             marks.take(&Mark::Purged(EntryId { term: name.term, index: name.index }));
             self.kept.purge(name.shard, name.index);
         }

@@ -11,7 +11,7 @@ use omnibus_model::batch::StreamBounds;
 use omnibus_model::{Offset, ShardId, StreamId, Timestamp};
 use parking_lot::Mutex;
 
-use crate::file::LogFile;
+use crate::file::{FileKind, LogFile};
 use crate::footer::{Footer, FooterRun};
 use crate::row::Row;
 
@@ -139,6 +139,11 @@ impl Index {
 }
 
 impl Stream {
+    /// Whether a pack speaks for a batch already: a replica that is being filled may have it before its entry comes.
+    fn has_packed(&self, row: Row) -> bool {
+        self.runs.last().is_some_and(|run| run.file.kind == FileKind::Pack && row.end() <= run.end)
+    }
+
     fn new(shard: ShardId) -> Self {
         Self { shard, start: Offset::ZERO, end: Offset::ZERO, runs: Vec::new() }
     }
@@ -150,7 +155,7 @@ impl Stream {
     /// Adds the next batch; returns whether it is the first here of its file.
     pub(crate) fn append(&mut self, file: &Arc<LogFile>, row: Row) -> bool {
         self.end = self.end.max(row.end());
-        if row.end() <= self.start {
+        if row.end() <= self.start || self.has_packed(row) {
             return false;
         }
         file.add_live(u64::from(row.weight()));

@@ -365,7 +365,7 @@ impl Log {
         backfill::clear(&self.shared, shard);
     }
 
-    /// Takes parts of a shard's streams that were read elsewhere, each behind what is there; durable on return.
+    /// Takes parts of a shard's streams that were read elsewhere, in the place of what is there; durable on return.
     /// Blocks.
     ///
     /// # Errors

@@ -70,6 +70,16 @@ impl Pending {
         }
     }
 
+    /// Forgets a shard's entries up to `index`, whose records came in another way.
+    pub(crate) fn forget(&self, shard: ShardId, index: LogIndex) {
+        let mut part = self.part(shard).lock();
+        let Some(entries) = part.get_mut(&shard) else { return };
+        let gone = entries.partition_point(|entry| entry.index <= index);
+        for entry in entries.drain(..gone) {
+            entry.file.unpublished.fetch_sub(1, Ordering::Release);
+        }
+    }
+
     /// Forgets a shard's entries from `from` on, which are void.
     pub(crate) fn truncate(&self, shard: ShardId, from: LogIndex) {
         let mut part = self.part(shard).lock();

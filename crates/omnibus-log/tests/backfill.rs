@@ -6,6 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
+use omnibus_io::fault::Fault;
 use omnibus_io::{Disk, FaultDisk};
 use omnibus_log::{EntryId, Holdings, Log, LogConfig, LogError, Mark, Replacement, Stretch, verify};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
@@ -165,7 +166,8 @@ fn what_does_not_belong_together_is_refused_and_can_be_begun_anew() {
     refused(&[Stretch { to: Offset(1), ..stretches[0].clone() }]);
     refused(&[Stretch { from: Offset(1), ..stretches[0].clone() }]);
     to.log.fill(SHARD, stretches[..2].to_vec()).unwrap();
-    refused(&stretches[..1]);
+    // What comes again takes its own place.
+    to.log.fill(SHARD, stretches[..1].to_vec()).unwrap();
     assert!(to.log.install(&holdings).is_err(), "there is more");
     to.log.clear(SHARD);
     to.log.fill(SHARD, stretches).unwrap();
@@ -173,4 +175,115 @@ fn what_does_not_belong_together_is_refused_and_can_be_begun_anew() {
     assert_eq!(to.log.bounds(StreamId(PLAIN)).end, Offset(80));
     to.log.maintain().unwrap();
     assert_eq!(from.log.holdings(SHARD, EntryId { term: Term(1), index: LogIndex(39) }).unwrap(), None);
+}
+
+/// The replica's own: entries that are in its checkpoint, some more that it was told to be committed, and some that it was
+/// not, and that others never had.
+fn stale(memory: &FaultDisk) -> Bench {
+    let mut to = Bench::open(&disk_of(memory), other()).unwrap();
+    mark(&mut to, Mark::Committed(EntryId::default()));
+    for base in 0..20 {
+        let (bodies, mut batches) = fan_out(&SHARING, base, 3_000);
+        batches.extend([PLAIN, TRIMMED, COMPACTED, EMPTIED, DROPPED].map(|stream| batch(stream, base * 2, 2, 700)));
+        batches.sort_by_key(|batch| batch.stream);
+        to.submit_with(SHARD.0, bodies, batches);
+        to.settle();
+        if base == 9 {
+            to.log.save_checkpoint(SHARD, Term(1), LogIndex(10), b"old").unwrap();
+        }
+        to.log.maintain().unwrap();
+    }
+    for base in 20..30 {
+        to.submit(SHARD.0, vec![batch(PLAIN, base * 2, 2, 333), batch(TRIMMED + 100, base, 1, 333)]);
+    }
+    write(&mut to);
+    to
+}
+
+/// Writes what waits; nobody is told that it is committed.
+fn write(bench: &mut Bench) {
+    while bench.writer.step() {}
+}
+
+/// Takes what another log has; says whether the disk let it.
+fn take_over(to: &mut Bench, holdings: &Holdings, stretches: &[Stretch]) -> bool {
+    to.log.mark(SHARD, Mark::Truncated { from: LogIndex(21) }, Box::new(drop));
+    write(to);
+    let filled = stretches.chunks(7).all(|some| to.log.fill(SHARD, some.to_vec()).is_ok());
+    if !filled || to.log.install(holdings).is_err() {
+        return false;
+    }
+    let last = EntryId { term: holdings.checkpoint.term, index: holdings.checkpoint.index };
+    to.log.mark(SHARD, Mark::Purged(last), Box::new(drop));
+    write(to);
+    true
+}
+
+fn go_on(to: &mut Bench) {
+    to.submit(SHARD.0, vec![batch(PLAIN, 80, 2, 700), batch(LATE, 0, 3, 700)]);
+    to.submit(SHARD.0, vec![batch(PLAIN, 82, 2, 700)]);
+    to.settle();
+    to.log.drop_stream(StreamId(DROPPED));
+}
+
+#[test]
+fn what_a_log_has_gives_way_to_what_comes() {
+    let (here, there) = (FaultDisk::new(1), FaultDisk::new(2));
+    let mut from = Bench::open(&disk_of(&here), small()).unwrap();
+    let id = source(&mut from);
+    let holdings = from.log.holdings(SHARD, id).unwrap().unwrap();
+    let stretches = read(&from.log, &holdings, 2_000);
+    let mut to = stale(&there);
+    assert!(take_over(&mut to, &holdings, &stretches));
+    // What is told late of the entries that were there says nothing.
+    to.log.publish(SHARD, LogIndex(20));
+    assert_eq!(to.log.bounds(StreamId(TRIMMED + 100)).end, Offset(0));
+    to.log.maintain().unwrap();
+    drop(to);
+    let mut to = Bench::open(&disk_of(&there), other()).unwrap();
+    assert_eq!((to.saved.get(&SHARD), to.replayed.len()), (Some(&id.index), 0));
+    go_on(&mut to);
+    assert_same(&from, &to);
+    drop(to);
+    let to = Bench::open(&disk_of(&there), other()).unwrap();
+    assert_same(&from, &to);
+    drop(to);
+    assert!(verify(&disk_of(&there)).unwrap().damage.is_empty());
+}
+
+#[test]
+fn a_power_cut_leaves_what_a_log_had_or_what_it_was_sent_and_never_both() {
+    let mut from = Bench::open(&disk_of(&FaultDisk::new(1)), small()).unwrap();
+    let id = source(&mut from);
+    let holdings = from.log.holdings(SHARD, id).unwrap().unwrap();
+    let stretches = read(&from.log, &holdings, 20_000);
+    let (mut old, mut new) = (0, 0);
+    for cut in 1.. {
+        let memory = FaultDisk::new(cut);
+        let mut to = stale(&memory);
+        memory.fail_at(memory.operations() + cut, Fault::PowerCut);
+        let is_done = take_over(&mut to, &holdings, &stretches) && memory.failures() == 0;
+        drop(to);
+        memory.cut_power();
+        memory.restart();
+        let mut to = Bench::open(&disk_of(&memory), other()).unwrap();
+        if to.saved.get(&SHARD) != Some(&id.index) {
+            assert_eq!(to.saved.get(&SHARD), Some(&LogIndex(10)));
+            old += 1;
+            if to.replayed.len() > 10 {
+                // What is void is not yet known to be.
+                continue;
+            }
+            // It is sent everything again.
+            assert!(take_over(&mut to, &holdings, &stretches), "cut {cut}");
+        } else {
+            new += 1;
+        }
+        go_on(&mut to);
+        assert_same(&from, &to);
+        if is_done {
+            break;
+        }
+    }
+    assert!(old > 10 && new > 1, "{old} {new}");
 }

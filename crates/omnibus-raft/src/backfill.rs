@@ -75,7 +75,7 @@ impl Backfill {
         };
         let number = self.next;
         self.next += u32::from(part.is_some());
-        Ok(part.map(|part| Fill { session: self.session, number, part }))
+        Ok(part.map(|part| Fill { session: self.session, last: self.last, number, part }))
     }
 
     /// As much of the streams as goes out at once.

@@ -38,6 +38,7 @@ impl Machine {
     /// Installs what a leader has sent; durable on return.
     async fn install(&self, meta: &SnapshotMetaOf<Types>, holdings: Holdings) -> Result<(), io::Error> {
         let EntryId { term, index } = entry_id_or_none(meta.last_log_id.as_ref());
+        self.state.void_behind_applied(EntryId { term, index }).await?;
         let membership = &meta.last_membership;
         let joined = entry_id_or_none(membership.log_id().as_ref());
         let says = Mark::Membership(joined, encode_membership(membership.membership()));

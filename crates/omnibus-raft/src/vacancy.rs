@@ -6,7 +6,9 @@
 //! the leader knows to be one is welcome with nothing.
 
 use std::collections::BTreeSet;
+use std::io;
 
+use omnibus_log::{EntryId, Mark};
 use omnibus_model::{LogIndex, NodeId};
 
 use crate::shard_state::ShardState;
@@ -37,6 +39,22 @@ impl ShardState {
     /// The leader says that a replica with nothing is what it wants here.
     pub(crate) fn welcome(&self) {
         self.known.lock().is_welcome = true;
+    }
+
+    /// A state was sent that ends with the entry `last`. If that is another one here, or none, so may be all that
+    /// this replica was not told to be committed: it is void before the state counts.
+    pub(crate) async fn void_behind_applied(&self, last: EntryId) -> Result<(), io::Error> {
+        let from = {
+            let known = self.known.lock();
+            let is_same = known.last.index >= last.index && self.term_of(&known, last.index) == last.term;
+            let is_any = known.applied.index < known.last.index;
+            (!is_same && is_any).then(|| known.applied.index.next())
+        };
+        let Some(from) = from else { return Ok(()) };
+        self.truncate(from);
+        self.mark_durably(Mark::Truncated { from }).await?;
+        self.truncated(from);
+        Ok(())
     }
 
     /// Whether another node is a replica without a vote.

@@ -76,11 +76,13 @@ impl Drop for Hold<'_> {
 impl Vessel {
     /// Takes the next part.
     pub(crate) async fn take_part(&self, state: &ShardState, fill: Fill) -> Answer {
-        if !state.is_blank() {
+        // Whoever led before may have sent it long ago; so may this leader, if there is as much here.
+        let is_late = state.vote().is_some_and(|vote| vote.term > fill.session.term);
+        if is_late || state.progress().1 >= fill.last.index {
             return Answer::NotFilled;
         }
         match self.hold() {
-            Some(mut hold) => hold.filling.take_part(&state.log, state.shard, fill).await,
+            Some(mut hold) => hold.filling.take_part(state, fill).await,
             None => Answer::Filling,
         }
     }
@@ -100,7 +102,7 @@ impl Vessel {
             return Answer::Installed(state.vote().unwrap_or(install.vote));
         }
         let Some(membership) = decode_membership(&install.membership.1) else { return Answer::NotFilled };
-        if !state.is_blank() || !filling.flush(&state.log, state.shard).await {
+        if !filling.flush(&state.log, state.shard).await {
             return Answer::NotFilled;
         }
         // If nobody waits for it to end, the attempt is over.
@@ -111,7 +113,7 @@ impl Vessel {
         let snapshot = Snapshot { meta, snapshot: Saved::Sent { state: sent, streams: install.streams } };
         match raft.install_full_snapshot(vote_of(install.vote), snapshot).await {
             Ok(SnapshotResponse { vote }) => {
-                filling.is_installed = !state.is_blank();
+                filling.is_installed = state.progress().1 >= install.last.index;
                 filling.session = filling.is_installed.then_some(install.session);
                 Answer::Installed(our_vote(&vote))
             }
@@ -121,10 +123,16 @@ impl Vessel {
 }
 
 impl Filling {
-    async fn take_part(&mut self, log: &Log, shard: ShardId, fill: Fill) -> Answer {
-        let Fill { session, number, part } = fill;
+    async fn take_part(&mut self, state: &ShardState, fill: Fill) -> Answer {
+        let Fill { session, last, number, part } = fill;
         if number == 0 && session > self.newest {
-            log.clear(shard);
+            // What counts here is no less true than what comes: it goes where that takes its place. What may be void
+            // must be so before there are records that would make a start take it for committed.
+            if state.is_blank() {
+                state.log.clear(state.shard);
+            } else if state.void_behind_applied(last).await.is_err() {
+                return Answer::NotFilled;
+            }
             *self = Self { newest: session, session: Some(session), ..Self::default() };
         }
         if self.session != Some(session) || number > self.next || self.is_installed {
@@ -143,7 +151,7 @@ impl Filling {
             }
         }
         self.next += 1;
-        if self.held_bytes >= HELD_BYTES_MAX && !self.flush(log, shard).await {
+        if self.held_bytes >= HELD_BYTES_MAX && !self.flush(&state.log, state.shard).await {
             return Answer::NotFilled;
         }
         Answer::Filled { next: self.next }

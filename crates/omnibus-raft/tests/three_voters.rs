@@ -383,3 +383,86 @@ fn a_replica_is_filled_however_often_that_is_cut_short() {
         });
     }
 }
+
+/// A leader is cut off with what it could not commit, and taken out of the group; the others go on and purge.
+async fn left_behind(trio: &mut Trio) -> (NodeId, NodeId) {
+    let old = trio.leader().await;
+    for number in 0..50 {
+        trio.propose(old, &format!("{number}")).unwrap();
+        trio.pass(1).await;
+    }
+    trio.pass(200).await;
+    trio.save(old);
+    trio.isolate(old, true);
+    for number in 0..30 {
+        trio.propose(old, &format!("void {number}")).unwrap();
+    }
+    let (leader, _) = trio.leader_other_than(old).await;
+    let (log, others) = (trio.log(leader), trio.others(old).into_iter().collect::<BTreeSet<_>>());
+    trio.change_under_load(leader, async move { log.change_voters(SHARD, others).await }).await;
+    for number in 0..100 {
+        trio.propose(leader, &format!("without it {number}")).unwrap();
+        trio.pass(1).await;
+    }
+    for _ in 0..2 {
+        trio.pass(500).await;
+        trio.others(old).into_iter().for_each(|node| trio.save(node));
+    }
+    trio.pass(500).await;
+    assert!(trio.first_kept(leader).is_none_or(|first| first > LogIndex(100)), "what it lacks is purged");
+    (old, leader)
+}
+
+#[test]
+fn a_replica_that_comes_back_behind_what_was_purged_is_filled_over_what_it_has() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let (old, leader) = left_behind(&mut trio).await;
+            if seed % 2 == 0 {
+                trio.lose_power(old);
+                trio.start(old);
+            }
+            trio.isolate(old, false);
+            trio.admit(leader, old).await;
+            trio.lose_power(leader);
+            let (next, _) = trio.leader_other_than(leader).await;
+            trio.propose(next, "with its help").unwrap();
+            trio.pass(100).await;
+            trio.end().await;
+            assert!(trio.heads(old).iter().all(|head| !head.starts_with("void")));
+        });
+    }
+}
+
+#[test]
+fn a_replica_that_has_something_is_filled_however_often_that_is_cut_short() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let (old, leader) = left_behind(&mut trio).await;
+            trio.isolate(old, false);
+            let log = trio.log(leader);
+            trio.change_under_load(leader, async move { log.add_learner(SHARD, old).await }).await;
+            for round in 0..10_u64 {
+                trio.pass(5 + (seed * 7 + round * 13) % 60).await;
+                trio.save(leader);
+                if round % 2 == 0 {
+                    trio.lose_power(old);
+                    trio.pass(10).await;
+                    trio.start(old);
+                } else {
+                    trio.isolate(old, true);
+                    trio.pass(300).await;
+                    trio.isolate(old, false);
+                }
+            }
+            trio.board.set_disorder(Some(seed));
+            let leader = trio.leader().await;
+            trio.promote(leader, old).await;
+            trio.board.set_disorder(None);
+            trio.end().await;
+            assert!(trio.heads(old).iter().all(|head| !head.starts_with("void")));
+        });
+    }
+}

@@ -6,7 +6,7 @@
 
 use omnibus_broker::Broker;
 use omnibus_log::EntryKind;
-use omnibus_model::{LogIndex, NodeId, Term};
+use omnibus_model::{LogIndex, NodeId, ShardId, Term};
 use omnibus_replication::{CommittedEntry, ReplicationEvent};
 
 use super::{Moment, Shard};
@@ -119,8 +119,12 @@ impl Shard {
     /// Goes on with a broker that was rebuilt, unless more has been committed meanwhile.
     pub fn rebuilt(&mut self, now: Moment, rebuilt: Rebuilt) -> Office {
         let Rebuilt { progressed, effects } = rebuilt;
-        if std::mem::take(&mut self.is_installed) {
-            // Only the metadata shard's broker has any.
+        // Only the metadata shard's broker has names. One of before says less than is known.
+        let is_due = self.is_installed && self.seen <= progressed.index;
+        if is_due {
+            self.is_installed = false;
+        }
+        if is_due && self.id == ShardId::METADATA {
             self.shared.catalog.learn(&progressed.broker);
             self.shared.configs.learn(&progressed.broker);
         }
@@ -262,10 +266,11 @@ impl Shard {
         Ok(effects)
     }
 
-    /// Takes a state that another node has sent. What happened here before was nothing.
+    /// Takes a state that another node has sent: it has all that happened here before, and more.
     fn installed(&mut self, index: LogIndex) {
         assert!(self.committed < index, "shard {}: a state is installed that is known", self.id);
         self.follow(None);
+        self.lose_in_flight();
         (self.committed, self.seen) = (index, index);
         self.soundness = Soundness::Void(None);
         self.is_installed = true;

@@ -21,6 +21,8 @@ pub(crate) struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fill {
     pub session: Session,
+    /// The last entry whose effect is in the state.
+    pub last: EntryId,
     /// Parts are numbered from 0 without gaps.
     pub number: u32,
     pub part: Part,
@@ -57,6 +59,7 @@ const STREAM_BYTES: usize = 24;
 /// Writes a part; its payloads go behind all else.
 pub(super) fn put_fill(head: &mut Vec<u8>, payloads: &mut Vec<Bytes>, fill: &Fill) {
     put_session(head, fill.session);
+    put_id(head, fill.last);
     head.extend_from_slice(&fill.number.to_le_bytes());
     match &fill.part {
         Part::State(state) => {
@@ -75,7 +78,7 @@ pub(super) fn put_fill(head: &mut Vec<u8>, payloads: &mut Vec<Bytes>, fill: &Fil
 }
 
 pub(super) fn read_fill(reader: &mut Reader<'_>) -> Option<Fill> {
-    let (session, number) = (session(reader)?, reader.u32()?);
+    let (session, last, number) = (session(reader)?, reader.id()?, reader.u32()?);
     let part = match reader.u8()? {
         PART_STATE => {
             let length = reader.length()?;
@@ -88,7 +91,7 @@ pub(super) fn read_fill(reader: &mut Reader<'_>) -> Option<Fill> {
         }
         _ => return None,
     };
-    Some(Fill { session, number, part })
+    Some(Fill { session, last, number, part })
 }
 
 pub(super) fn put_install(head: &mut Vec<u8>, install: &Install) {

@@ -96,7 +96,7 @@ impl Chance {
             0 => Part::State(self.bytes(60)),
             _ => Part::Records((0..count).map(|_| stretch(self)).collect()),
         };
-        Fill { session: self.session(), number: 3, part }
+        Fill { session: self.session(), last: self.id(), number: 3, part }
     }
 
     fn install(&mut self) -> Install {
