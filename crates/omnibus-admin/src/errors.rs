@@ -149,6 +149,7 @@ fn code(refusal: &Refusal) -> Code {
         | Refusal::QueueOrderFixed
         | Refusal::HistoryNotKept
         | Refusal::UnknownMove { .. }
+        | Refusal::UnknownHolder { .. }
         | Refusal::UnknownExchange { .. }
         | Refusal::ExchangeExists { .. }
         | Refusal::UnknownBinding { .. }

@@ -240,6 +240,7 @@ fn of_refusal(refusal: Refusal) -> Fault {
         | Refusal::MoveRunning { .. }
         | Refusal::UnknownMove { .. }
         | Refusal::TopicIsQueue { .. }
+        | Refusal::UnknownHolder { .. }
         | Refusal::RequestInvalid { .. }) => Fault::Precondition(refusal.to_string()),
         refusal @ (Refusal::UnknownPartition { .. }
         | Refusal::PartitionCountInvalid { .. }

@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::actor::REQUESTS_MAX;
 use crate::ahead::Ahead;
+use crate::baskets::Baskets;
+use crate::couriers::Couriers;
 use crate::departing::Deleting;
 use crate::engine::{Engine, Inner, Loading};
 use crate::error::SubmitError;
@@ -49,6 +51,8 @@ pub fn engine(
         reached,
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
+        baskets: Baskets::default(),
+        couriers: Couriers::default(),
         peers: OnceLock::new(),
     };
     (Engine { inner: Arc::new(inner) }, requests)

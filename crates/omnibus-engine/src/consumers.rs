@@ -2,20 +2,22 @@
 //! memory: what somebody holds the broker knows, and when the leader goes, so does its consumers'
 //! hold on their leases (ADR 0028).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use omnibus_model::queue::Lease;
 use omnibus_model::topic::QueuePlace;
-use omnibus_model::{HolderId, NodeId, StreamId};
+use omnibus_model::{HolderId, StreamId};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::error::SubmitError;
+pub use crate::outbox::Ended;
+use crate::outbox::{Outbox, Ringer};
 
 /// What a consumer wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsumerConfig {
     /// The most records that it may hold unsettled; of one whose records are settled at once, how many
     /// may wait for it.
@@ -27,7 +29,7 @@ pub struct ConsumerConfig {
 }
 
 /// Who says that a record is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Settling {
     /// The one who gets it.
     #[default]
@@ -37,7 +39,7 @@ pub enum Settling {
 }
 
 /// Whom a consumer shares a queue with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
     #[default]
     Shared,
@@ -50,25 +52,9 @@ pub enum Access {
 }
 
 /// A queue has a consumer that shares it with nobody, or has some where one wants it for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("the queue is consumed exclusively, or cannot be")]
 pub struct Occupied;
-
-/// Why nothing comes any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Ended {
-    #[error("the consumer was cancelled")]
-    Cancelled,
-    #[error("the queue is gone")]
-    QueueDeleted,
-    #[error("a write to the log failed, this process acknowledges nothing more")]
-    Broken,
-    /// Another node serves the queue now. What was held is released there.
-    #[error("this node does not lead the queue's shard any more")]
-    NotLeader { leader: Option<NodeId> },
-    #[error("the broker is shutting down")]
-    Closing,
-}
 
 /// What is asked of a shard about consumers.
 #[derive(Debug)]
@@ -76,6 +62,7 @@ pub enum ConsumerRequest {
     Begin {
         queue: QueuePlace,
         config: ConsumerConfig,
+        served: Served,
         reply: oneshot::Sender<Result<Result<Registration, Occupied>, SubmitError>>,
     },
     SetCredit {
@@ -119,6 +106,10 @@ impl ConsumerRequest {
     }
 }
 
+/// Where a consumer looks for what it is given.
+#[derive(Clone, Debug, Default)]
+pub struct Served(pub(crate) Option<Ringer>);
+
 /// Names a consumer of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerKey {
@@ -158,70 +149,6 @@ impl Drop for Registration {
 #[derive(Debug, Default)]
 struct HangUps(Mutex<Vec<ConsumerKey>>);
 
-/// What was handed out to a consumer and not taken yet: at most its credit.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    waiting: Mutex<Waiting>,
-    bell: Notify,
-}
-
-/// Leases of one partition of a queue, in order.
-pub(crate) type Batch = (StreamId, VecDeque<Lease>);
-
-#[derive(Debug, Default)]
-struct Waiting {
-    batches: VecDeque<Batch>,
-    /// Handed out and not taken, whether or not committed yet.
-    promised: usize,
-    ended: Option<Ended>,
-}
-
-impl Outbox {
-    fn promised(&self) -> usize {
-        self.waiting.lock().promised
-    }
-
-    fn promise(&self, count: usize) {
-        self.waiting.lock().promised += count;
-    }
-
-    pub(crate) fn put(&self, batch: Batch) {
-        self.waiting.lock().batches.push_back(batch);
-        self.bell.notify_one();
-    }
-
-    fn end(&self, ended: Ended) {
-        self.waiting.lock().ended.get_or_insert(ended);
-        self.bell.notify_one();
-    }
-
-    /// Takes all that is there.
-    pub(crate) fn take(&self) -> VecDeque<Batch> {
-        let mut waiting = self.waiting.lock();
-        let batches = std::mem::take(&mut waiting.batches);
-        waiting.promised -= batches.iter().map(|(_, leases)| leases.len()).sum::<usize>();
-        batches
-    }
-
-    /// Waits until there is something, and takes all of it.
-    ///
-    /// # Errors
-    /// [`Ended`] if there will be nothing more.
-    pub(crate) async fn next(&self) -> Result<VecDeque<Batch>, Ended> {
-        loop {
-            let batches = self.take();
-            if !batches.is_empty() {
-                return Ok(batches);
-            }
-            let ended = self.waiting.lock().ended;
-            match ended {
-                Some(ended) => return Err(ended),
-                None => self.bell.notified().await,
-            }
-        }
-    }
-}
-
 /// A shard's end of a consumer.
 #[derive(Debug)]
 struct Consumer {
@@ -258,7 +185,7 @@ pub(crate) struct Turn {
 impl Turn {
     /// Notes what it is going to get.
     pub(crate) fn promise(&self, count: usize) {
-        self.outbox.promise(count);
+        self.outbox.promise(count as u64);
     }
 }
 
@@ -281,7 +208,7 @@ impl Consumers {
     pub(crate) fn begin(
         &mut self,
         queue: QueuePlace,
-        config: ConsumerConfig,
+        (config, served): (ConsumerConfig, Served),
         name: impl FnOnce(u64) -> HolderId,
     ) -> Result<Registration, Occupied> {
         let stream = queue.lowest.stream;
@@ -293,7 +220,7 @@ impl Consumers {
             return Err(Occupied);
         }
         self.arrivals += 1;
-        let (holder, outbox) = (name(self.arrivals), Arc::<Outbox>::default());
+        let (holder, outbox) = (name(self.arrivals), Arc::new(Outbox::new(served.0)));
         let consumer = Consumer { holder, config, outbox: Arc::clone(&outbox) };
         let ring = self.rings.entry(stream).or_insert_with(|| Ring { queue, consumers: Vec::new(), turn: 0 });
         ring.consumers.push(consumer);
@@ -349,6 +276,12 @@ impl Consumers {
         }
     }
 
+    /// Whether somebody is a consumer of a queue now, or holds what its owner receives there.
+    pub(crate) fn knows(&self, queue: QueuePlace, holder: HolderId) -> bool {
+        let ring = self.rings.get(&queue.lowest.stream);
+        ring.is_some_and(|ring| ring.consumers.iter().any(|it| it.holder == holder))
+    }
+
     pub(crate) fn count(&self, stream: StreamId) -> u32 {
         let consumers = self.rings.get(&stream).map_or(&[][..], |ring| &ring.consumers);
         let count = consumers.iter().filter(|consumer| consumer.config.access != Access::Pulls).count();
@@ -400,7 +333,7 @@ impl Consumers {
                 continue;
             }
             let held = match settling {
-                Settling::ByReceiver => held(consumer.holder),
+                Settling::ByReceiver => held(consumer.holder) as u64,
                 Settling::Automatic => consumer.outbox.promised(),
             };
             let free = credit.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));

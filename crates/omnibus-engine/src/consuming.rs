@@ -2,15 +2,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use omnibus_model::command::Acquire;
 use omnibus_model::queue::{Delivery as Counting, Lease, Settlement};
 use omnibus_model::topic::{Partition, QueuePlace};
-use omnibus_model::{HolderId, Millis, Offset, ShardId, StreamId};
+use omnibus_model::{HolderId, Millis, Offset, Refusal, ShardId, StreamId};
 use thiserror::Error;
+use tokio::time::sleep;
 
-use crate::consumers::{Batch, ConsumerConfig, ConsumerRequest, Ended, Occupied, Registration, Settling};
+use crate::baskets::CourierId;
+use crate::consumers::{ConsumerConfig, ConsumerRequest, Ended, Occupied, Settling};
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
+use crate::forward::{Attached, CloseConsumers, CountConsumers};
+use crate::outbox::Batch;
 use crate::queues::{Deliveries, Delivery};
 use crate::shard::Request;
 
@@ -19,6 +26,9 @@ const DELIVERY_BYTES: usize = 1 << 20;
 
 /// The most records of one delivery.
 const DELIVERY_RECORDS: usize = 512;
+
+/// How soon a consumer that was lost begins anew.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a consumer could not begin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,18 +49,37 @@ pub enum NextError {
     Read(#[from] ReadError),
 }
 
+/// Why a consumer could not receive by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PullError {
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The records are leased and cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 /// Somebody who is given records of a queue as they come, and holds them for as long as he lives: what
 /// he has not settled is released when this is dropped, in order, and its delivery counts.
+///
+/// Whichever node leads the queue. When another one begins to, what he holds is released there, and he begins there by
+/// himself: what was delivered before comes again, and is settled in vain ([`Consumer::times_lost`]).
 #[derive(Debug)]
 pub struct Consumer {
     engine: Engine,
-    shard: ShardId,
-    settling: Settling,
-    registration: Registration,
+    queue: QueuePlace,
+    config: ConsumerConfig,
+    /// How much it may hold now.
+    credit: AtomicU32,
+    attached: Attached,
     /// Handed out, and not delivered yet.
     batches: VecDeque<Batch>,
     /// The shard is to know that there is room again.
     owes_word: bool,
+    times_lost: u64,
+    is_cancelled: bool,
 }
 
 impl Engine {
@@ -64,16 +93,17 @@ impl Engine {
         config: ConsumerConfig,
     ) -> Result<Consumer, ConsumeError> {
         let queue = queue.into();
-        let shard = queue.shard();
-        let begin = |reply| Request::Consumer(ConsumerRequest::Begin { queue, config, reply });
-        let registration = self.request(shard, begin).await??;
+        let attached = self.attach(queue, config).await??;
         Ok(Consumer {
             engine: self.clone(),
-            shard,
-            settling: config.settling,
-            registration,
+            queue,
+            config,
+            credit: AtomicU32::new(config.credit),
+            attached,
             batches: VecDeque::new(),
             owes_word: false,
+            times_lost: 0,
+            is_cancelled: false,
         })
     }
 
@@ -83,7 +113,7 @@ impl Engine {
     /// [`SubmitError`].
     pub async fn consumer_count(&self, queue: impl Into<QueuePlace>) -> Result<u32, SubmitError> {
         let Partition { stream, shard } = queue.into().lowest;
-        self.request(shard, |reply| Request::Consumer(ConsumerRequest::Count { stream, reply })).await
+        self.carry_out(shard, CountConsumers(stream)).await
     }
 
     /// Ends consumers, as when their connection is closed: all that they hold of a queue is released
@@ -92,17 +122,25 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`].
     pub async fn close_consumers(&self, consumers: Vec<Consumer>) -> Result<u64, SubmitError> {
-        let mut by_shard: BTreeMap<ShardId, Vec<Consumer>> = BTreeMap::new();
+        let mut by_way: BTreeMap<(ShardId, Option<CourierId>), Vec<Consumer>> = BTreeMap::new();
         for consumer in consumers {
-            by_shard.entry(consumer.shard).or_default().push(consumer);
+            let way = (consumer.queue.shard(), consumer.attached.courier());
+            by_way.entry(way).or_default().push(consumer);
         }
         let mut released = 0;
-        for (shard, mut consumers) in by_shard {
-            let keys = consumers.iter().map(|consumer| consumer.registration.key).collect();
-            let close = |reply| Request::Consumer(ConsumerRequest::Close { consumers: keys, reply });
+        for ((shard, courier), mut consumers) in by_way {
             // Whoever stops waiting hangs up.
-            released += self.request(shard, close).await?;
-            consumers.iter_mut().for_each(|consumer| consumer.registration.forget());
+            released += match courier {
+                None => {
+                    let keys = consumers.iter().filter_map(|consumer| consumer.attached.key()).collect();
+                    self.close_keys(shard, keys).await?
+                }
+                Some(courier) => {
+                    let consumers = consumers.iter().filter_map(|consumer| consumer.attached.number()).collect();
+                    self.carry_out(shard, CloseConsumers { courier, consumers }).await?
+                }
+            };
+            consumers.iter_mut().for_each(|consumer| consumer.attached.forget());
         }
         Ok(released)
     }
@@ -112,24 +150,43 @@ impl Consumer {
     /// Who holds what was delivered; he may receive by himself, too, with a lease for ever.
     #[must_use]
     pub const fn holder(&self) -> HolderId {
-        self.registration.key.holder
+        self.attached.holder()
+    }
+
+    /// How often all that was delivered so far was released because another node began to lead the queue, or this one
+    /// was cut off from it. It is delivered again, and counted as such; whoever settles it as it was delivered before is refused.
+    #[must_use]
+    pub const fn times_lost(&self) -> u64 {
+        self.times_lost
     }
 
     /// Waits for records, all of one partition of the queue. Who stops waiting loses nothing.
     ///
     /// # Errors
-    /// [`NextError`].
+    /// [`NextError`]; if another node leads the queue now and it cannot be consumed there, [`Ended::NotLeader`].
     pub async fn next(&mut self) -> Result<Deliveries, NextError> {
         loop {
-            if self.owes_word {
-                let taken = ConsumerRequest::Taken { consumer: self.registration.key };
-                // If nobody hears it, the consumer has ended, which is told below.
-                drop(self.engine.send(self.shard, Request::Consumer(taken)).await);
-                self.owes_word = false;
+            self.say_that_there_is_room().await;
+            if self.is_lost() {
+                // What nobody settles is done, and so it is delivered.
+                if self.config.settling == Settling::ByReceiver {
+                    self.batches.clear();
+                    drop(self.attached.outbox().take());
+                }
+                if self.batches.is_empty() {
+                    self.batches = self.attached.outbox().take();
+                }
+                if self.batches.is_empty() {
+                    self.attach_again().await?;
+                    continue;
+                }
             }
             if self.batches.is_empty() {
-                self.batches = self.registration.outbox.next().await?;
-                self.owes_word = self.settling == Settling::Automatic;
+                match self.attached.outbox().next().await {
+                    Ok(batches) => self.batches = batches,
+                    Err(_) if self.is_lost() => {}
+                    Err(ended) => return Err(self.ended(ended).into()),
+                }
                 continue;
             }
             let deliveries = self.read_on().await?;
@@ -139,13 +196,46 @@ impl Consumer {
         }
     }
 
+    /// Receives by itself what is ready now, up to so many records, strictly those of higher priorities first.
+    ///
+    /// # Errors
+    /// [`PullError`].
+    pub async fn pull(&mut self, count_max: u32) -> Result<Vec<Deliveries>, PullError> {
+        loop {
+            if self.is_lost() {
+                self.attach_again().await?;
+            }
+            let (stream, holder) = (self.queue.lowest.stream, Some(self.holder()));
+            let acquire = Acquire { stream, count_max, lease: Millis(u64::MAX), holder, attempt: None };
+            match self.engine.receive(self.queue, acquire, Duration::ZERO).await {
+                Ok(received) => return Ok(self.engine.received(&received).await?),
+                // The leader changed, and this node has not heard of it.
+                Err(SubmitError::Refused(Refusal::UnknownHolder { .. }))
+                    if !self.is_cancelled && self.engine.has_peers() =>
+                {
+                    self.attach_again().await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Says how much it may hold from now on; what it holds already it keeps.
     ///
     /// # Errors
     /// [`SubmitError`].
     pub async fn set_credit(&self, credit: u32) -> Result<(), SubmitError> {
-        let consumer = self.registration.key;
-        self.engine.send(self.shard, Request::Consumer(ConsumerRequest::SetCredit { consumer, credit })).await
+        self.credit.store(credit, Ordering::Relaxed);
+        match &self.attached {
+            Attached::Here(registration) => {
+                let set = ConsumerRequest::SetCredit { consumer: registration.key, credit };
+                self.engine.send(self.queue.shard(), Request::Consumer(set)).await
+            }
+            Attached::There(posted) => {
+                posted.post.set_credit(credit);
+                Ok(())
+            }
+        }
     }
 
     /// Wants no more. What was not delivered yet goes back as if it had never been handed out; if it is
@@ -154,12 +244,31 @@ impl Consumer {
     /// # Errors
     /// [`SubmitError`].
     pub async fn cancel(&mut self) -> Result<(), SubmitError> {
-        let consumer = self.registration.key;
-        let cancel = |reply| Request::Consumer(ConsumerRequest::Cancel { consumer, reply });
-        self.engine.request(self.shard, cancel).await?;
-        self.batches.extend(self.registration.outbox.take());
-        while let (Settling::ByReceiver, Some((stream, leases))) = (self.settling, self.batches.front()) {
-            let queue = Partition { stream: *stream, shard: self.shard };
+        self.is_cancelled = true;
+        let shard = self.queue.shard();
+        let is_lost = match &self.attached {
+            Attached::Here(registration) => {
+                let consumer = registration.key;
+                let cancel = |reply| Request::Consumer(ConsumerRequest::Cancel { consumer, reply });
+                match self.engine.request(shard, cancel).await {
+                    Ok(()) => false,
+                    Err(SubmitError::NotLeader { .. }) => true,
+                    Err(error) => return Err(error),
+                }
+            }
+            Attached::There(posted) => matches!(self.engine.cancel_there(posted).await, Ended::NotLeader { .. }),
+        };
+        let waiting = self.attached.outbox().take();
+        self.batches.extend(waiting);
+        if self.config.settling == Settling::Automatic {
+            return Ok(());
+        }
+        if is_lost {
+            // It was released, with all that was delivered.
+            self.batches.clear();
+        }
+        while let Some(Batch { stream, leases, .. }) = self.batches.front() {
+            let queue = Partition { stream: *stream, shard };
             let settlements = leases.iter().map(|lease| (lease.key, released())).collect();
             self.engine.settle(queue, settlements).await?;
             self.batches.pop_front();
@@ -175,17 +284,70 @@ impl Consumer {
         self.engine.clone().close_consumers(vec![self]).await
     }
 
+    /// Whether it may begin anew somewhere else.
+    fn is_lost(&self) -> bool {
+        let is_lost = matches!(self.attached.outbox().ended(), Some(Ended::NotLeader { .. }));
+        is_lost && !self.is_cancelled && self.engine.has_peers()
+    }
+
+    const fn ended(&self, ended: Ended) -> Ended {
+        match ended {
+            Ended::NotLeader { .. } if self.is_cancelled => Ended::Cancelled,
+            ended => ended,
+        }
+    }
+
+    /// Has the shard look whether there is more for one who has room again.
+    async fn say_that_there_is_room(&mut self) {
+        if !std::mem::take(&mut self.owes_word) {
+            return;
+        }
+        if let Some(consumer) = self.attached.key() {
+            let taken = Request::Consumer(ConsumerRequest::Taken { consumer });
+            // If nobody hears it, the consumer has ended, which is told later.
+            drop(self.engine.send(self.queue.shard(), taken).await);
+        }
+    }
+
+    /// Begins anew at whoever leads the queue now.
+    async fn attach_again(&mut self) -> Result<(), Ended> {
+        loop {
+            let config = ConsumerConfig { credit: self.credit.load(Ordering::Relaxed), ..self.config };
+            match self.engine.attach(self.queue, config).await {
+                Ok(Ok(attached)) => {
+                    self.attached = attached;
+                    self.owes_word = false;
+                    self.times_lost += 1;
+                    return Ok(());
+                }
+                Err(SubmitError::Refused(Refusal::UnknownQueue { .. })) => return Err(Ended::QueueDeleted),
+                Err(SubmitError::Closing) => return Err(Ended::Closing),
+                Err(SubmitError::Broken) => return Err(Ended::Broken),
+                // Nobody leads, for longer than an election takes.
+                Err(SubmitError::NotLeader { .. } | SubmitError::Lost { .. }) => sleep(PAUSE).await,
+                Ok(Err(Occupied)) | Err(_) => {
+                    return Err(Ended::NotLeader { leader: self.engine.leader(self.queue.shard()) });
+                }
+            }
+        }
+    }
+
     /// Reads the next of what was handed out, as much as is one delivery.
     async fn read_on(&mut self) -> Result<Deliveries, ReadError> {
-        let Some((stream, leases)) = self.batches.front_mut() else {
+        let Some(Batch { stream, leases, at }) = self.batches.front_mut() else {
             unreachable!("who reads on has something to read");
         };
-        let queue = Partition { stream: *stream, shard: self.shard };
+        let queue = Partition { stream: *stream, shard: self.queue.shard() };
+        self.engine.inner.reached.wait(queue.shard, *at).await;
         let found = self.engine.first_deliveries(*stream, leases).await;
         let (count, deliveries) = found?;
         leases.drain(..count);
         if leases.is_empty() {
             self.batches.pop_front();
+        }
+        if self.config.settling == Settling::Automatic {
+            self.attached.took(count as u64);
+            self.owes_word = true;
         }
         Ok(Deliveries { queue, deliveries })
     }
@@ -193,9 +355,9 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.registration.hang_up();
-        // If its queue is full, the shard listens after it has worked on it.
-        self.engine.nudge(self.shard, Request::Consumer(ConsumerRequest::Listen));
+        if self.attached.hang_up() {
+            self.engine.listen(self.queue.shard());
+        }
     }
 }
 

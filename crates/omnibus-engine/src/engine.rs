@@ -17,10 +17,12 @@ use omnibus_replication::{Leadership, NotConfirmed, ReplicatedLog};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ahead::Ahead;
+use crate::baskets::Baskets;
 use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::counters::Counters;
+use crate::couriers::Couriers;
 use crate::departing::Deleting;
 use crate::error::SubmitError;
 use crate::health::Health;
@@ -87,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) reached: Arc<Reached>,
     pub(crate) deleting: Deleting,
     pub(crate) scrubbing: Arc<Scrubbing>,
+    pub(crate) baskets: Baskets,
+    pub(crate) couriers: Couriers,
     /// The way to the other nodes, once there is one.
     pub(crate) peers: OnceLock<Arc<dyn Peers>>,
 }

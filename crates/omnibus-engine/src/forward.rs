@@ -4,6 +4,8 @@
 //! An answer of another node is passed on when this node has applied the entry that it rests on, so
 //! whoever asked finds here what they were told.
 
+mod gathering;
+mod carrying;
 mod errand;
 
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use omnibus_model::{Command, NodeId, Outcome, ShardId};
 use omnibus_replication::Leadership;
 use tokio::time::{sleep, timeout};
 
-pub(crate) use errand::{All, Barrier, Enqueue, Errand, FanOut, Take, Together};
+pub(crate) use carrying::Attached;
+pub(crate) use errand::{All, Barrier, CloseConsumers, CountConsumers, Enqueue, Errand, FanOut, Take, Together};
 use errand::{Answer, Answered, Asked};
 
 use crate::engine::Engine;
@@ -218,6 +221,20 @@ impl Engine {
                 Take { queue, acquire, wait }.here(self, shard).await.map(Answered::Received)
             }
             Asked::Barrier => Barrier.here(self, shard).await.map(|()| Answered::Barrier),
+            Asked::Attach(attach) => attach.here(self, shard).await.map(Answered::Attached),
+            Asked::CountConsumers(stream) => {
+                CountConsumers(stream).here(self, shard).await.map(|count| Answered::Count(count.into()))
+            }
+            Asked::CloseConsumers { courier, consumers } => {
+                CloseConsumers { courier, consumers }.here(self, shard).await.map(Answered::Count)
+            }
+            Asked::Collect { courier, has, wait } => Ok(self.collect_for_courier(courier, has, wait).await),
+            Asked::Tell { courier, number, notes } => self.tell_for_courier((courier, number), notes).await,
+            Asked::CancelConsumer { courier, consumer } => self.cancel_for_courier(courier, consumer).await,
+            Asked::Leave(courier) => {
+                self.close_basket(courier).await;
+                Ok(Answered::Gone)
+            }
         }
     }
 }

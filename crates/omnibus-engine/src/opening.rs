@@ -13,9 +13,11 @@ use tokio::task;
 
 use crate::actor::{Actor, REQUESTS_MAX};
 use crate::ahead::Ahead;
+use crate::baskets::Baskets;
 use crate::catalog::Catalog;
 use crate::chores::Chores;
 use crate::counters::Counters;
+use crate::couriers::Couriers;
 use crate::departing::{Deleting, Leftovers};
 use crate::engine::{Engine, EngineConfig, Inner, Loading};
 use crate::error::EngineError;
@@ -197,6 +199,8 @@ fn start(
         reached,
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
+        baskets: Baskets::default(),
+        couriers: Couriers::default(),
         peers: OnceLock::new(),
     };
     let engine = Engine { inner: Arc::new(inner) };

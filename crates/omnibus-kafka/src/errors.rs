@@ -83,7 +83,8 @@ pub(crate) fn refused(refusal: &Refusal) -> ErrorCode {
         | Refusal::UnknownBinding { .. }
         | Refusal::BindingExists { .. }
         | Refusal::UnknownNode { .. }
-        | Refusal::NodeRemoved { .. } => ErrorCode::InvalidRequest,
+        | Refusal::NodeRemoved { .. }
+        | Refusal::UnknownHolder { .. } => ErrorCode::InvalidRequest,
         Refusal::TopicExists { .. } => ErrorCode::TopicAlreadyExists,
         Refusal::PartitionCountInvalid { .. } | Refusal::PartitionsOnlyGrow { .. } | Refusal::TopicIsQueue { .. } => {
             ErrorCode::InvalidPartitions

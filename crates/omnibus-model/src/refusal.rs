@@ -106,6 +106,8 @@ pub enum Refusal {
     UnknownNode { node: NodeId },
     #[error("node {node} was removed from the cluster, and its number is never used again")]
     NodeRemoved { node: NodeId },
+    #[error("whoever is to hold records of stream {stream} is not connected to its leader")]
+    UnknownHolder { stream: StreamId },
 }
 
 /// What there is only so much of.
@@ -121,6 +123,7 @@ pub enum Limited {
     Bindings,
     BindingsOfExchange,
     Nodes,
+    Consumers,
 }
 
 impl std::fmt::Display for Limited {
@@ -136,6 +139,7 @@ impl std::fmt::Display for Limited {
             Self::Bindings => "bindings",
             Self::BindingsOfExchange => "bindings of one exchange",
             Self::Nodes => "nodes",
+            Self::Consumers => "consumers of one other node",
         })
     }
 }

@@ -276,6 +276,7 @@ impl From<Refusal> for ApiError {
             | Refusal::BindingExists { .. }
             | Refusal::UnknownNode { .. }
             | Refusal::NodeRemoved { .. }
+            | Refusal::UnknownHolder { .. }
             | Refusal::GroupKindMismatch
             | Refusal::GroupFull { .. }
             | Refusal::MemberEpochFenced { .. }

@@ -8,11 +8,13 @@ use omnibus_model::command::Acquire;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{Envelope, Origin};
 use omnibus_model::topic::QueuePlace;
-use omnibus_model::{Command, LogIndex, Outcome, Refusal, ShardId};
+use omnibus_model::{Command, HolderId, LogIndex, Outcome, Refusal, ShardId, StreamId};
 use omnibus_record::{Encoded, InvalidBatch, SharedMessage};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::baskets::{CourierId, Load, Note};
+use crate::consumers::{ConsumerConfig, ConsumerRequest, Occupied};
 use crate::engine::Engine;
 use crate::error::SubmitError;
 use crate::receivers::{Receive, Received};
@@ -63,6 +65,35 @@ pub(crate) enum Asked {
     Barrier,
     /// Commands that stand in one entry.
     Together(Vec<Command>),
+    /// Begins a consumer that is connected to the node that asks.
+    Attach(Attach),
+    /// How many consume a queue, by its lowest stream.
+    CountConsumers(StreamId),
+    /// Releases what some consumers hold, of one shard.
+    CloseConsumers {
+        courier: CourierId,
+        consumers: Vec<u64>,
+    },
+    /// Of no shard, as all that a courier asks: what was handed out to the consumers of a node. It says the number of
+    /// the newest load that it has.
+    Collect {
+        courier: CourierId,
+        has: u64,
+        wait: Duration,
+    },
+    /// What consumers have to say; the number grows.
+    Tell {
+        courier: CourierId,
+        number: u64,
+        notes: Vec<Note>,
+    },
+    /// Hands out no more to a consumer; it ends when all that was handed out has been collected.
+    CancelConsumer {
+        courier: CourierId,
+        consumer: u64,
+    },
+    /// The courier comes no more.
+    Leave(CourierId),
 }
 
 /// What the leader says. New ones go to the end.
@@ -74,6 +105,13 @@ pub(crate) enum Answered {
     Received(Received),
     Barrier,
     Together(Vec<Result<Outcome, Refusal>>),
+    Attached(Result<HolderId, Occupied>),
+    /// How much it is.
+    Count(u64),
+    /// Nothing yet, or a load.
+    Collected(Option<Load>),
+    /// The courier is not known, or no more.
+    Gone,
 }
 
 /// An answer, and the entry that it may rest on.
@@ -274,6 +312,78 @@ impl Errand for Take {
 
     fn wait(&self) -> Duration {
         self.wait
+    }
+}
+
+/// A wish to be given records of a queue as they come.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Attach {
+    pub(crate) queue: QueuePlace,
+    pub(crate) config: ConsumerConfig,
+    pub(crate) courier: CourierId,
+    /// How its courier calls the consumer.
+    pub(crate) consumer: u64,
+    /// Nothing was begun yet that this courier knows of, so the leader need not know it either.
+    pub(crate) is_first: bool,
+}
+
+impl Errand for Attach {
+    type Answer = Result<HolderId, Occupied>;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
+        engine.attach_for_courier(shard, self).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::Attach(*self)
+    }
+
+    fn answer(answered: Answered) -> Option<Self::Answer> {
+        if let Answered::Attached(attached) = answered { Some(attached) } else { None }
+    }
+}
+
+/// Counts who consumes a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CountConsumers(pub(crate) StreamId);
+
+impl Errand for CountConsumers {
+    type Answer = u32;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<u32, SubmitError> {
+        let count = |reply| Request::Consumer(ConsumerRequest::Count { stream: self.0, reply });
+        engine.request(shard, count).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::CountConsumers(self.0)
+    }
+
+    fn answer(answered: Answered) -> Option<u32> {
+        if let Answered::Count(count) = answered { u32::try_from(count).ok() } else { None }
+    }
+}
+
+/// Closes consumers that are connected to the node that asks.
+#[derive(Clone, Debug)]
+pub(crate) struct CloseConsumers {
+    pub(crate) courier: CourierId,
+    pub(crate) consumers: Vec<u64>,
+}
+
+impl Errand for CloseConsumers {
+    type Answer = u64;
+
+    async fn here(self, engine: &Engine, shard: ShardId) -> Result<u64, SubmitError> {
+        engine.close_for_courier(shard, self).await
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::CloseConsumers { courier: self.courier, consumers: self.consumers.clone() }
+    }
+
+    fn answer(answered: Answered) -> Option<u64> {
+        if let Answered::Count(count) = answered { Some(count) } else { None }
     }
 }
 

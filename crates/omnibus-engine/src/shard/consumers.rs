@@ -1,23 +1,26 @@
 //! What a shard does for consumers: hands out what is ready, many records by one command.
 
+use std::sync::Arc;
+
 use omnibus_model::command::Acquire;
 use omnibus_model::topic::QueuePlace;
-use omnibus_model::{Bug, Command, HolderId, Millis, Outcome, Refusal, StreamId, planted};
+use omnibus_model::{Bug, Command, HolderId, LogIndex, Millis, Outcome, Refusal, StreamId, planted};
 
 use super::Shard;
 use super::queues::by_priority;
 use crate::consumers::{ConsumerKey, ConsumerRequest, Ended, Settling, Turn};
 use crate::error::SubmitError;
+use crate::outbox::Batch;
 
 impl Shard {
     pub(super) fn consumer(&mut self, request: ConsumerRequest) {
         match request {
-            ConsumerRequest::Begin { queue, config, reply } => {
+            ConsumerRequest::Begin { queue, config, served, reply } => {
                 let stream = queue.lowest.stream;
                 let registration = match self.broker.queue(stream) {
                     Some(_) => {
                         let term = self.term;
-                        Ok(self.consumers.begin(queue, config, |number| HolderId::of_session(term, number)))
+                        Ok(self.consumers.begin(queue, (config, served), |number| HolderId::of_session(term, number)))
                     }
                     None => Err(Refusal::UnknownQueue { stream }.into()),
                 };
@@ -132,7 +135,8 @@ impl Shard {
         }
         turn.promise(count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let (outbox, batch) = (std::sync::Arc::clone(&turn.outbox), (stream, acquired.leases.into()));
+        let batch = Batch { stream, leases: acquired.leases.into(), at: LogIndex(0) };
+        let outbox = Arc::clone(&turn.outbox);
         if planted(Bug::PushBeforeCommit) {
             outbox.put(batch);
             return count;

@@ -129,6 +129,11 @@ impl Shard {
 
     pub(super) fn receive(&mut self, receive: Receive) {
         let Receive { queue, acquire, wait, reply } = receive;
+        if acquire.holder.is_some_and(|holder| holder.is_session() && !self.consumers.knows(queue, holder)) {
+            // He was known to an earlier leader: nobody would ever release what he holds.
+            let stream = queue.lowest.stream;
+            return self.answer_with(reply, Err(Refusal::UnknownHolder { stream }.into()));
+        }
         match self.acquire(queue, &acquire) {
             Ok(received) if received.is_empty() && !wait.is_zero() => {
                 self.receivers.push(self.now.elapsed.saturating_add(wait), (queue, acquire), reply);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_engine::SubmitError;
-use omnibus_engine::consumers::{Access, ConsumerConfig, ConsumerRequest, Settling};
+use omnibus_engine::consumers::{Access, ConsumerConfig, ConsumerRequest, Served, Settling};
 use omnibus_engine::shard::Request;
 use omnibus_model::command::{CreateTopic, JoinGroup};
 use omnibus_model::group::{ClientInfo, ProtocolOffer, Subscription};
@@ -150,7 +150,10 @@ fn who_waits_at_a_deposed_leader_is_told() {
     let mut receiver = trio.receive(ONE, 1, Duration::from_secs(20));
     let (reply, mut begun) = oneshot::channel();
     let config = ConsumerConfig { credit: 1, settling: Settling::ByReceiver, access: Access::Shared, priority: 0 };
-    trio.ask(ONE, Request::Consumer(ConsumerRequest::Begin { queue: place(), config, reply }));
+    trio.ask(
+        ONE,
+        Request::Consumer(ConsumerRequest::Begin { queue: place(), config, served: Served::default(), reply }),
+    );
     let (reply, mut joined) = oneshot::channel();
     trio.ask(ONE, Request::Join { command: Box::new(join("a")), reply });
     trio.settle();

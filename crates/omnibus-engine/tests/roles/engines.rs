@@ -26,9 +26,13 @@ const MESSAGES_EACH: usize = 60;
 const ELECTIONS: usize = 9;
 
 pub(crate) fn open(cluster: &ModelCluster, node: NodeId) -> (Engine, Running) {
+    open_on(cluster, node, &FaultDisk::new(node.0.into()))
+}
+
+pub(crate) fn open_on(cluster: &ModelCluster, node: NodeId, disk: &FaultDisk) -> (Engine, Running) {
     let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 0, ..LogConfig::default() };
     let seams = Seams {
-        disk: Arc::new(FaultDisk::new(node.0.into())),
+        disk: Arc::new(disk.clone()),
         clock: Arc::new(SystemClock::default()),
         entropy: Arc::new(SystemEntropy::open().unwrap()),
     };

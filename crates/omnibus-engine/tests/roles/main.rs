@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod pushing;
+mod consuming;
+mod failovers;
+mod wires;
 mod deleting;
 mod forwarding;
 mod engines;
