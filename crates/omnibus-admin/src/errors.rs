@@ -119,7 +119,10 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::ConfigChangedMeanwhile { .. } | Refusal::SettingsChangedMeanwhile | Refusal::MoveRunning { .. } => {
             Code::Changed
         }
-        Refusal::LimitReached { .. } | Refusal::GroupFull { .. } | Refusal::LeasesFull { .. } => Code::LimitReached,
+        Refusal::LimitReached { .. }
+        | Refusal::GroupFull { .. }
+        | Refusal::LeasesFull { .. }
+        | Refusal::QueueFull { .. } => Code::LimitReached,
         Refusal::OffsetOutOfRange { .. } => Code::OffsetOutOfRange,
         Refusal::UnknownGroup { .. } => Code::UnknownGroup,
         Refusal::UnknownNode { .. } => Code::UnknownNode,

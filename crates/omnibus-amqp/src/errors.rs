@@ -241,6 +241,7 @@ fn of_refusal(refusal: Refusal) -> Fault {
         | Refusal::UnknownMove { .. }
         | Refusal::TopicIsQueue { .. }
         | Refusal::UnknownHolder { .. }
+        | Refusal::QueueFull { .. }
         | Refusal::RequestInvalid { .. }) => Fault::Precondition(refusal.to_string()),
         refusal @ (Refusal::UnknownPartition { .. }
         | Refusal::PartitionCountInvalid { .. }

@@ -52,6 +52,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         Command::Trim { stream, .. }
         | Command::DropStream { stream }
         | Command::ConfigureCursor { stream, .. }
+        | Command::LimitCursor { stream, .. }
         | Command::Settle { stream, .. }
         | Command::Extend { stream, .. }
         | Command::ReleaseHolder { stream, .. }
@@ -72,6 +73,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::AllocateProducer
         | Command::CreateQueue(_)
         | Command::CreatePriorityQueue { .. }
+        | Command::CreateLimitedQueue { .. }
         | Command::AlterQueue { .. }
         | Command::ForgetTopic { .. }
         | Command::ForgetTopics { .. }

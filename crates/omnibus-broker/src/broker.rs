@@ -107,8 +107,9 @@ impl Broker {
             Command::AlterTopic { topic, change } => topics.alter(topic, change),
             Command::AllocateProducer => Ok(topics.allocate_producer()),
             Command::CreateQueue(wish) => topics.create_queue(at, wish),
-            Command::CreatePriorityQueue { create, priorities } => {
-                topics.create_priority_queue(at, create, *priorities)
+            Command::CreatePriorityQueue { create, priorities } => topics.create_graded(at, create, *priorities),
+            Command::CreateLimitedQueue { create, priorities, limits } => {
+                topics.create_limited_queue(at, create, (*priorities, *limits))
             }
             Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
             Command::AlterBrokers { scope, change } => self.configs.alter_brokers(*scope, change),
@@ -137,6 +138,7 @@ impl Broker {
             Command::ForgetTopic { topic, id } => Ok(groups.forget_topic(at, agenda, (topic, *id))),
 
             Command::ConfigureCursor { stream, config } => queues.configure(agenda, streams, (*stream, *config)),
+            Command::LimitCursor { stream, limits } => queues.limit(at, agenda, (*stream, *limits)),
             Command::Enqueue(enqueue) => queues.enqueue(at, (agenda, streams), enqueue),
             Command::FanOut(fan_out) => Ok(queues.fan_out(at, (agenda, streams), fan_out)),
             Command::Acquire(Acquire { stream, .. })

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, DeliveryOrder, Move};
+use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, DeliveryOrder, Move, QueueLimits};
 use omnibus_model::{GroupHash, HolderId, LeaseEpoch, MoveId, Offset, Refusal, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ mod admit;
 mod acquire;
 mod settle;
 mod sweep;
+mod limits;
 mod moves;
 mod time;
 mod look;
@@ -30,13 +31,19 @@ mod audit;
 mod place;
 mod delays;
 mod repeats;
+mod ages;
+mod sizes;
 mod index;
 
 use crate::agenda::{Agenda, Due};
 use crate::runs::Runs;
+use ages::Ages;
 use delays::{Delays, Expiries};
 use index::{GroupIndex, Standing};
 use repeats::Repeats;
+use sizes::Sizes;
+
+pub(crate) use limits::OVERFLOW_AT_ONCE;
 
 /// The end of time: a lease until then never runs out.
 const NEVER: Timestamp = Timestamp(i64::MAX);
@@ -45,6 +52,7 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
     config: CursorConfig,
+    limits: QueueLimits,
     /// Where the stream ends.
     end: Offset,
     /// The first record whose envelope was not looked at.
@@ -67,6 +75,10 @@ pub(crate) struct Cursor {
     /// Records that were never ready yet.
     delays: Delays,
     expiries: Expiries,
+    /// When records came, if they stay for so long only.
+    ages: Ages,
+    /// How long they are, if there may be only so many bytes.
+    sizes: Sizes,
     /// Records of an ordered queue with a delay, in order: when they came, and whose they are.
     maturing: VecDeque<(Timestamp, Offset, GroupHash)>,
     groups: GroupIndex,
@@ -141,6 +153,7 @@ impl Cursor {
         let next = bounds.start;
         Self {
             config,
+            limits: QueueLimits::default(),
             end: bounds.end,
             horizon: bounds.end,
             next,
@@ -152,6 +165,8 @@ impl Cursor {
             timers: BTreeSet::new(),
             delays: Delays::default(),
             expiries: Expiries::default(),
+            ages: Ages::default(),
+            sizes: Sizes::default(),
             maturing: VecDeque::new(),
             groups: GroupIndex::new(config.order),
             dying: BTreeSet::new(),
@@ -225,7 +240,9 @@ impl Cursor {
     /// Whether the records of a cause have a place to go.
     const fn fate(&self, cause: DeadLetterCause) -> DeadLetters {
         match cause {
-            DeadLetterCause::Rejected | DeadLetterCause::Exhausted => self.config.dead_letters,
+            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Overflow => {
+                self.config.dead_letters
+            }
             DeadLetterCause::Expired => self.config.expired,
             DeadLetterCause::Moved(_) => DeadLetters::Moved,
         }
@@ -234,7 +251,10 @@ impl Cursor {
     const fn tally_dropped(&mut self, cause: DeadLetterCause, count: u64) {
         match cause {
             DeadLetterCause::Expired => self.tallies.expired += count,
-            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Moved(_) => {
+            DeadLetterCause::Rejected
+            | DeadLetterCause::Exhausted
+            | DeadLetterCause::Overflow
+            | DeadLetterCause::Moved(_) => {
                 self.tallies.dropped += count;
             }
         }

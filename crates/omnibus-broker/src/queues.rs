@@ -6,12 +6,12 @@ use std::collections::btree_map::Entry;
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::{Append, Enqueue, FanOut};
 use omnibus_model::outcome::{Appended, Applied};
-use omnibus_model::queue::{CursorConfig, Origin};
+use omnibus_model::queue::{CursorConfig, Origin, QueueLimits};
 use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Agenda, Due};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, OVERFLOW_AT_ONCE};
 use crate::moment::Moment;
 use crate::streams::{Stream, Streams};
 
@@ -55,6 +55,20 @@ impl Queues {
         Ok(Applied::changed(Outcome::CursorConfigured))
     }
 
+    /// Says how much a queue takes and for how long it keeps it.
+    pub(crate) fn limit(
+        &mut self,
+        at: Moment<'_>,
+        agenda: &mut Agenda,
+        (stream, limits): (StreamId, QueueLimits),
+    ) -> Result<Applied, Refusal> {
+        let cursor = self.known(stream)?;
+        let applied = cursor.limit(at.now, limits);
+        let changed = cursor.overflow(at.now, OVERFLOW_AT_ONCE) > 0 || applied.changed;
+        cursor.keep_appointment(agenda, stream);
+        Ok(Applied { changed, ..applied })
+    }
+
     /// Appends records for those who know nothing of queues.
     pub(crate) fn append(
         &mut self,
@@ -64,11 +78,13 @@ impl Queues {
     ) -> Result<Applied, Refusal> {
         let mut cursor = self.by_stream.get_mut(&append.stream);
         if let Some(cursor) = &cursor {
-            cursor.check_append()?;
+            cursor.check_append(append)?;
         }
         let applied = streams.append(at, agenda, append)?;
         if let (true, Outcome::Appended(appended), Some(cursor)) = (applied.changed, &applied.outcome, &mut cursor) {
-            cursor.appended(appended.base, append.batch.count);
+            cursor.appended(at.now, appended.base, (append.batch.count, append.batch.bytes));
+            cursor.overflow(at.now, OVERFLOW_AT_ONCE);
+            cursor.keep_appointment(agenda, append.stream);
         }
         Ok(applied)
     }
@@ -92,6 +108,7 @@ impl Queues {
         };
         if applied.changed {
             cursor.enqueued(at.now, appended.base, enqueue);
+            cursor.overflow(at.now, OVERFLOW_AT_ONCE);
             cursor.keep_appointment(agenda, stream);
         }
         Ok(Applied { outcome: Outcome::Enqueued(appended), changed: applied.changed })
@@ -146,8 +163,9 @@ impl Queues {
             Command::ExpireBefore { before, .. } => cursor.expire_before(now, *before),
             other => unreachable!("{other:?} does not speak to a queue alone"),
         };
+        let changed = cursor.overflow(now, OVERFLOW_AT_ONCE) > 0 || applied.changed;
         cursor.keep_appointment(agenda, stream);
-        Ok(applied)
+        Ok(Applied { changed, ..applied })
     }
 
     /// Releases all that sessions hold.
@@ -156,6 +174,7 @@ impl Queues {
         for (stream, cursor) in &mut self.by_stream {
             let released = cursor.end_sessions(at.now);
             if released > 0 {
+                cursor.overflow(at.now, OVERFLOW_AT_ONCE);
                 cursor.keep_appointment(agenda, *stream);
             }
             count += released;

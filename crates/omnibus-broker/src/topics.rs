@@ -7,7 +7,7 @@ use std::sync::Arc;
 use omnibus_model::command::{CreateQueue, CreateTopic};
 use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Applied;
-use omnibus_model::queue::{DeliveryOrder, Queue, QueueConfig};
+use omnibus_model::queue::{DeliveryOrder, Queue, QueueConfig, QueueLimits};
 use omnibus_model::refusal::Limited;
 use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{
@@ -62,26 +62,42 @@ impl Topics {
     pub(crate) fn create_queue(&mut self, at: Moment<'_>, wish: &CreateQueue) -> Result<Applied, Refusal> {
         self.check_new(at, &wish.name, 1)?;
         let partitions = self.place(at.limits, 1);
-        Ok(self.add_queue(at, wish, partitions))
+        Ok(self.add_queue(at, (wish, QueueLimits::default()), partitions))
     }
 
-    pub(crate) fn create_priority_queue(
+    pub(crate) fn create_limited_queue(
+        &mut self,
+        at: Moment<'_>,
+        wish: &CreateQueue,
+        (priorities, limits): (u8, QueueLimits),
+    ) -> Result<Applied, Refusal> {
+        if limits.are_bounds() && priorities > 0 {
+            // Each of its partitions would have to know what the others have.
+            let reason = "a queue with priorities has no bounds".to_owned();
+            return Err(Refusal::RequestInvalid { reason });
+        }
+        let count = u32::from(priorities) + 1;
+        Self::check_priorities(wish, priorities)?;
+        self.check_new(at, &wish.name, count)?;
+        let partitions = self.place_together(at.limits, count);
+        Ok(self.add_queue(at, (wish, limits), partitions))
+    }
+
+    pub(crate) fn create_graded(
         &mut self,
         at: Moment<'_>,
         wish: &CreateQueue,
         priorities: u8,
     ) -> Result<Applied, Refusal> {
-        let invalid = |reason: &str| Err(Refusal::RequestInvalid { reason: reason.to_owned() });
         if priorities == 0 {
-            return invalid("a queue with priorities has at least one above 0");
+            let reason = "a queue with priorities has at least one above 0".to_owned();
+            return Err(Refusal::RequestInvalid { reason });
         }
-        if wish.queue.cursor.order == DeliveryOrder::Ordered {
-            return invalid("an ordered queue has no priorities");
-        }
+        Self::check_priorities(wish, priorities)?;
         let count = u32::from(priorities) + 1;
         self.check_new(at, &wish.name, count)?;
         let partitions = self.place_together(at.limits, count);
-        Ok(self.add_queue(at, wish, partitions))
+        Ok(self.add_queue(at, (wish, QueueLimits::default()), partitions))
     }
 
     pub(crate) fn delete(&mut self, name: &TopicName) -> Result<Applied, Refusal> {
@@ -150,7 +166,7 @@ impl Topics {
         if change.before == change.after {
             return Ok(Applied::unchanged(Outcome::TopicAltered { topic: Arc::clone(topic) }));
         }
-        let queue = Queue { config: change.after.clone(), altered_at: at.now };
+        let queue = Queue { config: change.after.clone(), limits: queue.limits, altered_at: at.now };
         Ok(self.alter_topic(name, |topic| topic.queue = Some(Box::new(queue))))
     }
 
@@ -185,14 +201,27 @@ impl Topics {
         self.check_partitions(at.limits, partitions, partitions)
     }
 
-    fn add_queue(&mut self, at: Moment<'_>, wish: &CreateQueue, partitions: Vec<Partition>) -> Applied {
+    fn check_priorities(wish: &CreateQueue, priorities: u8) -> Result<(), Refusal> {
+        if priorities > 0 && wish.queue.cursor.order == DeliveryOrder::Ordered {
+            let reason = "an ordered queue has no priorities".to_owned();
+            return Err(Refusal::RequestInvalid { reason });
+        }
+        Ok(())
+    }
+
+    fn add_queue(
+        &mut self,
+        at: Moment<'_>,
+        (wish, limits): (&CreateQueue, QueueLimits),
+        partitions: Vec<Partition>,
+    ) -> Applied {
         self.add(Topic {
             name: wish.name.clone(),
             id: wish.id,
             partitions,
             config: wish.config.clone(),
             created_at: at.now,
-            queue: Some(Box::new(Queue { config: wish.queue.clone(), altered_at: at.now })),
+            queue: Some(Box::new(Queue { config: wish.queue.clone(), limits, altered_at: at.now })),
         })
     }
 

@@ -53,6 +53,7 @@ pub fn engine(
         scrubbing: Arc::default(),
         baskets: Baskets::default(),
         couriers: Couriers::default(),
+        router: OnceLock::new(),
         peers: OnceLock::new(),
     };
     (Engine { inner: Arc::new(inner) }, requests)

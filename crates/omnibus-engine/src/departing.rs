@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use omnibus_model::queue::CursorConfig;
+use omnibus_model::queue::{CursorConfig, QueueLimits};
 use omnibus_model::{StreamId, TopicId, TopicName};
 use tokio::sync::Mutex;
 
@@ -16,7 +16,7 @@ pub struct Leftovers {
     /// Topics that groups remember and the catalog does not have, by the id that members know.
     pub topics: Vec<(TopicName, TopicId)>,
     /// Queues whose cursor is not there yet, or not as the catalog has it.
-    pub cursors: Vec<(StreamId, CursorConfig)>,
+    pub cursors: Vec<(StreamId, CursorConfig, QueueLimits)>,
     /// Deleted topics whose names are free once that is done.
     pub names: Vec<(TopicName, TopicId)>,
 }

@@ -23,6 +23,7 @@ use crate::chores::Chores;
 use crate::configs::Configs;
 use crate::counters::Counters;
 use crate::couriers::Couriers;
+use crate::dead_letters::DeadLetterRouter;
 use crate::departing::Deleting;
 use crate::error::SubmitError;
 use crate::health::Health;
@@ -91,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) scrubbing: Arc<Scrubbing>,
     pub(crate) baskets: Baskets,
     pub(crate) couriers: Couriers,
+    /// Who says where dead letters go, once somebody does.
+    pub(crate) router: OnceLock<Arc<dyn DeadLetterRouter>>,
     /// The way to the other nodes, once there is one.
     pub(crate) peers: OnceLock<Arc<dyn Peers>>,
 }

@@ -10,6 +10,7 @@ mod carry;
 mod plan;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_model::outcome::MoveAdvanced;
@@ -19,6 +20,7 @@ use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId, TopicName};
 use omnibus_record::InvalidBatch;
 
 use self::carry::Carried;
+use crate::dead_letters::DeadLetterRouter;
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
 
@@ -28,6 +30,16 @@ const AT_ONCE: u32 = 100;
 /// How soon a move that failed is tried again at first, and at last.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// From now on, dead letters whose queue names no other queue go where this front end says. Only the first that says
+    /// so counts.
+    pub fn route_dead_letters(&self, router: Arc<dyn DeadLetterRouter>) {
+        if self.inner.router.set(router).is_err() {
+            tracing::warn!("somebody says already where dead letters go");
+        }
+    }
+}
 
 /// Why records could not be moved.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +56,8 @@ enum MoveError {
     SourceGone { stream: StreamId },
     #[error("the queue says of no other where its dead letters go")]
     TargetUnnamed,
+    #[error("nobody can say yet where the dead letters go")]
+    NotRouted,
     #[error("{target}, where the dead letters go, is not a queue that is there")]
     TargetMissing { target: TopicName },
 }

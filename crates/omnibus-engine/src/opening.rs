@@ -201,6 +201,7 @@ fn start(
         scrubbing: Arc::default(),
         baskets: Baskets::default(),
         couriers: Couriers::default(),
+        router: OnceLock::new(),
         peers: OnceLock::new(),
     };
     let engine = Engine { inner: Arc::new(inner) };

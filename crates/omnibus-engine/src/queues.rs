@@ -8,7 +8,9 @@ use bytes::Bytes;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Appended;
-use omnibus_model::queue::{Lease, LeaseKey, LeaseRefusal, Origin, QueueConfig, QueueCounts, RecordState, Settlement};
+use omnibus_model::queue::{
+    Lease, LeaseKey, LeaseRefusal, Origin, QueueConfig, QueueCounts, QueueLimits, RecordState, Settlement,
+};
 use omnibus_model::topic::{Partition, QueuePlace, SharedTopic};
 use omnibus_model::{Command, HolderId, Millis, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
 use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
@@ -79,6 +81,19 @@ impl Engine {
         self.create_as(&name, Command::CreatePriorityQueue { create: Box::new(command), priorities }).await
     }
 
+    /// Creates a queue with limits and with so many priorities above 0, in the same way.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a queue with priorities has no bounds, and an ordered one no priorities.
+    pub async fn create_limited_queue(
+        &self,
+        command: CreateQueue,
+        (priorities, limits): (u8, QueueLimits),
+    ) -> Result<SharedTopic, SubmitError> {
+        let name = command.name.clone();
+        self.create_as(&name, Command::CreateLimitedQueue { create: Box::new(command), priorities, limits }).await
+    }
+
     async fn create_as(&self, name: &TopicName, command: Command) -> Result<SharedTopic, SubmitError> {
         match self.change_topic(command).await {
             Ok(topic) => self.configure_cursor(topic).await,
@@ -119,9 +134,14 @@ impl Engine {
     /// once in any order, so it is told again until the catalog still says the same.
     async fn configure_cursor(&self, mut topic: SharedTopic) -> Result<SharedTopic, SubmitError> {
         while let Some((place, queue)) = topic.queue_place().zip(topic.queue.as_ref()) {
-            let config = queue.config.cursor;
+            let (config, limits) = (queue.config.cursor, queue.limits);
             for configured in self.together(place, |stream| Command::ConfigureCursor { stream, config }).await? {
                 configured?;
+            }
+            if limits != QueueLimits::default() {
+                for limited in self.together(place, |stream| Command::LimitCursor { stream, limits }).await? {
+                    limited?;
+                }
             }
             let now = self.catalog().topic(topic.name.as_str()).filter(|now| now.id == topic.id);
             match now.filter(|now| now.queue != topic.queue) {

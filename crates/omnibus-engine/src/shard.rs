@@ -177,8 +177,9 @@ impl Shard {
         for (topic, id) in &leftovers.names {
             self.apply_internally(&Command::ReleaseName { topic: topic.clone(), id: *id });
         }
-        for (stream, config) in &leftovers.cursors {
+        for (stream, config, limits) in &leftovers.cursors {
             self.apply_internally(&Command::ConfigureCursor { stream: *stream, config: *config });
+            self.apply_internally(&Command::LimitCursor { stream: *stream, limits: *limits });
         }
         self.sweep();
         self.propose();
@@ -403,6 +404,7 @@ impl Shard {
         self.check_bytes(payload.len())?;
         let stamp = batch.producer.map(|stamp| (stream, stamp));
         self.check_setbacks(stamp)?;
+        self.make_room(stream, batch.bytes);
         let leader_epoch = leader_epoch(self.term);
         let applied = self.apply(&Command::Append(Append { stream, batch, leader_epoch }))?;
         if planted(Bug::DuplicateAsNew) && !applied.changed {

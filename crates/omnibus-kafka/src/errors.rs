@@ -85,6 +85,7 @@ pub(crate) fn refused(refusal: &Refusal) -> ErrorCode {
         | Refusal::UnknownNode { .. }
         | Refusal::NodeRemoved { .. }
         | Refusal::UnknownHolder { .. } => ErrorCode::InvalidRequest,
+        Refusal::QueueFull { .. } => ErrorCode::PolicyViolation,
         Refusal::TopicExists { .. } => ErrorCode::TopicAlreadyExists,
         Refusal::PartitionCountInvalid { .. } | Refusal::PartitionsOnlyGrow { .. } | Refusal::TopicIsQueue { .. } => {
             ErrorCode::InvalidPartitions

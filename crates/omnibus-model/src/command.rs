@@ -12,7 +12,7 @@ use crate::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
 use crate::node::{NodeDuty, NodeInfo};
-use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, Settlement};
+use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, QueueLimits, Settlement};
 use crate::topic::TopicConfig;
 use crate::{
     AttemptHash, BatchInfo, ClusterSecret, DeletionNumber, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId,
@@ -245,6 +245,19 @@ pub enum Command {
     ReleaseName {
         topic: TopicName,
         id: TopicId,
+    },
+    /// Creates a queue with limits, and with so many priorities above 0; bounds hold for all of a queue, which then has none.
+    CreateLimitedQueue {
+        create: Box<CreateQueue>,
+        priorities: u8,
+        limits: QueueLimits,
+    },
+
+    // Of a data shard.
+    /// Says how much a queue takes and for how long it keeps it.
+    LimitCursor {
+        stream: StreamId,
+        limits: QueueLimits,
     },
 }
 

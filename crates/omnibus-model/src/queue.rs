@@ -14,6 +14,8 @@ use crate::{DedupHash, GroupHash, HolderId, LeaseEpoch, Millis, MoveId, Offset, 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     pub config: QueueConfig,
+    /// Fixed at creation.
+    pub limits: QueueLimits,
     /// When it was created or its configuration changed last.
     pub altered_at: Timestamp,
 }
@@ -67,6 +69,29 @@ pub struct CursorConfig {
     pub grouped_max: u32,
     /// Whether settled records stay, so that the queue can be rewound.
     pub history: History,
+}
+
+/// How much a queue takes, and for how long it keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueLimits {
+    /// The most records that may be ready.
+    pub records_max: Option<u64>,
+    /// The most bytes of all records that are neither leased nor on their way out.
+    pub bytes_max: Option<u64>,
+    /// What becomes of what is more than that.
+    pub overflow: Overflow,
+    /// How long after it came a record is handed out; one that is on lease by then goes when it comes back.
+    pub ttl: Option<Millis>,
+}
+
+/// What a queue gives up that has more than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overflow {
+    /// What would be handed out next is a dead letter.
+    #[default]
+    DropOldest,
+    /// What comes is refused. What comes back is not.
+    RefuseNewest,
 }
 
 /// In which order records are handed out.
@@ -214,6 +239,8 @@ pub enum DeadLetterCause {
     Expired,
     /// It is no dead letter: a move task takes it elsewhere.
     Moved(MoveId),
+    /// The queue had more than it may.
+    Overflow,
 }
 
 /// A record on its way out of its queue.
@@ -302,6 +329,14 @@ pub enum RecordState {
 pub struct Holding {
     pub holder: HolderId,
     pub leases: u64,
+}
+
+impl QueueLimits {
+    /// Whether a queue may have only so much.
+    #[must_use]
+    pub const fn are_bounds(&self) -> bool {
+        self.records_max.is_some() || self.bytes_max.is_some()
+    }
 }
 
 impl QueueCounts {

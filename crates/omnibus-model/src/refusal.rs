@@ -108,6 +108,8 @@ pub enum Refusal {
     NodeRemoved { node: NodeId },
     #[error("whoever is to hold records of stream {stream} is not connected to its leader")]
     UnknownHolder { stream: StreamId },
+    #[error("the queue of stream {stream} has as much as it may")]
+    QueueFull { stream: StreamId },
 }
 
 /// What there is only so much of.

@@ -242,7 +242,9 @@ impl From<Refusal> for ApiError {
             | Refusal::StreamDropped { .. } => Self::QueueDoesNotExist,
             Refusal::TopicExists { .. } => Self::NameIsTopic,
             Refusal::LimitReached { what: Limited::DeduplicationIds, .. } => Self::RequestThrottled(refusal.to_string()),
-            Refusal::LeasesFull { .. } | Refusal::LimitReached { .. } => Self::OverLimit(refusal.to_string()),
+            Refusal::LeasesFull { .. } | Refusal::QueueFull { .. } | Refusal::LimitReached { .. } => {
+                Self::OverLimit(refusal.to_string())
+            }
             Refusal::MoveRunning { .. } => Self::InvalidParameterValue(
                 "There is already a task running. Only one active task is allowed for a source queue arn at a given time."
                     .to_owned(),

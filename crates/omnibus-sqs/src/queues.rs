@@ -275,9 +275,10 @@ impl Door {
         let last = &message.history.as_ref()?.last;
         match last.cause {
             DeadLetterCause::Moved(_) => None,
-            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Expired => {
-                QueueName::of_topic(&last.queue, &self.settings).map(|name| name.arn())
-            }
+            DeadLetterCause::Rejected
+            | DeadLetterCause::Exhausted
+            | DeadLetterCause::Expired
+            | DeadLetterCause::Overflow => QueueName::of_topic(&last.queue, &self.settings).map(|name| name.arn()),
         }
     }
 
@@ -363,7 +364,10 @@ fn seen((queue, stream): (&Queue, StreamId), message: &Message) -> SqsMessage {
 fn receive_count(lease: &Lease, message: &Message) -> u64 {
     let before = message.history.as_ref().map_or(0, |history| match history.last.cause {
         DeadLetterCause::Moved(_) => 0,
-        DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Expired => history.last.deliveries,
+        DeadLetterCause::Rejected
+        | DeadLetterCause::Exhausted
+        | DeadLetterCause::Expired
+        | DeadLetterCause::Overflow => history.last.deliveries,
     });
     u64::from(lease.delivery_count) + u64::from(before)
 }

@@ -226,6 +226,7 @@ fn moved(history: &History) -> MovedView {
         DeadLetterCause::Exhausted => "exhausted",
         DeadLetterCause::Expired => "expired",
         DeadLetterCause::Moved(_) => "moved",
+        DeadLetterCause::Overflow => "overflow",
     };
     MovedView {
         queue: last.queue.to_string(),

@@ -1,7 +1,7 @@
 //! What a data shard's broker can be asked about queues.
 
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, RecordState};
+use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, QueueLimits, RecordState};
 use omnibus_model::{DedupHash, HolderId, Offset, StreamId, Timestamp};
 
 use super::Broker;
@@ -18,6 +18,18 @@ impl Broker {
     #[must_use]
     pub fn queue(&self, stream: StreamId) -> Option<&CursorConfig> {
         self.queues.get(stream).map(Cursor::config)
+    }
+
+    /// Returns how much a queue takes; `None` if the stream has no cursor.
+    #[must_use]
+    pub fn queue_limits(&self, stream: StreamId) -> Option<&QueueLimits> {
+        self.queues.get(stream).map(Cursor::limits)
+    }
+
+    /// Returns whether a queue would have too much with one more record.
+    #[must_use]
+    pub fn lacks_room(&self, stream: StreamId, bytes: u32) -> bool {
+        self.queues.get(stream).is_some_and(|cursor| cursor.limits().are_bounds() && cursor.lacks_room(1, bytes))
     }
 
     /// Counts a queue's records by where they are.

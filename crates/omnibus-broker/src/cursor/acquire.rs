@@ -140,7 +140,7 @@ impl Cursor {
     /// Hands out a record that was taken, unless it has been delivered too often or for too long.
     fn deliver(&mut self, grant: &mut Grant, offset: Offset, record: Record) {
         let worn_out = self.config.deliveries_max.is_some_and(|max| record.delivery_count >= max);
-        let over = self.expiries.is_over(grant.now, offset) && !planted(Bug::ExpiryUnread);
+        let over = self.has_expired(grant.now, offset) && !planted(Bug::ExpiryUnread);
         if worn_out || over {
             let cause = if over { DeadLetterCause::Expired } else { DeadLetterCause::Exhausted };
             self.die(grant.now, offset, record, cause);
@@ -162,6 +162,7 @@ impl Cursor {
             }
             Terms::Done => {
                 self.forget(offset, record.group);
+                self.sizes.remove(offset);
                 self.tallies.settled += u64::from(!planted(Bug::TakeUntallied));
                 grant.leases.push(record.lease(offset, grant.now));
             }

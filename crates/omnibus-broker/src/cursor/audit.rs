@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use omnibus_model::Offset;
 use omnibus_model::batch::StreamBounds;
+use omnibus_model::queue::RecordState;
 
 use super::{Cursor, NEVER, Place};
 
@@ -18,6 +19,7 @@ impl Cursor {
         self.delays.audit();
         self.audit_records();
         self.audit_places();
+        self.audit_sizes();
         assert!(self.counts().add_up(), "no record got lost: {:?}", self.counts());
     }
 
@@ -57,6 +59,17 @@ impl Cursor {
         let ready = self.records.values().filter(|record| matches!(record.place, Place::Ready { .. })).count();
         let waiting = self.groups.iter().filter(|(_, offset)| self.records.contains_key(offset)).count();
         assert_eq!(ready, self.ready.len() + waiting, "what can be taken is there once");
+    }
+
+    /// Lengths are known of records that are there.
+    fn audit_sizes(&self) {
+        let place = |offset: Offset| self.records.get(&offset).map(|record| record.place);
+        self.sizes.audit(|offset| matches!(place(offset), Some(Place::Leased { .. })));
+        for offset in self.sizes.offsets() {
+            let state = self.state_of(offset);
+            let is_there = !matches!(state, RecordState::Absent | RecordState::Dying(_));
+            assert!(is_there, "the length of {offset} is known, which is {state:?}");
+        }
     }
 
     /// Every record is in one place, and off the path of plain ones unless it is on it.

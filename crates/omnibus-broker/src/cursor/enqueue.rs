@@ -1,6 +1,6 @@
 //! Records that come in.
 
-use omnibus_model::command::Enqueue;
+use omnibus_model::command::{Append, Enqueue};
 use omnibus_model::queue::Envelope;
 use omnibus_model::refusal::Limited;
 use omnibus_model::{Bug, DedupHash, Offset, Refusal, Timestamp, planted};
@@ -20,6 +20,7 @@ const AHEAD_RUNS_MAX: usize = 10_000;
 impl Cursor {
     /// Says whether a record may be enqueued, before anything has changed.
     pub(crate) fn check_enqueue(&self, enqueue: &Enqueue) -> Result<(), Refusal> {
+        self.check_room(enqueue.append.stream, (1, enqueue.append.batch.bytes))?;
         let invalid = |reason: &str| Err(Refusal::RequestInvalid { reason: reason.to_owned() });
         let envelope = &enqueue.envelope;
         if enqueue.append.batch.count != 1 {
@@ -42,8 +43,11 @@ impl Cursor {
     }
 
     /// Says whether records may be appended that have no envelope.
-    pub(crate) fn check_append(&self) -> Result<(), Refusal> {
-        if self.is_ordered() { Err(Refusal::RecordGroupMissing) } else { Ok(()) }
+    pub(crate) fn check_append(&self, append: &Append) -> Result<(), Refusal> {
+        if self.is_ordered() {
+            return Err(Refusal::RecordGroupMissing);
+        }
+        self.check_room(append.stream, (append.batch.count, append.batch.bytes))
     }
 
     /// Returns where the record is if it is here already.
@@ -58,15 +62,15 @@ impl Cursor {
     }
 
     /// Notes records without envelopes.
-    pub(crate) fn appended(&mut self, base: Offset, count: u32) {
-        if self.grow(base, u64::from(count)) {
+    pub(crate) fn appended(&mut self, now: Timestamp, base: Offset, (count, bytes): (u32, u32)) {
+        if self.grow(now, base, (count, bytes)) {
             self.horizon = self.end;
         }
     }
 
     /// Notes a record that was just appended.
     pub(crate) fn enqueued(&mut self, now: Timestamp, offset: Offset, enqueue: &Enqueue) {
-        let open = self.grow(offset, 1);
+        let open = self.grow(now, offset, (1, enqueue.append.batch.bytes));
         let envelope = &enqueue.envelope;
         if let Some(id) = envelope.dedup
             && (open || !planted(Bug::DedupBehindHorizon))
@@ -146,11 +150,12 @@ impl Cursor {
     }
 
     /// Notes that the stream has grown; returns whether the queue looks at all that comes.
-    fn grow(&mut self, base: Offset, count: u64) -> bool {
+    fn grow(&mut self, now: Timestamp, base: Offset, (count, bytes): (u32, u32)) -> bool {
         assert_eq!(base, self.end, "a queue sees all of its stream");
         let open = self.horizon == self.end;
-        self.end = base.plus(count);
-        self.tallies.enqueued += count;
+        self.end = base.plus(count.into());
+        self.tallies.enqueued += u64::from(count);
+        self.note_limited(now, base, (count, bytes));
         open
     }
 }

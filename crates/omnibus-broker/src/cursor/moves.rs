@@ -60,7 +60,7 @@ impl Cursor {
         let mut taken = 0;
         let mut left = true;
         while u64::from(taken) < allowed && left {
-            match self.take_for_move(known.until) {
+            match self.take_next(known.until) {
                 Some((offset, record)) => {
                     self.die(now, offset, record, DeadLetterCause::Moved(task));
                     taken += 1;
@@ -84,8 +84,8 @@ impl Cursor {
         self.moves.iter_mut().find(runs).ok_or(Refusal::UnknownMove { task })
     }
 
-    /// Takes the record whose turn it is, if it was there when the task began.
-    fn take_for_move(&mut self, until: Offset) -> Option<(Offset, Record)> {
+    /// Takes the record whose turn it is, if it lies before `until`.
+    pub(super) fn take_next(&mut self, until: Offset) -> Option<(Offset, Record)> {
         let turn = self.next_turn()?;
         let (Turn::Again(offset) | Turn::Fresh(offset) | Turn::Group(_, offset)) = turn;
         if offset >= until {

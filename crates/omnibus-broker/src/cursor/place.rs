@@ -26,6 +26,7 @@ impl Cursor {
         match record.place {
             Place::Leased { until, holder } => {
                 self.leased -= 1;
+                self.sizes.unlease(offset);
                 self.timers.remove(&(until, offset));
                 if let Some(holder) = holder {
                     let held = self.holders.get_mut(&holder).expect("a holder holds its leases");
@@ -65,6 +66,7 @@ impl Cursor {
             self.groups.depart(group, offset, Away::Leased);
         }
         self.leased += 1;
+        self.sizes.lease(offset);
         self.records.insert(offset, record);
     }
 
@@ -103,6 +105,7 @@ impl Cursor {
     /// Gives up a record that was taken: it leaves for where dead letters go, or is gone.
     pub(super) fn die(&mut self, now: Timestamp, offset: Offset, record: Record, cause: DeadLetterCause) {
         self.forget(offset, record.group);
+        self.sizes.remove(offset);
         match self.fate(cause) {
             DeadLetters::Dropped => self.tally_dropped(cause, 1),
             DeadLetters::Moved => {
@@ -124,7 +127,12 @@ impl Cursor {
 
     /// Whether a record is too old to come back.
     pub(super) fn is_over(&self, now: Timestamp, offset: Offset) -> bool {
-        offset < self.retained || self.expiries.is_over(now, offset)
+        offset < self.retained || self.has_expired(now, offset)
+    }
+
+    /// Whether a record has been there for too long, by its own account or by the queue's.
+    pub(super) fn has_expired(&self, now: Timestamp, offset: Offset) -> bool {
+        self.expiries.is_over(now, offset) || self.is_aged(now, offset)
     }
 
     /// Forgets what is remembered beside a record that leaves.

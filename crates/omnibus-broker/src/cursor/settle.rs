@@ -63,7 +63,10 @@ impl Cursor {
                     }
                 }
             }
-            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Expired => {
+            DeadLetterCause::Rejected
+            | DeadLetterCause::Exhausted
+            | DeadLetterCause::Expired
+            | DeadLetterCause::Overflow => {
                 self.tallies.dead_lettered += 1;
             }
         }
@@ -81,6 +84,7 @@ impl Cursor {
         match settlement {
             Settlement::Accept => {
                 self.forget(key.offset, record.group);
+                self.sizes.remove(key.offset);
                 let late = !matches!(record.place, Place::Leased { .. });
                 self.tallies.settled += u64::from(!(late && planted(Bug::LateAcceptUntallied)));
             }

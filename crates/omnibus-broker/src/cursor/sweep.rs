@@ -7,10 +7,9 @@ use omnibus_model::{Bug, Offset, Outcome, Refusal, Timestamp, planted};
 
 use super::delays::{Delays, Expiries};
 use super::index::GroupIndex;
+use super::limits::DYING_MAX;
+use super::sizes::Sizes;
 use super::{Cursor, Place, Record};
-
-/// The most records that may be on their way out because of their age.
-const EXPIRED_DYING_MAX: usize = 1_000;
 
 /// Why all records before an offset go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +41,7 @@ impl Cursor {
         (self.next, self.horizon) = (self.end, self.end);
         self.aside.clear();
         self.ahead.clear();
+        self.sizes = Sizes::default();
         self.tallies.purged += count;
         Applied { outcome: Outcome::Purged { count }, changed }
     }
@@ -126,6 +126,8 @@ impl Cursor {
         }
         self.expiries.forget_between(Offset::ZERO, before);
         self.sweep_plain(before, why);
+        let records = &self.records;
+        self.sizes.remove_before(before, |offset| records.contains_key(&offset));
     }
 
     /// Gives up the plain records that nobody has looked at singly.
@@ -157,7 +159,7 @@ impl Cursor {
 
     /// Sends the first records before an offset on their way out; returns how far that went.
     fn bury_before(&mut self, now: Timestamp, before: Offset) -> Offset {
-        let room = EXPIRED_DYING_MAX.saturating_sub(self.dying.len());
+        let room = DYING_MAX.saturating_sub(self.dying.len());
         let dies = |state: &RecordState| matches!(state, RecordState::Ready { .. } | RecordState::Delayed { .. });
         let present = self.peek(Offset::ZERO, before, room + self.records.len() + 1);
         let mut old = present.into_iter().filter(|(_, state)| dies(state)).map(|(offset, _)| offset);

@@ -14,6 +14,7 @@ impl Cursor {
             self.expiries.next_deadline(),
             self.maturing.front().map(|(at, _, _)| at.plus(self.config.delay)),
             self.repeats.next_deadline(),
+            self.limits_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -23,6 +24,7 @@ impl Cursor {
         let mut done = 0;
         while done < items_max {
             if !self.tick_one(now) {
+                done += self.overflow(now, items_max - done);
                 return done + self.repeats.tick(now, items_max - done);
             }
             done += 1;
@@ -45,7 +47,7 @@ impl Cursor {
             let (_, offset, group) = self.maturing.pop_front().expect("there was a first");
             self.mature(now, offset, Some(group));
         } else {
-            return self.delays.call_up(now);
+            return self.expire_aged(now) || self.delays.call_up(now);
         }
         true
     }

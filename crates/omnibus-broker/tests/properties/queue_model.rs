@@ -9,7 +9,7 @@ use omnibus_model::command::{Acquire, Enqueue};
 use omnibus_model::outcome::{Acquired, Appended, MoveAdvanced};
 use omnibus_model::queue::{
     CursorConfig, DeadLetterCause, DeadLetters, Delivery, DeliveryOrder, Dying, Envelope, History, LateHolders, Lease,
-    LeaseKey, LeaseRefusal, Move, MoveState, Origin, QueueCounts, RecordState, Settlement,
+    LeaseKey, LeaseRefusal, Move, MoveState, Origin, Overflow, QueueCounts, QueueLimits, RecordState, Settlement,
 };
 use omnibus_model::{
     AttemptHash, Command, DedupHash, HolderId, LeaseEpoch, Millis, MoveId, Offset, Outcome, Refusal, StreamId,
@@ -25,6 +25,10 @@ pub(crate) struct Record {
     epoch: u64,
     first_at: Timestamp,
     rank: u64,
+    /// When it came, as long as that matters to the queue.
+    came: Option<Timestamp>,
+    /// What it counts for in a queue with so many bytes.
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,7 @@ enum State {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) config: CursorConfig,
+    limits: QueueLimits,
     pub(crate) records: Vec<Record>,
     start: u64,
     retained: u64,
@@ -66,7 +71,17 @@ impl Model {
     }
 
     pub(crate) fn apply(&mut self, now: Timestamp, command: &Command) -> Result<Outcome, Refusal> {
+        let outcome = self.decide(now, command)?;
+        while self.limits.overflow == Overflow::DropOldest && self.lacks_room(0, 0) {
+            let Some(first) = self.turns().first().copied() else { break };
+            self.die(now, first, DeadLetterCause::Overflow);
+        }
+        Ok(outcome)
+    }
+
+    fn decide(&mut self, now: Timestamp, command: &Command) -> Result<Outcome, Refusal> {
         Ok(match command {
+            Command::LimitCursor { limits, .. } => self.limit(now, *limits),
             Command::ConfigureCursor { config, .. } => self.configure(now, *config),
             Command::Enqueue(enqueue) => self.enqueue(now, enqueue)?,
             Command::Acquire(wish) => self.acquire(now, wish)?,
@@ -160,6 +175,37 @@ impl Model {
         Outcome::CursorConfigured
     }
 
+    fn limit(&mut self, now: Timestamp, limits: QueueLimits) -> Outcome {
+        for record in &mut self.records {
+            record.came = match (self.limits.ttl, limits.ttl) {
+                (_, None) => None,
+                (None, Some(_)) => Some(now),
+                (Some(_), Some(_)) => record.came,
+            };
+            record.bytes *= u64::from(limits.bytes_max.is_some());
+        }
+        self.limits = limits;
+        Outcome::CursorConfigured
+    }
+
+    fn lacks_room(&self, count: u64, bytes: u64) -> bool {
+        let unleased = |record: &&Record| matches!(record.state, State::Ready | State::Delayed { .. });
+        let bytes = bytes + self.records.iter().filter(unleased).map(|record| record.bytes).sum::<u64>();
+        let QueueLimits { records_max, bytes_max, .. } = self.limits;
+        records_max.is_some_and(|max| self.counts().ready + count > max) || bytes_max.is_some_and(|max| bytes > max)
+    }
+
+    /// Lets those expire that came for too long ago, run by run.
+    fn expire_aged(&mut self, now: Timestamp) {
+        let Some(ttl) = self.limits.ttl else { return };
+        while let Some(came) = self.records.iter().find_map(|record| record.came).filter(|it| it.plus(ttl) <= now) {
+            let younger = self.records.iter().position(|record| record.came.is_some_and(|other| other > came));
+            let before = younger.unwrap_or(self.records.len());
+            self.expire_before(now, before as u64);
+            self.records[..before].iter_mut().for_each(|record| record.came = None);
+        }
+    }
+
     fn purge(&mut self) -> Outcome {
         let there = |record: &&mut Record| !matches!(record.state, State::Gone | State::Dying { .. });
         let mut count = 0;
@@ -212,6 +258,10 @@ impl Model {
             let (base, start) = (Offset(offset), Offset(self.start));
             return Ok(Outcome::Enqueued(Appended { base, start, duplicate: true }));
         }
+        let bytes = enqueue.append.batch.bytes.into();
+        if self.limits.overflow == Overflow::RefuseNewest && self.lacks_room(1, bytes) {
+            return Err(Refusal::QueueFull { stream: enqueue.append.stream });
+        }
         if self.ordered() && envelope.group.is_none() {
             return Err(Refusal::RecordGroupMissing);
         }
@@ -230,6 +280,8 @@ impl Model {
             epoch: 0,
             first_at: Timestamp(0),
             rank: offset,
+            came: self.limits.ttl.map(|_| now),
+            bytes: bytes * u64::from(self.limits.bytes_max.is_some()),
         });
         self.begin(now, offset as usize);
         Ok(Outcome::Enqueued(Appended { base: Offset(offset), start: Offset(self.start), duplicate: false }))
@@ -267,10 +319,13 @@ impl Model {
                 self.die(now, offset, DeadLetterCause::Expired);
             }
         }
+        self.expire_aged(now);
     }
 
     fn is_over(&self, now: Timestamp, offset: usize) -> bool {
-        self.records[offset].envelope.expires_at.is_some_and(|at| at <= now)
+        let record = &self.records[offset];
+        let is_aged = record.came.zip(self.limits.ttl).is_some_and(|(came, ttl)| came.plus(ttl) <= now);
+        is_aged || record.envelope.expires_at.is_some_and(|at| at <= now)
     }
 
     fn back(&mut self, now: Timestamp, offset: usize) {
@@ -296,7 +351,9 @@ impl Model {
 
     fn fate(&self, cause: DeadLetterCause) -> DeadLetters {
         match cause {
-            DeadLetterCause::Rejected | DeadLetterCause::Exhausted => self.config.dead_letters,
+            DeadLetterCause::Rejected | DeadLetterCause::Exhausted | DeadLetterCause::Overflow => {
+                self.config.dead_letters
+            }
             DeadLetterCause::Expired => self.config.expired,
             DeadLetterCause::Moved(_) => DeadLetters::Moved,
         }
@@ -461,7 +518,8 @@ impl Model {
             Settlement::Release { delay, delivery } => {
                 let record = &mut self.records[offset];
                 record.count -= u32::from(delivery == Delivery::DidNotHappen && record.count > 0);
-                let over = (offset as u64) < self.retained || record.envelope.expires_at.is_some_and(|at| at <= now);
+                let over = (offset as u64) < self.retained || self.is_over(now, offset);
+                let record = &mut self.records[offset];
                 if delay == Millis(0) || over {
                     self.back(now, offset);
                 } else {
@@ -577,7 +635,9 @@ impl Model {
             if matches!(self.records[offset].state, State::Dying { .. }) {
                 continue;
             }
-            count += u64::from(self.records[offset].state == State::Gone);
+            let is_gone = self.records[offset].state == State::Gone;
+            count += u64::from(is_gone);
+            self.records[offset].bytes *= u64::from(!is_gone);
             self.begin(now, offset);
         }
         self.counts.rewound += count;

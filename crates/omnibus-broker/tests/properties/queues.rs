@@ -9,7 +9,7 @@ use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_model::command::{Acquire, Admit, Append, Enqueue};
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetters, Delivery, DeliveryOrder, Envelope, History, LateHolders, LeaseKey,
-    LeaseRefusal, Origin, RecordState, Settlement,
+    LeaseRefusal, Origin, Overflow, QueueLimits, RecordState, Settlement,
 };
 use omnibus_model::{
     AttemptHash, BatchInfo, Command, DedupHash, GroupHash, HolderId, LeaderEpoch, LeaseEpoch, Millis, MoveId, Offset,
@@ -110,6 +110,14 @@ fn config(ordered: bool) -> impl Strategy<Value = CursorConfig> {
     )
 }
 
+fn limits() -> impl Strategy<Value = QueueLimits> {
+    let overflow = prop_oneof![2 => Just(Overflow::DropOldest), 1 => Just(Overflow::RefuseNewest)];
+    let max = |max: u64| prop::option::of(0..max);
+    (max(6), max(50), overflow, prop::option::of(1..20_000_u64)).prop_map(|(records_max, bytes_max, overflow, ttl)| {
+        QueueLimits { records_max, bytes_max, overflow, ttl: ttl.map(Millis) }
+    })
+}
+
 fn step(ordered: bool) -> impl Strategy<Value = Step> {
     let stream = STREAM;
     let place = 0..12_usize;
@@ -130,6 +138,7 @@ fn step(ordered: bool) -> impl Strategy<Value = Step> {
         1 => (0..14_u64).prop_map(move |to| Command::Rewind { stream, to: Offset(to) }),
         1 => (0..9_u64).prop_map(move |before| Command::ExpireBefore { stream, before: Offset(before) }),
         1 => (0..5_u64).prop_map(move |before| Command::Trim { stream, before: Offset(before) }),
+        2 => limits().prop_map(move |limits| Command::LimitCursor { stream, limits }),
         1 => config(ordered).prop_map(move |config| Command::ConfigureCursor { stream, config }),
         6 => Just(Command::Tick),
     ];

@@ -13,6 +13,7 @@ mod queues;
 mod queue_delays;
 mod queue_groups;
 mod queue_letters;
+mod queue_limits;
 mod queue_sessions;
 mod queue_sweeps;
 mod script;

@@ -1,10 +1,11 @@
 //! The steps of a move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use omnibus_model::queue::{Dying, Move, Origin};
 use omnibus_model::topic::Partition;
 use omnibus_model::{Bug, Command, Offset, ShardId, StreamId, planted};
+use omnibus_record::Encoded;
 
 use super::MoveError;
 use super::plan::{Parcel, Source};
@@ -13,6 +14,9 @@ use crate::error::SubmitError;
 
 /// Bodies that are in memory at a time.
 const BYTES_AT_ONCE: usize = 8 << 20;
+
+/// A message on its way, and where it comes from.
+type Sent = (Encoded, Option<Origin>);
 
 /// How far dying records were carried.
 #[derive(Debug)]
@@ -49,9 +53,10 @@ pub(super) async fn carry(
             bury(engine, queue, std::iter::once(dying.offset)).await?;
             continue;
         };
-        match source.pack(engine.catalog(), dying, message) {
+        let router = engine.inner.router.get().map(|router| &**router);
+        match source.pack((engine.catalog(), router), dying, message) {
             Ok(parcel) => {
-                bytes += parcel.message.bytes();
+                bytes += parcel.bytes();
                 parcels.push(parcel);
             }
             Err(error) => carried.failure = Some(error),
@@ -65,38 +70,52 @@ pub(super) async fn carry(
     Ok(carried)
 }
 
-/// Appends to each target what goes there; then, as far as that succeeded, buries and forgets.
+/// Appends to each target what goes there; then buries what has arrived everywhere, and has it forgotten.
 /// Returns why the last that did not arrive did not.
 async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Result<Option<MoveError>, MoveError> {
-    let mut by_target: BTreeMap<StreamId, (Partition, Vec<Parcel>)> = BTreeMap::new();
-    for parcel in parcels {
-        by_target.entry(parcel.target.stream).or_insert_with(|| (parcel.target, Vec::new())).1.push(parcel);
+    let mut left: BTreeSet<Origin> = BTreeSet::new();
+    let origins: Vec<Origin> = parcels.iter().map(|parcel| parcel.origin).collect();
+    let mut by_target: BTreeMap<StreamId, (Partition, Vec<Sent>)> = BTreeMap::new();
+    for Parcel { origin, targets } in parcels {
+        for (target, message) in targets {
+            by_target.entry(target.stream).or_insert_with(|| (target, Vec::new())).1.push((message, Some(origin)));
+        }
     }
-    let mut failure = None;
-    for (target, parcels) in by_target.into_values() {
-        let origins: Vec<Origin> = parcels.iter().map(|parcel| parcel.origin).collect();
-        let messages = parcels.into_iter().map(|parcel| (parcel.message, Some(parcel.origin))).collect();
+    let (mut failure, mut taken) = (None, Vec::new());
+    for (target, messages) in by_target.into_values() {
+        let sent: Vec<Origin> = messages.iter().filter_map(|(_, origin)| *origin).collect();
         let arrived = match engine.enqueue(target, messages).await {
             Ok(arrived) => arrived,
             Err(error) => {
                 failure = Some(error.into());
+                left.extend(sent);
                 continue;
             }
         };
-        let mut moved = Vec::with_capacity(origins.len());
-        for (origin, arrived) in origins.into_iter().zip(arrived) {
-            match arrived {
-                Ok(_) => moved.push(origin),
-                Err(refusal) => failure = Some(refusal.into()),
+        for (origin, arrived) in sent.iter().zip(arrived) {
+            if let Err(refusal) = arrived {
+                failure = Some(refusal.into());
+                left.insert(*origin);
             }
         }
-        if planted(Bug::OriginForgottenFirst) {
-            forget(engine, target, &moved).await?;
-        }
-        bury(engine, queue, moved.iter().map(|origin| origin.offset)).await?;
-        forget(engine, target, &moved).await?;
+        taken.push((target, sent));
     }
+    // Whoever has got one that others did not get yet remembers it.
+    taken.iter_mut().for_each(|(_, sent)| sent.retain(|origin| !left.contains(origin)));
+    if planted(Bug::OriginForgottenFirst) {
+        forget_all(engine, &taken).await?;
+    }
+    let gone = origins.iter().filter(|origin| !left.contains(origin)).map(|origin| origin.offset);
+    bury(engine, queue, gone).await?;
+    forget_all(engine, &taken).await?;
     Ok(failure)
+}
+
+async fn forget_all(engine: &Engine, taken: &[(Partition, Vec<Origin>)]) -> Result<(), SubmitError> {
+    for (target, origins) in taken {
+        forget(engine, *target, origins).await?;
+    }
+    Ok(())
 }
 
 async fn bury(engine: &Engine, queue: Partition, offsets: impl Iterator<Item = Offset>) -> Result<(), SubmitError> {

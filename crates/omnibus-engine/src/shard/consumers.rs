@@ -72,6 +72,15 @@ impl Shard {
         }
     }
 
+    /// Hands out what a full queue has before it gives up something for what comes.
+    pub(super) fn make_room(&mut self, stream: StreamId, bytes: u32) {
+        if self.broker.lacks_room(stream, bytes)
+            && let Some(queue) = self.consumers.queue_of(stream)
+        {
+            while self.serve_round(queue) {}
+        }
+    }
+
     /// Gives each consumer that has credit left its share; false if nothing was handed out.
     fn serve_round(&mut self, queue: QueuePlace) -> bool {
         if !self.has_ready(queue) {

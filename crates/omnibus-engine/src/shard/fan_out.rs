@@ -65,6 +65,7 @@ impl Shard {
         targets: Vec<Target>,
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
         let (batch, leader_epoch) = (message.batch(), leader_epoch(self.term));
+        targets.iter().for_each(|target| self.make_room(target.stream, batch.bytes));
         let fan_out = FanOut { batch, leader_epoch, targets };
         let command = Command::FanOut(Box::new(fan_out));
         let outcome = self.apply(&command)?.outcome;

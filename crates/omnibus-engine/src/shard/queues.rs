@@ -70,6 +70,7 @@ impl Shard {
             return Ok(Ok(appended));
         }
         let stream = queue.of_priority(message.envelope().priority).stream;
+        self.make_room(stream, message.batch().bytes);
         let leader_epoch = leader_epoch(self.term);
         let append = Append { stream, batch: message.batch(), leader_epoch };
         let enqueue = Enqueue { append, envelope: message.envelope(), origin };

@@ -11,7 +11,7 @@ use omnibus_io::fault::FaultDisk;
 use omnibus_io::{Clock, SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::{Acquire, CreateQueue};
-use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts};
+use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts, QueueLimits};
 use omnibus_model::topic::{Partition, QueuePlace, TopicConfig};
 use omnibus_model::{BatchInfo, Millis, NodeId, Offset, RecordFormat, Timestamp, TopicId, TopicName};
 use omnibus_raft::{Consensus, OpenraftLog};
@@ -135,6 +135,16 @@ impl Node {
             queue,
         };
         self.engine.create_priority_queue(create, priorities).await.unwrap().queue_place().unwrap()
+    }
+
+    pub(crate) async fn limited_queue(&self, name: &str, queue: QueueConfig, limits: QueueLimits) -> Partition {
+        let create = CreateQueue {
+            name: TopicName::new(name).unwrap(),
+            id: TopicId(self.engine.random()),
+            config: TopicConfig::default(),
+            queue,
+        };
+        self.engine.create_limited_queue(create, (0, limits)).await.unwrap().partitions[0]
     }
 
     /// Sends messages; returns their offsets.

@@ -126,6 +126,7 @@ fn history_headers(history: &History) -> [Header; 4] {
         DeadLetterCause::Exhausted => "exhausted",
         DeadLetterCause::Expired => "expired",
         DeadLetterCause::Moved(_) => "moved",
+        DeadLetterCause::Overflow => "overflow",
     };
     [
         header("omnibus.moved.from", last.queue.as_bytes().clone()),

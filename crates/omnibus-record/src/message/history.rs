@@ -13,6 +13,7 @@ const REJECTED: u8 = 1;
 const EXHAUSTED: u8 = 2;
 const EXPIRED: u8 = 3;
 const MOVED: u8 = 4;
+const OVERFLOW: u8 = 5;
 
 const PART: &str = "history";
 
@@ -83,6 +84,7 @@ fn write_cause(out: &mut Vec<u8>, cause: DeadLetterCause) {
             out.put_u8(MOVED);
             out.put_u64(task.0);
         }
+        DeadLetterCause::Overflow => out.put_u8(OVERFLOW),
     }
 }
 
@@ -92,6 +94,7 @@ fn read_cause(input: &mut Input) -> Result<DeadLetterCause, InvalidBatch> {
         EXHAUSTED => Ok(DeadLetterCause::Exhausted),
         EXPIRED => Ok(DeadLetterCause::Expired),
         MOVED => Ok(DeadLetterCause::Moved(MoveId(input.u64(PART)?))),
+        OVERFLOW => Ok(DeadLetterCause::Overflow),
         _ => Err(InvalidBatch::MessageMalformed { part: PART }),
     }
 }

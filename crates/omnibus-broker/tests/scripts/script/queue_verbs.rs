@@ -7,7 +7,8 @@ use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::{Acquired, Appended, MoveAdvanced};
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetterCause, DeadLetters, Delivery, DeliveryOrder, Dying, Envelope, History,
-    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, QueueConfig, RecordState, Settlement,
+    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, Overflow, QueueConfig, QueueLimits, RecordState,
+    Settlement,
 };
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
@@ -65,11 +66,22 @@ impl Script {
                 }),
                 priorities: line.number(1),
             },
+            "create-limited-queue" => Command::CreateLimitedQueue {
+                create: Box::new(CreateQueue {
+                    name: topic(line.word(0)),
+                    id: self.topic_id(line.word(0)),
+                    config: TopicConfig::default(),
+                    queue: queue_config(line, "lease"),
+                }),
+                priorities: line.number(1),
+                limits: limits(line),
+            },
             "alter-queue" => Command::AlterQueue {
                 topic: topic(line.word(0)),
                 change: Box::new(ConfigChange { before: queue_config(line, "from"), after: queue_config(line, "to") }),
             },
             "queue" => Command::ConfigureCursor { stream: stream(), config: cursor_config(line) },
+            "limit" => Command::LimitCursor { stream: stream(), limits: limits(line) },
             "enqueue" => Command::Enqueue(enqueue(line)),
             "acquire" => Command::Acquire(acquire(line)),
             "accept" => settle(line, Settlement::Accept),
@@ -149,6 +161,16 @@ fn cursor_config(line: &Line<'_>) -> CursorConfig {
     }
 }
 
+/// `limit s1 records=3 bytes=500 ttl=10s refuse`
+fn limits(line: &Line<'_>) -> QueueLimits {
+    QueueLimits {
+        records_max: line.number_option("records"),
+        bytes_max: line.number_option("bytes"),
+        overflow: if line.has("refuse") { Overflow::RefuseNewest } else { Overflow::DropOldest },
+        ttl: line.span_option("ttl"),
+    }
+}
+
 /// `enqueue s1 delay=5s ttl=1h group=a dedup=b origin=s7/3`
 fn enqueue(line: &Line<'_>) -> Enqueue {
     Enqueue {
@@ -157,7 +179,7 @@ fn enqueue(line: &Line<'_>) -> Enqueue {
             batch: BatchInfo {
                 format: RecordFormat::Message,
                 count: 1,
-                bytes: 100,
+                bytes: line.number_option("bytes").unwrap_or(100),
                 timestamp_max: line.time,
                 producer: None,
             },
@@ -333,6 +355,7 @@ fn describe_dying(dying: &Dying) -> String {
         DeadLetterCause::Exhausted => "exhausted".to_owned(),
         DeadLetterCause::Expired => "expired".to_owned(),
         DeadLetterCause::Moved(task) => format!("moved by {task}"),
+        DeadLetterCause::Overflow => "overflowed".to_owned(),
     };
     format!("{} {cause} at {} after {}", dying.offset, seconds(dying.died_at), dying.delivery_count)
 }

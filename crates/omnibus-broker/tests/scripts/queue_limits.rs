@@ -1,0 +1,123 @@
+//! Queues that take only so much, and keep it only for so long.
+
+use crate::script::check;
+use expect_test::expect;
+
+#[test]
+fn what_is_too_much_goes_from_the_front() {
+    check(&expect![[r#"
+        0s queue s1                                                -> done
+        0s limit s1 records=2                                      -> done
+        0s limit s1 records=2                                      -> done (unchanged)
+        0s enqueue s1                                              -> offset 0
+        0s enqueue s1                                              -> offset 1
+        0s enqueue s1                                              -> offset 2
+        0s counts s1                                               -> 2 ready, 1 dropped of 3
+        0s acquire s1 2 for=30s                                    -> 1/1, 2/2
+        0s enqueue s1                                              -> offset 3
+        0s append s1 1                                             -> offset 4
+        0s counts s1                                               -> 2 ready, 2 leased, 1 dropped of 5
+        # What comes back is at the front.
+        0s release s1 2/2                                          -> ok
+        0s counts s1                                               -> 2 ready, 1 leased, 2 dropped of 5
+        0s acquire s1 5 for=30s                                    -> 3/3, 4/4
+    "#]]);
+}
+
+#[test]
+fn what_is_too_much_is_a_dead_letter() {
+    check(&expect![[r#"
+        0s queue s1 dead-letters                                   -> done
+        0s limit s1 records=1                                      -> done
+        0s enqueue s1                                              -> offset 0
+        5s enqueue s1                                              -> offset 1
+        5s dying s1                                                -> 0 overflowed at 5s after 0
+        6s bury s1 0                                               -> done
+        6s counts s1                                               -> 1 ready, 1 dead-lettered of 2
+    "#]]);
+}
+
+#[test]
+fn full_queue_refuses_what_comes_and_not_what_comes_back() {
+    check(&expect![[r#"
+        0s queue s1                                                -> done
+        0s limit s1 records=2 refuse                               -> done
+        0s enqueue s1                                              -> offset 0
+        0s append s1 2                                             -> no: the queue of stream 1 has as much as it may
+        0s enqueue s1                                              -> offset 1
+        0s enqueue s1                                              -> no: the queue of stream 1 has as much as it may
+        0s acquire s1 for=30s                                      -> 0/1
+        0s enqueue s1                                              -> offset 2
+        0s release s1 0/1                                          -> ok
+        0s counts s1                                               -> 3 ready of 3
+        0s enqueue s1                                              -> no: the queue of stream 1 has as much as it may
+    "#]]);
+}
+
+#[test]
+fn bytes_count_that_are_neither_leased_nor_gone() {
+    check(&expect![[r#"
+        0s queue s1                                                -> done
+        0s limit s1 bytes=250                                      -> done
+        0s enqueue s1 bytes=100                                    -> offset 0
+        0s enqueue s1 bytes=150                                    -> offset 1
+        0s enqueue s1 bytes=60                                     -> offset 2
+        0s counts s1                                               -> 2 ready, 1 dropped of 3
+        0s acquire s1 for=30s                                      -> 1/1
+        0s enqueue s1 bytes=190                                    -> offset 3
+        0s counts s1                                               -> 2 ready, 1 leased, 1 dropped of 4
+        0s accept s1 1/1                                           -> ok
+        0s take s1 1                                               -> 2/2
+        0s enqueue s1 bytes=61                                     -> offset 4
+        0s counts s1                                               -> 1 ready, 2 settled, 2 dropped of 5
+        0s purge s1                                                -> 1 records
+        0s enqueue s1 bytes=251                                    -> offset 5
+        0s counts s1                                               -> 2 settled, 3 dropped, 1 purged of 6
+    "#]]);
+}
+
+#[test]
+fn record_is_there_for_so_long_only() {
+    check(&expect![[r#"
+        0s queue s1                                                -> done
+        0s limit s1 ttl=10s                                        -> done
+        0s enqueue s1                                              -> offset 0
+        1s enqueue s1 ttl=4s                                       -> offset 1
+        1s enqueue s1 ttl=40s                                      -> offset 2
+        2s append s1 2                                             -> offset 3
+        5s tick                                                    -> done
+        5s counts s1                                               -> 4 ready, 1 expired of 5
+        10s tick                                                   -> done
+        10s counts s1                                              -> 3 ready, 2 expired of 5
+        # Who is late finds nothing that is too old, tick or not.
+        11s acquire s1 for=30s                                     -> 3/1
+        12s tick                                                   -> done
+        12s counts s1                                              -> 1 leased, 4 expired of 5
+        13s release s1 3/1                                         -> ok
+        13s counts s1                                              -> 5 expired of 5
+    "#]]);
+}
+
+#[test]
+fn what_is_too_old_is_a_dead_letter() {
+    check(&expect![[r#"
+        0s queue s1 expired-letters                                -> done
+        0s append s1 2                                             -> offset 0
+        5s limit s1 ttl=10s                                        -> done
+        # What was there already came when that was said.
+        14s tick                                                   -> done (unchanged)
+        15s tick                                                   -> done
+        15s dying s1                                               -> 0 expired at 15s after 0, 1 expired at 15s after 0
+    "#]]);
+}
+
+#[test]
+fn queue_is_made_with_its_limits() {
+    check(&expect![[r#"
+        0s create-limited-queue q 0 records=5                      -> s0@1
+        0s create-limited-queue q 0 records=5                      -> no: topic q already exists
+        0s create-limited-queue p 3 records=5                      -> no: a queue with priorities has no bounds
+        0s create-limited-queue p 1 ttl=5s                         -> s1@2 s2@2
+        0s create-limited-queue o 1 ttl=5s ordered                 -> no: an ordered queue has no priorities
+    "#]]);
+}

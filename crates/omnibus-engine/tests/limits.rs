@@ -1,0 +1,189 @@
+//! Queues that take only so much and keep it only for so long, and dead letters that a front end sends on.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
+use omnibus_engine::dead_letters::{DeadLetter, DeadLetterRouter, Route};
+use omnibus_engine::queues::Delivery;
+use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, Overflow, QueueConfig, QueueLimits};
+use omnibus_model::topic::{Partition, QueuePlace};
+use omnibus_model::{Millis, Refusal};
+use omnibus_record::Message;
+use parking_lot::Mutex;
+use support::{ManualClock, Node, acquire, bodies, message, queue_config};
+
+const DROPS: QueueLimits =
+    QueueLimits { records_max: Some(2), bytes_max: None, overflow: Overflow::DropOldest, ttl: None };
+
+/// A queue whose dead letters go wherever a front end says.
+fn routed() -> QueueConfig {
+    let moved = DeadLetters::Moved;
+    let cursor =
+        CursorConfig { dead_letters: moved, expired: moved, deliveries_max: Some(1), ..CursorConfig::default() };
+    QueueConfig { cursor, ..queue_config() }
+}
+
+/// Waits for records.
+async fn wait_for(node: &Node, queue: Partition, count: usize) -> Vec<Delivery> {
+    let mut got = Vec::new();
+    while got.len() < count {
+        let acquired = node.engine.receive(queue, acquire(queue, 10), Duration::from_secs(3600)).await.unwrap();
+        got.extend(node.engine.received(&acquired).await.unwrap().into_iter().flat_map(|of| of.deliveries));
+    }
+    got
+}
+
+/// Sends dead letters to some queues, with a note in their bodies.
+#[derive(Debug, Default)]
+struct Router {
+    queues: Mutex<Vec<QueuePlace>>,
+    is_away: AtomicBool,
+    seen: Mutex<Vec<(String, DeadLetterCause)>>,
+}
+
+impl DeadLetterRouter for Router {
+    fn route(&self, letter: DeadLetter<'_>) -> Option<Route> {
+        self.seen.lock().push((letter.queue.name.to_string(), letter.dying.cause));
+        if self.is_away.swap(false, Ordering::SeqCst) {
+            return Some(Route::NotNow);
+        }
+        let body = Bytes::from([&letter.message.body[..], b", dead"].concat());
+        let message = Box::new(Message { body, ..letter.message.clone() });
+        Some(Route::To { message, queues: self.queues.lock().clone() })
+    }
+}
+
+#[tokio::test]
+async fn full_queue_gives_what_it_has_to_who_waits_before_it_drops_anything() {
+    let node = Node::start();
+    let queue = node.limited_queue("orders", queue_config(), DROPS).await;
+    node.send(queue, &["a", "b", "c"]).await;
+    let counts = node.counts(queue).await.unwrap();
+    assert_eq!((counts.ready, counts.dropped), (2, 1));
+    let config = ConsumerConfig { credit: 5, settling: Settling::ByReceiver, access: Access::Shared, priority: 0 };
+    let mut consumer = node.engine.consume(queue, config).await.unwrap();
+    assert_eq!(bodies(&consumer.next().await.unwrap().deliveries), ["b", "c"]);
+    // It has credit for three of these, and there is room for two.
+    node.send(queue, &["d", "e", "f", "g", "h", "i"]).await;
+    let mut got = Vec::new();
+    while got.len() < 3 {
+        got.extend(bodies(&consumer.next().await.unwrap().deliveries));
+    }
+    assert_eq!(got, ["d", "e", "f"]);
+    let counts = node.counts(queue).await.unwrap();
+    assert_eq!((counts.ready, counts.leased, counts.dropped), (2, 5, 2));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn full_queue_refuses_each_message_by_itself() {
+    let node = Node::start();
+    let limits = QueueLimits { overflow: Overflow::RefuseNewest, ..DROPS };
+    let queue = node.limited_queue("orders", queue_config(), limits).await;
+    let sent = ["a", "b", "c"].into_iter().map(|body| (message(body), None)).collect();
+    let answers = node.engine.enqueue(queue, sent).await.unwrap();
+    assert_eq!(answers[2], Err(Refusal::QueueFull { stream: queue.stream }));
+    assert_eq!(bodies(&node.receive(queue, 9).await), ["a", "b"]);
+    node.send(queue, &["d"]).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn limits_outlive_a_power_cut() {
+    let node = Node::start();
+    let queue = node.limited_queue("orders", queue_config(), DROPS).await;
+    node.send(queue, &["a", "b"]).await;
+    let node = node.restarted_after_a_power_cut();
+    node.send(queue, &["c"]).await;
+    assert_eq!(bodies(&node.receive(queue, 9).await), ["b", "c"]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn record_is_kept_for_so_long_and_then_a_dead_letter() {
+    let clock = Arc::new(ManualClock::default());
+    let node = Node::by(Arc::<ManualClock>::clone(&clock));
+    let router = Arc::new(Router::default());
+    node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+    let dead = node.queue("dead", queue_config()).await;
+    router.queues.lock().push(dead.into());
+    let limits = QueueLimits { ttl: Some(Millis(10_000)), ..QueueLimits::default() };
+    let queue = node.limited_queue("orders", routed(), limits).await;
+    node.send(queue, &["a"]).await;
+    clock.advance(9_999);
+    node.settled().await;
+    assert_eq!(node.counts(queue).await.unwrap().ready, 1);
+    clock.advance(1);
+    node.settled().await;
+    assert_eq!(node.counts(queue).await.unwrap().dying, 1);
+    // Some time after a tick all queues are asked what is to leave them.
+    clock.advance(50);
+    let moved = wait_for(&node, dead, 1).await;
+    assert_eq!(bodies(&moved), ["a, dead"]);
+    assert_eq!(moved[0].message.history.as_ref().unwrap().last.cause, DeadLetterCause::Expired);
+    assert_eq!(*router.seen.lock(), [("orders".to_owned(), DeadLetterCause::Expired)]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn dead_letter_goes_to_all_whom_a_front_end_names_once() {
+    let node = Node::start();
+    let router = Arc::new(Router::default());
+    node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+    let (one, other) = (node.queue("one", queue_config()).await, node.queue("other", queue_config()).await);
+    let queue = node.limited_queue("orders", routed(), DROPS).await;
+    router.queues.lock().extend([QueuePlace::from(one), other.into()]);
+    router.is_away.store(true, Ordering::SeqCst);
+    node.send(queue, &["a", "b", "c"]).await;
+    for target in [one, other] {
+        let moved = wait_for(&node, target, 1).await;
+        assert_eq!(bodies(&moved), ["a, dead"]);
+        let history = moved[0].message.history.clone().unwrap();
+        assert_eq!((history.deaths, history.last.cause), (1, DeadLetterCause::Overflow));
+        assert_eq!(&*history.last.queue, "orders");
+    }
+    assert_eq!(router.seen.lock().len(), 2, "it was asked again");
+    assert!(node.until(async || Some(node.counts(queue).await?.dead_lettered == 1)).await);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn dead_letter_that_is_for_nobody_is_gone() {
+    let node = Node::start();
+    node.engine.route_dead_letters(Arc::new(Router::default()));
+    let queue = node.limited_queue("orders", routed(), DROPS).await;
+    node.send(queue, &["a", "b", "c"]).await;
+    assert!(node.until(async || Some(node.counts(queue).await?.dying == 0)).await);
+    assert_eq!(node.counts(queue).await.unwrap().ready, 2);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_get_it_now_gets_it_later_and_nobody_gets_it_twice() {
+    let node = Node::start();
+    let router = Arc::new(Router::default());
+    node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+    let full = QueueLimits { records_max: Some(1), overflow: Overflow::RefuseNewest, ..DROPS };
+    let (full, other) =
+        (node.limited_queue("full", queue_config(), full).await, node.queue("other", queue_config()).await);
+    node.send(full, &["in the way"]).await;
+    router.queues.lock().extend([QueuePlace::from(full), other.into()]);
+    let queue = node.limited_queue("orders", routed(), DROPS).await;
+    node.send(queue, &["a", "b", "c"]).await;
+    assert_eq!(bodies(&wait_for(&node, other, 1).await), ["a, dead"]);
+    assert_eq!(node.counts(queue).await.unwrap().dying, 1);
+    assert_eq!(bodies(&node.receive(full, 1).await), ["in the way"]);
+    assert_eq!(bodies(&wait_for(&node, full, 1).await), ["a, dead"]);
+    assert!(node.until(async || Some(node.counts(queue).await?.dead_lettered == 1)).await);
+    let counts = node.counts(other).await.unwrap();
+    assert_eq!((counts.enqueued, counts.leased), (1, 1));
+    node.stop().await;
+}
