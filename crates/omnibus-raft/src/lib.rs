@@ -24,6 +24,8 @@ mod old_entries;
 mod shard_state;
 mod blocking;
 mod types;
+mod runtime;
+mod watch;
 mod membership;
 mod peers;
 mod wire;

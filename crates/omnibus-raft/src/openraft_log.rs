@@ -17,7 +17,6 @@ use omnibus_replication::{
 };
 use openraft::{BasicNode, Raft};
 use openraft_rt::deterministic_rng::DeterministicRng;
-use openraft_rt_tokio::TokioRuntime;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -28,6 +27,7 @@ use crate::member::{Change, ChangeError, Member, Replicas, Standing};
 use crate::network::Network;
 use crate::office::Probing;
 use crate::peers::{NoPeers, Peers};
+use crate::runtime::Runtime;
 use crate::settings::settings;
 use crate::shard_state::{Bell, ShardState};
 use crate::store::ShardStore;
@@ -191,7 +191,7 @@ impl OpenraftLog {
     /// A change goes on to its end, also if nobody waits for it any more.
     async fn change(&self, shard: ShardId, change: Change) -> Result<(), ChangeError> {
         let member = self.member(shard).clone();
-        let scope = DeterministicRng::<TokioRuntime>::scope(0, async move { member.change(change).await });
+        let scope = DeterministicRng::<Runtime>::scope(0, async move { member.change(change).await });
         self.runtime.spawn(scope).await.unwrap_or_else(|ended| Err(ChangeError::Refused { reason: ended.to_string() }))
     }
 
@@ -296,7 +296,7 @@ impl Drop for OpenraftLog {
     fn drop(&mut self) {
         for member in self.shards.iter().cloned() {
             member.state.end();
-            self.runtime.spawn(DeterministicRng::<TokioRuntime>::scope(0, async move {
+            self.runtime.spawn(DeterministicRng::<Runtime>::scope(0, async move {
                 if let Err(error) = member.raft.shutdown().await {
                     tracing::warn!(%error, "consensus did not end well");
                 }
@@ -350,7 +350,7 @@ fn build(states: &[Arc<ShardState>], consensus: &Consensus) -> Result<Vec<Member
         let network = Network { state: Arc::clone(state), peers: Arc::clone(&peers), turn: Arc::clone(&turn) };
         let (store, machine) = (ShardStore { state: Arc::clone(state) }, Machine { state: Arc::clone(state) });
         let building = Raft::build(state.node(), settings(state.node(), state.shard), network, store, machine);
-        let scope = DeterministicRng::<TokioRuntime>::scope(consensus.seed ^ u64::from(state.shard.0), building);
+        let scope = DeterministicRng::<Runtime>::scope(consensus.seed ^ u64::from(state.shard.0), building);
         let failed = |reason| ReplicationError::Consensus { shard: state.shard, reason };
         match tokio::task::unconstrained(Box::pin(scope)).now_or_never() {
             Some(Ok(raft)) => {
@@ -378,7 +378,7 @@ fn start(member: &Member, is_alone: Option<bool>, consensus: &Consensus, bell: &
     let (_, membership) = state.applied();
     let elects = !is_new && is_alone != Some(false) && membership.membership().voter_ids().eq([state.node()]);
     let seed = consensus.seed ^ u64::from(state.shard.0);
-    consensus.runtime.spawn(DeterministicRng::<TokioRuntime>::scope(seed, async move {
+    consensus.runtime.spawn(DeterministicRng::<Runtime>::scope(seed, async move {
         raft.run();
         let begun = if founds {
             raft.initialize(founders).await.map_err(|error| error.to_string())

@@ -10,9 +10,9 @@ use openraft::impls::leader_id_std;
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
 use openraft::{BasicNode, EntryPayload, LogId};
 use openraft_rt::deterministic_rng::DeterministicRng;
-use openraft_rt_tokio::TokioRuntime;
 
 use crate::membership::{decode_membership, encode_membership};
+use crate::runtime::Runtime;
 
 openraft::declare_raft_types!(
     /// One leader per term, so that an entry is named by term and index alone; chance comes out
@@ -23,7 +23,7 @@ openraft::declare_raft_types!(
         NodeId = u64,
         Node = BasicNode,
         LeaderId = leader_id_std::LeaderId<u64, u64>,
-        AsyncRuntime = DeterministicRng<TokioRuntime>,
+        AsyncRuntime = DeterministicRng<Runtime>,
 );
 
 /// What a commit group says; opaque here.
