@@ -9,6 +9,7 @@ use omnibus_model::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task;
 
+use crate::blocking::blocking;
 use crate::chores::Chores;
 use crate::departing::Leftovers;
 use crate::events::{EventReceiver, Progress};
@@ -173,7 +174,7 @@ impl Actor {
     /// Has the shard's broker rebuilt if it is void.
     fn rebuild(&mut self) {
         if let Some(rebuild) = self.shard.take_rebuild() {
-            self.rebuilding = Some(task::spawn_blocking(move || rebuild.run()));
+            self.rebuilding = Some(blocking(move || rebuild.run()));
         }
     }
 

@@ -1,22 +1,28 @@
-//! An engine without threads and tasks: somebody else moves its shards, its clock and its
-//! futures, as the simulator does. What it does is the same code that [`crate::opening`] starts.
+//! An engine without threads: somebody else moves its log, and its shards and its futures ([`engine`]) or the
+//! runtime of one thread in which they are tasks ([`open`]), as the simulator does. What it does is the same code that
+//! [`crate::opening`] starts.
 
 use std::sync::{Arc, OnceLock};
 
-use omnibus_broker::BrokerLimits;
+use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_io::{Clock, Entropy};
-use omnibus_model::TopicName;
+use omnibus_log::{Log, RecoveryReport, Writer};
 use omnibus_model::topic::SharedTopic;
+use omnibus_model::{ShardId, TopicName};
+use omnibus_replication::{Opened, ReplicatedLog};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::actor::REQUESTS_MAX;
 use crate::ahead::Ahead;
 use crate::baskets::Baskets;
 use crate::couriers::Couriers;
 use crate::departing::Deleting;
-use crate::engine::{Engine, Inner, Loading};
-use crate::error::SubmitError;
+use crate::engine::{Engine, EngineConfig, Inner, Loading};
+use crate::error::{EngineError, SubmitError};
 use crate::health::Health;
+use crate::housekeeping::begin_tasks;
+use crate::opening::{Assembled, Opening, Seams, assemble};
 use crate::shard::{Request, Shared};
 use crate::{admitter, queue_upkeep};
 
@@ -57,6 +63,51 @@ pub fn engine(
         peers: OnceLock::new(),
     };
     (Engine { inner: Arc::new(inner) }, requests)
+}
+
+/// An open engine in a runtime of one thread. Its tasks end when this is dropped, wherever they are, as in a process that is
+/// killed.
+#[derive(Debug)]
+pub struct Tended {
+    pub engine: Engine,
+    pub log: Log,
+    pub report: RecoveryReport,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Drop for Tended {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Opens an engine over the replicated log that `open` opens. Must be called within a runtime of one thread. Whoever
+/// has the writer moves it, and calls [`Log::maintain`] now and then.
+///
+/// # Errors
+/// [`EngineError`] if what is on the disk cannot be trusted, or what `open` says.
+pub fn open(
+    seams: Seams,
+    config: &EngineConfig,
+    open: impl FnOnce(Opening<'_>) -> Result<Opened<Arc<dyn ReplicatedLog>>, EngineError>,
+) -> Result<(Tended, Writer), EngineError> {
+    let Assembled { engine, log, writer, actors, report, .. } = assemble(seams, config, Loading::Here, open)?;
+    let tasks = actors.iter().map(JoinHandle::abort_handle);
+    let kept = begin_tasks(&engine, config);
+    let tasks = tasks.chain(kept.iter().map(JoinHandle::abort_handle)).collect();
+    Ok((Tended { engine, log, report, tasks }, writer))
+}
+
+/// A digest of what this node's broker of a shard remembers, once all is applied that was told, and all is committed that
+/// was decided. A node that has neither says nothing.
+///
+/// # Errors
+/// [`SubmitError`].
+pub async fn digest(engine: &Engine, shard: ShardId) -> Result<u64, SubmitError> {
+    if engine.leads(shard) {
+        return engine.ask_leader(shard, Broker::digest).await;
+    }
+    engine.ask_here(shard, Broker::digest).await
 }
 
 /// Reads envelopes for all queues that ask for it.

@@ -21,6 +21,7 @@ pub(crate) async fn finish_now_and_then(engine: Engine, interval: Duration) {
     let mut pause = interval;
     loop {
         tokio::select! {
+            biased;
             changed = led.changed() => match changed {
                 Err(_) => return,
                 // A start has finished what was left.

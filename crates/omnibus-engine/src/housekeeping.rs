@@ -11,6 +11,7 @@ use omnibus_replication::ReplicatedLog;
 use tokio::sync::oneshot;
 use tokio::task;
 
+use crate::blocking::blocking;
 use crate::compaction::Compaction;
 use crate::engine::{Engine, EngineConfig};
 use crate::error::{EngineError, SubmitError};
@@ -41,15 +42,9 @@ pub(crate) struct Housekeeping {
 
 impl Housekeeping {
     pub(crate) fn start(engine: &Engine, config: &EngineConfig) -> Result<Self, EngineError> {
-        let (interval, wal_bytes) = (config.checkpoint_interval, config.checkpoint_wal_bytes);
-        let checkpoints = task::spawn(checkpoint_now_and_then(engine.clone(), interval, wal_bytes));
-        let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval));
-        let forgetting = task::spawn(deletions::finish_now_and_then(engine.clone(), config.housekeeping_interval));
-        let chores = [task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone())), forgetting];
         let upkeep = start_upkeep(engine.inner.log.clone())?;
         let scrubber = scrubber::start(engine, config.scrub)?;
-        let tasks = [checkpoints, cleaning].into_iter().chain(chores).collect();
-        Ok(Self { tasks, upkeep: Some(upkeep), scrubber: Some(scrubber) })
+        Ok(Self { tasks: begin_tasks(engine, config), upkeep: Some(upkeep), scrubber: Some(scrubber) })
     }
 
     /// Ends all of it; what it was doing to files is finished first.
@@ -65,6 +60,16 @@ impl Housekeeping {
             }
         }
     }
+}
+
+/// Begins all that needs no thread of its own.
+pub(crate) fn begin_tasks(engine: &Engine, config: &EngineConfig) -> Vec<task::JoinHandle<()>> {
+    let (interval, wal_bytes) = (config.checkpoint_interval, config.checkpoint_wal_bytes);
+    let checkpoints = task::spawn(checkpoint_now_and_then(engine.clone(), interval, wal_bytes));
+    let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval));
+    let forgetting = task::spawn(deletions::finish_now_and_then(engine.clone(), config.housekeeping_interval));
+    let (moving, admitting) = (task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone())));
+    vec![checkpoints, cleaning, moving, admitting, forgetting]
 }
 
 /// Writes one broker's memory down; returns whether it did.
@@ -125,7 +130,7 @@ async fn checkpoint_all(engine: &Engine) {
         }
         let Ok(snapshot) = snapshot.await else { continue };
         let (log, replicated) = (engine.inner.log.clone(), Arc::clone(&engine.inner.replicated));
-        if let Err(error) = task::spawn_blocking(move || save_and_tell(&log, &*replicated, &snapshot)).await {
+        if let Err(error) = blocking(move || save_and_tell(&log, &*replicated, &snapshot)).await {
             tracing::warn!(%error, "a checkpoint was not written");
         }
     }

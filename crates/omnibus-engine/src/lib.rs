@@ -58,6 +58,7 @@ pub mod configs;
 pub mod counters;
 mod scrubbing;
 mod health;
+mod blocking;
 pub mod error;
 
 pub use engine::{Commit, Engine, EngineConfig, Fetched, Payload};

@@ -104,6 +104,7 @@ pub(crate) async fn run(engine: Engine) {
             Some(due) if due <= now => {}
             Some(due) => {
                 tokio::select! {
+                    biased;
                     () = engine.inner.chores.departures.filled() => {}
                     () = tokio::time::sleep(due.saturating_sub(now)) => {}
                 }

@@ -51,6 +51,17 @@ pub struct Running {
     pub repeated: u64,
 }
 
+/// An open engine whose shards have their tasks, and what is run beside them.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    pub(crate) engine: Engine,
+    pub(crate) log: Log,
+    pub(crate) writer: Writer,
+    pub(crate) actors: Vec<task::JoinHandle<Shard>>,
+    pub(crate) report: RecoveryReport,
+    pub(crate) repeated: u64,
+}
+
 /// What a replicated log is opened with.
 pub struct Opening<'a> {
     pub disk: Arc<dyn Disk>,
@@ -91,25 +102,42 @@ impl Engine {
         config: EngineConfig,
         open: impl FnOnce(Opening<'_>) -> Result<Opened<Arc<dyn ReplicatedLog>>, EngineError>,
     ) -> Result<(Self, Running), EngineError> {
-        check(&config.log)?;
-        let shards = config.limits.data_shards + 1;
-        let (senders, events): (Vec<_>, Vec<_>) = (0..shards).map(|_| events::channel()).unzip();
-        let health = Arc::new(watch::Sender::new(Health::Well));
-        let mut recovered = Vec::new();
-        let mut rebuild = |checkpoints: &[Checkpoint], entries: &mut dyn Iterator<Item = ReplayEntry>| {
-            recovered = recover(&config.limits, shards, checkpoints, entries)?;
-            Ok(())
-        };
-        let opened = open(Opening {
-            disk: Arc::clone(&seams.disk),
-            log: LogConfig { identity: identity(&*seams.entropy, &config.log), ..config.log.clone() },
-            shards,
-            on_event: on_event(senders, Arc::clone(&health)),
-            recover: &mut rebuild,
-        })?;
-        settle_streams(&opened.log, &recovered);
-        start(seams, config, opened, recovered, (events, health))
+        let Assembled { engine, log, writer, actors, report, repeated } =
+            assemble(seams, &config, Loading::OnThreads, open)?;
+        let writer = spawn_writer(writer)?;
+        let housekeeping = Housekeeping::start(&engine, &config)?;
+        Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report, repeated }))
     }
+}
+
+/// Opens an engine over the replicated log that `open` opens, and begins its shards' tasks.
+///
+/// # Errors
+/// [`EngineError`] if what is on the disk cannot be trusted, or what `open` says.
+pub(crate) fn assemble(
+    seams: Seams,
+    config: &EngineConfig,
+    loading: Loading,
+    open: impl FnOnce(Opening<'_>) -> Result<Opened<Arc<dyn ReplicatedLog>>, EngineError>,
+) -> Result<Assembled, EngineError> {
+    check(&config.log)?;
+    let shards = config.limits.data_shards + 1;
+    let (senders, events): (Vec<_>, Vec<_>) = (0..shards).map(|_| events::channel()).unzip();
+    let health = Arc::new(watch::Sender::new(Health::Well));
+    let mut recovered = Vec::new();
+    let mut rebuild = |checkpoints: &[Checkpoint], entries: &mut dyn Iterator<Item = ReplayEntry>| {
+        recovered = recover(&config.limits, shards, checkpoints, entries)?;
+        Ok(())
+    };
+    let opened = open(Opening {
+        disk: Arc::clone(&seams.disk),
+        log: LogConfig { identity: identity(&*seams.entropy, &config.log), ..config.log.clone() },
+        shards,
+        on_event: on_event(senders, Arc::clone(&health)),
+        recover: &mut rebuild,
+    })?;
+    settle_streams(&opened.log, &recovered);
+    Ok(start(seams, config, (opened, loading), recovered, (events, health)))
 }
 
 impl Running {
@@ -139,11 +167,11 @@ impl Running {
 
 fn start(
     seams: Seams,
-    config: EngineConfig,
-    opened: Opened<Arc<dyn ReplicatedLog>>,
+    config: &EngineConfig,
+    (opened, loading): (Opened<Arc<dyn ReplicatedLog>>, Loading),
     recovered: Vec<Recovered>,
     (events, health): (Vec<EventReceiver>, Arc<watch::Sender<Health>>),
-) -> Result<(Engine, Running), EngineError> {
+) -> Assembled {
     let Opened { replicated, log, writer, report, .. } = opened;
     let repeated = recovered.iter().map(|shard| shard.repeated).sum();
     let shared = Shared {
@@ -157,7 +185,6 @@ fn start(
         reached: Arc::new(Reached::new(config.limits.data_shards + 1)),
     };
     let (closing, closing_seen) = watch::channel(false);
-    let writer = spawn_writer(writer)?;
     let mut leftovers = leftovers_here(&*shared.replicated, &recovered, &shared.catalog).into_iter();
     let mut shards = Vec::new();
     let mut actors = Vec::new();
@@ -195,7 +222,7 @@ fn start(
         health: health.subscribe(),
         closing,
         ahead: Ahead::default(),
-        loading: Loading::OnThreads,
+        loading,
         reached,
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
@@ -204,9 +231,7 @@ fn start(
         router: OnceLock::new(),
         peers: OnceLock::new(),
     };
-    let engine = Engine { inner: Arc::new(inner) };
-    let housekeeping = Housekeeping::start(&engine, &config)?;
-    Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report, repeated }))
+    Assembled { engine: Engine { inner: Arc::new(inner) }, log, writer, actors, report, repeated }
 }
 
 /// Checks that whatever a shard takes fits into an entry: one that did not would block it for ever.
