@@ -1,23 +1,39 @@
 //! Many seeds, one table.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use comfy_table::{CellAlignment, Table, presets};
 use omnibus_model::Bug;
 
-use crate::run::{Options, Report, play};
-use crate::tally::Tally;
+use crate::cluster::play_cluster;
+use crate::report::{Options, Report};
+use crate::run::play;
 use crate::trace::Keep;
 use crate::violation::Violation;
+
+/// What is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theatre {
+    /// One node, step by step.
+    OneNode,
+    /// So many nodes, by one clock.
+    Cluster { nodes: u32 },
+}
 
 /// Which seeds are played, and how.
 #[derive(Clone, Debug)]
 pub struct Campaign {
+    pub theatre: Theatre,
     pub seeds: Range<u64>,
     pub options: Options,
     /// How often each seed is played; all must be the same.
     pub repeat: u32,
+    /// How many seeds are played at the same time, each on a thread of its own.
+    pub at_once: usize,
 }
 
 /// How a campaign went.
@@ -26,24 +42,58 @@ pub struct Summary {
     pub reports: Vec<Report>,
 }
 
+impl Theatre {
+    /// Plays one seed.
+    ///
+    /// # Panics
+    /// If a bug is asked for and this build has none.
+    #[must_use]
+    pub fn play(self, seed: u64, options: Options) -> Report {
+        match self {
+            Self::OneNode => play(seed, options),
+            Self::Cluster { nodes } => play_cluster(nodes, seed, options),
+        }
+    }
+}
+
 impl Campaign {
-    /// Plays every seed and hands each report to `told`.
+    /// Plays every seed and hands each report to `told`, as soon as it is there.
     #[must_use]
     pub fn play(&self, mut told: impl FnMut(&Report)) -> Summary {
-        let mut reports = Vec::new();
-        for seed in self.seeds.clone() {
-            let mut report = play(seed, self.options);
-            let differs = (1..self.repeat).any(|_| play(seed, self.options).digest != report.digest);
-            if differs {
-                let detail = String::from("the same seed was played twice and went differently");
-                report.violation = Some(Violation { rule: "one seed, one run", detail });
+        let next = AtomicU64::new(self.seeds.start);
+        let mut reports = BTreeMap::new();
+        std::thread::scope(|scope| {
+            let (done, played) = sync_channel(self.at_once);
+            for _ in 0..self.at_once.max(1) {
+                let (done, next) = (done.clone(), &next);
+                scope.spawn(move || {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= self.seeds.end || done.send(self.play_one(seed)).is_err() {
+                            return;
+                        }
+                    }
+                });
             }
-            told(&report);
-            // Lines were told; a long campaign need not keep them.
-            report.lines = Vec::new();
-            reports.push(report);
+            drop(done);
+            for mut report in played {
+                told(&report);
+                // Lines were told; a long campaign need not keep them.
+                report.lines = Vec::new();
+                reports.insert(report.seed, report);
+            }
+        });
+        Summary { reports: reports.into_values().collect() }
+    }
+
+    fn play_one(&self, seed: u64) -> Report {
+        let mut report = self.theatre.play(seed, self.options);
+        let differs = (1..self.repeat).any(|_| self.theatre.play(seed, self.options).digest != report.digest);
+        if differs {
+            let detail = String::from("the same seed was played twice and went differently");
+            report.violation = Some(Violation { rule: "one seed, one run", detail });
         }
-        Summary { reports }
+        report
     }
 }
 
@@ -57,24 +107,18 @@ impl Summary {
     pub fn passed(&self) -> usize {
         self.reports.len() - self.failed()
     }
-
-    /// Simulated milliseconds of all runs together.
-    #[must_use]
-    pub fn millis(&self) -> u64 {
-        self.reports.iter().map(|report| report.tally.millis).sum()
-    }
 }
 
 /// Plays seeds until one catches the bug, at most `seeds_max`.
 #[must_use]
-pub fn hunt(bug: Bug, seeds_max: u64) -> Option<Report> {
+pub fn hunt(theatre: Theatre, bug: Bug, seeds_max: u64) -> Option<Report> {
     let options = Options { bug: Some(bug), keep: Keep::Digest };
-    (0..seeds_max).map(|seed| play(seed, options)).find(|report| report.violation.is_some())
+    (0..seeds_max).map(|seed| theatre.play(seed, options)).find(|report| report.violation.is_some())
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headings = Tally::default().columns().into_iter().map(|(heading, _)| heading);
+        let headings = self.reports.first().into_iter().flat_map(|report| &report.tally).map(|(heading, _)| *heading);
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["seed"].into_iter().chain(headings).chain(["digest", "verdict"]));
@@ -95,7 +139,7 @@ impl fmt::Display for Summary {
 }
 
 fn row(report: &Report) -> Vec<String> {
-    let counts = report.tally.columns().into_iter().map(|(_, count)| count.to_string());
+    let counts = report.tally.iter().map(|(_, count)| count.to_string());
     let verdict = report.violation.as_ref().map_or("ok", |violation| violation.rule);
     let ends = [format!("{:016x}", report.digest), verdict.to_owned()];
     std::iter::once(report.seed.to_string()).chain(counts).chain(ends).collect()

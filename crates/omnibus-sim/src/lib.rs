@@ -11,6 +11,7 @@
 //! **Never:** the machine's clock, its disk, its threads or its randomness.
 
 mod campaign;
+mod cluster;
 mod run;
 mod draining;
 mod clients;
@@ -30,14 +31,15 @@ mod oracle;
 mod queue_memory;
 mod deed;
 mod doing;
+mod report;
 mod tally;
 mod time;
 mod random;
 mod trace;
 mod violation;
+mod panics;
 
-pub use campaign::{Campaign, Summary, hunt};
-pub use run::{Options, Report, play};
-pub use tally::Tally;
+pub use campaign::{Campaign, Summary, Theatre, hunt};
+pub use report::{Options, Report};
 pub use trace::Keep;
 pub use violation::Violation;

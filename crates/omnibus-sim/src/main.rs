@@ -7,15 +7,21 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use omnibus_model::Bug;
-use omnibus_sim::{Campaign, Keep, Options, Report, hunt};
+use omnibus_sim::{Campaign, Keep, Options, Report, Theatre, hunt};
 
-/// The deterministic simulation of one node.
+/// The deterministic simulation of one node, or of a cluster.
 #[derive(Debug, Parser)]
 #[command(name = "omnibus-sim")]
 struct Arguments {
     /// The seeds to play: one, or a range such as 0..100.
     #[arg(long, default_value = "0..20", value_parser = seeds)]
     seeds: Range<u64>,
+    /// How many nodes there are.
+    #[arg(long, default_value_t = 1)]
+    nodes: u32,
+    /// How many seeds are played at the same time.
+    #[arg(long, default_value_t = 1)]
+    at_once: usize,
     /// Plants a bug first; see --list-bugs.
     #[arg(long, value_name = "NAME", value_parser = bug)]
     bug: Option<Bug>,
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
 fn play(arguments: &Arguments) -> ExitCode {
     let keep = if arguments.trace { Keep::Lines } else { Keep::Digest };
     let campaign = Campaign {
+        theatre: theatre(arguments),
+        at_once: arguments.at_once,
         seeds: arguments.seeds.clone(),
         options: Options { bug: arguments.bug, keep },
         repeat: if arguments.check_determinism { 2 } else { 1 },
@@ -64,11 +72,18 @@ fn play(arguments: &Arguments) -> ExitCode {
     if summary.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+const fn theatre(arguments: &Arguments) -> Theatre {
+    match arguments.nodes {
+        1 => Theatre::OneNode,
+        nodes => Theatre::Cluster { nodes },
+    }
+}
+
 fn hunt_all(arguments: &Arguments) -> ExitCode {
     let bugs = Bug::ALL.into_iter().filter(|bug| arguments.bug.is_none_or(|wanted| wanted == *bug));
     let (mut caught, mut missed) = (0, 0);
     for bug in bugs {
-        match hunt(bug, arguments.seeds.end) {
+        match hunt(theatre(arguments), bug, arguments.seeds.end) {
             Some(Report { seed, violation: Some(violation), .. }) => {
                 caught += 1;
                 println!("{:<24} seed {seed:<5} {violation}", bug.name());

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use omnibus_io::FaultDisk;
-use omnibus_model::Bug;
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId};
 use omnibus_replication::ReplicatedLog;
 
@@ -20,6 +19,7 @@ use crate::housekeeping::Housekeeping;
 use crate::node::Node;
 use crate::oracle::{Drop, Expected, Oracle};
 use crate::random::Random;
+use crate::report::{Options, Report};
 use crate::scenario::Scenario;
 use crate::shadow::Shadow;
 use crate::stage::Stage;
@@ -35,31 +35,12 @@ const DRAINING_ROUNDS_MAX: u32 = 3_000;
 /// Steps that a process goes on after a failed write.
 const STEPS_AFTER_FAILURE: u64 = 30;
 
-/// How a run is played.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// A bug to plant.
-    pub bug: Option<Bug>,
-    pub keep: Keep,
-}
-
-/// How a run went.
-#[derive(Clone, Debug)]
-pub struct Report {
-    pub seed: u64,
-    pub violation: Option<Violation>,
-    pub tally: Tally,
-    /// Equal digests, equal runs.
-    pub digest: u64,
-    pub lines: Vec<String>,
-}
-
 /// Plays one seed.
 ///
 /// # Panics
 /// If a bug is asked for and this build has none.
 #[must_use]
-pub fn play(seed: u64, options: Options) -> Report {
+pub(crate) fn play(seed: u64, options: Options) -> Report {
     assert!(omnibus_model::planted::plant(options.bug), "only debug builds have bugs on purpose");
     let mut run = Run::new(seed, options.keep);
     let played = catch_unwind(AssertUnwindSafe(|| run.play()));
@@ -71,7 +52,7 @@ pub fn play(seed: u64, options: Options) -> Report {
     let Stage { tally, trace, time, .. } = run.stage;
     let millis = u64::try_from(time.elapsed.as_millis()).unwrap_or(u64::MAX);
     let tally = Tally { millis, ..tally };
-    Report { seed, violation: outcome.err(), tally, digest: trace.digest, lines: trace.lines }
+    Report { seed, violation: outcome.err(), tally: tally.columns(), digest: trace.digest, lines: trace.lines }
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

@@ -1,24 +1,26 @@
 //! Counts of what happened in a run, so that a green run can be told from an idle one.
 
 macro_rules! counts {
-    ($($(#[$doc:meta])* $field:ident: $column:literal,)*) => {
+    ($name:ident; $($(#[$doc:meta])* $field:ident: $column:literal,)*) => {
         /// The counts.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Tally {
-            $($(#[$doc])* pub $field: u64,)*
+        pub(crate) struct $name {
+            $($(#[$doc])* pub(crate) $field: u64,)*
         }
 
-        impl Tally {
+        impl $name {
             /// Each count under its heading.
             #[must_use]
-            pub fn columns(&self) -> Vec<(&'static str, u64)> {
+            pub(crate) fn columns(&self) -> Vec<(&'static str, u64)> {
                 vec![$(($column, self.$field),)*]
             }
         }
     };
 }
+pub(crate) use counts;
 
 counts! {
+    Tally;
     steps: "steps",
     /// Simulated time.
     millis: "ms",
