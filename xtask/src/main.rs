@@ -71,6 +71,12 @@ enum Task {
         seed: Option<u64>,
         #[arg(long, default_value_t = 100)]
         seeds: u64,
+        /// Plays a cluster of so many nodes; its seeds are played once.
+        #[arg(long, default_value_t = 1)]
+        nodes: u32,
+        /// Plants each bug that can be planted in turn, and prints the first seed that catches it.
+        #[arg(long)]
+        hunt: bool,
     },
     /// Throws bytes at the decoders.
     Fuzz {
@@ -114,8 +120,9 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Conformance { clients, write } => run_conformance(&clients, write),
         Task::Examples => suite::run(&[test::RELEASE_BUILD, examples::SUITE], &[], None),
         Task::MainJob => suite::run(&[test::RELEASE_BUILD, main_job::SUITE], &[], None),
-        Task::Sim { seed: Some(seed), .. } => simulation::trace(seed),
-        Task::Sim { seed: None, seeds } => report(simulation::campaign(seeds)?),
+        Task::Sim { seed: Some(seed), nodes, .. } => simulation::trace(seed, nodes),
+        Task::Sim { hunt: true, seeds, nodes, .. } => simulation::hunt(seeds, nodes),
+        Task::Sim { seed: None, seeds, nodes, .. } => report(simulation::campaign(seeds, nodes)?),
         Task::Fuzz { targets, seconds } => report(fuzz::run(seconds, &targets)?),
         Task::Crash(args) => broker::build().and_then(|()| report(crash::run(&args)?)),
         Task::Codegen { check: true } => suite::run(&[ci::CODEGEN], &[], None),

@@ -12,7 +12,7 @@ pub(crate) const RELEASE_BUILD: Suite = Suite { name: "release build", run: rele
 /// All suites of tests.
 pub(crate) fn suites() -> Vec<Suite> {
     let mut suites = vec![Suite { name: "crates", run: crates }];
-    suites.extend([simulation::SUITE, fuzz::SUITE, RELEASE_BUILD]);
+    suites.extend([simulation::SUITE, simulation::CLUSTERS, fuzz::SUITE, RELEASE_BUILD]);
     suites.extend(conformance::SUITES);
     suites.extend([examples::SUITE, main_job::SUITE, crash::SUITE, crash::QUEUES, crash::FULL_DISK, crash::POWER_CUT]);
     suites
