@@ -27,7 +27,8 @@ pub(crate) fn trace(seed: u64, nodes: u32) -> Result<bool> {
 
 /// Plants bugs and prints which seeds catch them.
 pub(crate) fn hunt(seeds: u64, nodes: u32) -> Result<bool> {
-    Ok(simulator(nodes).args(["--hunt", "--seeds", &format!("0..{seeds}")]).status()?.success())
+    let (seeds, cores) = (format!("0..{seeds}"), cores()?);
+    Ok(simulator(nodes).args(["--hunt", "--seeds", &seeds, "--at-once", &cores]).status()?.success())
 }
 
 /// Plays the first seeds: each twice, or those of a cluster once, several at a time.
@@ -36,8 +37,11 @@ pub(crate) fn campaign(count: u64, nodes: u32) -> Result<Tally> {
     if nodes == 1 {
         return play(nodes, &["--seeds", &seeds, "--check-determinism"]);
     }
-    let cores = std::thread::available_parallelism()?.get().to_string();
-    play(nodes, &["--seeds", &seeds, "--at-once", &cores])
+    play(nodes, &["--seeds", &seeds, "--at-once", &cores()?])
+}
+
+fn cores() -> Result<String> {
+    Ok(std::thread::available_parallelism()?.get().to_string())
 }
 
 fn simulator(nodes: u32) -> std::process::Command {

@@ -104,11 +104,45 @@ pub enum Bug {
     CancelUnheard,
     /// A queue with priorities is served from its lowest on.
     LowestPriorityFirst,
+
+    // Of clusters.
+    /// A leader counts an entry as committed that is on its own disk only.
+    OwnDiskIsEnough,
+    /// A replica confirms entries before they are on its disk.
+    ReplicaAcksEarly,
+    /// A vote is given before it is on disk, and never is.
+    VoteUnsynced,
+    /// What a replica has passes for what is committed when it starts again.
+    CommitMarkAhead,
+    /// A leader that starts again leads on in its old term.
+    LeaderRestored,
+    /// What is taken back of a replica's log is taken back in memory only.
+    TruncationUnlogged,
+    /// A proposal counts at another place than it was promised.
+    PlaceUnchecked,
+    /// A membership at a promised place passes for what was proposed for it.
+    MembershipTakesPlace,
+    /// Who asks is answered by a leader that did not hear from a majority.
+    BarrierSkipped,
+    /// A replica that has lost all it had votes and confirms as if it never had any.
+    HollowVotes,
+    /// A replica is filled without the last of the streams.
+    BackfillLeavesOut,
+    /// A checkpoint does not wait until what is in it is committed.
+    SnapshotUncommitted,
+    /// A leader that is deposed keeps what it has applied that is lost.
+    DeposedBrokerKept,
+    /// What a deposed leader has lost is acknowledged.
+    LostCountsAsDone,
+    /// A log is purged up to its own checkpoint, whatever others lack.
+    PurgeUnconfirmed,
+    /// An answer of another node is passed on before this node has what it rests on.
+    AnswerOutrunsLog,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 64] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -157,7 +191,29 @@ impl Bug {
         Self::PushBeforeCommit,
         Self::CancelUnheard,
         Self::LowestPriorityFirst,
+        Self::OwnDiskIsEnough,
+        Self::ReplicaAcksEarly,
+        Self::VoteUnsynced,
+        Self::CommitMarkAhead,
+        Self::LeaderRestored,
+        Self::TruncationUnlogged,
+        Self::PlaceUnchecked,
+        Self::MembershipTakesPlace,
+        Self::BarrierSkipped,
+        Self::HollowVotes,
+        Self::BackfillLeavesOut,
+        Self::SnapshotUncommitted,
+        Self::DeposedBrokerKept,
+        Self::LostCountsAsDone,
+        Self::PurgeUnconfirmed,
+        Self::AnswerOutrunsLog,
     ];
+
+    /// Whether it takes several nodes to show it.
+    #[must_use]
+    pub const fn is_of_clusters(self) -> bool {
+        self as usize >= Self::OwnDiskIsEnough as usize
+    }
 
     /// The name on a command line.
     #[must_use]
@@ -211,6 +267,22 @@ impl Bug {
             Self::PushBeforeCommit => "push-before-commit",
             Self::CancelUnheard => "cancel-unheard",
             Self::LowestPriorityFirst => "lowest-priority-first",
+            Self::OwnDiskIsEnough => "own-disk-is-enough",
+            Self::ReplicaAcksEarly => "replica-acks-early",
+            Self::VoteUnsynced => "vote-unsynced",
+            Self::CommitMarkAhead => "commit-mark-ahead",
+            Self::LeaderRestored => "leader-restored",
+            Self::TruncationUnlogged => "truncation-unlogged",
+            Self::PlaceUnchecked => "place-unchecked",
+            Self::MembershipTakesPlace => "membership-takes-place",
+            Self::BarrierSkipped => "barrier-skipped",
+            Self::HollowVotes => "hollow-votes",
+            Self::BackfillLeavesOut => "backfill-leaves-out",
+            Self::SnapshotUncommitted => "snapshot-uncommitted",
+            Self::DeposedBrokerKept => "deposed-broker-kept",
+            Self::LostCountsAsDone => "lost-counts-as-done",
+            Self::PurgeUnconfirmed => "purge-unconfirmed",
+            Self::AnswerOutrunsLog => "answer-outruns-log",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use omnibus_model::ShardId;
+use omnibus_model::{Bug, ShardId, planted};
 use openraft::{Config, SnapshotPolicy};
 
 /// The shortest that a leader may be silent until another is asked for, in milliseconds; the lease that it had comes on top.
@@ -39,7 +39,7 @@ pub(crate) fn settings(node: u64, shard: ShardId) -> Arc<Config> {
         enable_pre_vote: Some(true),
         // A leader that starts again must be elected again: what it had not flushed is gone, and
         // acknowledged writes with it otherwise.
-        enable_leader_restore: Some(false),
+        enable_leader_restore: Some(planted(Bug::LeaderRestored)),
         // A node never takes back what it said it has.
         allow_log_reversion: None,
         ..Config::default()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use omnibus_log::{Entry, EntryId, Log, Mark, Vote, WriteFailed};
-use omnibus_model::{LogIndex, NodeId, ShardId, Term};
+use omnibus_model::{Bug, LogIndex, NodeId, ShardId, Term, planted};
 use omnibus_replication::{OnEvent, ReplicationError};
 use openraft::storage::IOFlushed;
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, StoredMembershipOf};
@@ -243,8 +243,12 @@ impl ShardState {
     }
 
     pub(crate) fn committed(&self, id: EntryId) {
-        self.known.lock().committed = id;
-        self.log.note_committed(self.shard, id);
+        let last = {
+            let mut known = self.known.lock();
+            known.committed = id;
+            known.last
+        };
+        self.log.note_committed(self.shard, if planted(Bug::CommitMarkAhead) { last } else { id });
     }
 
     /// The newest applied entry, and the membership by then.
@@ -331,6 +335,9 @@ impl ShardState {
 
     /// The newest entry that is in the saved state, and that no replica lacks.
     fn given_up(&self, known: &Known) -> EntryId {
+        if planted(Bug::PurgeUnconfirmed) {
+            return known.checkpoint;
+        }
         let index = known.checkpoint.index.min(self.settled_of(known));
         if index == known.checkpoint.index {
             return known.checkpoint;
@@ -396,7 +403,11 @@ impl ShardState {
             known.last = last;
             known.note_taken_places(&entries);
             known.recent.extend(entries.iter().cloned());
-            known.flushes.push_back((last.index, flushed));
+            if planted(Bug::ReplicaAcksEarly) {
+                flushed.io_completed(Ok(()));
+            } else {
+                known.flushes.push_back((last.index, flushed));
+            }
         }
         for entry in entries {
             self.log.submit_decided(entry).map_err(|refused| io::Error::other(refused.to_string()))?;

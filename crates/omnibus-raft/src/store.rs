@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt, stream};
 use omnibus_log::{EntryId, Mark};
-use omnibus_model::LogIndex;
+use omnibus_model::{Bug, LogIndex, planted};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
 use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
@@ -45,13 +45,14 @@ impl ShardStore {
         let EntryId { term, index } = entry_id(&entry.log_id);
         if let EntryPayload::Membership(_) = &entry.payload
             && self.state.has_promised(term, index)
+            && !planted(Bug::MembershipTakesPlace)
         {
             // What was to come here was refused, and will not come.
             self.state.break_promises();
         }
         let EntryPayload::Normal(Group { place: Some(place), .. }) = &entry.payload else { return entry };
         match *place {
-            Proposed::At(promised) if promised == index => return entry,
+            Proposed::At(promised) if promised == index || planted(Bug::PlaceUnchecked) => return entry,
             Proposed::At(_) => self.state.break_promises(),
             Proposed::Probe(number) => self.state.probed(number, index),
         }
@@ -121,7 +122,9 @@ impl RaftLogStorage<Types> for ShardStore {
 
     async fn save_vote(&mut self, vote: &VoteOf<Types>) -> Result<(), io::Error> {
         let vote = our_vote(vote);
-        self.state.mark_durably(Mark::Vote(vote)).await?;
+        if !planted(Bug::VoteUnsynced) {
+            self.state.mark_durably(Mark::Vote(vote)).await?;
+        }
         self.state.voted(vote);
         Ok(())
     }
@@ -150,7 +153,9 @@ impl RaftLogStorage<Types> for ShardStore {
         self.state.truncate(from);
         // What was being written is durable before this is, so whoever waits for what comes
         // next is not told of what was there.
-        self.state.mark_durably(Mark::Truncated { from }).await?;
+        if !planted(Bug::TruncationUnlogged) {
+            self.state.mark_durably(Mark::Truncated { from }).await?;
+        }
         self.state.truncated(from);
         Ok(())
     }

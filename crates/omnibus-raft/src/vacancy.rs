@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use omnibus_log::{EntryId, Mark};
-use omnibus_model::{LogIndex, NodeId};
+use omnibus_model::{Bug, LogIndex, NodeId, planted};
 
 use crate::shard_state::ShardState;
 use crate::wire::Session;
@@ -28,7 +28,7 @@ impl ShardState {
             let known = self.known.lock();
             !known.is_welcome && (known.is_guest || settled > LogIndex(0))
         };
-        was_filled && self.is_blank()
+        was_filled && self.is_blank() && !planted(Bug::HollowVotes)
     }
 
     /// Whether this replica has nothing, and was not told that this is right.

@@ -109,11 +109,16 @@ impl Summary {
     }
 }
 
-/// Plays seeds until one catches the bug, at most `seeds_max`.
+/// Plays seeds until one catches the bug, at most `seeds_max`, several at a time.
 #[must_use]
-pub fn hunt(theatre: Theatre, bug: Bug, seeds_max: u64) -> Option<Report> {
+pub fn hunt(theatre: Theatre, bug: Bug, seeds_max: u64, at_once: usize) -> Option<Report> {
     let options = Options { bug: Some(bug), keep: Keep::Digest };
-    (0..seeds_max).map(|seed| theatre.play(seed, options)).find(|report| report.violation.is_some())
+    let width = u64::try_from(at_once.max(1)).unwrap_or(1);
+    (0..seeds_max.div_ceil(width)).find_map(|turn| {
+        let seeds = turn * width..seeds_max.min((turn + 1) * width);
+        let played = Campaign { theatre, seeds, options, repeat: 1, at_once }.play(|_| {});
+        played.reports.into_iter().find(|report| report.violation.is_some())
+    })
 }
 
 impl fmt::Display for Summary {

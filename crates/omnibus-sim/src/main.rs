@@ -16,7 +16,7 @@ struct Arguments {
     /// The seeds to play: one, or a range such as 0..100.
     #[arg(long, default_value = "0..20", value_parser = seeds)]
     seeds: Range<u64>,
-    /// How many nodes there are.
+    /// How many nodes there are. Bugs that take several are hunted with three otherwise.
     #[arg(long, default_value_t = 1)]
     nodes: u32,
     /// How many seeds are played at the same time.
@@ -80,10 +80,18 @@ const fn theatre(arguments: &Arguments) -> Theatre {
 }
 
 fn hunt_all(arguments: &Arguments) -> ExitCode {
-    let bugs = Bug::ALL.into_iter().filter(|bug| arguments.bug.is_none_or(|wanted| wanted == *bug));
+    let is_wanted = |bug: &Bug| match arguments.bug {
+        Some(wanted) => wanted == *bug,
+        None => arguments.nodes == 1 || bug.is_of_clusters(),
+    };
+    let bugs = Bug::ALL.into_iter().filter(is_wanted);
     let (mut caught, mut missed) = (0, 0);
     for bug in bugs {
-        match hunt(theatre(arguments), bug, arguments.seeds.end) {
+        let theatre = match theatre(arguments) {
+            Theatre::OneNode if bug.is_of_clusters() => Theatre::Cluster { nodes: 3 },
+            theatre => theatre,
+        };
+        match hunt(theatre, bug, arguments.seeds.end, arguments.at_once) {
             Some(Report { seed, violation: Some(violation), .. }) => {
                 caught += 1;
                 println!("{:<24} seed {seed:<5} {violation}", bug.name());

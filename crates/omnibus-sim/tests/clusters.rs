@@ -1,8 +1,11 @@
 //! A few seeds of clusters; CI plays more.
 
-use omnibus_sim::{Campaign, Keep, Options, Theatre};
+use omnibus_model::Bug;
+use omnibus_sim::{Campaign, Keep, Options, Theatre, hunt};
 
 const OPTIONS: Options = Options { bug: None, keep: Keep::Digest };
+/// Seeds that may be needed to catch a bug.
+const SEEDS_MAX: u64 = 1000;
 
 fn play(nodes: u32, seeds: std::ops::Range<u64>) {
     let theatre = Theatre::Cluster { nodes };
@@ -29,4 +32,12 @@ fn one_seed_is_one_run() {
         assert_eq!(differs, None, "{nodes} nodes, seed {seed}");
         assert_eq!(runs[0].digest, runs[1].digest, "{nodes} nodes, seed {seed}");
     }
+}
+
+#[test]
+fn every_bug_that_takes_several_nodes_is_caught() {
+    let theatre = Theatre::Cluster { nodes: 3 };
+    let bugs = Bug::ALL.into_iter().filter(|bug| bug.is_of_clusters());
+    let missed: Vec<_> = bugs.filter(|bug| hunt(theatre, *bug, SEEDS_MAX, 2).is_none()).collect();
+    assert!(missed.is_empty(), "not caught by {SEEDS_MAX} seeds: {missed:?}");
 }

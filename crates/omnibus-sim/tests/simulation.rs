@@ -31,6 +31,7 @@ fn another_seed_is_another_run() {
 
 #[test]
 fn every_planted_bug_is_caught() {
-    let missed: Vec<_> = Bug::ALL.into_iter().filter(|bug| hunt(ONE, *bug, SEEDS_MAX).is_none()).collect();
+    let bugs = Bug::ALL.into_iter().filter(|bug| !bug.is_of_clusters());
+    let missed: Vec<_> = bugs.filter(|bug| hunt(ONE, *bug, SEEDS_MAX, 1).is_none()).collect();
     assert!(missed.is_empty(), "not caught by {SEEDS_MAX} seeds: {missed:?}");
 }
