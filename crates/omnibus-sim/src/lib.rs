@@ -8,7 +8,9 @@
 //! of each attempt. What is being tested has bugs on purpose only if they are asked for
 //! (ADR 0050).
 //!
-//! **Never:** the machine's clock, its disk, its threads or its randomness.
+//! Clusters are played by `cluster` (ADR 0052): real engines in one runtime, whose clock waits for them.
+//!
+//! **Never:** the machine's clock, its disk or its randomness, or more than one thread for a seed.
 
 mod campaign;
 mod cluster;
