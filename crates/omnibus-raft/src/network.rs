@@ -116,6 +116,9 @@ impl Way {
             self.state.note_lost(self.target);
             return self.misunderstood(Some(Answer::Hollow { log }));
         }
+        if self.state.has_reverted(self.target) {
+            return self.misunderstood(Some(Answer::Hollow { log }));
+        }
         match self.ask(Request::Welcome { log }, RPCTypes::AppendEntries, ENTRIES_TIME).await {
             Ok(Answer::Welcomed) => {
                 let (node, shard) = (self.target, self.state.shard.0);

@@ -128,7 +128,7 @@ impl ShardState {
         }
     }
 
-    /// Waits until promises are broken; false if there will be none any more.
+    /// Waits until promises are broken, or a replica has less than it confirmed; false if there will be none any more.
     pub(crate) async fn breaks_promises(&self) -> bool {
         self.broken.notified().await;
         !self.has_ended()

@@ -396,6 +396,13 @@ fn start(member: &Member, is_alone: Option<bool>, consensus: &Consensus, bell: &
         }
         bell.ring();
         while state.breaks_promises().await {
+            while let Some(node) = state.next_reverted() {
+                // Who leads no more has nothing to take back.
+                if raft.trigger().allow_next_revert(&node, true).await.is_err() {
+                    return;
+                }
+                state.told_of_reverted(node);
+            }
             // What is refused is asked again: once openraft takes something, it has taken or refused all before.
             while let Some(probing) = state.next_probe() {
                 if let Probing::Send(term, place) = probing {

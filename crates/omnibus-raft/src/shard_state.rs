@@ -55,7 +55,7 @@ pub struct ShardState {
     pub(crate) known: Mutex<Known>,
     /// Something is durable or applied that may be waited for.
     moved: Notify,
-    /// Places that were promised in this term are not.
+    /// Places that were promised in this term are not, or a replica has less than it had.
     pub(crate) broken: Notify,
 }
 
@@ -104,6 +104,8 @@ pub(crate) struct Known {
     pub(crate) is_welcome: bool,
     /// Voters that said that they have nothing.
     pub(crate) lost: BTreeSet<u64>,
+    /// Replicas that have less than they confirmed, until openraft knows it.
+    pub(crate) reverted: BTreeSet<u64>,
     /// How often this node began to fill another.
     pub(crate) attempts: u64,
     pub(crate) durable: LogIndex,
@@ -175,6 +177,7 @@ impl ShardState {
             is_guest,
             is_welcome: false,
             lost: BTreeSet::new(),
+            reverted: BTreeSet::new(),
             attempts: 0,
             durable: last.index,
             ended: false,

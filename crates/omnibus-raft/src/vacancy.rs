@@ -64,10 +64,44 @@ impl ShardState {
 
     /// A voter has nothing. Until it is taken out of the group, it takes no part.
     pub(crate) fn note_lost(&self, node: u64) {
-        let is_news = self.known.lock().lost.insert(node);
+        let is_news = {
+            let mut known = self.known.lock();
+            known.confirmed.remove(&node);
+            known.lost.insert(node)
+        };
         if is_news {
             tracing::warn!(shard = self.shard.0, node, "a voter has lost what it had; it must leave and join again");
         }
+    }
+
+    /// Whether a replica without a vote has nothing now and had something while this node led. openraft must be told first: it
+    /// believes that what a replica has confirmed stays there.
+    pub(crate) fn has_reverted(&self, node: u64) -> bool {
+        let mut known = self.known.lock();
+        let is_news = known.confirmed.remove(&node).is_some_and(|index| index > LogIndex(0));
+        if is_news {
+            known.reverted.insert(node);
+        }
+        let waits = known.reverted.contains(&node);
+        drop(known);
+        if is_news {
+            tracing::warn!(
+                shard = self.shard.0,
+                node,
+                "a replica without a vote has lost what it had; it is filled again"
+            );
+            self.broken.notify_one();
+        }
+        waits
+    }
+
+    /// A replica of which openraft is to be told that it has less than it had.
+    pub(crate) fn next_reverted(&self) -> Option<u64> {
+        self.known.lock().reverted.first().copied()
+    }
+
+    pub(crate) fn told_of_reverted(&self, node: u64) {
+        self.known.lock().reverted.remove(&node);
     }
 
     /// The voters that have lost what they had, as far as they said so to this node.

@@ -8,7 +8,7 @@ mod trio;
 use std::collections::BTreeSet;
 
 use omnibus_model::{LogIndex, NodeId, Term};
-use omnibus_replication::ProposeError;
+use omnibus_replication::{ProposeError, ReplicatedLog as _};
 use trio::{SHARD, Trio, run};
 
 /// The seeds to play; `OMNIBUS_TEST_SEEDS` says how many others.
@@ -463,6 +463,31 @@ fn a_replica_that_has_something_is_filled_however_often_that_is_cut_short() {
             trio.board.set_disorder(None);
             trio.end().await;
             assert!(trio.heads(old).iter().all(|head| !head.starts_with("void")));
+        });
+    }
+}
+
+#[test]
+fn a_replica_without_a_vote_that_loses_its_disk_is_filled_by_the_leader_that_knew_it() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found_by(seed, &[1, 2]).await;
+            let leader = trio.leader().await;
+            let load = |trio: &mut Trio| (0..20).for_each(|number| trio.propose(leader, &format!("{number}")).unwrap());
+            load(&mut trio);
+            trio.start(NodeId(3));
+            let log = trio.log(leader);
+            trio.change_under_load(leader, async move { log.add_learner(SHARD, NodeId(3)).await }).await;
+            trio.pass(3_000).await;
+            let term = trio.term(leader);
+            assert!(trio.log(leader).is_in_sync(SHARD, NodeId(3)));
+            trio.wipe(NodeId(3));
+            load(&mut trio);
+            trio.pass(1_000).await;
+            trio.promote(leader, NodeId(3)).await;
+            trio.end().await;
+            assert_eq!(trio.term(leader), term, "nobody else had to lead for that");
+            assert_eq!(trio.log(leader).replicas(SHARD).voters.len(), 3);
         });
     }
 }
