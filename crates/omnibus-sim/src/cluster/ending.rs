@@ -57,6 +57,7 @@ fn heal(site: &Arc<Site>) {
     site.network.mend();
     site.network.set_weather(Weather::FAIR);
     site.replace_rotten();
+    site.unseat(None);
     for node in site.scenario.nodes() {
         site.on(node, |machine| {
             machine.disk.set_capacity(u64::MAX);

@@ -47,6 +47,9 @@ pub(crate) struct Ledger {
     pub(crate) read: BTreeMap<StreamId, BTreeMap<Offset, Seen>>,
     /// Streams before these offsets may be gone.
     trimmed: BTreeMap<StreamId, Offset>,
+    /// The newest offset that a group tried to commit, and that was acknowledged or seen.
+    pub(crate) offset_tried: u64,
+    pub(crate) offset_floor: u64,
     pub(crate) queues: Queues,
 }
 
@@ -181,6 +184,13 @@ impl Ledger {
                 Err(format!("something else is at {base} of stream {stream} than was read before"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// An offset was acknowledged, or seen.
+    pub(crate) const fn offset_known(&mut self, offset: u64) {
+        if offset > self.offset_floor {
+            self.offset_floor = offset;
         }
     }
 

@@ -38,12 +38,13 @@ enum Kind {
     StandStill,
     LostDisk,
     Leave,
+    Unseat,
     ClockJump,
     Transfer,
     Rot,
 }
 
-const KINDS: [(Kind, u64); 16] = [
+const KINDS: [(Kind, u64); 17] = [
     (Kind::Kill, 6),
     (Kind::KillAll, 2),
     (Kind::Isolate, 4),
@@ -57,6 +58,7 @@ const KINDS: [(Kind, u64); 16] = [
     (Kind::StandStill, 2),
     (Kind::LostDisk, 2),
     (Kind::Leave, 2),
+    (Kind::Unseat, 3),
     (Kind::ClockJump, 1),
     (Kind::Transfer, 3),
     (Kind::Rot, 2),
@@ -146,6 +148,7 @@ impl Mischief {
             Kind::StandStill => self.stand_still(node),
             Kind::LostDisk => self.lose_disk(node),
             Kind::Leave => self.leave(node),
+            Kind::Unseat => self.unseat(node),
             Kind::ClockJump => self.turn_clock(node),
             Kind::Transfer => self.transfer().await,
             Kind::Rot => self.rot(node),
@@ -294,6 +297,16 @@ impl Mischief {
             site.start(node);
             site.set_member(node, true);
         });
+    }
+
+    /// A node has no vote for a while.
+    fn unseat(&mut self, node: NodeId) {
+        if !self.site.impair(node) {
+            return;
+        }
+        self.site.unseat(Some(node));
+        let (site, millis) = (Arc::clone(&self.site), self.chance.within(500..=4_000));
+        self.later(millis, move || site.unseat(None));
     }
 
     fn turn_clock(&mut self, node: NodeId) {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::life::Life;
-use super::world::World;
+use super::world::{World, present};
 use crate::random::Random;
 
 /// How long a connection takes to be known as dead.
@@ -145,7 +145,7 @@ impl Network {
         let journey = self.state.lock().journey((from.0, to), service);
         let number = if service == Service::Consensus { 0 } else { 1 };
         let start = request.get(..8).map_or(0, |start| u64::from_le_bytes(start.try_into().expect("eight bytes")));
-        let late = journey.arrives.saturating_duration_since(Instant::now()).as_millis();
+        let late = journey.arrives.saturating_duration_since(present()).as_millis();
         let late = u64::try_from(late).unwrap_or(u64::MAX);
         let length = request.len() as u64;
         self.world.note("send", &[from.0.0.into(), to.0.into(), number, length, start, late, journey.is_lost.into()]);
@@ -242,7 +242,7 @@ impl State {
     }
 
     fn journey(&mut self, way: (NodeId, NodeId), service: Service) -> Journey {
-        let now = Instant::now();
+        let now = present();
         let mut arrives = now + self.late();
         let Weather { lost, twice, .. } = self.weather;
         let mut strikes = |rate: u64| rate > 0 && self.chance.once_in(rate);

@@ -1,6 +1,9 @@
 //! All machines of a run, and who is to do what on them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_engine::Engine;
@@ -10,7 +13,6 @@ use omnibus_model::{NodeId, ShardId};
 use omnibus_raft::{OpenraftLog, Replicas, Standing};
 use omnibus_replication::{Leadership, ReplicatedLog};
 use parking_lot::Mutex;
-use std::sync::Arc;
 use tokio::time::timeout;
 
 use super::life::Life;
@@ -20,8 +22,8 @@ use super::scenario::Scenario;
 use super::world::World;
 use crate::violation::Violation;
 
-/// How long whoever asks a node waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long whoever asks a node waits for an answer, in milliseconds: some give up before anybody else is elected.
+const PATIENCE_MILLIS: RangeInclusive<u64> = 500..=12_000;
 
 /// Who votes about a data shard, and about the metadata, at most.
 const VOTERS: usize = 3;
@@ -46,6 +48,8 @@ struct Plans {
     impaired: Option<NodeId>,
     /// Bits were turned over on its disk.
     rotten: Option<NodeId>,
+    /// It has no vote for a while.
+    unseated: Option<NodeId>,
 }
 
 /// How a process ends.
@@ -64,6 +68,8 @@ pub(crate) struct Access {
     pub(crate) life: Life,
     pub(crate) engine: Engine,
     pub(crate) replicated: Arc<OpenraftLog>,
+    /// How long whoever asks waits for an answer.
+    pub(crate) patience: Duration,
 }
 
 impl Access {
@@ -73,7 +79,7 @@ impl Access {
             self.life.awake().await;
             work.await
         };
-        timeout(PATIENCE, self.life.live(asked)).await.ok().flatten()
+        timeout(self.patience, self.life.live(asked)).await.ok().flatten()
     }
 }
 
@@ -81,7 +87,7 @@ impl Site {
     pub(crate) fn new(world: World, scenario: Scenario) -> Self {
         let network = Network::new(world.clone());
         let machines = scenario.nodes().map(|node| (node, Machine::new(&world, node))).collect();
-        let plans = Plans { members: scenario.nodes().collect(), impaired: None, rotten: None };
+        let plans = Plans { members: scenario.nodes().collect(), impaired: None, rotten: None, unseated: None };
         Self { world, network, scenario, machines: Mutex::new(machines), plans: Mutex::new(plans) }
     }
 
@@ -98,7 +104,9 @@ impl Site {
             machine.disk.fail_at(0, Fault::Error);
             machine.disk.set_capacity(u64::MAX);
             self.world.line(format_args!("node {node} starts"));
-            machine.start((&self.world, &self.network), &self.scenario)
+            // What panics here ends the run with a word, and not with the program.
+            let start = || machine.start((&self.world, &self.network), &self.scenario);
+            catch_unwind(AssertUnwindSafe(start)).unwrap_or(Ok(()))
         });
         let Err(error) = started else { return };
         self.world.line(format_args!("node {node} does not start: {error}"));
@@ -155,7 +163,8 @@ impl Site {
         let machines = self.machines.lock();
         let process = machines.get(&node)?.process.as_ref()?;
         let (life, engine) = (process.life.clone(), process.engine.clone());
-        Some(Access { node, life, engine, replicated: Arc::clone(&process.replicated) })
+        let patience = Duration::from_millis(self.world.within(PATIENCE_MILLIS));
+        Some(Access { node, life, engine, replicated: Arc::clone(&process.replicated), patience })
     }
 
     /// All processes.
@@ -202,7 +211,8 @@ impl Site {
 
     /// Who is to vote about a shard: members in turn.
     pub(crate) fn wanted_voters(&self, shard: ShardId) -> BTreeSet<NodeId> {
-        let members: Vec<NodeId> = self.members().into_iter().collect();
+        let unseated = self.plans.lock().unseated;
+        let members: Vec<NodeId> = self.members().into_iter().filter(|node| Some(*node) != unseated).collect();
         let most = if shard == ShardId::METADATA { VOTERS_OF_NAMES } else { VOTERS };
         let odd = if members.len() > 2 { members.len() - (members.len() + 1) % 2 } else { members.len() };
         let first = usize::from(shard.0) % members.len();
@@ -219,6 +229,11 @@ impl Site {
         may
     }
 
+    /// Takes a node's votes away for a while, or gives them back.
+    pub(crate) fn unseat(&self, node: Option<NodeId>) {
+        self.plans.lock().unseated = node;
+    }
+
     pub(crate) fn note_rot(&self, node: NodeId) {
         self.plans.lock().rotten = Some(node);
     }
@@ -233,10 +248,12 @@ impl Site {
 
     /// Notes that a node is sound again, once it is a member, is not rotten, and has all that it is to have.
     pub(crate) fn note_sound(&self) {
-        let impaired = self.plans.lock().impaired;
-        let Some(node) = impaired.filter(|node| self.members().contains(node) && !self.is_rotten(*node)) else {
-            return;
+        let (impaired, unseated) = {
+            let plans = self.plans.lock();
+            (plans.impaired, plans.unseated)
         };
+        let may_be = |node: &NodeId| self.members().contains(node) && !self.is_rotten(*node) && unseated.is_none();
+        let Some(node) = impaired.filter(may_be) else { return };
         if self.shards().all(|shard| self.has_place(node, shard)) {
             self.world.line(format_args!("node {node} is sound"));
             self.plans.lock().impaired = None;

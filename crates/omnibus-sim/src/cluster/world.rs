@@ -13,6 +13,12 @@ use crate::random::Random;
 use crate::trace::{Keep, Trace};
 use crate::violation::Violation;
 
+/// The runtime's time.
+#[expect(clippy::disallowed_methods, reason = "this clock stands still until all wait")]
+pub(crate) fn present() -> Instant {
+    Instant::now()
+}
+
 /// Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
@@ -40,12 +46,12 @@ impl World {
             tally: ClusterTally::default(),
             is_stopping: false,
         };
-        Self { state: Arc::new(Mutex::new(state)), began: Instant::now() }
+        Self { state: Arc::new(Mutex::new(state)), began: present() }
     }
 
     /// Since the run began.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        present() - self.began
     }
 
     /// Chance for somebody who draws alone.

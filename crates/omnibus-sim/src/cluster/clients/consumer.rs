@@ -35,7 +35,7 @@ pub(super) async fn consume(mut client: Client) {
         let from = Offset(client.chance.within(bounds.start.0..=bounds.end.0));
         client.site.world.with(|state| state.tally.reads += 1);
         let read = read_on(&client.site.world, (access.node, &access.engine), (stream, from), 3);
-        drop(access.ask(read).await);
+        let _reached = access.ask(read).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! A group without members: it commits its offset, always a greater one, and asks for it on any node.
+//! A group without members: one commits its offset, always a greater one, and others ask for it on any node.
 
 use omnibus_engine::questions::OffsetsWanted;
 use omnibus_model::command::CommitOffsets;
@@ -8,44 +8,56 @@ use omnibus_model::{Command, GroupName, Offset, PartitionIndex, Timestamp, Topic
 use super::{Client, TOPIC, Told};
 
 const RULE: &str = "who asks is told nothing old";
+const GROUP: &str = "group";
 
-/// Commits and asks until it is told to stop.
-pub(super) async fn commit_and_ask(mut client: Client, group: &'static str) {
-    let group = GroupName::new(group).expect("a short name");
-    let topic = TopicName::new(TOPIC).expect("a short name");
-    let partition = TopicPartition { topic, partition: PartitionIndex(0) };
-    // What was tried last, and what was acknowledged or seen last.
-    let (mut newest, mut floor) = (0, 0);
+fn group() -> GroupName {
+    GroupName::new(GROUP).expect("a short name")
+}
+
+/// Commits until it is told to stop.
+pub(super) async fn commit(mut client: Client) {
+    let mut newest = 0;
     while !client.is_over() {
         client.pause().await;
         if client.topic(TOPIC).is_none() {
             continue;
         }
         let Some(access) = client.any() else { continue };
-        if client.chance.once_in(2) {
-            newest += 1;
-            let shard = access.engine.group_shard(&group);
-            let told = access.ask(access.engine.submit(shard, commit(&group, &partition, newest))).await;
-            if let Told::Yes(_) = client.told(told) {
-                client.site.world.note("offset", &[newest]);
-                floor = newest;
-            }
-            continue;
+        newest += 1;
+        client.site.world.with(|state| state.ledger.offset_tried = newest);
+        let shard = access.engine.group_shard(&group());
+        let told = access.ask(access.engine.submit(shard, command(newest))).await;
+        if let Told::Yes(_) = client.told(told) {
+            client.site.world.note("offset", &[newest]);
+            client.site.world.with(|state| state.ledger.offset_known(newest));
         }
-        let wanted = OffsetsWanted { group: group.clone(), member: None, partitions: None };
-        let Some(Ok(offsets)) = access.ask(access.engine.committed_offsets(wanted)).await else { continue };
-        let seen = offsets.first().map_or(0, |(_, committed)| committed.offset.0);
-        client.site.world.note("offset seen", &[access.node.0.into(), seen]);
-        client.site.world.with(|state| state.tally.questions += 1);
-        if seen < floor || seen > newest {
-            let told = format!("node {} says {seen}, which is not from {floor} to {newest}", access.node);
-            client.violate(RULE, told);
-        }
-        floor = floor.max(seen);
     }
 }
 
-fn commit(group: &GroupName, partition: &TopicPartition, offset: u64) -> Command {
+/// Asks until it is told to stop.
+pub(super) async fn ask(mut client: Client) {
+    while !client.is_over() {
+        client.pause().await;
+        let Some(access) = client.any() else { continue };
+        let floor = client.site.world.with(|state| state.ledger.offset_floor);
+        let wanted = OffsetsWanted { group: group(), member: None, partitions: None };
+        let Some(Ok(offsets)) = access.ask(access.engine.committed_offsets(wanted)).await else { continue };
+        let seen = offsets.first().map_or(0, |(_, committed)| committed.offset.0);
+        client.site.world.note("offset seen", &[access.node.0.into(), seen]);
+        let tried = client.site.world.with(|state| {
+            state.tally.questions += 1;
+            state.ledger.offset_known(seen);
+            state.ledger.offset_tried
+        });
+        if seen < floor || seen > tried {
+            client.violate(RULE, format!("node {} says {seen}, which is not from {floor} to {tried}", access.node));
+        }
+    }
+}
+
+fn command(offset: u64) -> Command {
+    let topic = TopicName::new(TOPIC).expect("a short name");
+    let partition = TopicPartition { topic, partition: PartitionIndex(0) };
     let committed = CommittedOffset {
         offset: Offset(offset),
         leader_epoch: None,
@@ -53,12 +65,12 @@ fn commit(group: &GroupName, partition: &TopicPartition, offset: u64) -> Command
         committed_at: Timestamp(0),
     };
     Command::CommitOffsets(Box::new(CommitOffsets {
-        group: group.clone(),
+        group: group(),
         member: None,
         instance: None,
         generation: -1,
         stale_epoch_supported: false,
         retention: None,
-        offsets: vec![(partition.clone(), committed)],
+        offsets: vec![(partition, committed)],
     }))
 }

@@ -116,9 +116,9 @@ async fn take_some(client: &mut Client, queue: QueuePlace, held: Held) {
                 .get(..8)
                 .map_or(0, |start| u64::from_le_bytes(start.try_into().expect("eight bytes")));
             let LeaseKey { offset, epoch } = delivery.lease.key;
-            client.site.world.note("delivered", &[access.node.0.into(), number, offset.0, u64::from(epoch.0)]);
+            client.site.world.note("delivered", &[access.node.0.into(), number, offset.0, epoch.0]);
             client.site.world.with(|state| state.tally.receives += 1);
-            let place = ((partition.stream, offset), u64::from(epoch.0));
+            let place = ((partition.stream, offset), epoch.0);
             client.site.world.check(RULE, |ledger| ledger.queues.delivered(number, place, &settled_before));
             keys.push((number, delivery.lease.key));
         }
