@@ -131,6 +131,7 @@ impl Machine {
             housekeeping_interval: scenario.housekeeping_interval,
             checkpoint_interval: scenario.checkpoint_interval,
             checkpoint_wal_bytes: scenario.checkpoint_wal_bytes,
+            ..EngineConfig::default()
         };
         let line = network.line(self.node, &life);
         let founders = if self.is_founder { scenario.nodes().collect() } else { BTreeSet::new() };
