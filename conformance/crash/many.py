@@ -9,7 +9,7 @@ import threading
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from senders import Client
+from sqs import Client
 
 AT_ONCE = 200
 MAKERS = 16
@@ -33,15 +33,15 @@ def make(admin, names):
 
 
 def make_queues(endpoints, numbers):
-    client = Client(endpoints, numbers[0] if numbers else 0)
+    client = Client(endpoints)
     for number in numbers:
-        client.ask("CreateQueue", QueueName=f"many-queue-{number}")
+        client.insist("CreateQueue", QueueName=f"many-queue-{number}")
 
 
 def main(bootstrap, endpoints, topics, queues):
     make_topics(bootstrap, int(topics))
     shares = [range(int(queues))[maker::MAKERS] for maker in range(MAKERS)]
-    threads = [threading.Thread(target=make_queues, args=(endpoints.split(","), share)) for share in shares]
+    threads = [threading.Thread(target=make_queues, args=(endpoints, share)) for share in shares]
     for thread in threads:
         thread.start()
     for thread in threads:
