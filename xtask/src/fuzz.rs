@@ -13,7 +13,8 @@ use crate::suite::{Suite, Tally};
 /// What CI affords.
 pub(crate) const SUITE: Suite = Suite { name: "fuzz", run: || run(15, &[]) };
 
-const CRATES: [&str; 3] = ["crates/omnibus-amqp/fuzz", "crates/omnibus-kafka/fuzz", "crates/omnibus-sqs/fuzz"];
+const CRATES: [&str; 4] =
+    ["crates/omnibus-amqp/fuzz", "crates/omnibus-cluster/fuzz", "crates/omnibus-kafka/fuzz", "crates/omnibus-sqs/fuzz"];
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

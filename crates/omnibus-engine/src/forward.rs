@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) use carrying::Attached;
 pub(crate) use errand::{All, Barrier, CloseConsumers, CountConsumers, Enqueue, Errand, FanOut, Take, Together};
 use errand::{Answer, Answered, Asked};
+pub use errand::read_errand;
 
 use crate::engine::Engine;
 use crate::error::SubmitError;

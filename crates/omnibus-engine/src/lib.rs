@@ -66,3 +66,9 @@ pub use error::{EngineError, Fate, ReadError, SubmitError};
 pub use health::Health;
 pub use opening::{Opening, Recover, Running, Seams};
 pub use scrubbing::{Pass, ScrubConfig, ScrubStatus};
+
+/// What a fuzzer feeds.
+#[doc(hidden)]
+pub mod testing {
+    pub use crate::forward::read_errand;
+}

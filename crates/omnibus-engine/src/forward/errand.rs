@@ -149,6 +149,22 @@ fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
     }
 }
 
+/// Reads bytes as a question and as an answer. What can be read is read again as it was when it is written.
+///
+/// # Panics
+/// If it is not.
+pub fn read_errand(bytes: &[u8]) {
+    if let Some((shard, asked)) = decode_asked(bytes) {
+        let written = encode_asked(shard, &asked);
+        let (again, asked) = decode_asked(&written).expect("it was written here");
+        assert_eq!(encode_asked(again, &asked), written);
+    }
+    if let Some(answer) = decode_answer(bytes) {
+        let written = encode_answer(&answer);
+        assert_eq!(encode_answer(&decode_answer(&written).expect("it was written here")), written);
+    }
+}
+
 impl Errand for Command {
     type Answer = Outcome;
 
