@@ -18,9 +18,9 @@ use omnibus_replication::Leadership;
 use tokio::time::{sleep, timeout};
 
 pub(crate) use carrying::Attached;
+pub use errand::read_errand;
 pub(crate) use errand::{All, Barrier, CloseConsumers, CountConsumers, Enqueue, Errand, FanOut, Take, Together};
 use errand::{Answer, Answered, Asked};
-pub use errand::read_errand;
 
 use crate::engine::Engine;
 use crate::error::SubmitError;

@@ -34,6 +34,10 @@ pub(crate) enum Saved {
     Sent { state: Bytes, streams: Vec<(StreamId, StreamBounds)> },
 }
 
+/// A state that was saved when openraft was told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct SavedAlready(SnapshotMetaOf<Types>);
+
 impl Machine {
     /// Installs what a leader has sent; durable on return.
     async fn install(&self, meta: &SnapshotMetaOf<Types>, holdings: Holdings) -> Result<(), io::Error> {
@@ -53,7 +57,7 @@ impl Machine {
 
 impl RaftStateMachine<Types> for Machine {
     type SnapshotData = Saved;
-    type SnapshotBuilder = Self;
+    type SnapshotBuilder = SavedAlready;
 
     async fn applied_state(&mut self) -> Result<(Option<LogIdOf<Types>>, StoredMembershipOf<Types>), io::Error> {
         Ok(self.state.applied())
@@ -80,8 +84,14 @@ impl RaftStateMachine<Types> for Machine {
         Ok(())
     }
 
-    async fn get_snapshot_builder(&mut self) -> Self {
-        self.clone()
+    /// A replica that has come since openraft was told may ask for what the state stands for: then there is none.
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SavedAlready> {
+        self.state.checkpoint().map(SavedAlready)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SavedAlready {
+        // Of nothing, if there is none.
+        SavedAlready(self.state.checkpoint().unwrap_or_default())
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, saved: Saved) -> Result<(), io::Error> {
@@ -98,12 +108,37 @@ impl RaftStateMachine<Types> for Machine {
     }
 }
 
-impl RaftSnapshotBuilder<Types> for Machine {
+impl RaftSnapshotBuilder<Types> for SavedAlready {
     type SnapshotData = Saved;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, Saved>, io::Error> {
-        // Asked for only when there is a checkpoint.
-        let meta = self.state.checkpoint().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Snapshot { meta, snapshot: Saved::Here })
+        Ok(Snapshot { meta: self.0.clone(), snapshot: Saved::Here })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use omnibus_model::LogIndex;
+    use openraft::Membership;
+
+    use super::*;
+    use crate::shard_state::tests::{fresh, id};
+
+    #[test]
+    fn a_replica_that_comes_before_the_log_is_purged_holds_the_purge_up_and_ends_nothing() {
+        let state = fresh();
+        state.take(id(1), Committed::Membership(Membership::new_with_defaults(vec![[1].into()], [])));
+        state.committed(id(5));
+        state.durable(LogIndex(5), Ok(()));
+        state.known.lock().applied = id(5);
+        let mut machine = Machine { state: Arc::new(state) };
+        assert!(machine.state.checkpointed(id(5)), "nobody else needs what is behind the checkpoint");
+        let ready = |machine: &mut Machine| machine.try_create_snapshot_builder(false).now_or_never().unwrap();
+        let mut before = ready(&mut machine).unwrap();
+        let newcomer = Membership::new_with_defaults(vec![[1].into()], [2]);
+        machine.state.take(id(6), Committed::Membership(newcomer));
+        assert!(ready(&mut machine).is_none());
+        assert!(before.build_snapshot().now_or_never().unwrap().is_ok());
     }
 }

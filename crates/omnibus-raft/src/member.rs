@@ -129,7 +129,15 @@ impl Member {
             Change::Demote(voters) => self.raft.change_membership(numbers(voters), true).await,
         };
         self.state.resume();
-        changed.map(drop).map_err(refused)
+        changed.map(drop).map_err(|error| self.refused(error))
+    }
+
+    /// A group that has ended takes no change any more, and must not pass for one that only does not want this one.
+    fn refused(&self, error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
+        if let RaftError::Fatal(ended) = &error {
+            self.state.failed(ended.to_string());
+        }
+        ChangeError::Refused { reason: error.to_string() }
     }
 
     /// Whoever is to vote must have what it votes about: until it does, what is committed waits for it.
@@ -148,18 +156,10 @@ impl Member {
         }
         // From here on openraft takes nothing in this term.
         self.state.abdicate();
-        self.raft
-            .trigger()
-            .transfer_leader(to.0.into())
-            .await
-            .map_err(|error| ChangeError::Refused { reason: error.to_string() })
+        self.raft.trigger().transfer_leader(to.0.into()).await.map_err(|ended| self.refused(RaftError::Fatal(ended)))
     }
 }
 
 fn numbers(nodes: BTreeSet<NodeId>) -> BTreeSet<u64> {
     nodes.into_iter().map(|node| node.0.into()).collect()
-}
-
-fn refused(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
-    ChangeError::Refused { reason: error.to_string() }
 }

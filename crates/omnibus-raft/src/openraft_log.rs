@@ -68,7 +68,6 @@ impl Consensus {
 pub struct OpenraftLog {
     log: Log,
     shards: Arc<Vec<Member>>,
-    on_event: Arc<OnEvent>,
     runtime: Handle,
 }
 
@@ -127,7 +126,7 @@ impl OpenraftLog {
             lead(&members, &mut Driver { writer: &mut writer, bell: &bell, log: &log })?;
         }
         let shards = Arc::new(members);
-        let replicated = Self { log: log.clone(), shards, on_event, runtime: consensus.runtime };
+        let replicated = Self { log: log.clone(), shards, runtime: consensus.runtime };
         Ok(Opened { replicated, log, writer, checkpoints, report })
     }
 
@@ -210,12 +209,6 @@ impl OpenraftLog {
     fn member(&self, shard: ShardId) -> &Member {
         &self.shards[usize::from(shard.0)]
     }
-
-    /// Says that a group takes nothing more; it will not come back.
-    fn ended(&self, shard: ShardId, reason: String) -> ProposeError {
-        (self.on_event)(shard, ReplicationEvent::Failed(ReplicationError::Consensus { shard, reason }));
-        ProposeError::Closed
-    }
 }
 
 impl ReplicatedLog for OpenraftLog {
@@ -255,7 +248,10 @@ impl ReplicatedLog for OpenraftLog {
         match member.state.promise(term, send) {
             Some(Ok(index)) => Ok(index),
             Some(Err(None)) => Err(ProposeError::Busy),
-            Some(Err(Some(reason))) => Err(self.ended(shard, reason)),
+            Some(Err(Some(reason))) => {
+                member.state.failed(reason);
+                Err(ProposeError::Closed)
+            }
             None => match self.leadership(shard) {
                 Leadership::Elsewhere { leader, .. } => Err(ProposeError::NotLeader { leader }),
                 Leadership::Here { .. } => Err(ProposeError::NotLeader { leader: None }),
@@ -276,9 +272,11 @@ impl ReplicatedLog for OpenraftLog {
         if member.state.checkpointed(EntryId { term, index }) {
             let trigger = member.raft.trigger();
             let asked = tokio::task::unconstrained(Box::pin(trigger.snapshot())).now_or_never();
-            if !matches!(asked, Some(Ok(()))) {
+            match asked {
+                Some(Ok(())) => {}
+                Some(Err(ended)) => member.state.failed(ended.to_string()),
                 // The next checkpoint says the same and more.
-                tracing::debug!(shard = shard.0, "the log is purged later");
+                None => tracing::debug!(shard = shard.0, "the log is purged later"),
             }
         }
     }

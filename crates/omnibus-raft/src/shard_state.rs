@@ -513,13 +513,14 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use omnibus_io::fault::FaultDisk;
     use omnibus_log::LogConfig;
 
     use super::*;
 
-    fn fresh() -> ShardState {
+    /// A shard that has nothing.
+    pub(crate) fn fresh() -> ShardState {
         let config = LogConfig {
             identity: 1,
             reserve_bytes: 0,
@@ -531,7 +532,7 @@ mod tests {
         ShardState::fresh(ShardId(1), opened.log, Arc::default())
     }
 
-    fn id(index: u64) -> EntryId {
+    pub(crate) fn id(index: u64) -> EntryId {
         EntryId { term: Term(1), index: LogIndex(index) }
     }
 

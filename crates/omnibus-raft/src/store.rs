@@ -187,27 +187,23 @@ fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use omnibus_io::fault::FaultDisk;
-    use omnibus_log::{Log, LogConfig, Vote};
-    use omnibus_model::{NodeId, ShardId, Term};
+    use omnibus_log::Vote;
+    use omnibus_model::{NodeId, Term};
     use omnibus_replication::Leadership;
     use openraft::Membership;
 
     use super::*;
     use crate::office::Committed;
+    use crate::shard_state::tests::{fresh, id};
 
     const TERM: Term = Term(1);
 
     /// A shard that this node leads, whose first entry is at 1.
     fn leading() -> ShardStore {
-        let bounds = LogConfig { segment_bytes: 128 << 10, block_bytes_max: 32 << 10, ..LogConfig::default() };
-        let config = LogConfig { identity: 1, reserve_bytes: 0, ..bounds };
-        let opened = Log::open(Arc::new(FaultDisk::new(1)), config, Box::new(|_, _, _| {})).unwrap();
-        let state = Arc::new(ShardState::fresh(ShardId(1), opened.log, Arc::default()));
+        let state = Arc::new(fresh());
         state.voted(Vote { term: TERM, node: 1, granted: true });
-        let first = EntryId { term: TERM, index: LogIndex(1) };
-        state.known.lock().last = first;
-        state.take(first, Committed::Blank);
+        state.known.lock().last = id(1);
+        state.take(id(1), Committed::Blank);
         ShardStore { state }
     }
 
@@ -217,7 +213,7 @@ mod tests {
 
     fn membership_at(index: u64) -> EntryOf<Types> {
         let membership = Membership::new_with_defaults(vec![BTreeSet::from([1])], []);
-        let log_id = log_id(EntryId { term: TERM, index: LogIndex(index) }).unwrap();
+        let log_id = log_id(id(index)).unwrap();
         openraft::Entry { log_id, payload: EntryPayload::Membership(membership) }
     }
 
