@@ -277,6 +277,128 @@ def refusals(address):
     connection.close()
 
 
+def exchanges(address):
+    connection, channel = connect(address)
+    names = {kind: fresh(kind) for kind in ("direct", "fanout", "topic", "headers")}
+    for kind, name in names.items():
+        channel.exchange_declare(name, kind, durable=True)
+    bound = {}
+    for word, kind, key, arguments in (
+        ("direct", "direct", "a.b", {}),
+        ("fanout", "fanout", "", {}),
+        ("words", "topic", "a.*", {}),
+        ("rest", "topic", "#", {}),
+        ("headers", "headers", "", {"x-match": "any", "colour": "red", "size": 1}),
+    ):
+        bound[word] = queue(channel)
+        channel.queue_bind(bound[word], names[kind], key, arguments)
+    # All of them get what one gets, and those that are bound twice get it once.
+    channel.exchange_bind(names["topic"], names["direct"], "a.b")
+    channel.exchange_bind(names["fanout"], names["topic"], "#")
+    channel.queue_bind(bound["fanout"], names["topic"], "a.#")
+    channel.basic_publish(names["direct"], "a.b", b"1")
+    channel.basic_publish(names["topic"], "c", b"2")
+    channel.basic_publish(names["headers"], "", b"3", pika.BasicProperties(headers={"colour": "blue", "size": 1}))
+    channel.basic_publish(names["headers"], "", b"4", pika.BasicProperties(headers={"colour": "blue"}))
+    wanted = {"direct": ["1"], "fanout": ["1", "2"], "words": ["1"], "rest": ["1", "2"], "headers": ["3"]}
+    equal({word: drain(channel, name)[0] for word, name in bound.items()}, wanted, "who got what")
+    channel.exchange_unbind(names["topic"], names["direct"], "a.b")
+    channel.basic_publish(names["direct"], "a.b", b"5")
+    equal((drain(channel, bound["rest"])[0], drain(channel, bound["direct"])[0]), ([], ["5"]), "after the unbinding")
+    channel.exchange_delete(names["direct"])
+    error = refused(lambda: channel.exchange_declare(names["direct"], passive=True), "an exchange that is gone")
+    equal(error.reply_code, 404, "the code")
+    connection.close()
+
+
+def alternate(address):
+    connection, channel = connect(address)
+    spare, main = fresh("spare"), fresh("main")
+    channel.exchange_declare(spare, "fanout")
+    channel.exchange_declare(main, "direct", arguments={"alternate-exchange": spare})
+    name = queue(channel)
+    channel.queue_bind(name, spare)
+    channel.confirm_delivery()
+    channel.basic_publish(main, "nobody", b"1", mandatory=True)
+    equal(drain(channel, name)[0], ["1"], "what nobody wants")
+    copy, blind = queue(channel), queue(channel)
+    headers = {"CC": [copy, name], "BCC": [blind]}
+    channel.basic_publish("", name, b"2", pika.BasicProperties(headers=headers))
+    for each in (name, copy, blind):
+        method, properties, body = channel.basic_get(each, auto_ack=True)
+        equal((body, method.routing_key, list(properties.headers)), (b"2", name, ["CC"]), f"the copy in {each}")
+    equal([ready(channel, each) for each in (name, copy, blind)], [0, 0, 0], "one copy each")
+    connection.close()
+
+
+def delayed(address):
+    connection, channel = connect(address)
+    exchange, name = fresh("x"), queue(channel)
+    channel.exchange_declare(exchange, "x-delayed-message", arguments={"x-delayed-type": "direct"})
+    channel.queue_bind(name, exchange, "k")
+    sent = time.monotonic()
+    channel.basic_publish(exchange, "k", b"late", pika.BasicProperties(headers={"x-delay": 700}))
+    channel.basic_publish(exchange, "k", b"now")
+    consumer = Consumer(address, name, auto_ack=True)
+    consumer.await_count(2)
+    equal(consumer.bodies(), ["now", "late"], "the order")
+    equal(time.monotonic() - sent >= 0.7, True, "it was held back")
+    consumer.connection.close()
+    connection.close()
+
+
+def transactions(address):
+    connection, channel = connect(address)
+    other, others_channel = connect(address)
+    name = queue(channel, "0")
+    channel.tx_select()
+    channel.basic_publish("", name, b"1")
+    equal(ready(others_channel, name), 1, "before the commit")
+    channel.tx_commit()
+    equal(ready(others_channel, name), 2, "after the commit")
+    channel.basic_publish("", name, b"2")
+    tag = channel.basic_get(name)[0].delivery_tag
+    channel.basic_ack(tag)
+    channel.tx_rollback()
+    channel.basic_ack(tag)
+    channel.tx_commit()
+    channel.close()
+    equal(drain(others_channel, name), (["1"], []), "after the rollback")
+    other.close()
+    connection.close()
+
+
+def direct_reply(address):
+    connection, channel = connect(address)
+    other, others_channel = connect(address)
+    name, answers = queue(channel), []
+    channel.basic_consume("amq.rabbitmq.reply-to", lambda *answer: answers.append(answer), auto_ack=True)
+    asks = pika.BasicProperties(reply_to="amq.rabbitmq.reply-to", correlation_id="1")
+    channel.basic_publish("", name, b"question", asks)
+    method, properties, body = others_channel.basic_get(name, auto_ack=True)
+    declared = others_channel.queue_declare(properties.reply_to, passive=True).method
+    equal((declared.message_count, declared.consumer_count), (0, 1), "who waits")
+    others_channel.basic_publish("", properties.reply_to, b"answer", pika.BasicProperties(correlation_id="1"))
+    until(lambda: connection.process_data_events(0.05) or answers, "the answer")
+    equal([(properties.correlation_id, body) for _, _, properties, body in answers], [("1", b"answer")], "the answer")
+    other.close()
+    connection.close()
+
+
+def shared_prefetch(address):
+    connection, channel = connect(address)
+    name, taken = queue(channel, *"123456"), []
+    channel.basic_qos(prefetch_count=3, global_qos=True)
+    for _ in range(2):
+        channel.basic_consume(name, lambda _, method, properties, body: taken.append(method.delivery_tag))
+    connection.process_data_events(0.5)
+    equal(len(taken), 3, "messages that both hold")
+    channel.basic_ack(taken[-1], multiple=True)
+    connection.process_data_events(0.5)
+    equal(len(taken), 6, "messages after those were settled")
+    connection.close()
+
+
 def expiry(address):
     connection, channel = connect(address)
     name = queue(channel, arguments={"x-message-ttl": 60_000})

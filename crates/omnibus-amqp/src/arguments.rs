@@ -46,6 +46,9 @@ const HINTS: [&str; 6] = [
     "x-consumer-timeout",
 ];
 
+/// How often a message of a quorum queue may come back, unless its creator says otherwise.
+const DELIVERY_LIMIT: u32 = 20;
+
 /// The most records of one queue that may be out on lease.
 const LEASES_MAX: u32 = 1_000_000;
 
@@ -188,6 +191,7 @@ impl Declaration {
     /// Checks what is asked, and says how such a queue is made. What cannot be had is refused.
     pub(crate) fn made(&self, owner: &str) -> Result<Made, Fault> {
         let is_quorum = self.check_type()?;
+        let mut deliveries_max = is_quorum.then_some(DELIVERY_LIMIT + 1);
         let mut priorities = 0;
         for (name, value) in &self.arguments.0 {
             let name = std::str::from_utf8(name).unwrap_or_default();
@@ -198,6 +202,13 @@ impl Declaration {
                     let number = self.number(name, value)?;
                     priorities = u8::try_from(number)
                         .map_err(|_| self.invalid(name, format!("{{max_value_exceeded,{number}}}")))?;
+                }
+                "x-delivery-limit" if is_quorum => {
+                    // So often it may come back; RabbitMQ takes a negative number for no limit.
+                    deliveries_max = match value.integer() {
+                        Some(limit) if limit < 0 => None,
+                        _ => u32::try_from(self.number(name, value)?).ok().and_then(|limit| limit.checked_add(1)),
+                    };
                 }
                 SINGLE_ACTIVE if matches!(value, Value::Bool(_)) => {}
                 SINGLE_ACTIVE => {
@@ -221,7 +232,9 @@ impl Declaration {
         if is_quorum && priorities > 0 {
             return Err(self.invalid(MAX_PRIORITY, "not_supported".to_owned()));
         }
-        Ok(Made { config: self.config(owner), priorities })
+        let mut config = self.config(owner);
+        config.cursor.deliveries_max = deliveries_max;
+        Ok(Made { config, priorities })
     }
 
     /// Whether a quorum queue is asked for.
@@ -348,6 +361,21 @@ mod tests {
         assert!(text(transient.made("me")).ends_with("invalid property 'non-durable' for queue 'q' in vhost '/'"));
         let exclusive = Declaration { is_exclusive: true, ..quorum };
         assert!(text(exclusive.made("me")).ends_with("invalid property 'exclusive-owner' for queue 'q' in vhost '/'"));
+    }
+
+    #[test]
+    fn message_of_a_quorum_queue_comes_back_so_often() {
+        let limited = |limit: Option<i32>| {
+            let kind = (QUEUE_TYPE, Value::text("quorum"));
+            let arguments = match limit {
+                Some(limit) => Table::from([kind, ("x-delivery-limit", Value::I32(limit))]),
+                None => Table::from([kind]),
+            };
+            declared(arguments).made("me").unwrap().config.cursor.deliveries_max
+        };
+        assert_eq!((limited(None), limited(Some(2)), limited(Some(-1))), (Some(21), Some(3), None));
+        let classic = declared(Table::from([("x-delivery-limit", Value::I32(2))]));
+        assert!(text(classic.made("me")).ends_with("not_supported"));
     }
 
     #[test]

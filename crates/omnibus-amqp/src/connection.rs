@@ -8,13 +8,13 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::handshake::{Agreed, HandshakeError, Visitor};
-use crate::link::{Ending, Event, Link};
+use crate::link::{Coming, Ending, Link};
 use crate::publishing;
 use crate::requests::{self, settle};
 use crate::wire::method::put_heartbeat;
@@ -74,14 +74,13 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut received = BytesMut::new();
     let visitor = Visitor { socket: &mut socket, received: &mut received, door: &door, is_local };
     let agreed = timeout(HANDSHAKE_MAX, visitor.agree()).await.map_err(|_| ConnectionError::Slow)??;
-    let (mut link, events) = Link::new(door);
+    let (mut link, coming) = Link::new(door);
     let Agreed { user, hears_cancels, channel_max, frame_max, heartbeat } = agreed;
     link.user = user;
-    link.is_local = is_local;
     link.hears_cancels = hears_cancels;
     link.channel_max = channel_max;
     link.frame_max = frame_max;
-    let mut connection = Connection { socket, received, link, events, shutdown, life: Life::default() };
+    let mut connection = Connection { socket, received, link, coming, shutdown, life: Life::default() };
     let ended = connection.run(heartbeat).await;
     connection.link.end_all().await;
     ended
@@ -91,7 +90,7 @@ struct Connection<S> {
     socket: S,
     received: BytesMut,
     link: Link,
-    events: mpsc::Receiver<Event>,
+    coming: Coming,
     shutdown: watch::Receiver<bool>,
     life: Life,
 }
@@ -117,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let may_read = !has_more && self.has_room();
             self.shrink();
-            let Self { socket, received, link, events, shutdown, life } = self;
+            let Self { socket, received, link, coming, shutdown, life } = self;
             if may_read && received.capacity() - received.len() < READ_BYTES / 2 {
                 received.reserve(READ_BYTES);
             }
@@ -127,7 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     publishing::confirm(link, published);
                 }
                 Some(done) = link.settling.next(), if !link.settling.is_empty() => settle::settled(link, done),
-                Some(event) = events.recv(), if link.out.len() < OUT_BYTES_MAX => requests::deliver(link, event).await,
+                Some(event) = coming.events.recv(), if link.out.len() < OUT_BYTES_MAX => requests::deliver(link, event).await,
+                Some(reply) = coming.replies.recv(), if link.out.len() < OUT_BYTES_MAX => requests::reply(link, reply),
                 read = reading.read_buf(received), if may_read => match read? {
                     0 => return Ok(()),
                     _ => life.has_received = true,

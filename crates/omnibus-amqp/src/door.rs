@@ -3,6 +3,8 @@
 use omnibus_engine::Engine;
 
 use crate::budget::Budget;
+use crate::replies::Replies;
+use crate::routing::Routes;
 use crate::settings::Settings;
 
 /// The engine, and how the door presents itself.
@@ -11,12 +13,14 @@ pub(crate) struct Door {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
     pub(crate) budget: Budget,
+    pub(crate) routes: Routes,
+    pub(crate) replies: Replies,
 }
 
 impl Door {
     pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
         let budget = Budget::new(settings.memory_bytes_max);
-        Self { engine, settings, budget }
+        Self { engine, settings, budget, routes: Routes::default(), replies: Replies::default() }
     }
 
     /// Whether a user has given the right password.

@@ -63,6 +63,24 @@ pub(crate) enum Fault {
     NoLastQueue,
     #[error("no exchange '{0}' in vhost '/'")]
     NoExchange(String),
+    #[error("exchange name '{0}' contains reserved prefix 'amq.*'")]
+    ExchangeNameReserved(String),
+    #[error("deletion of system exchange '{0}' in vhost '/' not allowed")]
+    SystemExchange(String),
+    #[error("cannot publish to internal exchange '{0}' in vhost '/'")]
+    InternalExchange(String),
+    #[error("exchange '{0}' in vhost '/' in use")]
+    ExchangeInUse(String),
+    #[error("cannot switch from {from} to {to} mode")]
+    ModeFixed { from: &'static str, to: &'static str },
+    #[error("reply consumer already set")]
+    ReplyConsumerSet,
+    #[error("reply consumer cannot acknowledge")]
+    ReplyConsumerAcknowledges,
+    #[error("fast reply consumer does not exist")]
+    NoReplyConsumer,
+    #[error("channel is not transactional")]
+    NotTransactional,
     #[error("queue name '{0}' contains reserved prefix 'amq.*'")]
     QueueNameReserved(String),
     #[error("operation not permitted on the default exchange")]
@@ -146,12 +164,23 @@ impl Fault {
     pub(crate) const fn code(&self) -> Code {
         match self {
             Self::NoQueue(_) | Self::NoLastQueue | Self::NoExchange(_) => NOT_FOUND,
-            Self::QueueNameReserved(_) | Self::DefaultExchange | Self::InExclusiveUse(_) => ACCESS_REFUSED,
+            Self::QueueNameReserved(_)
+            | Self::ExchangeNameReserved(_)
+            | Self::SystemExchange(_)
+            | Self::InternalExchange(_)
+            | Self::DefaultExchange
+            | Self::InExclusiveUse(_) => ACCESS_REFUSED,
             Self::Locked(_) => RESOURCE_LOCKED,
             Self::Inequivalent { .. }
             | Self::InvalidArgument { .. }
             | Self::InvalidProperty { .. }
             | Self::NotEmpty(_)
+            | Self::ExchangeInUse(_)
+            | Self::ModeFixed { .. }
+            | Self::NotTransactional
+            | Self::ReplyConsumerSet
+            | Self::ReplyConsumerAcknowledges
+            | Self::NoReplyConsumer
             | Self::InUse(_)
             | Self::NameUnusable(..)
             | Self::UnknownDeliveryTag(_)

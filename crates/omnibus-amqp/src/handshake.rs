@@ -178,9 +178,11 @@ fn start(door: &Door) -> Method {
     let yes = |name| (name, Value::Bool(true));
     let capabilities = Table::from([
         yes("publisher_confirms"),
+        yes("exchange_exchange_bindings"),
         yes("basic.nack"),
         yes("consumer_cancel_notify"),
         yes("consumer_priorities"),
+        yes("direct_reply_to"),
         yes("authentication_failure_close"),
         yes("per_consumer_qos"),
     ]);

@@ -1,6 +1,6 @@
 //! What requests of one connection work on: its channels, its consumers, and what is on its way out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,19 +11,31 @@ use futures_util::StreamExt;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use omnibus_engine::SubmitError;
 use omnibus_engine::consuming::Consumer;
-use omnibus_engine::queues::Deliveries;
+use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_model::StreamId;
+use omnibus_model::topic::Partition;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
+use crate::replies::Reply;
 use crate::session::{Channel, ConsumerNumber};
 use crate::wire::{Method, ShortText};
 
 /// Batches of deliveries that wait for the connection.
 const EVENTS_MAX: usize = 4;
+
+/// Direct replies that wait for the connection; one more finds nobody.
+const REPLIES_MAX: usize = 1_024;
+
+/// What comes to a connection from elsewhere than its socket.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) replies: mpsc::Receiver<Reply>,
+}
 
 pub(crate) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -33,8 +45,6 @@ pub(crate) struct Link {
     /// What its exclusive queues are known by.
     pub(crate) owner: String,
     pub(crate) user: String,
-    /// Whether the client is on this machine.
-    pub(crate) is_local: bool,
     /// Whether the client wants to know when a queue goes that it consumes.
     pub(crate) hears_cancels: bool,
     pub(crate) channel_max: u16,
@@ -44,6 +54,8 @@ pub(crate) struct Link {
     pub(crate) consumers_begun: ConsumerNumber,
     /// Who holds what channels have fetched, per queue.
     pub(crate) pulls: BTreeMap<(u16, StreamId), Consumer>,
+    /// Deliveries that wait until the consumers of a channel hold less.
+    pub(crate) parked: BTreeMap<u16, VecDeque<Parked>>,
     /// Queues that go with the connection.
     pub(crate) exclusive: Vec<String>,
     pub(crate) out: BytesMut,
@@ -55,6 +67,8 @@ pub(crate) struct Link {
     /// What pays for messages that arrive in parts.
     pub(crate) arriving: BTreeMap<u16, Share>,
     pub(crate) events: mpsc::Sender<Event>,
+    /// Takes direct replies for this connection.
+    pub(crate) replies: mpsc::Sender<Reply>,
     pub(crate) ending: Ending,
 }
 
@@ -117,6 +131,14 @@ pub(crate) struct Wish {
     pub(crate) is_cancelled: bool,
 }
 
+/// A delivery that waits.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    pub(crate) consumer: ConsumerNumber,
+    pub(crate) queue: Partition,
+    pub(crate) delivery: Delivery,
+}
+
 /// What comes of consumers.
 #[derive(Debug)]
 pub(crate) struct Event {
@@ -136,13 +158,13 @@ pub(crate) enum What {
 }
 
 impl Link {
-    pub(crate) fn new(door: Arc<Door>) -> (Self, mpsc::Receiver<Event>) {
-        let (events, coming) = mpsc::channel(EVENTS_MAX);
+    pub(crate) fn new(door: Arc<Door>) -> (Self, Coming) {
+        let (events, events_coming) = mpsc::channel(EVENTS_MAX);
+        let (replies, replies_coming) = mpsc::channel(REPLIES_MAX);
         let link = Self {
             owner: door.new_owner(),
             door,
             user: String::new(),
-            is_local: false,
             hears_cancels: false,
             channel_max: 0,
             frame_max: 0,
@@ -150,6 +172,7 @@ impl Link {
             consumers: BTreeMap::new(),
             consumers_begun: 0,
             pulls: BTreeMap::new(),
+            parked: BTreeMap::new(),
             exclusive: Vec::new(),
             out: BytesMut::new(),
             publishing: FuturesOrdered::new(),
@@ -157,9 +180,10 @@ impl Link {
             settling: FuturesUnordered::new(),
             arriving: BTreeMap::new(),
             events,
+            replies,
             ending: Ending::No,
         };
-        (link, coming)
+        (link, Coming { events: events_coming, replies: replies_coming })
     }
 
     /// Writes a method for the client.
@@ -191,8 +215,10 @@ impl Link {
 
     /// Ends a channel: all that it holds goes back, before anybody else is served.
     pub(crate) async fn end_channel(&mut self, channel: u16) {
+        self.parked.remove(&channel);
         self.arriving.remove(&channel);
-        self.channels.remove(&channel);
+        let ended = self.channels.remove(&channel);
+        ended.and_then(|ended| ended.replying).iter().for_each(|(token, _)| self.door.replies.leave(*token));
         let ending: Vec<Subscription> = self
             .consumers
             .extract_if(.., |_, subscription| subscription.channel == channel)
@@ -208,8 +234,11 @@ impl Link {
         // What the client has said still counts.
         while self.settling.next().await.is_some() {}
         while self.publishing.next().await.is_some() {}
+        self.parked.clear();
         self.arriving.clear();
-        self.channels.clear();
+        for (token, _) in std::mem::take(&mut self.channels).into_values().filter_map(|channel| channel.replying) {
+            self.door.replies.leave(token);
+        }
         let ending: Vec<Subscription> = std::mem::take(&mut self.consumers).into_values().collect();
         let pulls: Vec<Consumer> = std::mem::take(&mut self.pulls).into_values().collect();
         self.close(ending, pulls).await;

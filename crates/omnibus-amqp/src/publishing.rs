@@ -5,31 +5,57 @@ use futures_util::StreamExt;
 use omnibus_engine::SubmitError;
 use omnibus_engine::fan_out::Target;
 use omnibus_model::queue::Envelope;
-use omnibus_model::{Millis, Offset, Refusal, Timestamp};
+use omnibus_model::{ExchangeName, Millis, Offset, Refusal, Timestamp};
 use omnibus_record::{AmqpNative, Message, Native, SharedMessage};
 
 use crate::arguments::MESSAGE_TTL;
+use crate::budget::Share;
 use crate::errors::{Fault, NO_ROUTE};
 use crate::link::{Later, Link, Published, begun};
+use crate::nature::more_keys;
 use crate::queues::Queue;
-use crate::session::{Content, Publish};
+use crate::replies::{DIRECT_REPLY, name_of, token_of};
+use crate::session::{Content, Mode, Publish};
 use crate::wire::method::put_content;
-use crate::wire::{Method, Properties};
+use crate::wire::{Method, Properties, Value};
 
-/// Writes a message to all queues that its exchange and key lead to. A confirm follows when it is committed.
+/// How long a message is held back, in milliseconds.
+const DELAY: &str = "x-delay";
+
+/// More routing keys, which receivers do not see.
+const BLIND_COPIES: &str = "BCC";
+
+/// Takes a message that has arrived.
 pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> Result<(), Fault> {
-    let properties = Properties::read(&content.properties).map_err(|_| Fault::Properties)?;
-    check(link, &properties)?;
-    let expiration = expiration(&properties)?;
-    let queues = route(link, &content.publish)?;
+    let share = link.arriving.remove(&channel).unwrap_or_default();
+    if !matches!(link.channel(channel)?.mode, Mode::Tx(_)) {
+        return send(link, channel, content, share).await;
+    }
+    let letter = Letter::read(link, channel, &content)?;
+    link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
+    match &mut link.channel(channel)?.mode {
+        Mode::Tx(transaction) => transaction.publish(content, share),
+        Mode::Plain | Mode::Confirm { .. } => unreachable!("it was looked at above"),
+    }
+}
+
+/// Writes a message to all queues that its exchange and keys lead to. A confirm follows when it is committed.
+pub(crate) async fn send(link: &mut Link, channel: u16, mut content: Content, share: Share) -> Result<(), Fault> {
+    let mut letter = Letter::read(link, channel, &content)?;
+    let way = link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let number = link.channel(channel)?.number_publish();
-    if queues.is_empty() && content.publish.is_mandatory {
+    let reply_to = token_of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
+    let is_taken = reply_to.is_some_and(|token| link.door.replies.send(token, content.clone()));
+    if way.queues.is_empty() && !is_taken && content.publish.is_mandatory {
         give_back(link, channel, &content);
     }
     let now = link.door.engine.now();
-    let targets = queues.iter().map(|queue| target(queue, &properties, expiration, now)).collect();
+    let delay = if way.is_delayed { letter.take_delay() } else { None };
+    if let Some(properties) = letter.rewritten() {
+        content.properties = properties;
+    }
+    let targets = way.queues.iter().map(|queue| letter.target(queue, (now, delay))).collect();
     let bytes = content.body.len().saturating_add(content.properties.len());
-    let share = link.arriving.remove(&channel);
     let shared = encode(content, now)?;
     let engine = link.door.engine.clone();
     let later: Later<Published> = Box::pin(async move {
@@ -101,6 +127,70 @@ fn tell_acked(link: &mut Link, acked: Option<(u16, u64, bool)>) {
     }
 }
 
+/// What a message says beside its body, checked.
+struct Letter {
+    exchange: ExchangeName,
+    /// Its own, and those of its headers.
+    keys: Vec<Bytes>,
+    properties: Properties,
+    expiration: Option<Millis>,
+    is_changed: bool,
+}
+
+impl Letter {
+    fn read(link: &mut Link, channel: u16, content: &Content) -> Result<Self, Fault> {
+        let mut properties = Properties::read(&content.properties).map_err(|_| Fault::Properties)?;
+        check(link, &properties)?;
+        let asks = properties.reply_to.as_deref() == Some(DIRECT_REPLY.as_bytes());
+        if asks {
+            let (token, _) = link.channel(channel)?.replying.as_ref().ok_or(Fault::NoReplyConsumer)?;
+            properties.reply_to = Some(name_of(*token).into());
+        }
+        let expiration = expiration(&properties)?;
+        let Publish { exchange, routing_key, .. } = &content.publish;
+        let no_exchange = || Fault::NoExchange(exchange.lossy());
+        let text = std::str::from_utf8(&exchange.0).map_err(|_| no_exchange())?;
+        let exchange = ExchangeName::new(text).map_err(|_| no_exchange())?;
+        let mut keys = vec![routing_key.0.clone()];
+        keys.extend(properties.headers.as_ref().map(more_keys).transpose()?.into_iter().flatten());
+        Ok(Self { exchange, keys, properties, expiration, is_changed: asks })
+    }
+
+    /// How long the message is held back; its receivers see that it was.
+    fn take_delay(&mut self) -> Option<Millis> {
+        let headers = self.properties.headers.as_mut()?;
+        let delay = headers.get(DELAY)?.integer().filter(|delay| *delay > 0)?;
+        headers.set(DELAY, Value::I64(-delay));
+        self.is_changed = true;
+        u64::try_from(delay).ok().map(Millis)
+    }
+
+    /// The properties as receivers see them, if they see others than the publisher has sent.
+    fn rewritten(&mut self) -> Option<Bytes> {
+        if let Some(headers) = &mut self.properties.headers
+            && headers.get(BLIND_COPIES).is_some()
+        {
+            headers.remove(BLIND_COPIES);
+            self.is_changed = true;
+        }
+        self.is_changed.then(|| self.properties.write())
+    }
+
+    fn target(&self, queue: &Queue, (now, delay): (Timestamp, Option<Millis>)) -> Target {
+        let of_queue = queue.nature.number(MESSAGE_TTL).map(Millis);
+        let lives = self.expiration.into_iter().chain(of_queue).min();
+        let deliver_at = delay.map(|delay| now.plus(delay));
+        let envelope = Envelope {
+            deliver_at,
+            // Who is held back begins to live later.
+            expires_at: lives.map(|lives| deliver_at.unwrap_or(now).plus(lives)),
+            priority: self.properties.priority.unwrap_or(0),
+            ..Envelope::default()
+        };
+        Target { queue: queue.place, envelope }
+    }
+}
+
 /// What a publisher may not say.
 fn check(link: &Link, properties: &Properties) -> Result<(), Fault> {
     match &properties.user_id {
@@ -122,26 +212,6 @@ fn expiration(properties: &Properties) -> Result<Option<Millis>, Fault> {
         },
         Err(_) => Err(Fault::InvalidExpiration { value, reason: "no_integer".to_owned() }),
     }
-}
-
-/// The queues that a message goes to.
-fn route(link: &Link, publish: &Publish) -> Result<Vec<Queue>, Fault> {
-    if !publish.exchange.0.is_empty() {
-        return Err(Fault::NoExchange(publish.exchange.lossy()));
-    }
-    let name = std::str::from_utf8(&publish.routing_key.0).unwrap_or_default();
-    Ok(link.door.find(name).into_iter().collect())
-}
-
-fn target(queue: &Queue, properties: &Properties, expiration: Option<Millis>, now: Timestamp) -> Target {
-    let of_queue = queue.nature.number(MESSAGE_TTL).map(Millis);
-    let lives = expiration.into_iter().chain(of_queue).min();
-    let envelope = Envelope {
-        expires_at: lives.map(|lives| now.plus(lives)),
-        priority: properties.priority.unwrap_or(0),
-        ..Envelope::default()
-    };
-    Target { queue: queue.place, envelope }
 }
 
 fn encode(content: Content, now: Timestamp) -> Result<SharedMessage, Fault> {

@@ -11,6 +11,7 @@ use omnibus_model::{Refusal, TopicId, TopicName};
 use crate::arguments::{Declaration, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
+use crate::routing::Destination;
 
 /// Names that are the broker's own.
 const HIDDEN: &str = "__";
@@ -86,7 +87,11 @@ impl Door {
         let name = TopicName::new(&wanted.queue).map_err(|_| unusable("it is too long"))?;
         for _ in 0..ATTEMPTS_MAX {
             match self.create(name.clone(), made.clone()).await {
-                Ok(topic) => return Queue::of(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone())),
+                Ok(topic) => {
+                    // Those of a namesake that went by another door.
+                    self.unbind_all(&Destination::Queue(topic.name.clone())).await?;
+                    return Queue::of(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone()));
+                }
                 Err(SubmitError::Refused(Refusal::TopicExists { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -114,9 +119,10 @@ impl Door {
     /// Deletes a queue, if it is there.
     pub(crate) async fn delete(&self, queue: &Queue) -> Result<(), Fault> {
         match self.engine.delete_topic(queue.topic.name.clone()).await {
-            Ok(()) | Err(SubmitError::Refused(Refusal::UnknownTopic { .. })) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(SubmitError::Refused(Refusal::UnknownTopic { .. })) => {}
+            Err(error) => return Err(error.into()),
         }
+        self.unbind_all(&Destination::Queue(queue.topic.name.clone())).await
     }
 
     /// How many records could be had now.
@@ -139,8 +145,9 @@ impl Door {
             if !topic.queue.as_deref().is_some_and(|queue| is_left_over(&queue.config)) {
                 continue;
             }
-            if let Err(error) = self.engine.delete_topic(topic.name.clone()).await {
-                tracing::warn!(queue = %topic.name, %error, "a queue whose connection is gone was not deleted");
+            let Some(queue) = Queue::of(topic) else { continue };
+            if let Err(fault) = self.delete(&queue).await {
+                tracing::warn!(queue = queue.name(), %fault, "a queue whose connection is gone was not deleted");
             }
         }
     }

@@ -3,17 +3,25 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use omnibus_model::queue::LeaseKey;
+use omnibus_model::queue::{LeaseKey, Settlement};
 use omnibus_model::topic::Partition;
 
+use crate::budget::Share;
 use crate::errors::Fault;
 use crate::wire::{ContentHeader, Frame, FrameKind, ShortText};
 
 /// The class of messages.
 const BASIC: u16 = 60;
 
+/// What one transaction may hold back.
+const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+const TRANSACTION_COUNT_MAX: usize = 100_000;
+
 /// Which of a connection's consumers, in the order of their beginnings.
 pub(crate) type ConsumerNumber = u64;
+
+/// The number of one who waits for direct replies; drawn at random.
+pub(crate) type Token = u128;
 
 /// One channel.
 #[derive(Debug, Default)]
@@ -23,21 +31,49 @@ pub(crate) struct Channel {
     pub(crate) mode: Mode,
     /// What consumers that begin from now on may hold; 0 is without limit.
     pub(crate) prefetch: u16,
+    /// What all consumers may hold together; 0 is without limit.
+    pub(crate) prefetch_all: u16,
     /// What an empty name of a queue stands for.
     pub(crate) last_queue: Option<String>,
     pub(crate) consumers: BTreeMap<ShortText, ConsumerNumber>,
+    /// Waits for direct replies.
+    pub(crate) replying: Option<(Token, ShortText)>,
     arriving: Option<Arriving>,
     delivered: u64,
     held: BTreeMap<u64, Held>,
+    /// How many of them consumers were given.
+    held_by_consumers: u32,
 }
 
 /// What a channel does with publishes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) enum Mode {
     #[default]
     Plain,
     /// Each is confirmed by its number.
     Confirm { published: u64 },
+    /// They wait, as settlements do, until the client says that they count.
+    Tx(Transaction),
+}
+
+/// What was said and does not count yet.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    pub(crate) publishes: Vec<(Content, Share)>,
+    pub(crate) settlements: Vec<(Vec<(u64, Held)>, Settlement)>,
+    bytes: usize,
+}
+
+impl Transaction {
+    /// Keeps a publish for later.
+    pub(crate) fn publish(&mut self, content: Content, share: Share) -> Result<(), Fault> {
+        self.bytes = self.bytes.saturating_add(content.body.len()).saturating_add(content.properties.len());
+        if self.bytes > TRANSACTION_BYTES_MAX || self.publishes.len() >= TRANSACTION_COUNT_MAX {
+            return Err(Fault::Limit("the transaction is too large".to_owned()));
+        }
+        self.publishes.push((content, share));
+        Ok(())
+    }
 }
 
 /// A delivery that is not settled.
@@ -168,9 +204,9 @@ impl Channel {
     }
 
     /// Numbers a publish that is confirmed later.
-    pub(crate) const fn number_publish(&mut self) -> Option<u64> {
+    pub(crate) fn number_publish(&mut self) -> Option<u64> {
         match &mut self.mode {
-            Mode::Plain => None,
+            Mode::Plain | Mode::Tx(_) => None,
             Mode::Confirm { published } => {
                 *published += 1;
                 Some(*published)
@@ -182,25 +218,48 @@ impl Channel {
     pub(crate) fn deliver(&mut self, held: Option<Held>) -> u64 {
         self.delivered += 1;
         if let Some(held) = held {
+            self.held_by_consumers += u32::from(held.consumer.is_some());
             self.held.insert(self.delivered, held);
         }
         self.delivered
     }
 
+    /// Whether its consumers hold together as much as they may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.prefetch_all > 0 && self.held_by_consumers >= u32::from(self.prefetch_all)
+    }
+
     /// Takes out the deliveries that a tag speaks of.
-    pub(crate) fn take_held(&mut self, tag: u64, is_multiple: bool) -> Result<Vec<Held>, Fault> {
+    pub(crate) fn take_held(&mut self, tag: u64, is_multiple: bool) -> Result<Vec<(u64, Held)>, Fault> {
+        let taken = self.held_up_to(tag, is_multiple)?;
+        self.held_by_consumers = self.held_by_consumers.saturating_sub(of_consumers(&taken));
+        Ok(taken)
+    }
+
+    fn held_up_to(&mut self, tag: u64, is_multiple: bool) -> Result<Vec<(u64, Held)>, Fault> {
         if !is_multiple {
-            return self.held.remove(&tag).map(|held| vec![held]).ok_or(Fault::UnknownDeliveryTag(tag));
+            return self.held.remove(&tag).map(|held| vec![(tag, held)]).ok_or(Fault::UnknownDeliveryTag(tag));
         }
         if tag == 0 {
-            return Ok(std::mem::take(&mut self.held).into_values().collect());
+            return Ok(std::mem::take(&mut self.held).into_iter().collect());
         }
         if !self.held.contains_key(&tag) {
             return Err(Fault::UnknownDeliveryTag(tag));
         }
         let later = self.held.split_off(&(tag + 1));
-        Ok(std::mem::replace(&mut self.held, later).into_values().collect())
+        Ok(std::mem::replace(&mut self.held, later).into_iter().collect())
     }
+
+    /// Takes back that deliveries were settled.
+    pub(crate) fn hold_again(&mut self, taken: Vec<(u64, Held)>) {
+        self.held_by_consumers += of_consumers(&taken);
+        self.held.extend(taken);
+    }
+}
+
+/// How many of some deliveries consumers were given.
+fn of_consumers(taken: &[(u64, Held)]) -> u32 {
+    u32::try_from(taken.iter().filter(|(_, held)| held.consumer.is_some()).count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -214,8 +273,8 @@ mod tests {
         Held { queue, key: LeaseKey { offset: Offset(offset), epoch: LeaseEpoch(1) }, consumer: None }
     }
 
-    fn offsets(taken: Result<Vec<Held>, Fault>) -> Vec<u64> {
-        taken.unwrap().iter().map(|held| held.key.offset.0).collect()
+    fn offsets(taken: Result<Vec<(u64, Held)>, Fault>) -> Vec<u64> {
+        taken.unwrap().iter().map(|(_, held)| held.key.offset.0).collect()
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::{ExchangeName, Timestamp, TopicName};
 pub enum ExchangeKind {
     /// A topic of SNS.
     Sns,
+    /// An exchange of AMQP, in its virtual host `/`.
+    Amqp,
 }
 
 /// What tells an exchange from all others.
@@ -67,6 +69,8 @@ pub enum BindingTarget {
     Queue(TopicName),
     /// To somebody who is told of each.
     Push { url: String },
+    /// To another exchange, which need not be there, either.
+    Exchange(ExchangeKey),
 }
 
 /// What a binding's creator chose, under the names of its protocol.
@@ -103,6 +107,7 @@ impl fmt::Display for ExchangeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ExchangeKind::Sns => write!(f, "sns {}", self.name),
+            ExchangeKind::Amqp => write!(f, "amqp {}", self.name),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod queues;
 mod channels;
+mod exchanges;
 
 use std::sync::Arc;
 

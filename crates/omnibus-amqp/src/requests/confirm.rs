@@ -10,6 +10,7 @@ pub(crate) fn select(link: &mut Link, number: u16, no_wait: bool) -> Result<(), 
     match channel.mode {
         Mode::Plain => channel.mode = Mode::Confirm { published: 0 },
         Mode::Confirm { .. } => {}
+        Mode::Tx(_) => return Err(Fault::ModeFixed { from: "tx", to: "confirm" }),
     }
     if !no_wait {
         link.tell(number, &Method::ConfirmSelectOk {});

@@ -1,5 +1,7 @@
 //! Consumers: those who are given messages as they come.
 
+use std::collections::VecDeque;
+
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::consuming::ConsumeError;
 use omnibus_engine::queues::{Deliveries, Delivery};
@@ -7,11 +9,14 @@ use omnibus_record::AmqpMessage;
 use tokio::sync::watch;
 
 use super::queue::named;
+use super::reply;
+use super::settle;
 use crate::consuming;
 use crate::errors::Fault;
-use crate::link::{Link, Subscription, Wish};
+use crate::link::{Link, Parked, Subscription, Wish};
 use crate::queues::Queue;
-use crate::session::{ConsumerNumber, Held};
+use crate::replies::DIRECT_REPLY;
+use crate::session::{Channel, ConsumerNumber, Held};
 use crate::wire::method::put_content;
 use crate::wire::{Method, ShortText, Table};
 
@@ -22,10 +27,13 @@ pub(crate) fn qos(link: &mut Link, number: u16, (size, count): (u32, u16), globa
     if size != 0 {
         return Err(Fault::NotImplemented(format!("prefetch_size!=0 ({size})")));
     }
+    let channel = link.channel(number)?;
     if global {
-        return Err(Fault::NotImplemented("global=true".to_owned()));
+        channel.prefetch_all = count;
+        unpark(link, number);
+    } else {
+        channel.prefetch = count;
     }
-    link.channel(number)?.prefetch = count;
     link.tell(number, &Method::BasicQosOk {});
     Ok(())
 }
@@ -34,9 +42,17 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
     let Method::BasicConsume { queue, consumer_tag, no_ack, exclusive, no_wait, arguments, .. } = method else {
         unreachable!("only consumers begin here");
     };
-    let queue = named(link, number, &queue).await?;
     let tag = tag(link, number, consumer_tag)?;
-    let config = config(link.channel(number)?.prefetch, &queue, (no_ack, exclusive), &arguments)?;
+    if queue.0 == DIRECT_REPLY {
+        return reply::consume(link, number, tag, (no_ack, no_wait));
+    }
+    let queue = named(link, number, &queue).await?;
+    let prefetch = match link.channel(number)? {
+        // What one may hold at most that shares a limit with others.
+        Channel { prefetch: 0, prefetch_all, .. } => *prefetch_all,
+        Channel { prefetch, .. } => *prefetch,
+    };
+    let config = config(prefetch, &queue, (no_ack, exclusive), &arguments)?;
     let consumer = link.door.engine.consume(queue.place, config).await.map_err(|error| match error {
         ConsumeError::Occupied(_) => Fault::InExclusiveUse(queue.name().to_owned()),
         error @ ConsumeError::Submit(_) => error.into(),
@@ -50,7 +66,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         tag: tag.clone(),
         queue: queue.name().to_owned(),
         is_automatic: no_ack,
-        is_unlimited: !no_ack && link.channel(number)?.prefetch == 0,
+        is_unlimited: !no_ack && prefetch == 0,
         held: 0,
         is_cancelled: false,
         is_silent: false,
@@ -120,6 +136,7 @@ fn config(
 }
 
 pub(crate) fn cancel(link: &mut Link, number: u16, consumer_tag: ShortText, no_wait: bool) -> Result<(), Fault> {
+    reply::cancel(link, number, &consumer_tag)?;
     let begun = link.channel(number)?.consumers.remove(&consumer_tag);
     match begun.and_then(|begun| link.consumers.get_mut(&begun)) {
         Some(subscription) => {
@@ -139,6 +156,8 @@ pub(crate) async fn cancelled(link: &mut Link, consumer: ConsumerNumber) {
     let Some(subscription) = link.consumers.get(&consumer) else { return };
     let (channel, consumer_tag) = (subscription.channel, subscription.tag.clone());
     let (queue, is_silent) = (subscription.queue.clone(), subscription.is_silent);
+    let undelivered = take_parked(link, channel, consumer);
+    settle::begin(link, undelivered.into_iter(), settle::NEVER_HAPPENED).await;
     release_if_done(link, consumer);
     link.lost_consumer(&queue).await;
     if !is_silent {
@@ -166,27 +185,61 @@ pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
     }
 }
 
-/// Writes messages for a consumer.
+/// Writes messages for a consumer, as far as its channel's consumers may hold them.
 pub(crate) fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
     // It may have gone meanwhile: who closed it has released what it held.
-    let Some(subscription) = link.consumers.get_mut(&consumer) else { return };
-    let Some(channel) = link.channels.get_mut(&subscription.channel) else { return };
-    for Delivery { lease, message } in deliveries {
-        let held = Held { queue, key: lease.key, consumer: Some(consumer) };
-        let delivery_tag = channel.deliver((!subscription.is_automatic).then_some(held));
-        subscription.held += u32::from(!subscription.is_automatic);
-        let AmqpMessage { native, body } = AmqpMessage::of(&message, &subscription.queue);
-        let deliver = Method::BasicDeliver {
-            consumer_tag: subscription.tag.clone(),
-            delivery_tag,
-            redelivered: lease.delivery_count > 1,
-            exchange: ShortText(native.exchange),
-            routing_key: ShortText(native.routing_key),
-        };
-        deliver.put(&mut link.out, subscription.channel);
-        put_content(&mut link.out, (subscription.channel, link.frame_max), &native.properties, &body);
+    let Some(subscription) = link.consumers.get(&consumer) else { return };
+    let (number, is_automatic) = (subscription.channel, subscription.is_automatic);
+    let arriving = deliveries.into_iter().map(|delivery| Parked { consumer, queue, delivery });
+    if is_automatic {
+        arriving.for_each(|parked| write(link, number, parked));
+        return;
     }
-    subscription.widen();
+    link.parked.entry(number).or_default().extend(arriving);
+    unpark(link, number);
+    if let Some(subscription) = link.consumers.get(&consumer) {
+        subscription.widen();
+    }
+}
+
+/// Writes what has waited, as far as the channel's consumers may hold it.
+pub(crate) fn unpark(link: &mut Link, number: u16) {
+    while let Some(waiting) = link.parked.get_mut(&number)
+        && link.channels.get(&number).is_some_and(|channel| !channel.is_full())
+    {
+        match waiting.pop_front() {
+            Some(parked) => write(link, number, parked),
+            None => drop(link.parked.remove(&number)),
+        }
+    }
+}
+
+fn write(link: &mut Link, number: u16, Parked { consumer, queue, delivery: Delivery { lease, message } }: Parked) {
+    let Some(subscription) = link.consumers.get_mut(&consumer) else { return };
+    let Some(channel) = link.channels.get_mut(&number) else { return };
+    let held = Held { queue, key: lease.key, consumer: Some(consumer) };
+    let delivery_tag = channel.deliver((!subscription.is_automatic).then_some(held));
+    subscription.held += u32::from(!subscription.is_automatic);
+    let AmqpMessage { native, body } = AmqpMessage::of(&message, &subscription.queue);
+    let deliver = Method::BasicDeliver {
+        consumer_tag: subscription.tag.clone(),
+        delivery_tag,
+        redelivered: lease.delivery_count > 1,
+        exchange: ShortText(native.exchange),
+        routing_key: ShortText(native.routing_key),
+    };
+    deliver.put(&mut link.out, number);
+    put_content(&mut link.out, (number, link.frame_max), &native.properties, &body);
+}
+
+/// Takes out what waits for a consumer that wants nothing more.
+fn take_parked(link: &mut Link, number: u16, consumer: ConsumerNumber) -> Vec<Held> {
+    let Some(waiting) = link.parked.get_mut(&number) else { return Vec::new() };
+    let (of_it, others): (VecDeque<Parked>, VecDeque<Parked>) =
+        std::mem::take(waiting).into_iter().partition(|parked| parked.consumer == consumer);
+    *waiting = others;
+    let held = |parked: Parked| Held { queue: parked.queue, key: parked.delivery.lease.key, consumer: None };
+    of_it.into_iter().map(held).collect()
 }
 
 impl Subscription {

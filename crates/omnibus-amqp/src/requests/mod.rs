@@ -4,8 +4,11 @@ mod channel;
 mod confirm;
 mod connection;
 mod queue;
+mod exchange;
 mod consume;
 mod get;
+mod reply;
+mod tx;
 pub(crate) mod settle;
 
 use crate::errors::Fault;
@@ -119,19 +122,18 @@ async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), F
         method @ (Method::ExchangeDeclare { .. }
         | Method::ExchangeDelete { .. }
         | Method::ExchangeBind { .. }
-        | Method::ExchangeUnbind { .. }
-        | Method::TxSelect {}
-        | Method::TxCommit {}
-        | Method::TxRollback {}) => {
-            let (class, method) = method.id();
-            Err(Fault::NotImplemented(format!("method {method} of class {class}")))
-        }
+        | Method::ExchangeUnbind { .. }) => exchange::carry_out(link, number, method).await,
+        Method::TxSelect {} => tx::select(link, number),
+        Method::TxCommit {} => tx::commit(link, number).await,
+        Method::TxRollback {} => tx::rollback(link, number),
         other => {
             let (class, method) = other.id();
             Err(Fault::Unsolicited { class, method })
         }
     }
 }
+
+pub(crate) use reply::deliver as reply;
 
 /// Passes on what has come of a consumer.
 pub(crate) async fn deliver(link: &mut Link, Event { consumer, what }: Event) {

@@ -1,9 +1,15 @@
 //! Queues are declared, emptied and deleted.
 
+use omnibus_model::TopicName;
+
+use super::exchange;
 use crate::arguments::Declaration;
 use crate::errors::Fault;
 use crate::link::Link;
 use crate::queues::Queue;
+use crate::replies::token_of;
+use crate::routing::Destination;
+use crate::session::Token;
 use crate::wire::{Method, ShortText};
 
 /// How names begin that clients may not choose.
@@ -19,14 +25,34 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
                 is_auto_delete: auto_delete,
                 arguments,
             };
+            if passive && let Some(token) = token_of(wanted.queue.as_bytes()) {
+                return waiting(link, number, (wanted.queue, token), no_wait);
+            }
             let queue = if passive { look_up(link, &wanted.queue).await? } else { declare(link, wanted).await? };
             declared(link, number, &queue, no_wait).await
         }
-        Method::QueueBind { queue, exchange, .. } => {
-            named(link, number, &queue).await?;
-            Err(no_exchange(&exchange))
+        Method::QueueBind { queue, exchange, routing_key, no_wait, arguments, .. } => {
+            let key = if queue.0.is_empty() && routing_key.0.is_empty() {
+                // The last that was declared, by its name.
+                ShortText::from(&*name(link, number, &queue, false)?)
+            } else {
+                routing_key
+            };
+            let queue = named(link, number, &queue).await?;
+            exchange::bind_queue(link, &queue.topic.name, &exchange, (key, arguments)).await?;
+            if !no_wait {
+                link.tell(number, &Method::QueueBindOk {});
+            }
+            Ok(())
         }
-        Method::QueueUnbind { exchange, .. } => Err(no_exchange(&exchange)),
+        Method::QueueUnbind { queue, exchange, routing_key, arguments, .. } => {
+            let queue = name(link, number, &queue, false)?;
+            if let Ok(queue) = TopicName::new(&queue) {
+                exchange::unbind(link, &exchange, &Destination::Queue(queue), (routing_key, arguments)).await?;
+            }
+            link.tell(number, &Method::QueueUnbindOk {});
+            Ok(())
+        }
         Method::QueuePurge { queue, no_wait, .. } => {
             let queue = named(link, number, &queue).await?;
             let count = link.door.engine.purge(queue.place).await?;
@@ -47,9 +73,16 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
     }
 }
 
-/// Exchanges are not there yet, but for the one that has no name.
-fn no_exchange(exchange: &ShortText) -> Fault {
-    if exchange.0.is_empty() { Fault::DefaultExchange } else { Fault::NoExchange(exchange.lossy()) }
+/// Says whether somebody still waits for replies.
+fn waiting(link: &mut Link, number: u16, (name, token): (String, Token), no_wait: bool) -> Result<(), Fault> {
+    if !link.door.replies.is_there(token) {
+        return Err(Fault::NoQueue(name));
+    }
+    if !no_wait {
+        let queue = ShortText::from(&*name);
+        link.tell(number, &Method::QueueDeclareOk { queue, message_count: 0, consumer_count: 1 });
+    }
+    Ok(())
 }
 
 /// The queue that a name stands for: nothing stands for the last that was declared on the channel, or, if one is

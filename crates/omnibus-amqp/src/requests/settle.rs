@@ -10,7 +10,7 @@ use omnibus_model::{Millis, ShardId, StreamId};
 use super::consume;
 use crate::errors::Fault;
 use crate::link::{Later, Link, Settled, begun};
-use crate::session::{ConsumerNumber, Held};
+use crate::session::{ConsumerNumber, Held, Mode};
 use crate::wire::Method;
 
 pub(crate) async fn carry_out(link: &mut Link, number: u16, method: &Method) -> Result<(), Fault> {
@@ -35,6 +35,10 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: &Method) -> 
     }
 }
 
+/// What was handed out and never reached its client.
+pub(crate) const NEVER_HAPPENED: Settlement =
+    Settlement::Release { delay: Millis(0), delivery: Delivery::DidNotHappen };
+
 const fn accept() -> Settlement {
     Settlement::Accept
 }
@@ -50,7 +54,19 @@ async fn settle(
     (tag, is_multiple): (u64, bool),
     settlement: Settlement,
 ) -> Result<(), Fault> {
-    let taken = link.channel(number)?.take_held(tag, is_multiple)?;
+    let channel = link.channel(number)?;
+    let taken = channel.take_held(tag, is_multiple)?;
+    if let Mode::Tx(transaction) = &mut channel.mode {
+        transaction.settlements.push((taken, settlement));
+        return Ok(());
+    }
+    begin(link, taken.into_iter().map(|(_, held)| held), settlement).await;
+    consume::unpark(link, number);
+    Ok(())
+}
+
+/// Settles what was taken out of a channel.
+pub(crate) async fn begin(link: &mut Link, taken: impl Iterator<Item = Held>, settlement: Settlement) {
     let mut by_queue: BTreeMap<(ShardId, StreamId), Part> = BTreeMap::new();
     for Held { queue, key, consumer } in taken {
         let part = by_queue.entry((queue.shard, queue.stream)).or_default();
@@ -69,7 +85,6 @@ async fn settle(
             Err(later) => link.settling.push(later),
         }
     }
-    Ok(())
 }
 
 /// What is settled of one partition of a queue, and whose it was.

@@ -188,6 +188,8 @@ fn route(binding: &Binding) -> Option<Route> {
     let queue = match &binding.target {
         BindingTarget::Queue(queue) => queue.clone(),
         BindingTarget::Push { .. } => binding.id.push_queue(),
+        // SNS binds nothing so.
+        BindingTarget::Exchange(_) => return None,
     };
     let form = if attribute(RAW) == Some("true") { SnsForm::Raw } else { SnsForm::Envelope };
     let dead_letters_to = dead_letters_to(&binding.config);

@@ -150,6 +150,42 @@ async fn prefetch_bounds_what_a_consumer_holds() {
 }
 
 #[tokio::test]
+async fn consumers_of_a_channel_share_its_prefetch() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    queue(&mut client, "q", 6).await;
+    let qos = Method::BasicQos { prefetch_size: 0, prefetch_count: 3, global: true };
+    assert_eq!(client.ask(qos).await, Method::BasicQosOk {});
+    client.ask(consume("q", "a", false)).await;
+    let (mut other, mut bodies) = (Some(consume("q", "b", false)), Vec::new());
+    while bodies.len() < 3 {
+        match client.hear().await.1 {
+            method @ Method::BasicDeliver { .. } => bodies.push(client.rest_of(method).await.body),
+            other => panic!("{other:?}"),
+        }
+        if let Some(consume) = other.take() {
+            client.say(1, consume).await;
+            // Its answer may come behind messages.
+            loop {
+                match client.hear().await.1 {
+                    Method::BasicConsumeOk { .. } => break,
+                    method => bodies.push(client.rest_of(method).await.body),
+                }
+            }
+        }
+    }
+    client.say(1, ack(2)).await;
+    client.message().await;
+    // Nothing more comes: what does is the answer to this.
+    assert!(matches!(client.declare("other").await, Method::QueueDeclareOk { .. }));
+    for tag in ["a", "b"] {
+        client.ask(Method::BasicCancel { consumer_tag: tag.into(), no_wait: false }).await;
+    }
+    let drained = client.drain("q").await;
+    assert_eq!((drained.len(), drained.iter().any(|(_, again)| *again)), (2, false));
+}
+
+#[tokio::test]
 async fn cancelled_consumer_keeps_what_it_was_given() {
     let node = Node::new();
     let mut client = node.connect().await;

@@ -1,0 +1,98 @@
+//! Exchanges are declared, bound and deleted.
+
+use omnibus_model::{ExchangeName, TopicName};
+
+use crate::errors::Fault;
+use crate::link::Link;
+use crate::nature::{BindingWish, ExchangeNature, Kind};
+use crate::routing::{Destination, check_criteria};
+use crate::wire::{Method, ShortText, Table};
+
+pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
+    let (no_wait, answer) = match method {
+        Method::ExchangeDeclare { exchange, passive: true, no_wait, .. } => {
+            let name = name(&exchange)?;
+            if !name.as_str().is_empty() {
+                link.door.look_up_exchange(&name).await?;
+            }
+            (no_wait, Method::ExchangeDeclareOk {})
+        }
+        Method::ExchangeDeclare { exchange, kind, durable, auto_delete, internal, no_wait, arguments, .. } => {
+            let name = not_default(name(&exchange)?)?;
+            let wanted = ExchangeNature::wished(&kind.lossy(), (durable, auto_delete, internal), &arguments)?;
+            link.door.declare_exchange(&name, &wanted).await?;
+            (no_wait, Method::ExchangeDeclareOk {})
+        }
+        Method::ExchangeDelete { exchange, if_unused, no_wait, .. } => {
+            link.door.delete_exchange(&not_default(name(&exchange)?)?, if_unused).await?;
+            (no_wait, Method::ExchangeDeleteOk {})
+        }
+        Method::ExchangeBind { destination, source, routing_key, no_wait, arguments, .. } => {
+            let to = not_default(name(&destination)?)?;
+            link.door.look_up_exchange(&to).await?;
+            bind(link, &source, Destination::Exchange(to), (routing_key, arguments)).await?;
+            (no_wait, Method::ExchangeBindOk {})
+        }
+        Method::ExchangeUnbind { destination, source, routing_key, no_wait, arguments, .. } => {
+            let to = Destination::Exchange(not_default(name(&destination)?)?);
+            unbind(link, &source, &to, (routing_key, arguments)).await?;
+            (no_wait, Method::ExchangeUnbindOk {})
+        }
+        other => unreachable!("{other:?} does not speak of exchanges"),
+    };
+    if !no_wait {
+        link.tell(number, &answer);
+    }
+    Ok(())
+}
+
+/// Binds a queue that the connection may use.
+pub(crate) async fn bind_queue(
+    link: &mut Link,
+    queue: &TopicName,
+    source: &ShortText,
+    wish: (ShortText, Table),
+) -> Result<(), Fault> {
+    bind(link, source, Destination::Queue(queue.clone()), wish).await
+}
+
+async fn bind(
+    link: &mut Link,
+    source: &ShortText,
+    to: Destination,
+    (key, arguments): (ShortText, Table),
+) -> Result<(), Fault> {
+    let source = not_default(name(source)?)?;
+    let wish = BindingWish { key: key.0, arguments };
+    match link.door.look_up_exchange(&source).await?.nature.routes_as() {
+        Kind::Headers => check_criteria(&wish.arguments)?,
+        Kind::ConsistentHash if wish.weight().is_none() => {
+            let text = format!("The binding key must be an integer: <<\"{}\">>", String::from_utf8_lossy(&wish.key));
+            return Err(Fault::Precondition(text));
+        }
+        Kind::Direct | Kind::Fanout | Kind::Topic | Kind::ConsistentHash => {}
+    }
+    link.door.bind(&source, to, &wish).await
+}
+
+/// Ends a binding. What is not there has ended already.
+pub(crate) async fn unbind(
+    link: &mut Link,
+    source: &ShortText,
+    to: &Destination,
+    (key, arguments): (ShortText, Table),
+) -> Result<(), Fault> {
+    let source = not_default(name(source)?)?;
+    link.door.unbind(&source, to, &BindingWish { key: key.0, arguments }).await
+}
+
+/// Reads the name of an exchange; line ends are left out, as RabbitMQ does.
+pub(crate) fn name(name: &ShortText) -> Result<ExchangeName, Fault> {
+    let bytes: Vec<u8> = name.0.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let text = String::from_utf8(bytes).map_err(|_| Fault::NoExchange(name.lossy()))?;
+    ExchangeName::new(&text).map_err(|_| Fault::NoExchange(text))
+}
+
+fn not_default(name: ExchangeName) -> Result<ExchangeName, Fault> {
+    if name.as_str().is_empty() { Err(Fault::DefaultExchange) } else { Ok(name) }
+}

@@ -1,0 +1,63 @@
+//! Direct replies, for those who ask.
+
+use crate::errors::Fault;
+use crate::link::Link;
+use crate::replies::Reply;
+use crate::session::{Content, Token};
+use crate::wire::method::put_content;
+use crate::wire::{Method, ShortText};
+
+/// Begins to wait for replies; the channel's publishes may name it from now on.
+pub(crate) fn consume(
+    link: &mut Link,
+    number: u16,
+    tag: ShortText,
+    (no_ack, no_wait): (bool, bool),
+) -> Result<(), Fault> {
+    if !no_ack {
+        return Err(Fault::ReplyConsumerAcknowledges);
+    }
+    if link.door.engine.catalog().nodes().len() > 1 {
+        // Whoever answers may be connected to another node.
+        return Err(Fault::NotImplemented("direct reply-to in a cluster".to_owned()));
+    }
+    let token: Token = link.door.engine.random();
+    let channel = link.channel(number)?;
+    if channel.replying.is_some() {
+        return Err(Fault::ReplyConsumerSet);
+    }
+    channel.replying = Some((token, tag.clone()));
+    link.door.replies.wait(token, link.replies.clone());
+    if !no_wait {
+        link.tell(number, &Method::BasicConsumeOk { consumer_tag: tag });
+    }
+    Ok(())
+}
+
+/// Waits no more, if that is what a tag stands for.
+pub(crate) fn cancel(link: &mut Link, number: u16, tag: &ShortText) -> Result<(), Fault> {
+    if let Some((token, _)) = link.channel(number)?.replying.take_if(|(_, own)| own == tag) {
+        link.door.replies.leave(token);
+    }
+    Ok(())
+}
+
+/// Passes a reply on to who waits for it.
+pub(crate) fn deliver(link: &mut Link, Reply { token, content }: Reply) {
+    let waits = |replying: &Option<(Token, ShortText)>| replying.as_ref().is_some_and(|(own, _)| *own == token);
+    // He may have gone meanwhile.
+    let Some((number, channel)) = link.channels.iter_mut().find(|(_, channel)| waits(&channel.replying)) else {
+        return;
+    };
+    let Some((_, consumer_tag)) = channel.replying.clone() else { return };
+    let Content { publish, properties, body } = content;
+    let deliver = Method::BasicDeliver {
+        consumer_tag,
+        delivery_tag: channel.deliver(None),
+        redelivered: false,
+        exchange: publish.exchange,
+        routing_key: publish.routing_key,
+    };
+    deliver.put(&mut link.out, *number);
+    put_content(&mut link.out, (*number, link.frame_max), &properties, &body);
+}

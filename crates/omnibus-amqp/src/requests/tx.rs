@@ -1,0 +1,61 @@
+//! Publishes and settlements that count together, when the client says so.
+
+use futures_util::StreamExt;
+
+use super::settle;
+use crate::errors::Fault;
+use crate::link::Link;
+use crate::publishing;
+use crate::session::{Mode, Transaction};
+use crate::wire::Method;
+
+pub(crate) fn select(link: &mut Link, number: u16) -> Result<(), Fault> {
+    let channel = link.channel(number)?;
+    match &channel.mode {
+        Mode::Plain => channel.mode = Mode::Tx(Transaction::default()),
+        Mode::Tx(_) => {}
+        Mode::Confirm { .. } => return Err(Fault::ModeFixed { from: "confirm", to: "tx" }),
+    }
+    link.tell(number, &Method::TxSelectOk {});
+    Ok(())
+}
+
+/// Lets all count that was said since the last time: first publishes, then settlements. Answered when it is on disk.
+pub(crate) async fn commit(link: &mut Link, number: u16) -> Result<(), Fault> {
+    let Transaction { publishes, settlements, .. } = take(link, number)?;
+    for (content, share) in publishes {
+        publishing::send(link, number, content, share).await?;
+    }
+    let mut failed = None;
+    while let Some(published) = link.publishing.next().await {
+        failed = failed.or_else(|| published.result.as_ref().err().cloned());
+        publishing::confirm(link, published);
+    }
+    if let Some(error) = failed {
+        return Err(Fault::Internal(format!("the transaction may be incomplete: {error}")));
+    }
+    for (taken, settlement) in settlements {
+        settle::begin(link, taken.into_iter().map(|(_, held)| held), settlement).await;
+    }
+    while let Some(done) = link.settling.next().await {
+        settle::settled(link, done);
+    }
+    link.tell(number, &Method::TxCommitOk {});
+    Ok(())
+}
+
+/// Forgets what was said since the last time: what was settled is held again.
+pub(crate) fn rollback(link: &mut Link, number: u16) -> Result<(), Fault> {
+    let Transaction { settlements, .. } = take(link, number)?;
+    let channel = link.channel(number)?;
+    settlements.into_iter().for_each(|(taken, _)| channel.hold_again(taken));
+    link.tell(number, &Method::TxRollbackOk {});
+    Ok(())
+}
+
+fn take(link: &mut Link, number: u16) -> Result<Transaction, Fault> {
+    match &mut link.channel(number)?.mode {
+        Mode::Tx(transaction) => Ok(std::mem::take(transaction)),
+        Mode::Plain | Mode::Confirm { .. } => Err(Fault::NotTransactional),
+    }
+}
