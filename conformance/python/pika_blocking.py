@@ -411,6 +411,45 @@ def expiry(address):
     connection.close()
 
 
+def await_one(channel, name):
+    return until(lambda: next((got for got in [channel.basic_get(name, auto_ack=True)] if got[0]), None), "a message")
+
+
+def dead_letters(address):
+    connection, channel = connect(address)
+    exchange, dead = fresh("dlx"), queue(channel)
+    channel.exchange_declare(exchange, "fanout")
+    channel.queue_bind(dead, exchange)
+    arguments = {"x-dead-letter-exchange": exchange, "x-dead-letter-routing-key": "died"}
+    name = queue(channel, "rejected", arguments=arguments)
+    channel.basic_reject(channel.basic_get(name)[0].delivery_tag, requeue=False)
+    method, properties, body = await_one(channel, dead)
+    equal((body, method.exchange, method.routing_key), (b"rejected", exchange, "died"), "the dead letter")
+    [death] = properties.headers["x-death"]
+    wanted = {"count": 1, "reason": "rejected", "queue": name, "exchange": "", "routing-keys": [name]}
+    equal({word: death[word] for word in wanted}, wanted, "how it died")
+    equal(properties.headers["x-first-death-reason"], "rejected", "how it died first")
+    short = queue(channel, "expired", arguments={**arguments, "x-message-ttl": 30})
+    equal(await_one(channel, dead)[1].headers["x-death"][0]["queue"], short, "where it expired")
+    worn = queue(channel, "worn", arguments={**arguments, "x-queue-type": "quorum", "x-delivery-limit": 1})
+    for _ in range(2):
+        channel.basic_nack(channel.basic_get(worn)[0].delivery_tag, requeue=True)
+    equal(await_one(channel, dead)[1].headers["x-death"][0]["reason"], "delivery_limit", "how it wore out")
+    connection.close()
+
+
+def bounds(address):
+    connection, channel = connect(address)
+    channel.confirm_delivery()
+    name = queue(channel, *"1234", arguments={"x-max-length": 2})
+    equal(drain(channel, name)[0], ["3", "4"], "the newest")
+    full = queue(channel, *"12", arguments={"x-max-length-bytes": 2, "x-overflow": "reject-publish"})
+    error = refused(lambda: channel.basic_publish("", full, b"3"), "one more")
+    equal(type(error).__name__, "NackError", "how it was refused")
+    equal(drain(channel, full)[0], ["1", "2"], "the oldest")
+    connection.close()
+
+
 def priorities(address):
     connection, channel = connect(address)
     name = queue(channel, arguments={"x-max-priority": 10})

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::Millis;
-use omnibus_model::queue::{CursorConfig, QueueConfig};
+use omnibus_model::queue::{CursorConfig, DeadLetters, Overflow, QueueConfig, QueueLimits};
 
 use crate::errors::Fault;
 use crate::wire::{Table, Value};
@@ -90,9 +90,9 @@ impl Nature {
         }
     }
 
-    /// The number that an argument has.
-    pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        self.arguments.get(name).and_then(|(_, value)| value.parse().ok())
+    /// The text that an argument is.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.arguments.get(name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn is_single_active(&self) -> bool {
@@ -185,56 +185,88 @@ pub(crate) struct Made {
     pub(crate) config: QueueConfig,
     /// How many priorities there are above 0.
     pub(crate) priorities: u8,
+    pub(crate) limits: QueueLimits,
+}
+
+/// What the arguments say.
+#[derive(Debug, Default)]
+struct Parts {
+    is_quorum: bool,
+    deliveries_max: Option<u32>,
+    priorities: u8,
+    limits: QueueLimits,
+    has_dead_letters: bool,
 }
 
 impl Declaration {
     /// Checks what is asked, and says how such a queue is made. What cannot be had is refused.
     pub(crate) fn made(&self, owner: &str) -> Result<Made, Fault> {
         let is_quorum = self.check_type()?;
-        let mut deliveries_max = is_quorum.then_some(DELIVERY_LIMIT + 1);
-        let mut priorities = 0;
+        let mut parts =
+            Parts { is_quorum, deliveries_max: is_quorum.then_some(DELIVERY_LIMIT + 1), ..Parts::default() };
         for (name, value) in &self.arguments.0 {
-            let name = std::str::from_utf8(name).unwrap_or_default();
-            match name {
-                QUEUE_TYPE => {}
-                MESSAGE_TTL => drop(self.number(name, value)?),
-                MAX_PRIORITY => {
-                    let number = self.number(name, value)?;
-                    priorities = u8::try_from(number)
-                        .map_err(|_| self.invalid(name, format!("{{max_value_exceeded,{number}}}")))?;
-                }
-                "x-delivery-limit" if is_quorum => {
-                    // So often it may come back; RabbitMQ takes a negative number for no limit.
-                    deliveries_max = match value.integer() {
-                        Some(limit) if limit < 0 => None,
-                        _ => u32::try_from(self.number(name, value)?).ok().and_then(|limit| limit.checked_add(1)),
-                    };
-                }
-                SINGLE_ACTIVE if matches!(value, Value::Bool(_)) => {}
-                SINGLE_ACTIVE => {
-                    return Err(self.invalid(name, format!("\"expected boolean, got {}\"", value.type_name())));
-                }
-                "x-expires" if self.number(name, value)? == 0 => {
-                    return Err(self.invalid(name, "{value_zero,0}".to_owned()));
-                }
-                "x-overflow" if !matches!(value.str(), Some("drop-head" | "reject-publish" | "reject-publish-dlx")) => {
-                    return Err(self.invalid(name, "invalid_overflow".to_owned()));
-                }
-                DEAD_LETTER_KEY if self.arguments.get(DEAD_LETTER_EXCHANGE).is_none() => {
-                    return Err(self.invalid(name, "routing_key_but_no_dlx_defined".to_owned()));
-                }
-                hint if HINTS.contains(&hint) => {}
-                name if name.starts_with("x-") => return Err(self.invalid(name, "not_supported".to_owned())),
-                // To RabbitMQ it means nothing, either.
-                _ => {}
-            }
+            self.take(std::str::from_utf8(name).unwrap_or_default(), value, &mut parts)?;
         }
-        if is_quorum && priorities > 0 {
+        let Parts { priorities, limits, has_dead_letters, deliveries_max, .. } = parts;
+        let is_bounded = (limits.records_max, limits.bytes_max) != (None, None);
+        if priorities > 0 && (is_quorum || is_bounded) {
             return Err(self.invalid(MAX_PRIORITY, "not_supported".to_owned()));
         }
         let mut config = self.config(owner);
         config.cursor.deliveries_max = deliveries_max;
-        Ok(Made { config, priorities })
+        if has_dead_letters {
+            // Where they go is asked when they die.
+            config.cursor.dead_letters = DeadLetters::Moved;
+            config.cursor.expired = DeadLetters::Moved;
+        }
+        Ok(Made { config, priorities, limits })
+    }
+
+    fn take(&self, name: &str, value: &Value, parts: &mut Parts) -> Result<(), Fault> {
+        match name {
+            QUEUE_TYPE => {}
+            MESSAGE_TTL => parts.limits.ttl = Some(Millis(self.number(name, value)?)),
+            "x-max-length" => parts.limits.records_max = Some(self.number(name, value)?),
+            "x-max-length-bytes" => parts.limits.bytes_max = Some(self.number(name, value)?),
+            "x-overflow" => match value.str() {
+                Some("drop-head") => parts.limits.overflow = Overflow::DropOldest,
+                Some("reject-publish") => parts.limits.overflow = Overflow::RefuseNewest,
+                Some("reject-publish-dlx") => return Err(self.invalid(name, "not_supported".to_owned())),
+                _ => return Err(self.invalid(name, "invalid_overflow".to_owned())),
+            },
+            DEAD_LETTER_EXCHANGE if value.str().is_some() => parts.has_dead_letters = true,
+            DEAD_LETTER_EXCHANGE => {
+                return Err(self.invalid(name, format!("\"expected string, got {}\"", value.type_name())));
+            }
+            MAX_PRIORITY => {
+                let number = self.number(name, value)?;
+                parts.priorities =
+                    u8::try_from(number).map_err(|_| self.invalid(name, format!("{{max_value_exceeded,{number}}}")))?;
+            }
+            "x-delivery-limit" if parts.is_quorum => {
+                // So often it may come back; RabbitMQ takes a negative number for no limit.
+                parts.deliveries_max = match value.integer() {
+                    Some(limit) if limit < 0 => None,
+                    _ => u32::try_from(self.number(name, value)?).ok().and_then(|limit| limit.checked_add(1)),
+                };
+            }
+            SINGLE_ACTIVE if matches!(value, Value::Bool(_)) => {}
+            SINGLE_ACTIVE => {
+                return Err(self.invalid(name, format!("\"expected boolean, got {}\"", value.type_name())));
+            }
+            "x-expires" if self.number(name, value)? == 0 => {
+                return Err(self.invalid(name, "{value_zero,0}".to_owned()));
+            }
+            DEAD_LETTER_KEY if self.arguments.get(DEAD_LETTER_EXCHANGE).is_none() => {
+                return Err(self.invalid(name, "routing_key_but_no_dlx_defined".to_owned()));
+            }
+            DEAD_LETTER_KEY if value.str().is_some() => {}
+            hint if HINTS.contains(&hint) => {}
+            name if name.starts_with("x-") => return Err(self.invalid(name, "not_supported".to_owned())),
+            // To RabbitMQ it means nothing, either.
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Whether a quorum queue is asked for.
@@ -309,6 +341,7 @@ mod tests {
             (MESSAGE_TTL, Value::text("60"), "\"expected integer, got longstr\""),
             ("x-expires", Value::I32(0), "{value_zero,0}"),
             (DEAD_LETTER_KEY, Value::text("k"), "routing_key_but_no_dlx_defined"),
+            ("x-max-length", Value::I32(-1), "{value_negative,-1}"),
             ("x-overflow", Value::text("bogus"), "invalid_overflow"),
             (QUEUE_TYPE, Value::text("bogus"), "\"unsupported queue type 'bogus'\""),
             ("x-nobody-knows", Value::Void, "not_supported"),

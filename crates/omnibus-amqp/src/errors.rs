@@ -5,7 +5,7 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 use omnibus_engine::consumers::Occupied;
-use omnibus_engine::consuming::ConsumeError;
+use omnibus_engine::consuming::{ConsumeError, PullError};
 use omnibus_engine::{ReadError, SubmitError};
 use omnibus_model::Refusal;
 use thiserror::Error;
@@ -224,6 +224,16 @@ impl From<ConsumeError> for Fault {
         match error {
             ConsumeError::Submit(error) => error.into(),
             ConsumeError::Occupied(Occupied) => Self::InExclusiveUse(String::new()),
+        }
+    }
+}
+
+impl From<PullError> for Fault {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Submit(error) => error.into(),
+            PullError::Read(error) => error.into(),
+            PullError::Ended(ended) => Self::Internal(ended.to_string()),
         }
     }
 }

@@ -53,15 +53,25 @@ impl Door {
 
     /// The queues that a message goes to: each once, however many ways lead there.
     pub(crate) fn route(&self, exchange: &ExchangeName, keys: &[Bytes], properties: &Properties) -> Result<Way, Fault> {
+        if self.exchange(exchange).is_some_and(|first| first.nature.is_internal) {
+            return Err(Fault::InternalExchange(exchange.as_str().to_owned()));
+        }
+        self.route_on(exchange, keys, properties)
+    }
+
+    /// The queues that a message goes to by whatever exchange, for whoever is no client.
+    pub(crate) fn route_on(
+        &self,
+        exchange: &ExchangeName,
+        keys: &[Bytes],
+        properties: &Properties,
+    ) -> Result<Way, Fault> {
         let mut queues: BTreeSet<TopicName> = BTreeSet::new();
         if exchange.as_str().is_empty() {
             queues.extend(keys.iter().filter_map(|key| TopicName::new(std::str::from_utf8(key).ok()?).ok()));
             return Ok(self.way(queues, false));
         }
         let first = self.exchange(exchange).ok_or_else(|| missing(exchange))?;
-        if first.nature.is_internal {
-            return Err(Fault::InternalExchange(exchange.as_str().to_owned()));
-        }
         let is_delayed = first.nature.is_delayed();
         let mut seen = BTreeSet::from([exchange.clone()]);
         let mut left = vec![first];

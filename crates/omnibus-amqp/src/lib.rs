@@ -12,6 +12,7 @@ mod requests;
 mod publishing;
 mod consuming;
 mod link;
+mod deaths;
 mod exchanges;
 mod queues;
 mod door;

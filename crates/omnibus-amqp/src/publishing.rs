@@ -8,7 +8,6 @@ use omnibus_model::queue::Envelope;
 use omnibus_model::{ExchangeName, Millis, Offset, Refusal, Timestamp};
 use omnibus_record::{AmqpNative, Message, Native, SharedMessage};
 
-use crate::arguments::MESSAGE_TTL;
 use crate::budget::Share;
 use crate::errors::{Fault, NO_ROUTE};
 use crate::link::{Later, Link, Published, begun};
@@ -109,11 +108,15 @@ pub(crate) fn confirm(link: &mut Link, first: Published) {
                 };
             }
             (Some(number), Err(error)) => {
-                tracing::warn!(%error, "a message was refused");
+                // A queue that is full says so to every publisher.
+                if !matches!(error, SubmitError::Refused(Refusal::QueueFull { .. })) {
+                    tracing::warn!(%error, "a message was refused");
+                }
                 tell_acked(link, acked.take());
                 link.tell(channel, &Method::BasicNack { delivery_tag: number, multiple: false, requeue: false });
             }
             (None, Ok(())) => {}
+            (None, Err(SubmitError::Refused(Refusal::QueueFull { .. }))) => {}
             (None, Err(error)) => tracing::warn!(%error, "a message was lost for which no confirm was asked"),
         }
         next = futures_util::FutureExt::now_or_never(link.publishing.next()).flatten();
@@ -177,13 +180,11 @@ impl Letter {
     }
 
     fn target(&self, queue: &Queue, (now, delay): (Timestamp, Option<Millis>)) -> Target {
-        let of_queue = queue.nature.number(MESSAGE_TTL).map(Millis);
-        let lives = self.expiration.into_iter().chain(of_queue).min();
         let deliver_at = delay.map(|delay| now.plus(delay));
         let envelope = Envelope {
             deliver_at,
             // Who is held back begins to live later.
-            expires_at: lives.map(|lives| deliver_at.unwrap_or(now).plus(lives)),
+            expires_at: self.expiration.map(|lives| deliver_at.unwrap_or(now).plus(lives)),
             priority: self.properties.priority.unwrap_or(0),
             ..Envelope::default()
         };

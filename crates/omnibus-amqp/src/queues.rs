@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateQueue;
-use omnibus_model::queue::QueueConfig;
+use omnibus_model::queue::{QueueConfig, QueueLimits};
 use omnibus_model::topic::{QueuePlace, SharedTopic, TopicConfig};
 use omnibus_model::{Refusal, TopicId, TopicName};
 
@@ -70,7 +70,7 @@ impl Door {
     pub(crate) async fn declare(&self, wanted: &Declaration, owner: &str) -> Result<Queue, Fault> {
         let present = |queue: Queue| {
             let queue = queue.open_to(owner)?;
-            if wanted.is_exclusive && queue.nature.owner.is_none() {
+            if wanted.is_exclusive != queue.nature.owner.is_some() {
                 return Err(Fault::Locked(wanted.queue.clone()));
             }
             queue.nature.check_same(wanted).map(|()| queue)
@@ -107,10 +107,17 @@ impl Door {
         Err(unusable("a queue has it that is being deleted"))
     }
 
-    async fn create(&self, name: TopicName, Made { config, priorities }: Made) -> Result<SharedTopic, SubmitError> {
+    async fn create(
+        &self,
+        name: TopicName,
+        Made { config, priorities, limits }: Made,
+    ) -> Result<SharedTopic, SubmitError> {
         let id = TopicId(self.engine.random());
         let command = CreateQueue { name, id, config: TopicConfig::default(), queue: config };
         match priorities {
+            priorities if limits != QueueLimits::default() => {
+                self.engine.create_limited_queue(command, (priorities, limits)).await
+            }
             0 => self.engine.create_queue(command).await,
             priorities => self.engine.create_priority_queue(command, priorities).await,
         }

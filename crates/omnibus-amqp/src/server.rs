@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::connection;
+use crate::deaths::Router;
 use crate::door::Door;
 use crate::settings::Settings;
 
@@ -30,7 +31,10 @@ impl Server {
     /// Prepares a door that nobody comes to yet.
     #[must_use]
     pub fn new(engine: Engine, settings: Settings) -> Self {
-        Self { listeners: Vec::new(), door: Arc::new(Door::new(engine, settings)) }
+        let door = Arc::new(Door::new(engine, settings));
+        // Also where nobody can come in: those of other nodes, and of earlier, have queues here.
+        door.engine.route_dead_letters(Arc::new(Router { door: Arc::downgrade(&door) }));
+        Self { listeners: Vec::new(), door }
     }
 
     /// Listens on `address`, too; port 0 picks a free one. Returns where clients can connect.
@@ -45,8 +49,10 @@ impl Server {
     }
 
     /// Serves until `shutdown` says true, then tells every client and ends every connection.
-    pub async fn run(self, shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         if self.listeners.is_empty() {
+            // Nobody comes in; dead letters are routed nevertheless.
+            connection::told_to_stop(&mut shutdown).await;
             return;
         }
         // Before anybody can come who owns queues.

@@ -3,6 +3,7 @@
 mod queues;
 mod channels;
 mod exchanges;
+mod limits;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use omnibus_log::LogConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
+use crate::deaths::Router;
 use crate::door::Door;
 use crate::settings::Settings;
 use crate::wire::frame::PROTOCOL_HEADER;
@@ -53,7 +55,9 @@ impl Node {
         };
         let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
         let (stop, _) = watch::channel(false);
-        Self { door: Arc::new(Door::new(engine, Settings::default())), stop, _running: running }
+        let door = Arc::new(Door::new(engine, Settings::default()));
+        door.engine.route_dead_letters(Arc::new(Router { door: Arc::downgrade(&door) }));
+        Self { door, stop, _running: running }
     }
 
     /// A socket to which nothing was said.

@@ -1,13 +1,9 @@
 //! One message that a client fetches itself.
 
-use std::time::Duration;
-
-use futures_util::FutureExt;
 use omnibus_engine::Engine;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::queues::{Deliveries, Delivery};
-use omnibus_model::command::Acquire;
-use omnibus_model::{Command, HolderId, Millis, Outcome};
+use omnibus_model::{Command, Outcome};
 use omnibus_record::AmqpMessage;
 
 use super::queue::named;
@@ -17,9 +13,6 @@ use crate::queues::Queue;
 use crate::session::Held;
 use crate::wire::method::put_content;
 use crate::wire::{Method, ShortText};
-
-/// For as long as its holder lives.
-const FOR_EVER: Millis = Millis(i64::MAX as u64);
 
 pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack: bool) -> Result<(), Fault> {
     let queue = named(link, number, queue).await?;
@@ -65,28 +58,20 @@ async fn take(engine: &Engine, queue: &Queue) -> Result<Got, Fault> {
 
 /// Takes the next message on lease, for as long as the channel is open.
 async fn lease(link: &mut Link, number: u16, queue: &Queue) -> Result<Got, Fault> {
-    let holder = holder(link, number, queue).await?;
-    let stream = queue.place.lowest.stream;
-    let acquire = Acquire { stream, count_max: 1, lease: FOR_EVER, holder: Some(holder), attempt: None };
-    let received = link.door.engine.receive(queue.place, acquire, Duration::ZERO).await?;
-    let read = link.door.engine.received(&received).await?;
-    let first = |Deliveries { queue, deliveries }| Some((queue, deliveries.into_iter().next()?));
-    Ok(read.into_iter().find_map(first))
-}
-
-/// Who holds what a channel fetches of a queue. One whose shard has another leader since then holds nothing any more.
-async fn holder(link: &mut Link, number: u16, queue: &Queue) -> Result<HolderId, Fault> {
     let key = (number, queue.place.lowest.stream);
-    if let Some(consumer) = link.pulls.get_mut(&key) {
-        // It is never served, so whatever comes is its end.
-        let ended = std::pin::pin!(consumer.next()).now_or_never().is_some();
-        if !ended {
-            return Ok(consumer.holder());
+    if !link.pulls.contains_key(&key) {
+        let config = ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
+        let consumer = link.door.engine.consume(queue.place, config).await?;
+        link.pulls.insert(key, consumer);
+    }
+    let Some(consumer) = link.pulls.get_mut(&key) else { unreachable!("it is there now") };
+    let first = |Deliveries { queue, deliveries }| Some((queue, deliveries.into_iter().next()?));
+    match consumer.pull(1).await {
+        Ok(read) => Ok(read.into_iter().find_map(first)),
+        Err(error) => {
+            // The next get begins anew.
+            link.pulls.remove(&key);
+            Err(error.into())
         }
     }
-    let config = ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
-    let consumer = link.door.engine.consume(queue.place, config).await?;
-    let holder = consumer.holder();
-    link.pulls.insert(key, consumer);
-    Ok(holder)
 }
