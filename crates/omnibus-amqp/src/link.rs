@@ -50,6 +50,7 @@ pub(crate) struct Link {
     pub(crate) channel_max: u16,
     pub(crate) frame_max: usize,
     pub(crate) channels: BTreeMap<u16, Channel>,
+    pub(crate) channels_opened: u64,
     pub(crate) consumers: BTreeMap<ConsumerNumber, Subscription>,
     pub(crate) consumers_begun: ConsumerNumber,
     /// Who holds what channels have fetched, per queue.
@@ -87,6 +88,7 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) channel: u16,
+    pub(crate) opening: u64,
     /// There if it is to be confirmed.
     pub(crate) number: Option<u64>,
     pub(crate) bytes: usize,
@@ -169,6 +171,7 @@ impl Link {
             channel_max: 0,
             frame_max: 0,
             channels: BTreeMap::new(),
+            channels_opened: 0,
             consumers: BTreeMap::new(),
             consumers_begun: 0,
             pulls: BTreeMap::new(),

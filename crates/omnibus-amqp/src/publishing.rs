@@ -42,7 +42,8 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
 pub(crate) async fn send(link: &mut Link, channel: u16, mut content: Content, share: Share) -> Result<(), Fault> {
     let mut letter = Letter::read(link, channel, &content)?;
     let way = link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
-    let number = link.channel(channel)?.number_publish();
+    let state = link.channel(channel)?;
+    let (number, opening) = (state.number_publish(), state.opening);
     let reply_to = token_of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
     let is_taken = reply_to.is_some_and(|token| link.door.replies.send(token, content.clone()));
     if way.queues.is_empty() && !is_taken && content.publish.is_mandatory {
@@ -61,7 +62,7 @@ pub(crate) async fn send(link: &mut Link, channel: u16, mut content: Content, sh
         let result = write(&engine, &shared, targets).await;
         // The message is on disk, or never will be.
         drop(share);
-        Published { channel, number, bytes, result }
+        Published { channel, opening, number, bytes, result }
     });
     link.publishing_bytes += bytes;
     match begun(later).await {
@@ -95,8 +96,8 @@ pub(crate) fn confirm(link: &mut Link, first: Published) {
     let mut acked: Option<(u16, u64, bool)> = None;
     while let Some(published) = next.take() {
         link.publishing_bytes = link.publishing_bytes.saturating_sub(published.bytes);
-        let Published { channel, number, result, .. } = published;
-        let is_open = link.channels.get(&channel).is_some_and(|channel| !channel.is_closing);
+        let Published { channel, opening, number, result, .. } = published;
+        let is_open = link.channels.get(&channel).is_some_and(|channel| channel.opening == opening);
         match (number.filter(|_| is_open), result) {
             (Some(number), Ok(())) => {
                 acked = match acked {

@@ -26,6 +26,8 @@ pub(crate) type Token = u128;
 /// One channel.
 #[derive(Debug, Default)]
 pub(crate) struct Channel {
+    /// Which of the connection's channels: another one of the same number is another.
+    pub(crate) opening: u64,
     /// The server has closed it and waits for the client's word.
     pub(crate) is_closing: bool,
     pub(crate) mode: Mode,
@@ -151,6 +153,10 @@ impl Body {
 }
 
 impl Channel {
+    pub(crate) fn opened(opening: u64) -> Self {
+        Self { opening, ..Self::default() }
+    }
+
     /// A channel that the server has closed.
     pub(crate) fn closing() -> Self {
         Self { is_closing: true, ..Self::default() }

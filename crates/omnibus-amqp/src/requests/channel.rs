@@ -12,7 +12,8 @@ pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
     if number > link.channel_max {
         return Err(Fault::TooManyChannels(u64::from(link.channel_max)));
     }
-    link.channels.insert(number, Channel::default());
+    link.channels_opened += 1;
+    link.channels.insert(number, Channel::opened(link.channels_opened));
     link.tell(number, &Method::ChannelOpenOk { reserved: LongText::default() });
     Ok(())
 }

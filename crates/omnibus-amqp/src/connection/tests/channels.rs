@@ -73,3 +73,22 @@ async fn frames_that_make_no_sense_close_the_connection() {
     client.say(1, Method::BasicGetEmpty { reserved: ShortText::default() }).await;
     assert_eq!(client.closed().await.0, 503);
 }
+
+#[tokio::test]
+async fn confirms_are_for_the_channel_that_has_published() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.declare("q").await;
+    for _ in 0..20 {
+        client.ask(Method::ConfirmSelect { no_wait: false }).await;
+        for _ in 0..5 {
+            client.publish("", "q", &Properties::default(), b"x").await;
+        }
+        client.say(1, Method::ChannelClose { code: 200, text: "".into(), class: 0, method: 0 }).await;
+        while client.hear().await.1 != (Method::ChannelCloseOk {}) {}
+        client.channel(1).await;
+    }
+    client.ask(Method::ConfirmSelect { no_wait: false }).await;
+    client.publish("", "q", &Properties::default(), b"x").await;
+    assert_eq!(client.hear().await.1, ack(1));
+}
