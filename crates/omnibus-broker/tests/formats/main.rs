@@ -551,8 +551,7 @@ fn checkpoint_keeps_its_bytes() {
         let append = Append { stream, ..enqueue().append };
         Command::Enqueue(Enqueue { append, envelope, origin })
     };
-    let group = Some(GroupHash(5));
-    let later = Some(Timestamp(9_000_000));
+    let (group, later) = (Some(GroupHash(5)), Some(Timestamp(9_000_000)));
     let acquire = Acquire { stream, count_max: 1, lease: Millis(30_000), holder: None, attempt: Some(AttemptHash(4)) };
     let commands = [
         Command::ConfigureCursor { stream, config },
@@ -823,6 +822,11 @@ fn commands_that_keep_house_in_queues_keep_their_bytes() {
             2e 07 ac 02
         "#]],
     );
+}
+
+#[test]
+fn commands_that_make_queues_of_a_kind_keep_their_bytes() {
+    let stream = StreamId(7);
     let create =
         Box::new(CreateQueue { config: TopicConfig::default(), queue: QueueConfig::default(), ..create_queue() });
     let limits = QueueLimits {
