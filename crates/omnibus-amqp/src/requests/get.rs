@@ -1,5 +1,7 @@
 //! One message that a client fetches itself.
 
+use std::collections::btree_map::Entry;
+
 use omnibus_engine::Engine;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::queues::{Deliveries, Delivery};
@@ -59,12 +61,14 @@ async fn take(engine: &Engine, queue: &Queue) -> Result<Got, Fault> {
 /// Takes the next message on lease, for as long as the channel is open.
 async fn lease(link: &mut Link, number: u16, queue: &Queue) -> Result<Got, Fault> {
     let key = (number, queue.place.lowest.stream);
-    if !link.pulls.contains_key(&key) {
-        let config = ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
-        let consumer = link.door.engine.consume(queue.place, config).await?;
-        link.pulls.insert(key, consumer);
-    }
-    let Some(consumer) = link.pulls.get_mut(&key) else { unreachable!("it is there now") };
+    let consumer = match link.pulls.entry(key) {
+        Entry::Occupied(present) => present.into_mut(),
+        Entry::Vacant(place) => {
+            let config =
+                ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
+            place.insert(link.door.engine.consume(queue.place, config).await?)
+        }
+    };
     let first = |Deliveries { queue, deliveries }| Some((queue, deliveries.into_iter().next()?));
     match consumer.pull(1).await {
         Ok(read) => Ok(read.into_iter().find_map(first)),
