@@ -20,6 +20,7 @@ mod machine;
 mod store;
 mod office;
 mod vacancy;
+mod saved;
 mod old_entries;
 mod shard_state;
 mod blocking;

@@ -16,7 +16,7 @@ use openraft::{SnapshotMeta, StoredMembership};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
-use crate::types::{Types, entry_id, log_id};
+use crate::types::{Types, log_id};
 
 /// Entries of others that whoever applies them may be behind.
 const TOLD_AHEAD_MAX: u64 = 4096;
@@ -309,48 +309,6 @@ impl ShardState {
         self.known.lock().ended
     }
 
-    /// The state that is saved, as far as no replica may ask for what it holds.
-    pub(crate) fn checkpoint(&self) -> Option<SnapshotMetaOf<Types>> {
-        let known = self.known.lock();
-        known.snapshot_at(self.given_up(&known))
-    }
-
-    /// The newest saved state, of which a replica is told that lacks what was purged.
-    pub(crate) fn newest_saved(&self) -> Option<SnapshotMetaOf<Types>> {
-        let known = self.known.lock();
-        let is_any = known.beginning.is_none() && known.saved.index >= known.purged.index;
-        known.snapshot_at(if is_any { known.saved } else { self.given_up(&known) })
-    }
-
-    /// Learns of a newer saved state; returns whether more can be purged by it.
-    pub(crate) fn checkpointed(&self, id: EntryId) -> bool {
-        let mut known = self.known.lock();
-        if known.checkpoint.index < id.index && id.index <= known.applied.index {
-            known.checkpoint = id;
-        }
-        if known.saved.index < id.index && id.index <= known.applied.index {
-            known.saved = id;
-            let joined = known.membership.log_id().as_ref().map(|log_id| entry_id(log_id).index);
-            known.wants_checkpoint &= joined > Some(id.index);
-        }
-        self.given_up(&known).index > known.purged.index
-    }
-
-    /// The newest entry that is in the saved state, and that no replica lacks.
-    fn given_up(&self, known: &Known) -> EntryId {
-        if planted(Bug::PurgeUnconfirmed) {
-            return known.checkpoint;
-        }
-        let index = known.checkpoint.index.min(self.settled_of(known));
-        if index == known.checkpoint.index {
-            return known.checkpoint;
-        }
-        if index <= known.purged.index {
-            return known.purged;
-        }
-        EntryId { term: self.term_of(known, index), index }
-    }
-
     /// Another replica had the same as this node up to `index` in a term that this node led. In a later one it may
     /// have been replaced.
     pub(crate) fn confirmed(&self, node: u64, term: Term, index: LogIndex) {
@@ -381,7 +339,7 @@ impl ShardState {
     }
 
     /// Only what is committed stays with a replica that has it.
-    fn settled_of(&self, known: &Known) -> LogIndex {
+    pub(crate) fn settled_of(&self, known: &Known) -> LogIndex {
         let nodes: Vec<u64> = known.membership.membership().nodes().map(|(node, _)| *node).collect();
         if nodes.is_empty() {
             // Who the others are is in an entry that was not applied yet.
@@ -494,7 +452,7 @@ impl Known {
     }
 
     /// A snapshot that ends with an entry. A membership that was applied since is in force, which it may say.
-    fn snapshot_at(&self, id: EntryId) -> Option<SnapshotMetaOf<Types>> {
+    pub(crate) fn snapshot_at(&self, id: EntryId) -> Option<SnapshotMetaOf<Types>> {
         let last_log_id = log_id(id)?;
         Some(SnapshotMeta { last_log_id: Some(last_log_id), last_membership: self.membership.clone() })
     }

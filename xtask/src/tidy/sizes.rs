@@ -44,7 +44,8 @@ fn is_ours(source: &Source) -> bool {
 /// The lines of a file up to its tests.
 fn length(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
-    let tests_at = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
+    let begins = |line: &str| line.trim_start_matches("pub(crate) ").starts_with("mod ");
+    let tests_at = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && begins(pair[1]));
     tests_at.unwrap_or(lines.len())
 }
 
@@ -55,6 +56,7 @@ mod tests {
     #[test]
     fn tests_at_the_end_of_a_file_do_not_count() {
         assert_eq!(length("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), 2);
+        assert_eq!(length("a\n#[cfg(test)]\npub(crate) mod tests {\n}\n"), 1);
         assert_eq!(length("a\n#[cfg(test)]\nuse x;\nb\n"), 4);
     }
 
