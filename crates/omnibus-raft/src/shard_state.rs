@@ -246,12 +246,8 @@ impl ShardState {
     }
 
     pub(crate) fn committed(&self, id: EntryId) {
-        let last = {
-            let mut known = self.known.lock();
-            known.committed = id;
-            known.last
-        };
-        self.log.note_committed(self.shard, if planted(Bug::CommitMarkAhead) { last } else { id });
+        self.known.lock().committed = id;
+        self.log.note_committed(self.shard, id);
     }
 
     /// The newest applied entry, and the membership by then.
@@ -369,6 +365,9 @@ impl ShardState {
             } else {
                 known.flushes.push_back((last.index, flushed));
             }
+        }
+        if planted(Bug::CommitMarkAhead) {
+            self.log.note_committed(self.shard, last);
         }
         for entry in entries {
             self.log.submit_decided(entry).map_err(|refused| io::Error::other(refused.to_string()))?;

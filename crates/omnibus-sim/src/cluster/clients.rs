@@ -142,6 +142,7 @@ pub(crate) fn begin(site: &Arc<Site>) -> Vec<JoinHandle<()>> {
     clients.push(tokio::spawn(consumer::consume(Client::new(site))));
     clients.push(tokio::spawn(consumer::ask_for_ends(Client::new(site))));
     clients.push(tokio::spawn(consumer::trim(Client::new(site))));
+    clients.extend((0..2).map(|_| tokio::spawn(consumer::ask_for_leaders(Client::new(site)))));
     clients.push(tokio::spawn(offsets::commit(Client::new(site))));
     clients.extend((0..2).map(|_| tokio::spawn(offsets::ask(Client::new(site)))));
     for _ in 0..site.scenario.queue_clients {

@@ -95,6 +95,12 @@ impl Ledger {
         }
     }
 
+    /// The newest entry of a shard that anybody was told of.
+    pub(crate) fn newest(&self, shard: ShardId) -> LogIndex {
+        let told = self.committed.range((shard, LogIndex(0))..=(shard, LogIndex(u64::MAX))).next_back();
+        told.map(|((_, index), _)| *index).unwrap_or_default()
+    }
+
     /// A node has saved its state.
     pub(crate) fn saved(&mut self, (shard, index): (ShardId, LogIndex), digest: u64) -> Result<(), String> {
         match self.states.insert((shard, index), digest) {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use omnibus_engine::{Engine, ReadError};
-use omnibus_model::{NodeId, Offset, StreamId};
+use omnibus_model::{NodeId, Offset, ShardId, StreamId};
 use omnibus_record::{BatchHeader, batches};
+use omnibus_replication::ReplicatedLog;
 use tokio::time::sleep;
 
 use super::{Client, TOPIC};
@@ -94,6 +95,29 @@ pub(crate) async fn read_stream(world: &World, at: (NodeId, &Engine), stream: St
     let mut whole = Ok(());
     world.with(|state| whole = state.ledger.read_all(stream, (bounds.start, bounds.end)));
     whole
+}
+
+/// Asks nodes whether they lead, and how far they are: not less than anybody was told when it was asked.
+pub(super) async fn ask_for_leaders(mut client: Client) {
+    while !client.is_over() {
+        client.pause().await;
+        let Some(access) = client.any() else { continue };
+        if client.chance.once_in(4) {
+            // So that there is something new about names, too.
+            let _told = access.ask(access.engine.allocate_producer()).await;
+            continue;
+        }
+        let shards: Vec<ShardId> = client.site.shards().collect();
+        let shard = shards[client.chance.place(shards.len())];
+        let known = client.site.world.with(|state| state.ledger.newest(shard));
+        let asked = access.ask(access.engine.confirm_lead(shard)).await;
+        let newest = access.replicated.newest(shard);
+        client.site.world.with(|state| state.tally.questions += 1);
+        if matches!(asked, Some(Ok(()))) && newest < known {
+            let told = format!("node {} leads shard {shard} and has {newest}, {known} was told", access.node);
+            client.violate(FRESH, told);
+        }
+    }
 }
 
 /// Lets streams begin later, now and then, until it is told to stop.
