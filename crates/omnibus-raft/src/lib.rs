@@ -23,6 +23,7 @@ mod vacancy;
 mod saved;
 mod old_entries;
 mod shard_state;
+mod bell;
 mod blocking;
 mod types;
 mod runtime;
@@ -41,7 +42,8 @@ pub use wire::Pieces;
 /// What openraft's own tests of a storage need.
 #[doc(hidden)]
 pub mod testing {
-    pub use crate::shard_state::{Bell, ShardState};
+    pub use crate::bell::Bell;
+    pub use crate::shard_state::ShardState;
     pub use crate::store::ShardStore;
     pub use crate::types::{Group, Types};
 

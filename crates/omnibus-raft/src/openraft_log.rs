@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::beginning::{Beginning, Ends, Voters};
+use crate::bell::Bell;
 use crate::door::Door;
 use crate::machine::Machine;
 use crate::member::{Change, ChangeError, Member, Replicas, Standing};
@@ -29,7 +30,7 @@ use crate::office::Probing;
 use crate::peers::{NoPeers, Peers};
 use crate::runtime::Runtime;
 use crate::settings::settings;
-use crate::shard_state::{Bell, ShardState};
+use crate::shard_state::ShardState;
 use crate::store::ShardStore;
 use crate::types::{Group, Proposed};
 use crate::vessel::Vessel;

@@ -13,35 +13,14 @@ use omnibus_replication::{OnEvent, ReplicationError};
 use openraft::storage::IOFlushed;
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::{SnapshotMeta, StoredMembership};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use crate::bell::Bell;
 use crate::types::{Types, log_id};
 
 /// Entries of others that whoever applies them may be behind.
 const TOLD_AHEAD_MAX: u64 = 4096;
-
-/// Rung when the log got something to write, or a shard got a leader.
-#[derive(Debug, Default)]
-pub struct Bell {
-    rung: Mutex<bool>,
-    heard: Condvar,
-}
-
-impl Bell {
-    pub fn ring(&self) {
-        *self.rung.lock() = true;
-        self.heard.notify_one();
-    }
-
-    /// Waits until somebody has rung since the last time.
-    pub fn wait(&self) {
-        let mut rung = self.rung.lock();
-        while !std::mem::take(&mut *rung) {
-            self.heard.wait(&mut rung);
-        }
-    }
-}
 
 /// One shard. Its locks are held briefly, and never across I/O.
 pub struct ShardState {
