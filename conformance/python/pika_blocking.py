@@ -434,6 +434,7 @@ def dead_letters(address):
     worn = queue(channel, "worn", arguments={**arguments, "x-queue-type": "quorum", "x-delivery-limit": 1})
     for _ in range(2):
         channel.basic_nack(channel.basic_get(worn)[0].delivery_tag, requeue=True)
+    equal(channel.basic_get(worn)[0], None, "what is left")
     equal(await_one(channel, dead)[1].headers["x-death"][0]["reason"], "delivery_limit", "how it wore out")
     connection.close()
 
@@ -443,7 +444,7 @@ def bounds(address):
     channel.confirm_delivery()
     name = queue(channel, *"1234", arguments={"x-max-length": 2})
     equal(drain(channel, name)[0], ["3", "4"], "the newest")
-    full = queue(channel, *"12", arguments={"x-max-length-bytes": 2, "x-overflow": "reject-publish"})
+    full = queue(channel, *"12", arguments={"x-max-length": 2, "x-overflow": "reject-publish"})
     error = refused(lambda: channel.basic_publish("", full, b"3"), "one more")
     equal(type(error).__name__, "NackError", "how it was refused")
     equal(drain(channel, full)[0], ["1", "2"], "the oldest")
