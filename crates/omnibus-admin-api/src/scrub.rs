@@ -15,6 +15,9 @@ pub struct ScrubView {
     pub last_end: Option<i64>,
     /// What has rotted and is not mended.
     pub damaged: DamagedView,
+    /// What had, and was mended from memory or from other nodes.
+    #[serde(default)]
+    pub mended: MendedView,
     /// Places that have rotted where the disk holds the same elsewhere, or where nobody needs it any more.
     pub redundant_places: u64,
     /// The first of the damaged places.
@@ -37,6 +40,13 @@ pub struct DamagedView {
     pub places: u64,
     pub records: u64,
     pub bytes: u64,
+}
+
+/// How much was mended since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MendedView {
+    pub places: u64,
+    pub records: u64,
 }
 
 /// A place on disk that is not what was written there.

@@ -8,19 +8,22 @@ mod gathering;
 mod carrying;
 mod errand;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_broker::Broker;
-use omnibus_model::{Bug, Command, NodeId, Outcome, ShardId, planted};
+use omnibus_log::{Replacement, Stretch};
+use omnibus_model::{Bug, Command, NodeId, Offset, Outcome, ShardId, StreamId, planted};
 use omnibus_replication::Leadership;
+use tokio::task;
 use tokio::time::{sleep, timeout};
 
 pub(crate) use carrying::Attached;
 pub use errand::read_errand;
 pub(crate) use errand::{All, Barrier, CloseConsumers, CountConsumers, Enqueue, Errand, FanOut, Take, Together};
-use errand::{Answer, Answered, Asked};
+use errand::{Answer, Answered, Asked, Records};
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
@@ -34,6 +37,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// For how long: an election takes one to two seconds.
 const LOOKING: Duration = Duration::from_secs(10);
+
+/// How many bytes of records another node is given at once, about.
+const RECORDS_BYTES: usize = 1 << 20;
 
 /// How long names are waited for that others may have made.
 const NAMES: Duration = Duration::from_secs(1);
@@ -191,6 +197,33 @@ impl Engine {
     }
 }
 
+/// Records that have rotted on one node.
+impl Engine {
+    /// Asks another node for the first part of some records; none if it does not have all of them.
+    pub(crate) async fn fetch_records(&self, node: NodeId, stream: StreamId, range: Range<Offset>) -> Option<Stretch> {
+        let asked = Asked::Records { stream, from: range.start, to: range.end };
+        let asking = self.inner.peers.get()?.ask(node, errand::encode_asked(ShardId::METADATA, &asked));
+        let answer = timeout(PATIENCE, asking).await.ok()?.ok()?;
+        let Answered::Records(records) = errand::decode_answer(&answer)?.answered.ok()? else { return None };
+        let Records { from, to, batches } = records?;
+        let batch = |(base, count, timestamp_max, bytes)| Replacement { base, count, timestamp_max, bytes };
+        Some(Stretch { stream, from, to, batches: batches.into_iter().map(batch).collect() })
+    }
+
+    /// Reads what another node asks for, whoever leads: what can be read is committed.
+    async fn records_here(&self, stream: StreamId, range: Range<Offset>) -> Option<Records> {
+        let bounds = self.bounds(stream);
+        if range.start < bounds.start || bounds.end < range.end || range.is_empty() {
+            return None;
+        }
+        let log = self.inner.log.clone();
+        let read = task::spawn_blocking(move || log.stretch(stream, range, RECORDS_BYTES)).await;
+        let Stretch { from, to, batches, .. } = read.ok()?.ok()??;
+        let batch = |Replacement { base, count, timestamp_max, bytes }| (base, count, timestamp_max, bytes);
+        Some(Records { from, to, batches: batches.into_iter().map(batch).collect() })
+    }
+}
+
 /// For other nodes.
 impl Engine {
     /// Does what another node asks, if this node leads the shard in question, and answers in the same
@@ -223,6 +256,7 @@ impl Engine {
             Asked::Receive { queue, acquire, wait } => {
                 Take { queue, acquire, wait }.here(self, shard).await.map(Answered::Received)
             }
+            Asked::Records { stream, from, to } => Ok(Answered::Records(self.records_here(stream, from..to).await)),
             Asked::Barrier => Barrier.here(self, shard).await.map(|()| Answered::Barrier),
             Asked::Attach(attach) => attach.here(self, shard).await.map(Answered::Attached),
             Asked::CountConsumers(stream) => {

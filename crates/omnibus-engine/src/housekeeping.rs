@@ -35,7 +35,7 @@ const CHECKPOINT_WHEN_FULL: Duration = Duration::from_secs(3);
 /// The tasks that keep house.
 #[derive(Debug)]
 pub(crate) struct Housekeeping {
-    tasks: Vec<task::JoinHandle<()>>,
+    pub(crate) tasks: Vec<task::JoinHandle<()>>,
     upkeep: Option<(SyncSender<()>, JoinHandle<()>)>,
     scrubber: Option<Scrubber>,
 }
@@ -122,7 +122,7 @@ async fn checkpoint_now_and_then(engine: Engine, interval: Duration, wal_bytes: 
     }
 }
 
-async fn checkpoint_all(engine: &Engine) {
+pub(crate) async fn checkpoint_all(engine: &Engine) {
     for shard in std::iter::once(ShardId::METADATA).chain(engine.data_shards()) {
         let (reply, snapshot) = oneshot::channel();
         if engine.send(shard, Request::Checkpoint { reply }).await.is_err() {

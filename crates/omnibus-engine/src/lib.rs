@@ -11,6 +11,7 @@
 pub mod by_hand;
 pub mod opening;
 pub mod push;
+mod mender;
 mod housekeeping;
 mod scrubber;
 mod compaction;

@@ -25,6 +25,7 @@ use crate::events::{self, EventReceiver, EventSender};
 use crate::group_commit::ENTRY_BYTES_MIN;
 use crate::health::Health;
 use crate::housekeeping::{self, Housekeeping};
+use crate::mender;
 use crate::reached::Reached;
 use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
@@ -105,7 +106,8 @@ impl Engine {
         let Assembled { engine, log, writer, actors, report, repeated } =
             assemble(seams, &config, Loading::OnThreads, open)?;
         let writer = spawn_writer(writer)?;
-        let housekeeping = Housekeeping::start(&engine, &config)?;
+        let mut housekeeping = Housekeeping::start(&engine, &config)?;
+        housekeeping.tasks.push(task::spawn(mender::run(engine.clone())));
         Ok((engine.clone(), Running { engine, log, actors, housekeeping, writer, report, repeated }))
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use omnibus_log::{Log, ReadPlan};
+use omnibus_log::{Affected, Damage, Gravity, Log, ReadPlan, Rot};
 use omnibus_model::{Offset, StreamId};
 use tokio::task;
 
@@ -128,15 +128,29 @@ impl Engine {
     }
 
     async fn load(&self, plan: &Arc<ReadPlan>) -> Result<Vec<Bytes>, ReadError> {
+        let met = |error| self.meet(error);
         if self.inner.loading == Loading::Here {
-            return self.inner.log.load(plan).map_err(ReadError::from);
+            return self.inner.log.load(plan).map_err(met);
         }
         let (log, plan) = (self.inner.log.clone(), Arc::clone(plan));
         let loaded = task::spawn_blocking(move || log.load(&plan)).await;
         match loaded {
-            Ok(loaded) => loaded.map_err(ReadError::from),
+            Ok(loaded) => loaded.map_err(met),
             Err(error) => Err(ReadError::Disk { reason: error.to_string() }),
         }
+    }
+}
+
+impl Engine {
+    /// What a reader could not read is mended, if that is possible; the reader is told that it could not.
+    fn meet(&self, error: omnibus_log::ReadError) -> ReadError {
+        if let omnibus_log::ReadError::Corrupt { stream, from, to, file, position } = &error {
+            let affected = vec![Affected { stream: *stream, from: *from, to: *to }];
+            let (what, gravity) = ("what was read", Gravity::Acknowledged);
+            let damage = Damage { file: file.clone(), position: *position, block_seq: None, what, affected, gravity };
+            self.inner.scrubbing.meet(Rot { damage, bytes: 0 });
+        }
+        error.into()
     }
 }
 

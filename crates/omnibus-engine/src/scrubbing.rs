@@ -35,6 +35,9 @@ pub struct ScrubStatus {
     /// When the last of them did.
     pub last_end: Option<Timestamp>,
     pub bytes_read: u64,
+    /// Places that were mended, and the records that could not be read there.
+    pub mended_places: u64,
+    pub mended_records: u64,
     /// Places with damage that somebody could meet, by file and position.
     pub damaged: Vec<Rot>,
     /// Places with damage to what is kept elsewhere on this disk as well, or to what nobody needs any more.
@@ -70,6 +73,8 @@ pub(crate) struct Scrubbing {
     known: Mutex<Known>,
     /// How many passes somebody has asked for.
     pub(crate) asked: watch::Sender<u64>,
+    /// Touched when something has been found.
+    pub(crate) news: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +83,8 @@ struct Known {
     passes: u64,
     last_end: Option<Timestamp>,
     bytes_read: u64,
+    mended_places: u64,
+    mended_records: u64,
     /// What was found, by file and position, and in which pass last.
     found: BTreeMap<(String, u64), (Rot, u64)>,
 }
@@ -95,6 +102,8 @@ impl Scrubbing {
             passes: known.passes,
             last_end: known.last_end,
             bytes_read: known.bytes_read,
+            mended_places: known.mended_places,
+            mended_records: known.mended_records,
             damaged,
             redundant: redundant.len() as u64,
         }
@@ -111,19 +120,31 @@ impl Scrubbing {
         if let Some(pass) = &mut known.pass {
             pass.bytes_read += scrubbed.bytes;
         }
-        let number = known.passes + 1;
-        let mut news = Vec::new();
-        for rot in scrubbed.rot {
-            let place = (rot.damage.file.clone(), rot.damage.position);
-            if known.found.len() >= PLACES_MAX && !known.found.contains_key(&place) {
-                continue;
-            }
-            let before = known.found.insert(place, (rot.clone(), number));
-            if before.is_none_or(|(before, _)| before != rot) {
-                news.push(rot);
-            }
-        }
+        let news = known.note(scrubbed.rot);
+        drop(known);
+        self.tell(&news);
         news
+    }
+
+    /// Takes what a reader has met.
+    pub(crate) fn meet(&self, rot: Rot) {
+        let news = self.known.lock().note(vec![rot]);
+        self.tell(&news);
+    }
+
+    /// A place is not read from any more, or holds again what it should; so many records could not be read until now.
+    pub(crate) fn mended(&self, rot: &Rot, records: u64) {
+        let mut known = self.known.lock();
+        if known.found.remove(&(rot.damage.file.clone(), rot.damage.position)).is_some() {
+            known.mended_places += 1;
+            known.mended_records += records;
+        }
+    }
+
+    fn tell(&self, news: &[Rot]) {
+        if !news.is_empty() {
+            self.news.send_replace(());
+        }
     }
 
     /// A pass has come to its end: what it did not find is not there any more.
@@ -133,6 +154,25 @@ impl Scrubbing {
         let number = known.passes;
         known.found.retain(|_, (_, seen)| *seen == number);
         (known.pass, known.last_end) = (None, Some(now));
+    }
+}
+
+impl Known {
+    /// Remembers what was found; returns what is news.
+    fn note(&mut self, found: Vec<Rot>) -> Vec<Rot> {
+        let number = self.passes + 1;
+        let mut news = Vec::new();
+        for rot in found {
+            let place = (rot.damage.file.clone(), rot.damage.position);
+            if self.found.len() >= PLACES_MAX && !self.found.contains_key(&place) {
+                continue;
+            }
+            let before = self.found.insert(place, (rot.clone(), number));
+            if before.is_none_or(|(before, _)| before != rot) {
+                news.push(rot);
+            }
+        }
+        news
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct FileFacts {
     pub(crate) unwritten: bool,
     /// Something in it could not be read, so it stays as it is.
     pub(crate) damaged: bool,
+    /// Something in it has rotted: what lives is to go elsewhere, however much that is.
+    pub(crate) rotten: bool,
 }
 
 /// Where the index of a sealed file lies in it.

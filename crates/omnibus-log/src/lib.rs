@@ -11,6 +11,7 @@
 mod log;
 mod open;
 mod verify;
+mod mend;
 mod scrub;
 mod recover;
 mod log_end;
@@ -19,6 +20,7 @@ mod found;
 mod replay;
 mod writer;
 mod backfill;
+mod replace;
 mod maintain;
 mod retention;
 mod read;

@@ -14,18 +14,20 @@ use crate::block::{BlockSize, Record};
 use crate::checkpoint::CheckpointName;
 use crate::config::LogConfig;
 use crate::entry::{BatchPosition, Checkpoint, Entry, EntryBatch, Replacement, Room};
-use crate::error::{LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
+use crate::error::{Affected, LogError, OnDurable, ReadError, SubmitRefused, WriteFailed};
 use crate::index::Stream;
 use crate::maintain::{self, MaintainReport};
 use crate::mark::{EntryId, Mark, Marks, OnMarked};
+use crate::mend;
 use crate::open::open;
 use crate::queue::{Queued, Refused};
 use crate::read::{ReadPlan, plan};
 use crate::read_back::read_back;
 use crate::recover::RecoveryReport;
+use crate::replace;
 use crate::replay::Replay;
 use crate::retention;
-use crate::scrub::Scrub;
+use crate::scrub::{Rot, Scrub};
 use crate::shared::Shared;
 use crate::stats::{LogStats, stats};
 use crate::writer::Writer;
@@ -334,7 +336,7 @@ impl Log {
         to: Offset,
         batches: Vec<Replacement>,
     ) -> Result<(), LogError> {
-        maintain::replace(&self.shared, stream, (from, to), batches)
+        replace::replace(&self.shared, stream, (from, to), batches)
     }
 
     /// Says what a replica elsewhere needs that begins with the checkpoint `id` of a shard; none if that is not
@@ -403,6 +405,34 @@ impl Log {
     #[must_use]
     pub fn scrub(&self) -> Scrub {
         Scrub::begin(&self.shared)
+    }
+
+    /// What of the records that a damaged place held is still to be read from there: they were neither mended nor trimmed.
+    #[must_use]
+    pub fn still_affected(&self, rot: &Rot) -> Vec<Affected> {
+        mend::still_affected(&self.shared, rot)
+    }
+
+    /// Puts batches that were read elsewhere in the place of such as cannot be read here; durable on return. They must be
+    /// all that is between their ends, and what was written here, as far as the index can tell. In the order of streams and
+    /// offsets. Blocks.
+    ///
+    /// # Errors
+    /// If they are something else, or the disk is full or fails; nothing has changed then.
+    pub fn mend(&self, stretches: Vec<Stretch>) -> Result<(), LogError> {
+        mend::mend(&self.shared, stretches)
+    }
+
+    /// Whether a damaged place without records matters still: a start would read it, or a replica may ask for what it held.
+    #[must_use]
+    pub fn misses(&self, rot: &Rot) -> bool {
+        mend::is_missed(&self.shared, &rot.damage.file)
+    }
+
+    /// Has maintenance carry elsewhere what lives in a damaged file, as soon as all of that can be read, so that the file
+    /// is given up.
+    pub fn leave(&self, path: &str) {
+        mend::leave(&self.shared, path);
     }
 
     /// Takes no more entries; the writer writes those it has and returns.

@@ -10,11 +10,10 @@ use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 
 use crate::buffer::{PAGE_BYTES, pages_of};
 use crate::checkpoint::CheckpointName;
-use crate::entry::{BatchPosition, Replacement};
 use crate::error::{Action, LogError};
 use crate::file::{FileKind, LogFile};
 use crate::footer::{FooterFound, FooterOf, FooterRun, load_footer, write_footer};
-use crate::index::{Rows, Run, Stream};
+use crate::index::{Rows, Run};
 use crate::manifest::{self, Edit, Manifest};
 use crate::pack::{Cover, PackWriter};
 use crate::row::Row;
@@ -246,6 +245,7 @@ fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, 
     };
     if let [file] = &sparse[..]
         && is_packed_well(file)
+        && !file.facts.lock().rotten
     {
         return Ok(false);
     }
@@ -286,7 +286,8 @@ fn pack_survivors(shared: &Shared, report: &mut MaintainReport) -> Result<bool, 
 fn is_sparse(shared: &Shared, file: &Arc<LogFile>) -> bool {
     let live = file.live();
     let facts = file.facts.lock();
-    let sparse = facts.footer.is_some() && !facts.damaged && live > 0 && live < facts.data_end / 2;
+    let is_due = live < facts.data_end / 2 || facts.rotten;
+    let sparse = facts.footer.is_some() && !facts.damaged && live > 0 && is_due;
     drop(facts);
     sparse && !is_needed(shared, file)
 }
@@ -299,20 +300,8 @@ fn is_packed_well(file: &LogFile) -> bool {
 }
 
 fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Vec<(Cover, Run)> {
-    let footer = match load_footer(file.handle.as_ref(), FooterOf::of(shared.identity, file)) {
-        Ok(FooterFound::Sound(footer)) => footer,
-        Ok(_) => {
-            set_aside(file, &"its index is damaged");
-            return Vec::new();
-        }
-        Err(error) => {
-            set_aside(file, &error);
-            return Vec::new();
-        }
-    };
-    let streams: BTreeSet<StreamId> = footer.runs.iter().map(|run| run.stream).collect();
     let mut runs = Vec::new();
-    for stream in streams {
+    for stream in streams_of(shared, file) {
         shared.index.with(stream, |known| {
             let Some(known) = known else { return };
             for run in known.runs.iter().filter(|run| Arc::ptr_eq(&run.file, file)) {
@@ -322,6 +311,26 @@ fn live_runs(shared: &Shared, file: &Arc<LogFile>) -> Vec<(Cover, Run)> {
         });
     }
     runs
+}
+
+/// The streams that may have something in a file.
+fn streams_of(shared: &Shared, file: &Arc<LogFile>) -> BTreeSet<StreamId> {
+    if file.facts.lock().rotten {
+        // Its index may be what has rotted.
+        return shared.index.streams().into_iter().collect();
+    }
+    let footer = match load_footer(file.handle.as_ref(), FooterOf::of(shared.identity, file)) {
+        Ok(FooterFound::Sound(footer)) => footer,
+        Ok(_) => {
+            set_aside(file, &"its index is damaged");
+            return BTreeSet::new();
+        }
+        Err(error) => {
+            set_aside(file, &error);
+            return BTreeSet::new();
+        }
+    };
+    footer.runs.iter().map(|run| run.stream).collect()
 }
 
 /// Lets a file that cannot be read stay as it is, until the next start looks at it again.
@@ -375,7 +384,7 @@ fn copy_run(
 
 fn rotate_manifest(shared: &Shared, report: &mut MaintainReport) -> Result<(), LogError> {
     let mut manifest = shared.manifest.lock();
-    if manifest.bytes() <= shared.config.manifest_bytes_max {
+    if manifest.bytes() <= shared.config.manifest_bytes_max && !shared.root_has_rotted.swap(false, Ordering::Relaxed) {
         return Ok(());
     }
     let number = manifest.number + 1;
@@ -407,7 +416,9 @@ fn save(shared: &Shared, name: &CheckpointName, state: &[u8]) -> Result<(), LogE
     let CheckpointName { shard, index, .. } = *name;
     let durable = shared.shards.lock().get(&shard).map_or(LogIndex(0), |facts| facts.last.max(facts.checkpoint));
     assert!(index <= durable, "shard {shard}: a checkpoint at {index} goes beyond the durable {durable} (I5)");
-    if shared.manifest.lock().list.checkpoints.get(&shard).is_some_and(|(_, saved)| *saved >= index) {
+    let is_rotten = shared.shards.lock().get(&shard).is_some_and(|facts| facts.checkpoint_has_rotted);
+    let is_known = |saved: LogIndex| if is_rotten { saved > index } else { saved >= index };
+    if shared.manifest.lock().list.checkpoints.get(&shard).is_some_and(|(_, saved)| is_known(*saved)) {
         // It says the same and must not be half written, or more, which may be purged by now.
         return Ok(());
     }
@@ -422,76 +433,4 @@ pub(crate) fn make_count(shared: &Shared, name: &CheckpointName, state: &[u8]) -
     let written_bytes = shared.counters.written_bytes.load(Ordering::Relaxed);
     shared.shards.lock().entry(shard).or_default().saved(index, written_bytes);
     shared.remove_old(&CheckpointName::directory(shard), |path| path != name.path())
-}
-
-/// Puts batches in the place of all that a stream has from `from` to `to`.
-pub(crate) fn replace(
-    shared: &Shared,
-    stream: StreamId,
-    (from, to): (Offset, Offset),
-    batches: Vec<Replacement>,
-) -> Result<(), LogError> {
-    let _alone = shared.maintenance.lock();
-    shared.check_failure()?;
-    let cover = check_replacement(shared, stream, (from, to), &batches)?;
-    let replaced = write_replacement(shared, cover, batches);
-    shared.watch(replaced)
-}
-
-fn check_replacement(
-    shared: &Shared,
-    stream: StreamId,
-    (from, to): (Offset, Offset),
-    batches: &[Replacement],
-) -> Result<Cover, LogError> {
-    let bad = |rule| LogError::Replacement { stream, from, to, rule };
-    let known = shared.index.with(stream, |known| known.cloned()).ok_or_else(|| bad("it is not known"))?;
-    if from >= to || to > known.end {
-        return Err(bad("that is not a part of it"));
-    }
-    let mut next = from;
-    for batch in batches {
-        if batch.base < next || batch.count == 0 {
-            return Err(bad("the new batches overlap"));
-        }
-        next = batch.base.plus(batch.count.into());
-    }
-    if next > to {
-        return Err(bad("the new batches go beyond"));
-    }
-    if cuts_a_batch(shared, (stream, &known), from)? || cuts_a_batch(shared, (stream, &known), to)? {
-        return Err(bad("that would cut a batch"));
-    }
-    Ok(Cover { stream, shard: known.shard, base: from, end: to })
-}
-
-/// Whether an offset lies inside of a batch, not at its beginning.
-fn cuts_a_batch(shared: &Shared, (id, stream): (StreamId, &Stream), at: Offset) -> Result<bool, LogError> {
-    let Some(run) = stream.runs.get(stream.run_at(at)) else { return Ok(false) };
-    if at <= stream.start {
-        return Ok(false);
-    }
-    let mut cuts = false;
-    let reader = Reader { shared, patience: Patience::Disk };
-    let read = reader.rows_from(id, run, at, |row| {
-        cuts = row.base < at;
-        false
-    });
-    read.map_err(Miss::into_error)?;
-    Ok(cuts)
-}
-
-fn write_replacement(shared: &Shared, cover: Cover, batches: Vec<Replacement>) -> Result<(), LogError> {
-    let mut pack = PackWriter::create(shared)?;
-    pack.begin(cover);
-    for batch in batches {
-        let Replacement { base, count, timestamp_max, .. } = batch;
-        let bytes = u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX);
-        let row = Row::whole(BatchPosition { base, count, timestamp_max }, bytes, crc32c::crc32c(&batch.bytes));
-        if let Err(error) = pack.push(row, &batch.bytes) {
-            pack.abandon();
-            return Err(error);
-        }
-    }
-    pack.finish()
 }

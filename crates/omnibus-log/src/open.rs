@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use omnibus_io::{Access, Caching, Disk};
@@ -85,6 +86,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: LogConfig, on_durable: OnDurable
         space: Space::default(),
         counters: Counters::default(),
         failure: OnceLock::new(),
+        root_has_rotted: AtomicBool::new(false),
         maintenance: Mutex::new(()),
         zeroing: Mutex::default(),
         disk: Arc::clone(&disk),

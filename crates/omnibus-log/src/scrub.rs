@@ -8,6 +8,7 @@ mod saved;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use omnibus_io::{Access, Caching, DiskFile, OpenMode};
@@ -102,7 +103,7 @@ impl Scrub {
             }
         }
         let (scrubbed, next) = match self.at.take()? {
-            At::Saved(pass) => pass.step(),
+            At::Saved(pass) => pass.step(&self.shared),
             At::Blocks(pass) => pass.step(&self.shared),
             At::Rows(pass) => pass.step(&self.shared),
         };
@@ -147,9 +148,12 @@ impl Scrub {
             Err(_unreadable) => Some((0, true)),
         };
         scrubbed.bytes += manifest.bytes();
+        drop(manifest);
         if let Some((position, is_lost)) = unsound {
             scrubbed.rot.push(rot(&path, position, "an edit of the manifest", gravity(is_lost)));
         }
+        // Maintenance writes both anew.
+        self.shared.root_has_rotted.fetch_or(!scrubbed.rot.is_empty(), Ordering::Relaxed);
         scrubbed
     }
 
@@ -178,6 +182,12 @@ fn bare(shared: &Shared, file: &LogFile) -> Arc<dyn DiskFile> {
         return Arc::clone(&file.handle);
     }
     open_bare(shared, &file.path).unwrap_or_else(|_| Arc::clone(&file.handle))
+}
+
+/// Has maintenance carry elsewhere what lives in a file, so that it can be given up. What cannot be read stays until
+/// it was mended.
+fn leave(file: &LogFile) {
+    file.facts.lock().rotten = true;
 }
 
 const fn gravity(is_lost: bool) -> Gravity {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use omnibus_io::{Caching, Disk, DiskFile};
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) space: Space,
     pub(crate) counters: Counters,
     pub(crate) failure: OnceLock<WriteFailed>,
+    /// The root page or the list of files is not on the disk as it was written; both are in memory.
+    pub(crate) root_has_rotted: AtomicBool,
     /// One at a time: those who write footers, packs and checkpoints, and remove files.
     pub(crate) maintenance: Mutex<()>,
     pub(crate) zeroing: Mutex<Zeroing>,
@@ -97,6 +99,8 @@ pub(crate) struct ShardFacts {
     pub(crate) newest: LogIndex,
     /// The count of written bytes when the first entry after the checkpoint was written.
     pub(crate) unsaved_since: Option<u64>,
+    /// The file of the checkpoint is not what was written: the same may be saved again.
+    pub(crate) checkpoint_has_rotted: bool,
 }
 
 impl ShardFacts {
@@ -117,6 +121,7 @@ impl ShardFacts {
     /// Learns of a checkpoint.
     pub(crate) fn saved(&mut self, index: LogIndex, written_bytes: u64) {
         self.checkpoint = self.checkpoint.max(index);
+        self.checkpoint_has_rotted = false;
         self.unsaved_since = (self.last > self.checkpoint).then_some(written_bytes);
     }
 }

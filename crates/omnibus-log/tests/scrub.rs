@@ -6,8 +6,9 @@ mod support;
 
 use std::sync::Arc;
 
+use omnibus_io::fault::Fault;
 use omnibus_io::{Disk, FaultDisk};
-use omnibus_log::{Affected, Gravity, LogConfig, Rot, verify};
+use omnibus_log::{Affected, Gravity, LogConfig, Replacement, Rot, Stretch, verify};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term};
 use support::{Bench, batch, fan_out, small};
 
@@ -164,4 +165,162 @@ fn files_that_go_while_they_are_waited_for_are_left_out() {
     while let Some(step) = scrub.step() {
         assert_eq!(step.rot, []);
     }
+}
+
+/// What another log has in the place of what is damaged here.
+fn fetch(other: &Bench, found: &[Rot]) -> Vec<Stretch> {
+    let ranges = found.iter().flat_map(|rot| &rot.damage.affected);
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for range in ranges {
+        let mut from = range.from;
+        while from < range.to {
+            let stretch = other.log.stretch(range.stream, from..range.to, 10_000).unwrap().unwrap();
+            from = stretch.to;
+            stretches.push(stretch);
+        }
+    }
+    stretches.sort_by_key(|stretch| (stretch.stream, stretch.from));
+    stretches.dedup();
+    stretches
+}
+
+fn contents(bench: &Bench) -> Vec<Vec<u8>> {
+    [1, 2, 3, 20, 21, 22].map(|stream| bench.read_all(StreamId(stream)).unwrap()).into()
+}
+
+/// Saves all shards, so that no segment is needed for its entries.
+fn save_all(bench: &mut Bench) {
+    for shard in 1..=3 {
+        let index = bench.submit(shard, vec![]);
+        bench.settle();
+        bench.log.save_checkpoint(ShardId(shard), Term(1), index, b"a later state").unwrap();
+    }
+}
+
+#[test]
+fn what_has_rotted_is_mended_from_another_log_and_its_files_are_given_up() {
+    let other = furnished(&FaultDisk::new(4));
+    let wanted = contents(&other);
+    for (kind, of_index) in [("wal/", false), ("pack/", false), ("wal/", true), ("pack/", true)] {
+        let memory = FaultDisk::new(3);
+        let mut bench = furnished(&memory);
+        for path in memory.paths().into_iter().filter(|path| path.starts_with(kind) && path.ends_with(['g', 'k'])) {
+            let content = memory.content(&path).unwrap();
+            let kind_code = if kind == "wal/" { 1 } else { 2 };
+            let number = path[path.len() - 14..].trim_end_matches(|c: char| !c.is_ascii_digit());
+            let number: u64 = number.trim_start_matches('/').parse().unwrap();
+            let is_page = |page: &usize| {
+                let page = &content[page * 4096..][..32];
+                page[24] == kind_code && page[16..24] == number.to_le_bytes() && page[4..8] == [0; 4]
+            };
+            let index = (0..content.len() / 4096).rev().find(is_page);
+            let Some(place) = (if of_index { index.map(|page| page * 4096 + 100) } else { Some(5_000) }) else {
+                continue;
+            };
+            memory.flip_bit(&path, place as u64 * 8);
+        }
+        let (found, _) = scrub(&bench);
+        assert!(found.iter().any(|rot| rot.records() > 0), "{kind} {of_index} {found:?}");
+        bench.log.mend(fetch(&other, &found)).unwrap();
+        assert!(found.iter().all(|rot| bench.log.still_affected(rot).is_empty()));
+        found.iter().for_each(|rot| bench.log.leave(&rot.damage.file));
+        assert_eq!(contents(&bench), wanted, "{kind} {of_index}");
+        save_all(&mut bench);
+        for _ in 0..20 {
+            bench.log.maintain().unwrap();
+        }
+        let (left, _) = scrub(&bench);
+        // The segment that is written stays.
+        assert!(left.iter().all(|rot| rot.records() == 0 && rot.damage.file.starts_with("wal/")), "{left:?}");
+        assert_eq!(contents(&bench), wanted, "{kind} {of_index}");
+        if left.is_empty() {
+            drop(bench);
+            assert_eq!(contents(&Bench::open(&shared(&memory), tiny()).unwrap()), wanted);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_what_was_written_mends_nothing() {
+    let (here, there) = (FaultDisk::new(3), FaultDisk::new(4));
+    let (bench, other) = (furnished(&here), furnished(&there));
+    let pack = here.paths().into_iter().find(|path| path.ends_with(".pk")).unwrap();
+    here.flip_bit(&pack, 5_000 * 8);
+    let (found, _) = scrub(&bench);
+    let good = fetch(&other, &found);
+    let [stretch] = &good[..] else { panic!("{found:?}") };
+    let batch = &stretch.batches[0];
+    let mut bytes = batch.bytes.to_vec();
+    bytes[200] ^= 1;
+    let with = |batch: Replacement| Stretch { batches: vec![batch], ..stretch.clone() };
+    for bad in [
+        with(Replacement { bytes: bytes.into(), ..batch.clone() }),
+        with(Replacement { count: batch.count + 1, ..batch.clone() }),
+        with(Replacement { timestamp_max: omnibus_model::Timestamp(-1), ..batch.clone() }),
+        Stretch { batches: Vec::new(), ..stretch.clone() },
+        Stretch { stream: StreamId(77), ..stretch.clone() },
+        Stretch { to: Offset(1_000), ..stretch.clone() },
+    ] {
+        assert!(bench.log.mend(vec![bad]).is_err());
+        assert!(!bench.log.still_affected(&found[0]).is_empty());
+    }
+    bench.log.mend(good).unwrap();
+    assert_eq!(contents(&bench), contents(&other));
+}
+
+#[test]
+fn a_power_cut_leaves_the_damage_or_what_mends_it() {
+    let other = furnished(&FaultDisk::new(4));
+    let wanted = contents(&other);
+    let (mut mended, mut left) = (0, 0);
+    for cut in 1.. {
+        let memory = FaultDisk::new(cut);
+        let mut bench = furnished(&memory);
+        bench.writer.seal();
+        let segment = memory.paths().into_iter().rfind(|path| path.ends_with(".pk")).unwrap();
+        memory.flip_bit(&segment, 5_000 * 8);
+        let (found, _) = scrub(&bench);
+        let stretches = fetch(&other, &found);
+        memory.fail_at(memory.operations() + cut, Fault::PowerCut);
+        let is_done = bench.log.mend(stretches.clone()).is_ok();
+        drop(bench);
+        memory.cut_power();
+        memory.restart();
+        let bench = Bench::open(&shared(&memory), tiny()).unwrap();
+        let (found, _) = scrub(&bench);
+        if found.iter().any(|rot| rot.records() > 0) {
+            assert!(!is_done, "it was said to be durable");
+            left += 1;
+            bench.log.mend(stretches).unwrap();
+        } else {
+            mended += 1;
+        }
+        assert_eq!(contents(&bench), wanted, "cut {cut}");
+        if is_done {
+            break;
+        }
+    }
+    assert!(mended > 0 && left > 0, "{mended} {left}");
+}
+
+#[test]
+fn a_rotten_checkpoint_is_saved_again_and_a_rotten_root_written_anew() {
+    let memory = FaultDisk::new(3);
+    let mut bench = furnished(&memory);
+    save_all(&mut bench);
+    let saved = memory.paths().into_iter().find(|path| path.starts_with("ckpt/2/")).unwrap();
+    for path in [saved.as_str(), "SUPER.a"] {
+        memory.flip_bit(path, 20 * 8);
+    }
+    let (found, _) = scrub(&bench);
+    assert_eq!(found.len(), 2, "{found:?}");
+    let rotten = found.iter().find(|rot| rot.damage.file == saved).unwrap();
+    assert!(bench.log.misses(rotten));
+    let index = LogIndex(saved.rsplit_once('-').unwrap().1.parse().unwrap());
+    bench.log.save_checkpoint(ShardId(2), Term(1), index, b"a later state").unwrap();
+    assert!(!bench.log.misses(rotten));
+    bench.log.maintain().unwrap();
+    assert_eq!(scrub(&bench).0, []);
+    drop(bench);
+    assert!(verify(&shared(&memory)).unwrap().damage.is_empty());
 }

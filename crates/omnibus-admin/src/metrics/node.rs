@@ -75,6 +75,8 @@ fn write_scrub(node: &Node, exposition: &mut Exposition) {
     for (name, value, meaning) in [
         ("omnibus_scrub_bytes_total", status.bytes_read, "Bytes at rest that were read again."),
         ("omnibus_scrub_passes_total", status.passes, "Times that all data at rest was read again."),
+        ("omnibus_mended_places_total", status.mended_places, "Places on disk that had rotted and were mended."),
+        ("omnibus_mended_records_total", status.mended_records, "Records that could not be read, and can be again."),
         ("omnibus_damaged_places", status.damaged.len() as u64, "Places on disk that have rotted, and are not mended."),
         ("omnibus_damaged_records", status.damaged_records(), "Records that cannot be read on this node's disk."),
         ("omnibus_damaged_bytes", status.damaged_bytes(), "Their bytes."),

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use omnibus_admin_api::scrub::{DamagedView, PassView, PlaceView, RangeView, ScrubView};
+use omnibus_admin_api::scrub::{DamagedView, MendedView, PassView, PlaceView, RangeView, ScrubView};
 use omnibus_engine::{Pass, ScrubStatus};
 
 use crate::node::{Node, SharedNode};
@@ -47,6 +47,7 @@ fn view(node: &Node) -> ScrubView {
         passes: status.passes,
         last_end: status.last_end.map(|end| end.0),
         damaged: damaged(&status),
+        mended: MendedView { places: status.mended_places, records: status.mended_records },
         redundant_places: status.redundant,
         places: places.collect(),
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod leaving;
+mod rot;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -114,6 +115,7 @@ async fn open(node: u32, members: &Members, disk: &FaultDisk, entrance: Option<E
     engine.log.reserve_bytes = 0;
     engine.log.identity = node.into();
     engine.limits.data_shards = 4;
+    engine.scrub.bytes_per_second = 1 << 30;
     let meeting = Meeting::open(config(node, members)).await.unwrap();
     let entrance = match entrance {
         Some(entrance) => entrance,

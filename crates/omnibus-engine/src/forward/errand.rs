@@ -8,7 +8,7 @@ use omnibus_model::command::Acquire;
 use omnibus_model::outcome::Appended;
 use omnibus_model::queue::{Envelope, Origin};
 use omnibus_model::topic::QueuePlace;
-use omnibus_model::{Command, HolderId, LogIndex, Outcome, Refusal, ShardId, StreamId};
+use omnibus_model::{Command, HolderId, LogIndex, Offset, Outcome, Refusal, ShardId, StreamId, Timestamp};
 use omnibus_record::{Encoded, InvalidBatch, SharedMessage};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -94,6 +94,12 @@ pub(crate) enum Asked {
     },
     /// The courier comes no more.
     Leave(CourierId),
+    /// Records that cannot be read elsewhere; whoever is asked need not lead.
+    Records {
+        stream: StreamId,
+        from: Offset,
+        to: Offset,
+    },
 }
 
 /// What the leader says. New ones go to the end.
@@ -112,6 +118,16 @@ pub(crate) enum Answered {
     Collected(Option<Load>),
     /// The courier is not known, or no more.
     Gone,
+    /// None if not all of it is here.
+    Records(Option<Records>),
+}
+
+/// The first batches of what was asked for: base, number of offsets, newest timestamp and bytes of each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Records {
+    pub(crate) from: Offset,
+    pub(crate) to: Offset,
+    pub(crate) batches: Vec<(Offset, u32, Timestamp, Bytes)>,
 }
 
 /// An answer, and the entry that it may rest on.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use omnibus_io::DiskFile;
 
 use super::rows::RowsPass;
-use super::{At, PAGE, Rot, STEP_BYTES, Scrubbed, Stepped, bare, gravity, lives, rot_of};
+use super::{At, PAGE, Rot, STEP_BYTES, Scrubbed, Stepped, bare, gravity, leave, lives, rot_of};
 use crate::block::BlockHeader;
 use crate::file::{LogFile, read_pages};
 use crate::maintain::is_needed;
@@ -97,6 +97,7 @@ impl BlocksPass {
     }
 
     fn describe(&self, shared: &Shared, places: Range<u64>, what: &'static str) -> Rot {
+        leave(&self.file);
         let (affected, bytes) = lives::unsound(shared, (&self.file, self.handle.as_ref()), &places);
         // Entries that a start repeats, or a replica may ask for, are not kept elsewhere on this disk.
         let is_lost = !affected.is_empty() || is_needed(shared, &self.file);

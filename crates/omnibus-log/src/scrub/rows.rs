@@ -5,7 +5,7 @@ use std::sync::Arc;
 use omnibus_io::DiskFile;
 use omnibus_model::StreamId;
 
-use super::{At, PAGE, Rot, STEP_BYTES, Scrubbed, Stepped, Window, bare, gravity, lives, rot, rot_of};
+use super::{At, PAGE, Rot, STEP_BYTES, Scrubbed, Stepped, Window, bare, gravity, leave, lives, rot, rot_of};
 use crate::error::Gravity;
 use crate::file::{FileKind, LogFile, read_pages};
 use crate::footer::{Footer, FooterFound, FooterOf, FooterRun, ROWS_PER_PAGE, RowPage, load_footer};
@@ -39,6 +39,9 @@ impl RowsPass {
         let mut scrubbed = Scrubbed::default();
         let Some(footer) = self.footer.take() else {
             self.footer = self.look_for_footer(shared, &mut scrubbed);
+            if !scrubbed.rot.is_empty() {
+                leave(&self.file);
+            }
             let next = self.footer.is_some().then_some(At::Rows(self));
             return (scrubbed, next);
         };
@@ -57,6 +60,9 @@ impl RowsPass {
             }
             self.look_at_row(shared, &footer, &mut scrubbed);
             self.row += 1;
+        }
+        if !scrubbed.rot.is_empty() {
+            leave(&self.file);
         }
         let is_done = self.row >= footer.place.row_count;
         self.footer = Some(footer);

@@ -33,7 +33,7 @@ impl SavedPass {
         Some(Self { name, handle, position: 0, body: None, crc: 0 })
     }
 
-    pub(super) fn step(mut self) -> Stepped {
+    pub(super) fn step(mut self, shared: &Shared) -> Stepped {
         let part = self.read();
         let bytes = part.as_ref().map_or(0, |part| part.len() as u64);
         let is_whole = part.and_then(|part| self.take(&part));
@@ -41,9 +41,21 @@ impl SavedPass {
         match is_whole {
             Some(false) => return (scrubbed, Some(At::Saved(self))),
             Some(true) => {}
-            None => scrubbed.rot.push(rot(&self.name.path(), 0, "a checkpoint", gravity(true))),
+            None => {
+                scrubbed.rot.push(rot(&self.name.path(), 0, "a checkpoint", gravity(true)));
+                self.note(shared);
+            }
         }
         (scrubbed, None)
+    }
+
+    /// The same may be saved again, unless something newer was.
+    fn note(&self, shared: &Shared) {
+        let CheckpointName { shard, term, index, .. } = self.name;
+        let newest = shared.manifest.lock().list.checkpoints.get(&shard).copied();
+        if newest == Some((term, index)) {
+            shared.shards.lock().entry(shard).or_default().checkpoint_has_rotted = true;
+        }
     }
 
     fn read(&self) -> Option<Bytes> {

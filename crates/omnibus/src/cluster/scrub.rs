@@ -123,11 +123,13 @@ fn show(views: &[&ScrubView]) -> Result<()> {
         Column::Number("ROTTEN PLACES"),
         Column::Number("RECORDS"),
         Column::Number("BYTES"),
+        Column::Number("MENDED"),
         Column::Number("KEPT ELSEWHERE"),
     ];
     let row = |view: &&ScrubView| {
         let DamagedView { places, records, bytes } = view.damaged;
-        [u64::from(view.node), view.passes, places, records, bytes, view.redundant_places].map(|n| n.to_string()).into()
+        let counts = [places, records, bytes, view.mended.places, view.redundant_places];
+        [u64::from(view.node), view.passes].into_iter().chain(counts).map(|count| count.to_string()).collect()
     };
     output::table(&columns, views.iter().map(row))?;
     for view in views {
