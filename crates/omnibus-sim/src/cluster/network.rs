@@ -125,6 +125,14 @@ impl Network {
         self.state.lock().cut.insert((from, to));
     }
 
+    /// Whether a node has no way to most others.
+    pub(crate) fn is_cut_off(&self, node: NodeId) -> bool {
+        let state = self.state.lock();
+        let ways = state.cut.iter().filter(|(from, to)| *from == node || *to == node);
+        let others: BTreeSet<NodeId> = ways.map(|(from, to)| if *from == node { *to } else { *from }).collect();
+        others.len() > 1
+    }
+
     /// Mends all ways.
     pub(crate) fn mend(&self) {
         self.state.lock().cut.clear();

@@ -103,8 +103,12 @@ pub(super) async fn ask_for_leaders(mut client: Client) {
         client.pause().await;
         let Some(access) = client.any() else { continue };
         if client.chance.once_in(4) {
-            // So that there is something new about names, too.
-            let _told = access.ask(access.engine.allocate_producer()).await;
+            // So that there is something new about names, too. Who is cut off is not asked: it would wait for a majority before it
+            // answered anything else.
+            let leader = client.site.leader(ShardId::METADATA);
+            if let Some(leader) = leader.filter(|leader| !client.site.network.is_cut_off(leader.node)) {
+                let _told = leader.ask(leader.engine.allocate_producer()).await;
+            }
             continue;
         }
         let shards: Vec<ShardId> = client.site.shards().collect();
