@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omnibus_log::{Gravity, Scrubbed};
+use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -37,10 +38,12 @@ impl Engine {
 
 pub(crate) fn start(engine: &Engine, config: ScrubConfig) -> Result<Scrubber, EngineError> {
     let (stop, stopped) = sync_channel(1);
-    let engine = engine.clone();
+    // Who asks before the thread runs is heard, too.
+    let asked = engine.inner.scrubbing.asked.subscribe();
+    let rounds = Rounds { engine: engine.clone(), config, stopped };
     let run = move || {
         // It only ever ends by being told to.
-        let Ended = Rounds { engine, config, stopped }.run();
+        let Ended = rounds.run(asked);
     };
     let thread = std::thread::Builder::new().name("log-scrub".into()).spawn(run).map_err(EngineError::Thread)?;
     Ok((stop, thread))
@@ -53,8 +56,7 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn run(&self) -> Ended {
-        let mut asked = self.engine.inner.scrubbing.asked.subscribe();
+    fn run(&self, mut asked: watch::Receiver<u64>) -> Ended {
         let mut pause = self.config.interval.min(FIRST_PAUSE);
         loop {
             let began = self.now();
