@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use omnibus_model::{Bug, LogIndex, NodeId, Term, planted};
+use omnibus_model::{LogIndex, NodeId, Term};
 use omnibus_replication::{Leadership, NotConfirmed};
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::ReadPolicy;
@@ -103,7 +103,7 @@ impl Member {
     /// Hears from a majority that nobody leads in a newer term. Lets no clock say so: a follower that has started again
     /// remembers no lease.
     pub(crate) async fn confirm(&self, term: Term) -> Result<(), NotConfirmed> {
-        let heard = planted(Bug::BarrierSkipped) || self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.is_ok();
+        let heard = self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.is_ok();
         match self.state.leadership() {
             Leadership::Here { term: present } if heard && present == term => Ok(()),
             Leadership::Here { .. } => Err(NotConfirmed { leader: None }),
