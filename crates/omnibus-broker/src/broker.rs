@@ -93,7 +93,7 @@ impl Broker {
             Command::Append(append) => queues.append(at, (agenda, streams), append),
             Command::Trim { stream, before } => {
                 let applied = streams.trim(*stream, *before)?;
-                queues.trimmed(at, *stream, *before);
+                queues.trimmed(at, agenda, (*stream, *before));
                 Ok(applied)
             }
             Command::DropStream { stream } => {

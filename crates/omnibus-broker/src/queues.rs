@@ -183,9 +183,12 @@ impl Queues {
     }
 
     /// Notes that a stream begins later now.
-    pub(crate) fn trimmed(&mut self, at: Moment<'_>, stream: StreamId, start: Offset) {
+    pub(crate) fn trimmed(&mut self, at: Moment<'_>, agenda: &mut Agenda, (stream, start): (StreamId, Offset)) {
         if let Some(cursor) = self.by_stream.get_mut(&stream) {
             cursor.trimmed(at.now, start);
+            // What was behind a record of its group is next now, and may be too much.
+            cursor.overflow(at.now, OVERFLOW_AT_ONCE);
+            cursor.keep_appointment(agenda, stream);
         }
     }
 
