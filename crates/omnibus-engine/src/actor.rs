@@ -47,6 +47,9 @@ pub(crate) struct Actor {
 }
 
 /// A broker that is being rebuilt, where it may be waited for the disk.
+/// How soon the clock is looked at again: it counts milliseconds.
+const TICK_MIN: Duration = Duration::from_millis(1);
+
 type Rebuilding = task::JoinHandle<Result<Rebuilt, RebuildError>>;
 
 enum Event {
@@ -100,7 +103,8 @@ impl Actor {
     fn next_wait(&self) -> Duration {
         const LONG: Duration = Duration::from_secs(3600);
         let retry = if self.shard.is_refused() { RETRY } else { LONG };
-        self.shard.next_tick(moment(&*self.clock)).unwrap_or(LONG).min(retry)
+        // What is due at this very millisecond may be over only in the next.
+        self.shard.next_tick(moment(&*self.clock)).unwrap_or(LONG).min(retry).max(TICK_MIN)
     }
 
     /// Hands requests to the shard until one does not fit; returns that one.
