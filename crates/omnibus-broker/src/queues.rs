@@ -163,9 +163,11 @@ impl Queues {
             Command::ExpireBefore { before, .. } => cursor.expire_before(now, *before),
             other => unreachable!("{other:?} does not speak to a queue alone"),
         };
-        let changed = cursor.overflow(now, OVERFLOW_AT_ONCE) > 0 || applied.changed;
+        // What was rewound is looked at anew first: some of it may be delayed.
+        let is_known = !matches!(command, Command::Rewind { .. }) || cursor.has_looked_at_all();
+        let overflowed = is_known && cursor.overflow(now, OVERFLOW_AT_ONCE) > 0;
         cursor.keep_appointment(agenda, stream);
-        Ok(Applied { changed, ..applied })
+        Ok(Applied { changed: overflowed || applied.changed, ..applied })
     }
 
     /// Releases all that sessions hold.

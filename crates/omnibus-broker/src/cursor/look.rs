@@ -28,6 +28,11 @@ impl Cursor {
         }
     }
 
+    /// Whether the envelopes of all records were looked at.
+    pub(crate) fn has_looked_at_all(&self) -> bool {
+        self.horizon.0 + self.ahead.len() == self.end.0
+    }
+
     /// The first record that is not gone; all before it may be forgotten.
     pub(crate) fn floor(&self) -> Offset {
         let kept = |(_, record): &(&Offset, &Record)| {
