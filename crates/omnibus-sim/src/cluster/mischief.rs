@@ -290,8 +290,7 @@ impl Mischief {
             let has_left = left.await.is_ok();
             site.world.line(format_args!("node {node} has left: {has_left}"));
             sleep(Duration::from_millis(away)).await;
-            // Who comes back with what it had, behind what was purged meanwhile, is not filled (docs/cluster.md, known
-            // faults); the rules say that it comes with an empty disk.
+            // A node that was removed comes back as a new one, with an empty disk.
             site.end(node, End::ProcessKill);
             site.empty(node);
             site.start(node);
