@@ -99,6 +99,11 @@ impl Nature {
         self.arguments.get(SINGLE_ACTIVE).is_some_and(|(_, value)| value == "true")
     }
 
+    /// Whether its messages say how often they have come back.
+    pub(crate) fn counts_deliveries(&self) -> bool {
+        self.arguments.get(QUEUE_TYPE).is_some_and(|(_, value)| value == "quorum")
+    }
+
     /// Compares with what a client wants; who declares a queue again must want the same.
     pub(crate) fn check_same(&self, wanted: &Declaration) -> Result<(), Fault> {
         let differs = |arg: &str, received: String, current: String| Fault::Inequivalent {

@@ -111,6 +111,8 @@ pub(crate) struct Subscription {
     pub(crate) queue: String,
     /// Nothing is settled: what is handed out is done.
     pub(crate) is_automatic: bool,
+    /// Its queue's messages say how often they have come back.
+    pub(crate) counts_deliveries: bool,
     /// Grows with what is held, if the client has set no limit.
     pub(crate) is_unlimited: bool,
     /// How many deliveries the client holds.

@@ -8,6 +8,7 @@ use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_record::AmqpMessage;
 use tokio::sync::watch;
 
+use super::counted::counted;
 use super::queue::named;
 use super::reply;
 use super::settle;
@@ -66,6 +67,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         tag: tag.clone(),
         queue: queue.name().to_owned(),
         is_automatic: no_ack,
+        counts_deliveries: queue.nature.counts_deliveries(),
         is_unlimited: !no_ack && prefetch == 0,
         held: 0,
         is_cancelled: false,
@@ -229,7 +231,8 @@ fn write(link: &mut Link, number: u16, Parked { consumer, queue, delivery: Deliv
         routing_key: ShortText(native.routing_key),
     };
     deliver.put(&mut link.out, number);
-    put_content(&mut link.out, (number, link.frame_max), &native.properties, &body);
+    let properties = counted(native.properties, subscription.counts_deliveries, lease.delivery_count);
+    put_content(&mut link.out, (number, link.frame_max), &properties, &body);
 }
 
 /// Takes out what waits for a consumer that wants nothing more.

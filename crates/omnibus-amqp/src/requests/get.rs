@@ -8,6 +8,7 @@ use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_model::{Command, Outcome};
 use omnibus_record::AmqpMessage;
 
+use super::counted::counted;
 use super::queue::named;
 use crate::errors::Fault;
 use crate::link::Link;
@@ -35,7 +36,8 @@ pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack:
         message_count,
     };
     link.tell(number, &got);
-    put_content(&mut link.out, (number, link.frame_max), &native.properties, &body);
+    let properties = counted(native.properties, queue.nature.counts_deliveries(), lease.delivery_count);
+    put_content(&mut link.out, (number, link.frame_max), &properties, &body);
     Ok(())
 }
 

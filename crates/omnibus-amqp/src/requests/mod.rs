@@ -9,6 +9,7 @@ mod consume;
 mod get;
 mod reply;
 mod tx;
+mod counted;
 pub(crate) mod settle;
 
 use crate::errors::Fault;

@@ -112,8 +112,10 @@ async fn message_that_came_back_too_often_is_a_dead_letter() {
     client.ask(declare("dead")).await;
     client.ask(dying([("x-queue-type", Value::text("quorum")), ("x-delivery-limit", Value::I32(2))])).await;
     client.publish("", "q", &Properties::default(), b"x").await;
-    for delivery_tag in 1..=3 {
-        client.get("q", false).await.unwrap();
+    for (delivery_tag, count) in [(1, None), (2, Some(&Value::I64(1))), (3, Some(&Value::I64(2)))] {
+        let message = client.get("q", false).await.unwrap();
+        let headers = message.properties.headers.unwrap_or_default();
+        assert_eq!(headers.get("x-delivery-count"), count);
         client.say(1, Method::BasicReject { delivery_tag, requeue: true }).await;
     }
     assert!(client.get("q", false).await.is_none());
