@@ -36,6 +36,7 @@ type program struct {
 
 var programs = map[string]program{
 	"franz-go":       {"franz-go", "github.com/twmb/franz-go", checks},
+	"amqp091-go":     {"amqp091-go", "github.com/rabbitmq/amqp091-go", rabbitChecks},
 	"aws-sdk-go":     {"AWS SDK for Go", "github.com/aws/aws-sdk-go-v2/service/sqs", sqsChecks},
 	"aws-sdk-go-sns": {"AWS SDK for Go", "github.com/aws/aws-sdk-go-v2/service/sns", snsChecks},
 }

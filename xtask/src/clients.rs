@@ -23,6 +23,8 @@ pub(crate) struct Client {
 pub(crate) enum Checks {
     Kafka,
     Amqp,
+    /// What tells the clients of AMQP from each other.
+    AmqpClients,
     Sqs,
     Sns,
     /// What Celery makes of SQS.
@@ -52,6 +54,11 @@ pub(crate) const KAFKAJS: Client = kafka("kafkajs", Language::JavaScript, "kafka
 pub(crate) const RDKAFKA: Client = kafka("rdkafka", Language::Rust, "rdkafka");
 pub(crate) const PIKA: Client =
     Client { key: "pika", checks: Checks::Amqp, language: Language::Python, program: "pika_blocking.py" };
+pub(crate) const AIO_PIKA: Client = amqp("aio-pika", Language::Python, "aio_pika_robust.py");
+pub(crate) const KOMBU: Client = amqp("kombu", Language::Python, "kombu_amqp.py");
+pub(crate) const AMQPLIB: Client = amqp("amqplib", Language::JavaScript, "amqplib.js");
+pub(crate) const AMQP091_GO: Client = amqp("amqp091-go", Language::Go, "amqp091-go");
+pub(crate) const RABBITMQ_JAVA: Client = amqp("rabbitmq-java", Language::Java, "RabbitClient");
 pub(crate) const BOTO3: Client = sqs("boto3", Language::Python, "boto.py");
 pub(crate) const BOTO3_QUERY: Client = sqs("boto3-query", Language::PythonOfOld, "boto.py");
 pub(crate) const AWS_JAVA: Client = sqs("aws-java", Language::Java, "AwsSdk");
@@ -68,7 +75,7 @@ pub(crate) const CELERY: Client =
 pub(crate) const DOORS: Client =
     Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
 
-pub(crate) const ALL: [Client; 22] = [
+pub(crate) const ALL: [Client; 27] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -78,6 +85,11 @@ pub(crate) const ALL: [Client; 22] = [
     KAFKAJS,
     RDKAFKA,
     PIKA,
+    AIO_PIKA,
+    KOMBU,
+    AMQPLIB,
+    AMQP091_GO,
+    RABBITMQ_JAVA,
     BOTO3,
     BOTO3_QUERY,
     AWS_JAVA,
@@ -95,6 +107,10 @@ pub(crate) const ALL: [Client; 22] = [
 
 const fn kafka(key: &'static str, language: Language, program: &'static str) -> Client {
     Client { key, checks: Checks::Kafka, language, program }
+}
+
+const fn amqp(key: &'static str, language: Language, program: &'static str) -> Client {
+    Client { key, checks: Checks::AmqpClients, language, program }
 }
 
 const fn sqs(key: &'static str, language: Language, program: &'static str) -> Client {

@@ -18,9 +18,10 @@ const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
 
 /// Where each list of checks is, and what its table is headed with.
-const LISTS: [(Checks, &str, &str); 6] = [
+const LISTS: [(Checks, &str, &str); 7] = [
     (Checks::Kafka, "conformance/checks.json", "Kafka"),
     (Checks::Amqp, "conformance/amqp-checks.json", "AMQP 0-9-1"),
+    (Checks::AmqpClients, "conformance/amqp-clients-checks.json", "AMQP 0-9-1, client by client"),
     (Checks::Sqs, "conformance/sqs-checks.json", "SQS"),
     (Checks::Sns, "conformance/sns-checks.json", "SNS"),
     (Checks::Celery, "conformance/celery-checks.json", "Celery over SQS"),
@@ -28,7 +29,7 @@ const LISTS: [(Checks, &str, &str); 6] = [
 ];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 23] = [
+pub(crate) const SUITES: [Suite; 28] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -38,6 +39,11 @@ pub(crate) const SUITES: [Suite; 23] = [
     Suite { name: "conformance KafkaJS (JavaScript)", run: || run(clients::KAFKAJS) },
     Suite { name: "conformance rdkafka (Rust)", run: || run(clients::RDKAFKA) },
     Suite { name: "conformance pika (Python)", run: || run(clients::PIKA) },
+    Suite { name: "conformance aio-pika (Python)", run: || run(clients::AIO_PIKA) },
+    Suite { name: "conformance kombu (Python)", run: || run(clients::KOMBU) },
+    Suite { name: "conformance amqplib (JavaScript)", run: || run(clients::AMQPLIB) },
+    Suite { name: "conformance amqp091-go (Go)", run: || run(clients::AMQP091_GO) },
+    Suite { name: "conformance RabbitMQ's client (Java)", run: || run(clients::RABBITMQ_JAVA) },
     Suite { name: "conformance boto3 (Python)", run: || run(clients::BOTO3) },
     Suite { name: "conformance boto3, Query protocol (Python)", run: || run(clients::BOTO3_QUERY) },
     Suite { name: "conformance AWS SDK for Java", run: || run(clients::AWS_JAVA) },
@@ -117,7 +123,7 @@ fn settings_for(checks: Checks) -> &'static [&'static str] {
     match checks {
         // One of them waits until what is gone is trimmed.
         Checks::Doors => &["storage.retention_interval=1s"],
-        Checks::Kafka | Checks::Amqp | Checks::Sqs | Checks::Sns | Checks::Celery => &[],
+        Checks::Kafka | Checks::Amqp | Checks::AmqpClients | Checks::Sqs | Checks::Sns | Checks::Celery => &[],
     }
 }
 
@@ -125,7 +131,7 @@ fn settings_for(checks: Checks) -> &'static [&'static str] {
 fn address_for(checks: Checks, Addresses { kafka, amqp, sqs, admin }: &Addresses) -> String {
     match checks {
         Checks::Kafka => kafka.clone(),
-        Checks::Amqp => amqp.clone(),
+        Checks::Amqp | Checks::AmqpClients => amqp.clone(),
         Checks::Sqs | Checks::Sns | Checks::Celery => sqs.clone(),
         Checks::Doors => format!("{kafka},{sqs},{admin}"),
     }
