@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Access, Caching, Disk, DiskFile, DiskSpace, Durability, OpenMode};
 use crate::inode::{Chance, Change, Inode};
+use crate::sparse::Content;
 
 const DIRECT_ALIGNMENT: u64 = 4096;
 
@@ -185,7 +186,7 @@ impl FaultDisk {
     #[must_use]
     pub fn content(&self, path: &str) -> Option<Vec<u8>> {
         let state = self.lock();
-        state.names.get(path).map(|&inode| state.inodes[inode].content.clone())
+        state.names.get(path).map(|&inode| state.inodes[inode].content.to_vec())
     }
 
     /// Replaces what a file holds, durably and behind everybody's back.
@@ -196,6 +197,7 @@ impl FaultDisk {
             None => state.create(path),
         };
         state.names_durable.insert(path.to_owned(), inode);
+        let content = Content::new(&content);
         state.inodes[inode] = Inode { durable: content.clone(), content, unsynced: Vec::new() };
     }
 
@@ -216,13 +218,8 @@ impl FaultDisk {
         let (byte, mask) = (to_usize(bit / 8), 1u8 << (bit % 8));
         let Some(&inode) = state.names.get(path) else { return false };
         let inode = &mut state.inodes[inode];
-        let reached = byte < inode.content.len();
-        for content in [&mut inode.content, &mut inode.durable] {
-            if let Some(place) = content.get_mut(byte) {
-                *place ^= mask;
-            }
-        }
-        reached
+        inode.durable.flip(byte, mask);
+        inode.content.flip(byte, mask)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -433,10 +430,7 @@ impl DiskFile for FaultFile {
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
         let content = &state.inodes[self.inode].content;
-        let rest = content.get(to_usize(position)..).unwrap_or_default();
-        let bytes = rest.len().min(buffer.len());
-        buffer[..bytes].copy_from_slice(&rest[..bytes]);
-        Ok(bytes)
+        Ok(content.read(to_usize(position), buffer))
     }
 
     fn write_at(&self, bytes: &[u8], position: u64, durability: Durability) -> io::Result<()> {

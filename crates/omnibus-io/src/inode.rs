@@ -1,5 +1,7 @@
 //! One file of a disk in memory: what it holds, and what a power cut would leave of it.
 
+use crate::sparse::Content;
+
 const SECTOR_BYTES: usize = 512;
 
 /// Chance that follows from a seed.
@@ -11,8 +13,8 @@ pub(crate) struct Chance {
 /// A file's content as it is read, as it is for certain, and what lies between.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inode {
-    pub(crate) content: Vec<u8>,
-    pub(crate) durable: Vec<u8>,
+    pub(crate) content: Content,
+    pub(crate) durable: Content,
     pub(crate) unsynced: Vec<Change>,
 }
 
@@ -74,16 +76,10 @@ impl Change {
         }
     }
 
-    fn apply(&self, content: &mut Vec<u8>) {
+    fn apply(&self, content: &mut Content) {
         match self {
-            Self::Resize(bytes) => content.resize(to_usize(*bytes), 0),
-            Self::Write { position, bytes } => {
-                let start = to_usize(*position);
-                if content.len() < start + bytes.len() {
-                    content.resize(start + bytes.len(), 0);
-                }
-                content[start..start + bytes.len()].copy_from_slice(bytes);
-            }
+            Self::Resize(bytes) => content.resize(to_usize(*bytes)),
+            Self::Write { position, bytes } => content.write(to_usize(*position), bytes),
         }
     }
 

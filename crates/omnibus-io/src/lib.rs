@@ -9,6 +9,7 @@ pub mod clock;
 pub mod entropy;
 pub mod fault;
 mod inode;
+mod sparse;
 pub mod system_disk;
 pub mod disk;
 
