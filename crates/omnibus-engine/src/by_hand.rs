@@ -11,7 +11,7 @@ use omnibus_model::topic::SharedTopic;
 use omnibus_model::{ShardId, TopicName};
 use omnibus_replication::{Opened, ReplicatedLog};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{self, AbortHandle, JoinHandle};
 
 use crate::actor::REQUESTS_MAX;
 use crate::ahead::Ahead;
@@ -24,9 +24,10 @@ use crate::health::Health;
 use crate::housekeeping::begin_tasks;
 use crate::opening::{Assembled, Opening, Seams, assemble};
 use crate::shard::{Request, Shared};
-use crate::{admitter, queue_upkeep};
+use crate::{admitter, mender, queue_upkeep};
 
 pub use crate::mover::Mover;
+pub use crate::scrubber::Rereading;
 
 /// Makes an engine over shards that are somebody else's, and what is asked of each of them.
 #[must_use]
@@ -82,7 +83,7 @@ impl Drop for Tended {
 }
 
 /// Opens an engine over the replicated log that `open` opens. Must be called within a runtime of one thread. Whoever
-/// has the writer moves it, and calls [`Log::maintain`] now and then.
+/// has the writer moves it, calls [`Log::maintain`] now and then, and has data at rest read again ([`Rereading`]).
 ///
 /// # Errors
 /// [`EngineError`] if what is on the disk cannot be trusted, or what `open` says.
@@ -93,7 +94,8 @@ pub fn open(
 ) -> Result<(Tended, Writer), EngineError> {
     let Assembled { engine, log, writer, actors, report, .. } = assemble(seams, config, Loading::Here, open)?;
     let tasks = actors.iter().map(JoinHandle::abort_handle);
-    let kept = begin_tasks(&engine, config);
+    let mut kept = begin_tasks(&engine, config);
+    kept.push(task::spawn(mender::run(engine.clone())));
     let tasks = tasks.chain(kept.iter().map(JoinHandle::abort_handle)).collect();
     Ok((Tended { engine, log, report, tasks }, writer))
 }

@@ -17,7 +17,6 @@ use omnibus_broker::Broker;
 use omnibus_log::{Replacement, Stretch};
 use omnibus_model::{Bug, Command, NodeId, Offset, Outcome, ShardId, StreamId, planted};
 use omnibus_replication::Leadership;
-use tokio::task;
 use tokio::time::{sleep, timeout};
 
 pub(crate) use carrying::Attached;
@@ -25,6 +24,7 @@ pub use errand::read_errand;
 pub(crate) use errand::{All, Barrier, CloseConsumers, CountConsumers, Enqueue, Errand, FanOut, Take, Together};
 use errand::{Answer, Answered, Asked, Records};
 
+use crate::blocking::blocking;
 use crate::engine::Engine;
 use crate::error::SubmitError;
 use crate::peers::{PeerError, Peers};
@@ -217,7 +217,7 @@ impl Engine {
             return None;
         }
         let log = self.inner.log.clone();
-        let read = task::spawn_blocking(move || log.stretch(stream, range, RECORDS_BYTES)).await;
+        let read = blocking(move || log.stretch(stream, range, RECORDS_BYTES)).await;
         let Stretch { from, to, batches, .. } = read.ok()?.ok()??;
         let batch = |Replacement { base, count, timestamp_max, bytes }| (base, count, timestamp_max, bytes);
         Some(Records { from, to, batches: batches.into_iter().map(batch).collect() })

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use omnibus_log::{Gravity, Scrubbed};
+use omnibus_log::{Gravity, Scrub};
 use tokio::sync::watch;
 
 use crate::engine::Engine;
@@ -49,6 +49,52 @@ pub(crate) fn start(engine: &Engine, config: ScrubConfig) -> Result<Scrubber, En
     Ok((stop, thread))
 }
 
+/// A pass over all data at rest. Whoever drives it says how fast, and lets one end before the next begins.
+#[derive(Debug)]
+pub struct Rereading {
+    engine: Engine,
+    scrub: Scrub,
+    places_found: u64,
+}
+
+impl Rereading {
+    /// Begins at the beginning: how far an earlier process came is not remembered.
+    #[must_use]
+    pub fn begin(engine: &Engine) -> Self {
+        let scrub = engine.inner.log.scrub();
+        engine.inner.scrubbing.begin(engine.now(), scrub.bytes());
+        tracing::info!(bytes = scrub.bytes(), "reading all data at rest again");
+        Self { engine: engine.clone(), scrub, places_found: 0 }
+    }
+
+    /// Reads on, and tells what it finds; returns how many bytes it has read, none once all was. Blocks.
+    pub fn step(&mut self) -> Option<u64> {
+        let scrubbing = &self.engine.inner.scrubbing;
+        let Some(scrubbed) = self.scrub.step() else {
+            scrubbing.end(self.engine.now());
+            let ScrubStatus { damaged, redundant, .. } = scrubbing.status();
+            tracing::info!(damaged = damaged.len(), redundant, "all data at rest was read again");
+            return None;
+        };
+        let bytes = scrubbed.bytes;
+        self.places_found += scrubbed.rot.len() as u64;
+        for rot in scrubbing.take(scrubbed) {
+            let damage = &rot.damage;
+            match damage.gravity {
+                Gravity::Acknowledged => tracing::error!(%damage, bytes = rot.bytes, "data at rest has rotted"),
+                Gravity::Redundant | Gravity::TornTail => tracing::warn!(%damage, "data at rest has rotted"),
+            }
+        }
+        Some(bytes)
+    }
+
+    /// How many places this pass has found so far that are not as they were written.
+    #[must_use]
+    pub const fn places_found(&self) -> u64 {
+        self.places_found
+    }
+}
+
 struct Rounds {
     engine: Engine,
     config: ScrubConfig,
@@ -73,33 +119,15 @@ impl Rounds {
         }
     }
 
-    /// Begins at the beginning: how far an earlier process came is not remembered.
     fn pass(&self) -> Result<(), Ended> {
-        let scrubbing = &self.engine.inner.scrubbing;
-        let mut scrub = self.engine.inner.log.scrub();
-        scrubbing.begin(self.engine.now(), scrub.bytes());
-        tracing::info!(bytes = scrub.bytes(), "reading all data at rest again");
+        let mut rereading = Rereading::begin(&self.engine);
         let mut began = self.now();
-        while let Some(scrubbed) = scrub.step() {
-            let due = Duration::from_micros(scrubbed.bytes.saturating_mul(1_000_000) / self.config.bytes_per_second);
-            self.tell(scrubbed);
+        while let Some(bytes) = rereading.step() {
+            let due = Duration::from_micros(bytes.saturating_mul(1_000_000) / self.config.bytes_per_second);
             self.rest(due.saturating_sub(self.now().saturating_sub(began)))?;
             began = self.now();
         }
-        scrubbing.end(self.engine.now());
-        let ScrubStatus { damaged, redundant, .. } = scrubbing.status();
-        tracing::info!(damaged = damaged.len(), redundant, "all data at rest was read again");
         Ok(())
-    }
-
-    fn tell(&self, scrubbed: Scrubbed) {
-        for rot in self.engine.inner.scrubbing.take(scrubbed) {
-            let damage = &rot.damage;
-            match damage.gravity {
-                Gravity::Acknowledged => tracing::error!(%damage, bytes = rot.bytes, "data at rest has rotted"),
-                Gravity::Redundant | Gravity::TornTail => tracing::warn!(%damage, "data at rest has rotted"),
-            }
-        }
     }
 
     fn now(&self) -> Duration {

@@ -136,11 +136,13 @@ pub enum Bug {
     PurgeUnconfirmed,
     /// An answer of another node is passed on before this node has what it rests on.
     AnswerOutrunsLog,
+    /// Rotten records count as mended before anything was written in their place.
+    MendForgotten,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 64] = [
         Self::AckBeforeSync,
         Self::RotAsTornTail,
         Self::StartUnsynced,
@@ -204,6 +206,7 @@ impl Bug {
         Self::LostCountsAsDone,
         Self::PurgeUnconfirmed,
         Self::AnswerOutrunsLog,
+        Self::MendForgotten,
     ];
 
     /// Whether it takes several nodes to show it.
@@ -279,6 +282,7 @@ impl Bug {
             Self::LostCountsAsDone => "lost-counts-as-done",
             Self::PurgeUnconfirmed => "purge-unconfirmed",
             Self::AnswerOutrunsLog => "answer-outruns-log",
+            Self::MendForgotten => "mend-forgotten",
         }
     }
 }

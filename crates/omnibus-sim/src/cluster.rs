@@ -14,6 +14,7 @@ mod mischief;
 mod network;
 mod node;
 mod operator;
+mod rereading;
 mod scenario;
 mod site;
 mod tally;

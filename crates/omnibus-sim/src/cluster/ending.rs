@@ -22,10 +22,17 @@ pub(crate) const LOOK: Duration = Duration::from_millis(100);
 /// How long a cluster may take to become whole when nothing goes wrong any more.
 const WHOLE_WITHIN: Duration = Duration::from_secs(90);
 
+/// How long all nodes may take to read all they have, and to mend what has rotted.
+const SOUND_WITHIN: Duration = Duration::from_secs(60);
+
+/// How seldom is looked for that in the end: they need not read all the time.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
 /// How long a shard may be without a leader before an operator looks after it.
 const LEADERLESS: Duration = Duration::from_secs(20);
 
 const WHOLE: &str = "a cluster becomes whole again";
+const MENDED: &str = "what has rotted is mended";
 const KEPT: &str = "what is acknowledged is on all nodes";
 
 /// Heals everything, and checks.
@@ -38,7 +45,7 @@ pub(crate) async fn end(site: &Arc<Site>, clients: Vec<JoinHandle<()>>) {
             sleep(LOOK).await;
         }
     }
-    if !become_whole(site).await {
+    if !become_whole(site).await || !become_sound(site).await {
         return;
     }
     if let Err(left) = drain(Client::new(site)).await {
@@ -98,6 +105,27 @@ async fn become_whole(site: &Arc<Site>) -> bool {
         sleep(LOOK).await;
     }
     site.world.violate(Violation::new(WHOLE, lacks));
+    false
+}
+
+/// Waits until no node finds anything rotten; false if that does not come.
+async fn become_sound(site: &Arc<Site>) -> bool {
+    let begun = site.world.elapsed();
+    let (mut lacks, mut pause) = (Vec::new(), LOOK);
+    while site.world.elapsed() < begun + SOUND_WITHIN {
+        if super::is_over(&site.world) {
+            return false;
+        }
+        let unsound = |node: &NodeId| site.places_found(*node, begun) != Some(0);
+        let unsound: Vec<NodeId> = site.scenario.nodes().filter(unsound).collect();
+        if unsound.is_empty() {
+            return true;
+        }
+        unsound.iter().for_each(|node| site.ask_to_reread(*node));
+        (lacks, pause) = (unsound.into_iter().map(|node| site.damage(node)).collect(), PAUSE_MAX.min(pause * 2));
+        sleep(pause).await;
+    }
+    site.world.violate(Violation::new(MENDED, lacks.join("; ")));
     false
 }
 

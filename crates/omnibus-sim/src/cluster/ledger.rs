@@ -56,7 +56,8 @@ pub(crate) struct Ledger {
 /// What is known of messages in queues, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    sent: u64,
+    /// The content of each.
+    sent: Vec<u64>,
     refused: BTreeSet<u64>,
     acknowledged: BTreeSet<u64>,
     /// Somebody has tried to settle them.
@@ -246,10 +247,10 @@ impl Ledger {
 
 /// What clients of queues are promised.
 impl Queues {
-    /// The number of the next message.
-    pub(crate) const fn send(&mut self) -> u64 {
-        self.sent += 1;
-        self.sent
+    /// Somebody is about to send a message; returns its number.
+    pub(crate) fn send(&mut self, rest: &[u8]) -> u64 {
+        self.sent.push(hash(rest));
+        self.sent.len() as u64
     }
 
     pub(crate) fn acknowledged(&mut self, number: u64, place: (StreamId, Offset)) -> Result<(), String> {
@@ -264,12 +265,17 @@ impl Queues {
     /// A message is handed to somebody who began to ask when these were settled.
     pub(crate) fn delivered(
         &mut self,
-        number: u64,
+        (number, rest): (u64, &[u8]),
         (place, epoch): ((StreamId, Offset), u64),
         settled_before: &BTreeSet<u64>,
     ) -> Result<(), String> {
-        if number == 0 || number > self.sent || self.refused.contains(&number) {
+        let place_of = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let sent = place_of.and_then(|place| self.sent.get(place)).copied();
+        if sent.is_none() || self.refused.contains(&number) {
             return Err(format!("message {number} is delivered and was never taken"));
+        }
+        if sent != Some(hash(rest)) {
+            return Err(format!("message {number} is delivered and was sent with other bytes"));
         }
         if settled_before.contains(&number) {
             return Err(format!("message {number} comes back that was settled"));

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omnibus_io::FaultDisk;
 use omnibus_io::fault::Fault;
 use omnibus_model::{NodeId, ShardId};
 use tokio::time::{sleep, timeout};
 
 use super::network::Weather;
 use super::operator::start_later;
-use super::site::{End, Site};
+use super::site::{Cure, End, Site};
 use crate::random::Random;
 
 /// How long a turn of a disk takes at most, when nothing is wrong with it.
@@ -42,9 +43,10 @@ enum Kind {
     ClockJump,
     Transfer,
     Rot,
+    RotUnseen,
 }
 
-const KINDS: [(Kind, u64); 17] = [
+const KINDS: [(Kind, u64); 18] = [
     (Kind::Kill, 6),
     (Kind::KillAll, 2),
     (Kind::Isolate, 4),
@@ -62,6 +64,7 @@ const KINDS: [(Kind, u64); 17] = [
     (Kind::ClockJump, 1),
     (Kind::Transfer, 3),
     (Kind::Rot, 2),
+    (Kind::RotUnseen, 2),
 ];
 
 /// Somebody who means no good.
@@ -151,7 +154,8 @@ impl Mischief {
             Kind::Unseat => self.unseat(node),
             Kind::ClockJump => self.turn_clock(node),
             Kind::Transfer => self.transfer().await,
-            Kind::Rot => self.rot(node),
+            Kind::Rot => self.rot(node, Cure::EmptyDisk),
+            Kind::RotUnseen => self.rot(node, Cure::Mending),
         }
     }
 
@@ -327,45 +331,43 @@ impl Mischief {
         self.site.world.line(format_args!("shard {shard} goes from node {} to {to}: {handed:?}", leader.node));
     }
 
-    /// Turns a bit over in something that a node has had for long. What was written last is spared: whether that is rotten
-    /// or torn nobody can tell before it is announced.
-    fn rot(&mut self, node: NodeId) {
+    /// Turns bits over in what a node has had for long.
+    fn rot(&mut self, node: NodeId, cure: Cure) {
         if !self.site.impair(node) {
             return;
         }
-        self.site.note_rot(node);
+        self.site.note_rot(node, cure);
         self.site.world.with(|state| state.tally.flips += 1);
         let is_killed = self.chance.once_in(2);
         if is_killed {
             self.site.end(node, End::ProcessKill);
         }
         let disk = self.site.on(node, |machine| machine.disk.clone());
-        let segments = disk.paths().into_iter().filter(|path| path.ends_with(".seg"));
-        let newest = segments.max();
-        let kinds = ["wal/", "pack/", "ckpt/"];
-        let old = disk.paths().into_iter().filter(|path| kinds.iter().any(|kind| path.starts_with(kind)));
-        let old: Vec<String> = old.filter(|path| Some(path) != newest.as_ref()).collect();
-        if let Some(file) = self.chance.pick(&old).cloned() {
+        let mut old = had_for_long(&disk);
+        for _ in 0..self.chance.within(1..=3) {
+            let Some(file) = self.chance.pick(&old).cloned() else { break };
             let bytes = disk.content(&file).unwrap_or_default().len() as u64;
             let bit = self.chance.below(bytes.max(1) * 8);
             self.site.world.line(format_args!("bit {bit} of {file} of node {node} turns over"));
             disk.flip_bit(&file, bit);
+            old.retain(|other| *other != file);
         }
         if is_killed {
             start_later(&self.site, node, self.chance.within(10..=2_000));
         }
         let (site, millis) = (Arc::clone(&self.site), self.chance.within(500..=6_000));
-        self.later(millis, move || site.replace_rotten());
+        self.later(millis, move || match cure {
+            Cure::EmptyDisk => site.replace_rotten(),
+            Cure::Mending => site.ask_to_reread(node),
+        });
     }
 }
 
-impl Site {
-    /// Gives a node an empty disk whose own has rotten bits.
-    pub(crate) fn replace_rotten(&self) {
-        if let Some(node) = self.rotten() {
-            self.end(node, End::ProcessKill);
-            self.empty(node);
-            self.start(node);
-        }
-    }
+/// All but what was written last: whether that is rotten or torn nobody can tell before it is announced.
+fn had_for_long(disk: &FaultDisk) -> Vec<String> {
+    let is_begun = |path: &String| disk.content(path).is_some_and(|content| content.iter().any(|byte| *byte != 0));
+    let newest = disk.paths().into_iter().filter(|path| path.ends_with(".seg") && is_begun(path)).max();
+    let kinds = ["wal/", "pack/", "ckpt/", "manifest/", "SUPER."];
+    let all = disk.paths().into_iter().filter(|path| kinds.iter().any(|kind| path.starts_with(kind)));
+    all.filter(|path| newest.as_ref() != Some(path)).collect()
 }

@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use super::life::Life;
 use super::network::{Host, Network};
+use super::rereading::Passes;
 use super::scenario::Scenario;
 use super::watched::Watched;
 use super::world::World;
@@ -86,8 +87,9 @@ pub(crate) struct Process {
     pub(crate) life: Life,
     pub(crate) engine: Engine,
     pub(crate) replicated: Arc<OpenraftLog>,
+    pub(crate) passes: Passes,
     _tended: Ended,
-    hands: [JoinHandle<()>; 2],
+    hands: [JoinHandle<()>; 3],
 }
 
 /// What ends with the process.
@@ -151,8 +153,11 @@ impl Machine {
         tended.engine.connect(Arc::new(line));
         let (engine, log, door) = (tended.engine.clone(), tended.log.clone(), replicated.door());
         network.connect(self.node, Host { life: life.clone(), door, engine: engine.clone() });
-        let hands = self.hands((world, &life), scenario, (&log, writer));
-        self.process = Some(Process { life, engine, replicated, _tended: Ended(tended), hands });
+        let passes = Passes::default();
+        let reading = passes.clone().run((world.clone(), life.clone()), (engine.clone(), self.disk.clone()), chance);
+        let [writing, upkeep] = self.hands((world, &life), scenario, (&log, writer));
+        let hands = [writing, upkeep, tokio::spawn(reading)];
+        self.process = Some(Process { life, engine, replicated, passes, _tended: Ended(tended), hands });
         Ok(())
     }
 

@@ -101,6 +101,7 @@ pub(crate) async fn patrol(site: Arc<Site>) {
     let mut chance = site.world.chance();
     while !site.world.is_broken() {
         sleep(PATROL_EVERY).await;
+        site.check_passes();
         for (node, end) in site.fallen() {
             site.end(node, end);
             start_later(&site, node, chance.within(50..=1_500));

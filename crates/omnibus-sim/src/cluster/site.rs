@@ -47,9 +47,26 @@ struct Plans {
     /// with three voters that is one at a time.
     impaired: Option<NodeId>,
     /// Bits were turned over on its disk.
-    rotten: Option<NodeId>,
+    rotten: Option<Rotten>,
     /// It has no vote for a while.
     unseated: Option<NodeId>,
+}
+
+/// A node with bits that were turned over, and when.
+#[derive(Clone, Copy, Debug)]
+struct Rotten {
+    node: NodeId,
+    since: Duration,
+    cure: Cure,
+}
+
+/// What becomes of a node whose data has rotted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cure {
+    /// An operator gives it another disk.
+    EmptyDisk,
+    /// It reads what it has, and mends it with the help of others.
+    Mending,
 }
 
 /// How a process ends.
@@ -148,7 +165,7 @@ impl Site {
         let disk = omnibus_io::FaultDisk::new(self.world.chance().draw());
         self.on(node, |machine| (machine.disk, machine.is_founder) = (disk, false));
         let mut plans = self.plans.lock();
-        if plans.rotten == Some(node) {
+        if plans.rotten.is_some_and(|rotten| rotten.node == node) {
             plans.rotten = None;
         }
     }
@@ -234,20 +251,68 @@ impl Site {
         self.plans.lock().unseated = node;
     }
 
-    pub(crate) fn note_rot(&self, node: NodeId) {
-        self.plans.lock().rotten = Some(node);
+    pub(crate) fn note_rot(&self, node: NodeId, cure: Cure) {
+        self.plans.lock().rotten = Some(Rotten { node, since: self.world.elapsed(), cure });
     }
 
     pub(crate) fn is_rotten(&self, node: NodeId) -> bool {
-        self.plans.lock().rotten == Some(node)
+        self.plans.lock().rotten.is_some_and(|rotten| rotten.node == node)
     }
 
-    pub(crate) fn rotten(&self) -> Option<NodeId> {
-        self.plans.lock().rotten
+    /// Gives a node an empty disk whose own has rotten bits, unless it is to mend them.
+    pub(crate) fn replace_rotten(&self) {
+        let rotten = self.plans.lock().rotten;
+        if let Some(Rotten { node, .. }) = rotten.filter(|rotten| rotten.cure == Cure::EmptyDisk) {
+            self.end(node, End::ProcessKill);
+            self.empty(node);
+            self.start(node);
+        }
+    }
+
+    /// Notes that a node has mended what had rotted, once it has found nothing any more.
+    fn note_mended(&self) {
+        let rotten = self.plans.lock().rotten;
+        let Some(Rotten { node, since, .. }) = rotten.filter(|rotten| rotten.cure == Cure::Mending) else { return };
+        if self.places_found(node, since) == Some(0) {
+            self.world.line(format_args!("node {node} has mended what had rotted"));
+            self.world.with(|state| state.tally.mended += 1);
+            self.plans.lock().rotten = None;
+        }
+    }
+
+    /// Holds what nodes have found at rest against what was done to them.
+    pub(crate) fn check_passes(&self) {
+        for node in self.scenario.nodes().filter(|node| !self.is_rotten(*node)) {
+            if let Some(places @ 1..) = self.places_found(node, Duration::ZERO) {
+                let detail = format!("node {node} says that {places} places have rotted");
+                self.world.violate(Violation::new("nothing is told as rotten that is not", detail));
+            }
+        }
+    }
+
+    /// How many rotten places a node has found when it last read all it has, if that began after some time.
+    pub(crate) fn places_found(&self, node: NodeId, since: Duration) -> Option<u64> {
+        let machines = self.machines.lock();
+        let last = machines.get(&node)?.process.as_ref()?.passes.last()?;
+        (last.began >= since).then_some(last.places)
+    }
+
+    /// What a node says about what it has at rest, in words.
+    pub(crate) fn damage(&self, node: NodeId) -> String {
+        let Some(access) = self.access(node) else { return format!("node {node} is not there") };
+        let status = access.engine.scrub_status();
+        let places: Vec<String> = status.damaged.iter().map(|rot| rot.damage.to_string()).collect();
+        format!("node {node}: {places:?}, and {} kept twice", status.redundant)
+    }
+
+    /// Has a node read all that it has soon.
+    pub(crate) fn ask_to_reread(&self, node: NodeId) {
+        self.on(node, |machine| machine.process.iter().for_each(|process| process.passes.ask()));
     }
 
     /// Notes that a node is sound again, once it is a member, is not rotten, and has all that it is to have.
     pub(crate) fn note_sound(&self) {
+        self.note_mended();
         let (impaired, unseated) = {
             let plans = self.plans.lock();
             (plans.impaired, plans.unseated)
@@ -263,8 +328,12 @@ impl Site {
     /// Whether the leader of a shard says that a node has the place that it is to have, and nearly all there is.
     fn has_place(&self, node: NodeId, shard: ShardId) -> bool {
         let Some(leader) = self.leader(shard) else { return false };
-        let Standing { replicas: Replicas { voters, learners, lost }, confirmed, applied, .. } =
+        let Standing { replicas: Replicas { voters, learners, lost }, last, confirmed, applied, .. } =
             leader.replicated.standing(shard);
+        // What is not committed yet may be another membership, which counts already.
+        if last != applied {
+            return false;
+        }
         let is_placed = if self.wanted_voters(shard).contains(&node) {
             voters.contains(&node) && !lost.contains(&node)
         } else {

@@ -34,5 +34,6 @@ counts! {
     leavings: "left",
     clock_jumps: "jumps",
     flips: "rot",
+    mended: "mended",
     whole_after: "whole after",
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_engine::queues::Deliveries;
 use omnibus_model::command::Acquire;
-use omnibus_model::queue::{Envelope, LeaseKey, QueueCounts, Settlement};
+use omnibus_model::queue::{Envelope, LeaseKey, Origin, QueueCounts, Settlement};
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Millis, Offset};
-use omnibus_record::{Message, Native, SqsNative};
+use omnibus_record::{Encoded, Message, Native, SqsNative};
 use tokio::time::sleep;
 
 use super::{Client, PAUSE, QUEUE, Told};
@@ -37,9 +37,7 @@ pub(super) async fn send(mut client: Client) {
         let Some(queue) = client.queue() else { continue };
         let Some(access) = client.any() else { continue };
         let count = client.chance.within(1..=3);
-        let numbers: Vec<u64> =
-            (0..count).map(|_| client.site.world.with(|state| state.ledger.queues.send())).collect();
-        let messages = numbers.iter().map(|number| (encoded(&mut client, &access, *number), None)).collect();
+        let (numbers, messages): (Vec<u64>, Vec<_>) = (0..count).map(|_| message(&mut client, &access)).unzip();
         let told = access.ask(access.engine.enqueue(queue, messages)).await;
         match client.told(told) {
             Told::Yes(each) => {
@@ -63,10 +61,12 @@ pub(super) async fn send(mut client: Client) {
     }
 }
 
-fn encoded(client: &mut Client, access: &Access, number: u64) -> omnibus_record::Encoded {
+/// A new message and its number, which its body begins with.
+fn message(client: &mut Client, access: &Access) -> (u64, (Encoded, Option<Origin>)) {
     let length = usize::try_from(client.chance.below(600)).expect("a few hundred");
-    let mut body = number.to_le_bytes().to_vec();
-    body.extend(client.chance.bytes(length));
+    let rest = client.chance.bytes(length);
+    let number = client.site.world.with(|state| state.ledger.queues.send(&rest));
+    let body = [&number.to_le_bytes()[..], &rest].concat();
     let message = Message {
         offset: Offset::ZERO,
         timestamp: access.engine.now(),
@@ -75,7 +75,7 @@ fn encoded(client: &mut Client, access: &Access, number: u64) -> omnibus_record:
         history: None,
         body: Bytes::from(body),
     };
-    message.encode().expect("a short message")
+    (number, (message.encode().expect("a short message"), None))
 }
 
 /// Takes and settles until it is told to stop.
@@ -110,16 +110,13 @@ async fn take_some(client: &mut Client, queue: QueuePlace, held: Held) {
     for Deliveries { queue: partition, deliveries } in taken {
         let mut keys = Vec::new();
         for delivery in &deliveries {
-            let number = delivery
-                .message
-                .body
-                .get(..8)
-                .map_or(0, |start| u64::from_le_bytes(start.try_into().expect("eight bytes")));
+            let (start, rest) = delivery.message.body.split_at_checked(8).unwrap_or_default();
+            let number = start.try_into().map_or(0, u64::from_le_bytes);
             let LeaseKey { offset, epoch } = delivery.lease.key;
             client.site.world.note("delivered", &[access.node.0.into(), number, offset.0, epoch.0]);
             client.site.world.with(|state| state.tally.receives += 1);
             let place = ((partition.stream, offset), epoch.0);
-            client.site.world.check(RULE, |ledger| ledger.queues.delivered(number, place, &settled_before));
+            client.site.world.check(RULE, |ledger| ledger.queues.delivered((number, rest), place, &settled_before));
             keys.push((number, delivery.lease.key));
         }
         if held == Held::Sometimes && client.chance.once_in(5) {
