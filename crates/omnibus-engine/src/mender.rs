@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omnibus_log::{Affected, LogError, Rot, Stretch};
-use omnibus_model::{Bug, planted};
+use omnibus_model::{Bug, Offset, planted};
 use tokio::time::timeout;
 
 use crate::blocking::blocking;
@@ -76,7 +76,7 @@ async fn mend_range(engine: &Engine, range: &Affected) -> bool {
             let mut together: Vec<Stretch> = Vec::new();
             while from < range.to && together.iter().map(Stretch::bytes).sum::<usize>() < TOGETHER_BYTES {
                 let Some(stretch) = engine.fetch_records(node, range.stream, from..range.to).await else { break };
-                if stretch.from != from || stretch.to <= from {
+                if !goes_on(&stretch, from) {
                     break;
                 }
                 from = stretch.to;
@@ -97,6 +97,12 @@ async fn mend_range(engine: &Engine, range: &Affected) -> bool {
     false
 }
 
+/// Whether a part of a stream goes on from somewhere. The first one may begin earlier: records are trimmed in the middle of a
+/// batch, too, and a batch is mended whole.
+fn goes_on(stretch: &Stretch, from: Offset) -> bool {
+    stretch.from <= from && from < stretch.to
+}
+
 /// Says whether there was anything.
 async fn write(engine: &Engine, stretches: Vec<Stretch>) -> Result<bool, LogError> {
     if stretches.is_empty() {
@@ -106,5 +112,19 @@ async fn write(engine: &Engine, stretches: Vec<Stretch>) -> Result<bool, LogErro
     match blocking(move || log.mend(stretches)).await {
         Ok(mended) => mended.map(|()| true),
         Err(_ended) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omnibus_model::StreamId;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_in_whose_midst_a_stream_begins_is_mended_whole() {
+        let stretch = Stretch { stream: StreamId(1), from: Offset(225), to: Offset(227), batches: Vec::new() };
+        let goes_on = |from| goes_on(&stretch, Offset(from));
+        assert_eq!([224, 225, 226, 227].map(goes_on), [false, true, true, false]);
     }
 }
