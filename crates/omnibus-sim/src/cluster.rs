@@ -65,6 +65,7 @@ async fn run(world: World, scenario: Scenario) {
     let tending: Vec<_> =
         site.shards().map(|shard| tokio::spawn(operator::look_after(Arc::clone(&site), shard))).collect();
     let patrol = tokio::spawn(operator::patrol(Arc::clone(&site)));
+    let introducing = tokio::spawn(operator::introduce(Arc::clone(&site)));
     let clients = clients::begin(&site);
     let harm = tokio::spawn(Mischief::new(&site).run());
     while !harm.is_finished() && !is_over(&world) {
@@ -76,6 +77,7 @@ async fn run(world: World, scenario: Scenario) {
     }
     harm.abort();
     patrol.abort();
+    introducing.abort();
     tending.iter().for_each(tokio::task::JoinHandle::abort);
     is_over(&world);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omnibus_model::node::NodeInfo;
 use omnibus_model::{NodeId, ShardId};
 use omnibus_raft::{ChangeError, Replicas, Standing};
 use tokio::time::{sleep, timeout};
@@ -39,6 +40,22 @@ pub(crate) async fn look_after(site: Arc<Site>, shard: ShardId) {
             take(&site, &leader, (shard, step)).await;
         }
         site.note_sound();
+    }
+}
+
+/// Has all nodes known to each other by name, as each makes itself known in production: who mends asks those it knows.
+pub(crate) async fn introduce(site: Arc<Site>) {
+    for node in site.scenario.nodes() {
+        let is_known = |leader: &Access| leader.engine.catalog().nodes().iter().any(|(known, _)| *known == node);
+        while !site.world.is_broken() {
+            sleep(LOOK_EVERY).await;
+            let Some(leader) = site.leader(ShardId::METADATA) else { continue };
+            if is_known(&leader) {
+                break;
+            }
+            // Whether it was done is seen at the next look.
+            drop(leader.ask(leader.engine.introduce(node, NodeInfo::default())).await);
+        }
     }
 }
 

@@ -297,12 +297,12 @@ impl Site {
         (last.began >= since).then_some(last.places)
     }
 
-    /// What a node says about what it has at rest, in words.
-    pub(crate) fn damage(&self, node: NodeId) -> String {
-        let Some(access) = self.access(node) else { return format!("node {node} is not there") };
-        let status = access.engine.scrub_status();
+    /// What a node says is damaged of what it has at rest, in words.
+    pub(crate) fn damage(&self, node: NodeId) -> Option<String> {
+        let status = self.access(node)?.engine.scrub_status();
         let places: Vec<String> = status.damaged.iter().map(|rot| rot.damage.to_string()).collect();
-        format!("node {node}: {places:?}, and {} kept twice", status.redundant)
+        let is_any = !places.is_empty() || status.redundant > 0;
+        is_any.then(|| format!("{places:?}, and {} kept twice", status.redundant))
     }
 
     /// Has a node read all that it has soon.

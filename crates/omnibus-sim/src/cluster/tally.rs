@@ -35,5 +35,6 @@ counts! {
     clock_jumps: "jumps",
     flips: "rot",
     mended: "mended",
+    unmended: "unmended",
     whole_after: "whole after",
 }
