@@ -32,7 +32,7 @@ enum Step {
     Vote(NodeId),
     /// A voter stays without its vote.
     Demote(NodeId),
-    /// This node is to have no vote, so another must lead.
+    /// This node has no vote, or is to have none, so another must lead.
     Yield,
 }
 
@@ -116,6 +116,9 @@ fn full(cluster: &Cluster, standing: &Standing) -> BTreeSet<NodeId> {
 impl View<'_> {
     fn next_step(&self) -> Option<Step> {
         let Replicas { voters, learners, lost } = self.replicas;
+        if !voters.contains(&self.own) && !self.place.voters.contains(&self.own) {
+            return Some(Step::Yield);
+        }
         let lost: BTreeSet<NodeId> = voters.intersection(lost).copied().collect();
         if !lost.is_empty() {
             return Some(Step::Leave(lost));
@@ -251,6 +254,14 @@ mod tests {
         assert_eq!(steps(replicas(&[1, 2, 3, 4], &[], &[])), Some(Step::Yield));
         let of_others = step(&replicas(&[1, 2, 3, 4], &[], &[]), &there, &[], &[1, 3, 4]);
         assert_eq!(of_others, Some(Step::Demote(NodeId(2))));
+    }
+
+    #[test]
+    fn who_leads_without_a_vote_lets_another_lead_or_gets_one() {
+        let (there, without) = ([1, 2, 3, 4], replicas(&[2, 3, 4], &[1], &[]));
+        assert_eq!(step(&without, &there, &[], &[2, 3, 4]), Some(Step::Yield));
+        assert_eq!(step(&without, &there, &[1], &[2, 3, 4]), Some(Step::Yield));
+        assert_eq!(step(&without, &there, &[], &[1, 2, 3]), Some(Step::Vote(NodeId(1))));
     }
 
     #[test]

@@ -251,9 +251,10 @@ impl Known {
                 (ReplicationEvent::Leads { term, from: index }, None)
             }
             Committed::Membership(membership) => {
-                let votes = membership.voter_ids().any(|voter| voter == node);
+                // Who leads and loses its vote goes on to lead, as openraft has it, until somebody is asked to.
+                let stays = membership.get_node(&node).is_some();
                 self.joined(id, membership);
-                let ended = if self.leading.is_some() && !votes { self.step_down(None) } else { None };
+                let ended = if self.leading.is_some() && !stays { self.step_down(None) } else { None };
                 (ReplicationEvent::Committed(index), ended)
             }
             Committed::Commands(_) if self.leading == Some(term) => (ReplicationEvent::Committed(index), None),

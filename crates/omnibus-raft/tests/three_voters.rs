@@ -266,6 +266,31 @@ fn voters_are_changed_one_step_at_a_time_under_load() {
 }
 
 #[test]
+fn a_leader_that_loses_its_vote_leads_until_another_does() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let leader = trio.leader().await;
+            let others: BTreeSet<NodeId> = trio.others(leader).into_iter().collect();
+            let (log, voters) = (trio.log(leader), others.clone());
+            trio.change_under_load(leader, async move { log.demote_others(SHARD, voters).await }).await;
+            assert_eq!(trio.node(leader).replicated.replicas(SHARD).voters, others);
+            trio.pass(100).await;
+            let before = trio.acknowledged();
+            trio.propose(leader, "without a vote").unwrap();
+            trio.pass(100).await;
+            assert_eq!(trio.acknowledged(), before + 1);
+            let to = *others.first().unwrap();
+            trio.node(leader).replicated.transfer(SHARD, to).await.unwrap();
+            let (new, _) = trio.leader_other_than(leader).await;
+            trio.propose(new, "after").unwrap();
+            trio.end().await;
+            assert_eq!(trio.acknowledged(), before + 2);
+        });
+    }
+}
+
+#[test]
 fn a_node_with_data_grows_to_three_and_is_not_needed_any_more() {
     for seed in seeds() {
         run(async {

@@ -28,9 +28,6 @@ const SOUND_WITHIN: Duration = Duration::from_secs(20);
 /// How seldom is looked for that in the end: they need not read all the time.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// How long a shard may be without a leader before an operator looks after it.
-const LEADERLESS: Duration = Duration::from_secs(20);
-
 const WHOLE: &str = "a cluster becomes whole again";
 const MENDED: &str = "what is said to be mended is";
 const KEPT: &str = "what is acknowledged is on all nodes";
@@ -82,7 +79,7 @@ fn heal(site: &Arc<Site>) {
 /// Waits until all replicas of all shards are the same and somebody leads each; false if that does not come.
 async fn become_whole(site: &Arc<Site>) -> bool {
     let begun = site.world.elapsed();
-    let (mut lacks, mut looked) = (String::new(), begun);
+    let mut lacks = String::new();
     while site.world.elapsed() < begun + WHOLE_WITHIN {
         if super::is_over(&site.world) {
             return false;
@@ -97,10 +94,6 @@ async fn become_whole(site: &Arc<Site>) -> bool {
                 return true;
             }
             Err(what) => lacks = what,
-        }
-        if site.world.elapsed() >= looked + LEADERLESS {
-            looked = site.world.elapsed();
-            site.shards().for_each(|shard| restart_idle_leader(site, shard));
         }
         sleep(LOOK).await;
     }
@@ -143,19 +136,6 @@ fn give_up(site: &Arc<Site>, node: NodeId) {
             site.empty(node);
             site.start(node);
         }
-    }
-}
-
-/// Restarts whoever the others believe to lead a shard and who does not: a node that has committed by itself that it has no
-/// vote any more goes on to be followed (docs/cluster.md, known faults). An operator would do the same.
-fn restart_idle_leader(site: &Arc<Site>, shard: ShardId) {
-    if site.leader(shard).is_some() {
-        return;
-    }
-    let named = site.all().into_iter().filter_map(|access| access.replicated.standing(shard).leader).next();
-    if let Some(node) = named {
-        site.world.line(format_args!("node {node} is followed in shard {shard} and does not lead"));
-        site.end(node, End::ProcessKill);
     }
 }
 

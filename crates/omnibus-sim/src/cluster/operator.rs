@@ -87,6 +87,9 @@ fn next_step(site: &Site, leader: &Access, shard: ShardId) -> Option<Step> {
         return Some(Step::Voters(voters.difference(&lost).copied().collect()));
     }
     let is_there = |node: &&NodeId| up.contains(node);
+    if !voters.contains(&leader.node) && !wanted.contains(&leader.node) {
+        return voters.iter().find(is_there).map(|node| Step::Yield(*node));
+    }
     let mut new = members.iter().filter(|node| !voters.contains(node) && !learners.contains(node));
     if let Some(new) = new.find(is_there) {
         return Some(Step::Add(*new));
