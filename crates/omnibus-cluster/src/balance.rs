@@ -1,6 +1,6 @@
 //! Who leads how much: each shard has a voter that should, so that all lead about as many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use omnibus_model::{NodeId, ShardId};
 use omnibus_raft::Standing;
@@ -15,9 +15,12 @@ const TRIAL_LOOKS: u32 = 5;
 /// Who is to lead may lack as many entries: they are on their way.
 const BEHIND_MAX: u64 = 256;
 
-/// Who was there how often in a row.
+/// Who was there how often in a row, and who led what.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(BTreeMap<NodeId, u32>);
+pub(crate) struct Seen {
+    looks: BTreeMap<NodeId, u32>,
+    leaders: BTreeMap<ShardId, NodeId>,
+}
 
 /// A shard that another node was asked to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +37,24 @@ impl Seen {
         };
         let is_there =
             |node: &NodeId| cluster.lines.is_open(*node) && cluster.all_shards().all(|shard| is_seated(*node, shard));
-        let there = roster.iter().map(|(node, _)| node).filter(is_there);
-        let looks = |node: &NodeId| self.0.get(node).map_or(1, |looks| looks.saturating_add(1));
-        self.0 = there.map(|node| (node, looks(&node))).collect();
+        let there = roster.iter().map(|(node, _)| node).filter(is_there).collect();
+        let led = |shard| Some((shard, cluster.log.standing(shard).leader?));
+        self.note(there, cluster.all_shards().filter_map(led).collect(), cluster.node);
+    }
+
+    /// Whoever has handed something to this node since the last look is on trial again: it is about to end, perhaps.
+    fn note(&mut self, there: BTreeSet<NodeId>, leaders: BTreeMap<ShardId, NodeId>, own: NodeId) {
+        let has_given = |node: &NodeId| {
+            let given = |(shard, before): (&ShardId, &NodeId)| before == node && leaders.get(shard) == Some(&own);
+            *node != own && self.leaders.iter().any(given)
+        };
+        let before = |node: &NodeId| self.looks.get(node).copied().filter(|_| !has_given(node)).unwrap_or_default();
+        self.looks = there.iter().map(|node| (*node, before(node).saturating_add(1))).collect();
+        self.leaders = leaders;
     }
 
     fn is_steady(&self, node: NodeId) -> bool {
-        self.0.get(&node).is_some_and(|looks| *looks >= TRIAL_LOOKS)
+        self.looks.get(&node).is_some_and(|looks| *looks >= TRIAL_LOOKS)
     }
 }
 
@@ -111,4 +125,27 @@ async fn transfer(cluster: &Cluster, shard: ShardId, to: NodeId) -> bool {
 pub(crate) fn is_close(standing: &Standing, node: NodeId) -> bool {
     let confirmed = standing.confirmed.get(&node).copied().unwrap_or_default();
     standing.last.0.saturating_sub(confirmed.0) <= BEHIND_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_there_for_long_and_gave_nothing_away_is_steady() {
+        let nodes = |numbers: &[u32]| numbers.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
+        let leaders = |first, second| [(ShardId(0), NodeId(first)), (ShardId(1), NodeId(second))].into();
+        let (own, mut seen) = (NodeId(1), Seen::default());
+        let steady = |seen: &Seen| [2, 3].map(|node| seen.is_steady(NodeId(node)));
+        (0..TRIAL_LOOKS).for_each(|_| seen.note(nodes(&[1, 2, 3]), leaders(2, 3), own));
+        assert_eq!(steady(&seen), [true, true]);
+        // Node 3 hands its shard to this one, as it does before it ends.
+        seen.note(nodes(&[1, 2, 3]), leaders(2, 1), own);
+        assert_eq!(steady(&seen), [true, false]);
+        (1..TRIAL_LOOKS).for_each(|_| seen.note(nodes(&[1, 2, 3]), leaders(2, 1), own));
+        assert_eq!(steady(&seen), [true, true]);
+        // What goes from one other node to another says nothing here, and who is not there is on trial.
+        seen.note(nodes(&[1, 2]), leaders(2, 2), own);
+        assert_eq!(steady(&seen), [true, false]);
+    }
 }

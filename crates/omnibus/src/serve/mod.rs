@@ -151,19 +151,19 @@ async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Resul
         signal = signals.next() => {
             tracing::info!(signal, "shutting down before anything was served");
             end_at_once_on(signals);
-            close_node(node, others).await;
+            close(None, node, others).await;
             return Ok(ExitCode::SUCCESS);
         }
         () = removed(others.as_ref()) => {
             tell_removed(&effective.config, &node);
-            close_node(node, others).await;
+            close(None, node, others).await;
             return Ok(ExitCode::from(EXIT_REMOVED));
         }
     };
     let doors = match opened {
         Ok(doors) => doors,
         Err(error) => {
-            close_node(node, others).await;
+            close(None, node, others).await;
             return Err(error);
         }
     };
@@ -183,8 +183,7 @@ async fn serve(effective: &Effective, args: &ServeArgs, format: Format) -> Resul
         }
     }
     end_at_once_on(signals);
-    doors.close().await;
-    close_node(node, others).await;
+    close(Some(doors), node, others).await;
     tracing::info!("goodbye");
     Ok(ExitCode::SUCCESS)
 }
@@ -247,9 +246,15 @@ async fn introduce(engine: &Engine, info: NodeInfo) {
     }
 }
 
-async fn close_node(node: Opened, others: Option<Others>) {
+/// Others lead first, while clients are still there to be told who does.
+async fn close(doors: Option<Doors>, node: Opened, others: Option<Others>) {
+    if let Some(others) = &others {
+        others.part.hand_over().await;
+    }
+    if let Some(doors) = doors {
+        doors.close().await;
+    }
     if let Some(Others { cluster, part }) = others {
-        part.hand_over().await;
         part.close().await;
         drop(cluster);
     }
