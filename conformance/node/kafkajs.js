@@ -22,7 +22,7 @@ CompressionCodecs[CompressionTypes.LZ4] = codec(lz4.compressFrame, lz4.decompres
 CompressionCodecs[CompressionTypes.ZSTD] = codec(zstd.compress, zstd.decompress)
 
 const kafka = bootstrap =>
-  new Kafka({ brokers: [bootstrap], clientId: 'conformance', logLevel: logLevel.NOTHING, retry: { retries: 5 } })
+  new Kafka({ brokers: bootstrap.split(','), clientId: 'conformance', logLevel: logLevel.NOTHING, retry: { retries: 5 } })
 
 async function admin(bootstrap, keep) {
   const client = keep(kafka(bootstrap).admin())

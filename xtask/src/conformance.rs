@@ -1,5 +1,7 @@
 //! Runs the client programs against a broker and keeps `docs/compatibility.md` true.
 
+pub(crate) mod rolling;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;

@@ -24,8 +24,10 @@ mod shell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use conformance::rolling::Rolling;
 
 /// The project's automation.
 #[derive(Debug, Parser)]
@@ -58,8 +60,14 @@ enum Task {
         /// Runs only the clients whose names contain one of these words.
         clients: Vec<String>,
         /// Writes what they found into the compatibility table.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "nodes")]
         write: bool,
+        /// Runs the clients of Kafka, SQS and SNS against so many nodes, one of which is restarted now and then.
+        #[arg(long)]
+        nodes: Option<u32>,
+        /// Seconds between two restarts.
+        #[arg(long, default_value_t = 20, requires = "nodes")]
+        restart_every: u64,
     },
     /// Runs the patterns in `examples/` against the broker.
     Examples,
@@ -117,7 +125,12 @@ fn run(task: Task) -> anyhow::Result<bool> {
     match task {
         Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
-        Task::Conformance { clients, write } => run_conformance(&clients, write),
+        Task::Conformance { clients, nodes: Some(nodes), restart_every, .. } => {
+            broker::build()?;
+            let rolling = Rolling { nodes, restart_every: Duration::from_secs(restart_every) };
+            report(conformance::rolling::run(rolling, &clients)?)
+        }
+        Task::Conformance { clients, write, nodes: None, .. } => run_conformance(&clients, write),
         Task::Examples => suite::run(&[test::RELEASE_BUILD, examples::SUITE], &[], None),
         Task::MainJob => suite::run(&[test::RELEASE_BUILD, main_job::SUITE], &[], None),
         Task::Sim { seed: Some(seed), nodes, .. } => simulation::trace(seed, nodes),

@@ -22,7 +22,7 @@ use crate::clients;
 use crate::shell::{self, finish, root, say, workshop};
 use crate::suite::{Suite, Tally};
 use figures::{Figures, Findings};
-pub(crate) use nodes::{FailoverArgs, failover};
+pub(crate) use nodes::{FailoverArgs, Members, failover};
 use wal::Wal;
 
 /// What CI affords.

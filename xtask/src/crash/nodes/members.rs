@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const STATUS_TIME_MAX: Duration = Duration::from_secs(150);
 
 /// All nodes, running or not.
 #[derive(Debug)]
-pub(super) struct Members {
+pub(crate) struct Members {
     pub(super) network: Network,
     nodes: Vec<Member>,
     settings: Vec<String>,
@@ -63,6 +63,11 @@ struct Partition {
 }
 
 impl Members {
+    /// Makes so many nodes on empty data directories and starts them.
+    pub(crate) fn start_plain(count: u32) -> Result<Self> {
+        Self::start(count, &[], None)
+    }
+
     /// Makes so many nodes on empty data directories, on disks of their own if there are any, and starts them.
     pub(super) fn start(count: u32, settings: &[&str], disks: Option<Disks>) -> Result<Self> {
         let network = Network::make(count);
@@ -82,19 +87,24 @@ impl Members {
         Ok(members)
     }
 
-    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
         (1..).take(self.nodes.len())
     }
 
     /// Where all nodes serve a door.
-    pub(super) fn addresses(&self, port: u16) -> String {
+    pub(crate) fn addresses(&self, port: u16) -> String {
         let all: Vec<String> = self.numbers().map(|node| format!("{}:{port}", self.network.address(node))).collect();
         all.join(",")
     }
 
+    /// A command that runs where clients are.
+    pub(crate) fn on_clients(&self, program: &Path) -> Command {
+        self.network.on_clients(program)
+    }
+
     /// Starts every node that does not run, and waits until all serve. They start together, as one alone
     /// may be no majority.
-    pub(super) fn start_missing(&mut self) -> Result<()> {
+    pub(crate) fn start_missing(&mut self) -> Result<()> {
         let peers: Vec<String> =
             self.numbers().map(|node| format!("{node}@{}:9643", self.network.address(node))).collect();
         let missing: Vec<usize> = (0..self.nodes.len()).filter(|at| self.nodes[*at].child.is_none()).collect();
@@ -142,7 +152,7 @@ impl Members {
     }
 
     /// Asks a node to end, and waits until it has; returns how long that took.
-    pub(super) fn end(&mut self, node: u32) -> Result<Duration> {
+    pub(crate) fn end(&mut self, node: u32) -> Result<Duration> {
         let begun_at = Instant::now();
         let member = self.member(node)?;
         let Some(mut child) = member.child.take() else { return Ok(Duration::ZERO) };
@@ -182,7 +192,7 @@ impl Members {
     }
 
     /// Waits until nothing is missing, as a node that runs says.
-    pub(super) fn await_whole(&self) -> Result<()> {
+    pub(crate) fn await_whole(&self) -> Result<()> {
         self.status().map(drop)
     }
 

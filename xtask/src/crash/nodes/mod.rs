@@ -24,7 +24,7 @@ use commits::Group;
 use disks::Disks;
 pub(crate) use failover::{FailoverArgs, failover};
 use figures::Figures;
-use members::Members;
+pub(crate) use members::Members;
 pub(crate) use mischief::Mischief;
 use mischief::Plan;
 use waits::Since;
