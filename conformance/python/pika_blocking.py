@@ -411,6 +411,33 @@ def expiry(address):
     connection.close()
 
 
+def unused(address):
+    connection, channel = connect(address)
+    arguments = {"x-expires": 500}
+    idle, consumed, fetched = (queue(channel, arguments=arguments) for _ in range(3))
+    tag = channel.basic_consume(consumed, lambda *delivery: None)
+
+    def is_there(name):
+        other = connection.channel()
+        try:
+            other.queue_bind(name, "amq.direct")
+        except ChannelClosedByBroker:
+            return False
+        other.close()
+        return True
+
+    def is_gone(name):
+        connection.process_data_events(0.05)
+        channel.basic_get(fetched)
+        return not is_there(name)
+
+    until(lambda: is_gone(idle), "the end of an unused queue")
+    equal((is_there(consumed), is_there(fetched)), (True, True), "queues in use")
+    channel.basic_cancel(tag)
+    until(lambda: is_gone(consumed), "the end of a queue that is not consumed any more")
+    connection.close()
+
+
 def await_one(channel, name):
     return until(lambda: next((got for got in [channel.basic_get(name, auto_ack=True)] if got[0]), None), "a message")
 

@@ -19,11 +19,12 @@ pub(crate) const MAX_PRIORITY: &str = "x-max-priority";
 pub(crate) const MESSAGE_TTL: &str = "x-message-ttl";
 pub(crate) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 pub(crate) const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
+pub(crate) const EXPIRES: &str = "x-expires";
 pub(crate) const SINGLE_ACTIVE: &str = "x-single-active-consumer";
 
 /// Arguments that RabbitMQ compares when a queue is declared again.
 const COMPARED: [&str; 11] = [
-    "x-expires",
+    EXPIRES,
     MESSAGE_TTL,
     DEAD_LETTER_EXCHANGE,
     DEAD_LETTER_KEY,
@@ -93,6 +94,11 @@ impl Nature {
     /// The text that an argument is.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.arguments.get(name).map(|(_, value)| value.as_str())
+    }
+
+    /// The number that an argument is.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
     }
 
     pub(crate) fn is_single_active(&self) -> bool {
@@ -259,9 +265,11 @@ impl Declaration {
             SINGLE_ACTIVE => {
                 return Err(self.invalid(name, format!("\"expected boolean, got {}\"", value.type_name())));
             }
-            "x-expires" if self.number(name, value)? == 0 => {
-                return Err(self.invalid(name, "{value_zero,0}".to_owned()));
-            }
+            // Who looks after such queues reads it from what is kept.
+            EXPIRES => match self.number(name, value)? {
+                0 => return Err(self.invalid(name, "{value_zero,0}".to_owned())),
+                _ => {}
+            },
             DEAD_LETTER_KEY if self.arguments.get(DEAD_LETTER_EXCHANGE).is_none() => {
                 return Err(self.invalid(name, "routing_key_but_no_dlx_defined".to_owned()));
             }
@@ -344,7 +352,7 @@ mod tests {
             (MAX_PRIORITY, Value::I32(256), "{max_value_exceeded,256}"),
             (MESSAGE_TTL, Value::I32(-1), "{value_negative,-1}"),
             (MESSAGE_TTL, Value::text("60"), "\"expected integer, got longstr\""),
-            ("x-expires", Value::I32(0), "{value_zero,0}"),
+            (EXPIRES, Value::I32(0), "{value_zero,0}"),
             (DEAD_LETTER_KEY, Value::text("k"), "routing_key_but_no_dlx_defined"),
             ("x-max-length", Value::I32(-1), "{value_negative,-1}"),
             ("x-overflow", Value::text("bogus"), "invalid_overflow"),

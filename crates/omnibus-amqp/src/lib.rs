@@ -6,6 +6,7 @@
 //! **Never:** another protocol, the log, the broker; they are behind the engine.
 
 pub mod server;
+mod expiry;
 mod connection;
 mod handshake;
 mod requests;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
+use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_model::command::CreateQueue;
 use omnibus_model::queue::{QueueConfig, QueueLimits};
 use omnibus_model::topic::{QueuePlace, SharedTopic, TopicConfig};
 use omnibus_model::{Refusal, TopicId, TopicName};
 
-use crate::arguments::{Declaration, Made, Nature};
+use crate::arguments::{Declaration, EXPIRES, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::routing::Destination;
@@ -41,7 +42,7 @@ impl Queue {
         }
     }
 
-    fn of(topic: SharedTopic) -> Option<Self> {
+    pub(crate) fn of(topic: SharedTopic) -> Option<Self> {
         let place = topic.queue_place()?;
         let nature = Nature::of(&topic.queue.as_deref()?.config);
         Some(Self { topic, place, nature })
@@ -77,7 +78,9 @@ impl Door {
         };
         // Whether what is wanted can be had is asked first only where there is nothing yet.
         if let Some(queue) = self.find(&wanted.queue) {
-            return present(queue);
+            let queue = present(queue)?;
+            self.use_once(&queue).await?;
+            return Ok(queue);
         }
         let made = wanted.made(owner)?;
         let unusable = |reason| Fault::NameUnusable(wanted.queue.clone(), reason);
@@ -121,6 +124,17 @@ impl Door {
             0 => self.engine.create_queue(command).await,
             priorities => self.engine.create_priority_queue(command, priorities).await,
         }
+    }
+
+    /// Lets a queue that goes when nobody uses it know that somebody does.
+    pub(crate) async fn use_once(&self, queue: &Queue) -> Result<(), Fault> {
+        if queue.nature.text(EXPIRES).is_some() {
+            let config =
+                ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
+            let user = self.engine.consume(queue.place, config).await?;
+            self.engine.close_consumers(vec![user]).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a queue, if it is there.

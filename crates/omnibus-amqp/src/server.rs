@@ -49,20 +49,20 @@ impl Server {
     }
 
     /// Serves until `shutdown` says true, then tells every client and ends every connection.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        if self.listeners.is_empty() {
-            // Nobody comes in; dead letters are routed nevertheless.
-            connection::told_to_stop(&mut shutdown).await;
-            return;
+    pub async fn run(self, shutdown: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        // Also where nobody can come in.
+        let (door, told) = (Arc::clone(&self.door), shutdown.clone());
+        tasks.spawn(async move { door.expire_queues(told).await });
+        if !self.listeners.is_empty() {
+            // Before anybody can come who owns queues.
+            self.door.forget_old_owners().await;
         }
-        // Before anybody can come who owns queues.
-        self.door.forget_old_owners().await;
         let places = Arc::new(Semaphore::new(self.door.settings.connections_max));
-        let mut entrances = JoinSet::new();
         for listener in self.listeners {
-            entrances.spawn(admit(listener, Arc::clone(&self.door), Arc::clone(&places), shutdown.clone()));
+            tasks.spawn(admit(listener, Arc::clone(&self.door), Arc::clone(&places), shutdown.clone()));
         }
-        while entrances.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
     }
 }
 

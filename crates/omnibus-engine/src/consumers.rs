@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{HolderId, StreamId};
@@ -88,6 +89,11 @@ pub enum ConsumerRequest {
         stream: StreamId,
         reply: oneshot::Sender<Result<u32, SubmitError>>,
     },
+    /// For how long nobody has used a queue; it is looked at from the first such question on.
+    Idle {
+        queue: QueuePlace,
+        reply: oneshot::Sender<Result<Duration, SubmitError>>,
+    },
     /// Somebody has hung up.
     Listen,
 }
@@ -101,6 +107,7 @@ impl ConsumerRequest {
             Self::Cancel { reply, .. } => drop(reply.send(Err(error))),
             Self::Close { reply, .. } => drop(reply.send(Err(error))),
             Self::Count { reply, .. } => drop(reply.send(Err(error))),
+            Self::Idle { reply, .. } => drop(reply.send(Err(error))),
             Self::SetCredit { .. } | Self::Taken { .. } | Self::Listen => {}
         }
     }
@@ -198,9 +205,31 @@ pub(crate) struct Consumers {
     unserved: BTreeSet<StreamId>,
     arrivals: u64,
     hang_ups: Arc<HangUps>,
+    /// Queues of which somebody wants to know since when nobody uses them, by their lowest streams.
+    watched: BTreeMap<StreamId, (QueuePlace, Duration)>,
 }
 
 impl Consumers {
+    /// For how long nobody has used a queue, which is looked at from now on.
+    pub(crate) fn idle(&mut self, queue: QueuePlace, now: Duration) -> Duration {
+        let stream = queue.lowest.stream;
+        let is_consumed = self.count(stream) > 0;
+        let (_, since) = self.watched.entry(stream).or_insert((queue, now));
+        if is_consumed {
+            *since = now;
+        }
+        now.saturating_sub(*since)
+    }
+
+    /// Notes that somebody uses a queue, by any of its streams.
+    pub(crate) fn used(&mut self, stream: StreamId, now: Duration) {
+        if let Some((_, (queue, since))) = self.watched.range_mut(..=stream).next_back()
+            && queue.priority_of(stream).is_some()
+        {
+            *since = now;
+        }
+    }
+
     /// Adds a consumer.
     ///
     /// # Errors
@@ -259,6 +288,7 @@ impl Consumers {
 
     /// Tells the consumers of a queue that it is gone, or one of its streams is.
     pub(crate) fn dismiss(&mut self, stream: StreamId) {
+        self.watched.remove(&stream);
         let Some(stream) = self.queue_of(stream).map(|queue| queue.lowest.stream) else { return };
         self.unserved.remove(&stream);
         if let Some(ring) = self.rings.remove(&stream) {
@@ -269,6 +299,7 @@ impl Consumers {
     /// Tells all consumers that nothing comes any more.
     pub(crate) fn end_all(&mut self, ended: Ended) {
         self.unserved.clear();
+        self.watched.clear();
         // Whoever has hung up is gone, too.
         drop(self.take_hang_ups());
         for ring in std::mem::take(&mut self.rings).into_values() {

@@ -116,6 +116,16 @@ impl Engine {
         self.carry_out(shard, CountConsumers(stream)).await
     }
 
+    /// For how long nobody has consumed a queue of a shard that this node leads, or received from it. Counted from when
+    /// this was first asked of whoever leads; in memory, so whoever leads next begins anew.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; of a shard that is led elsewhere [`SubmitError::NotLeader`].
+    pub async fn idle_time(&self, queue: impl Into<QueuePlace>) -> Result<Duration, SubmitError> {
+        let queue = queue.into();
+        self.request(queue.shard(), |reply| Request::Consumer(ConsumerRequest::Idle { queue, reply })).await
+    }
+
     /// Ends consumers, as when their connection is closed: all that they hold of a queue is released
     /// before anybody else is served there. Returns how much it was.
     ///

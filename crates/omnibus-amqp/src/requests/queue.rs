@@ -28,7 +28,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
             if passive && let Some(token) = token_of(wanted.queue.as_bytes()) {
                 return waiting(link, number, (wanted.queue, token), no_wait);
             }
-            let queue = if passive { look_up(link, &wanted.queue).await? } else { declare(link, wanted).await? };
+            let queue = if passive { passively(link, &wanted.queue).await? } else { declare(link, wanted).await? };
             declared(link, number, &queue, no_wait).await
         }
         Method::QueueBind { queue, exchange, routing_key, no_wait, arguments, .. } => {
@@ -109,6 +109,13 @@ pub(crate) async fn named(link: &mut Link, number: u16, queue: &ShortText) -> Re
 /// Finds a queue that the connection may use.
 async fn look_up(link: &mut Link, name: &str) -> Result<Queue, Fault> {
     link.door.look_up(name).await?.open_to(&link.owner)
+}
+
+/// Finds a queue that a client asks about, and so uses.
+async fn passively(link: &mut Link, name: &str) -> Result<Queue, Fault> {
+    let queue = look_up(link, name).await?;
+    link.door.use_once(&queue).await?;
+    Ok(queue)
 }
 
 async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Fault> {

@@ -17,6 +17,7 @@ impl Shard {
         match request {
             ConsumerRequest::Begin { queue, config, served, reply } => {
                 let stream = queue.lowest.stream;
+                self.consumers.used(stream, self.now.elapsed);
                 let registration = match self.broker.queue(stream) {
                     Some(_) => {
                         let term = self.term;
@@ -29,6 +30,7 @@ impl Shard {
             ConsumerRequest::SetCredit { consumer, credit } => self.consumers.set_credit(consumer, credit),
             ConsumerRequest::Taken { consumer } => self.consumers.note(consumer.queue.lowest.stream),
             ConsumerRequest::Cancel { consumer, reply } => {
+                self.consumers.used(consumer.queue.lowest.stream, self.now.elapsed);
                 if !planted(Bug::CancelUnheard) {
                     self.consumers.remove(consumer, Ended::Cancelled);
                 }
@@ -43,6 +45,10 @@ impl Shard {
                 let count = self.consumers.count(stream);
                 self.answer_with(reply, Ok(count));
             }
+            ConsumerRequest::Idle { queue, reply } => {
+                let idle = self.consumers.idle(queue, self.now.elapsed);
+                self.answer_with(reply, Ok(idle));
+            }
             ConsumerRequest::Listen => {}
         }
     }
@@ -51,7 +57,9 @@ impl Shard {
     pub(super) fn note_consumers(&mut self, command: &Command) {
         match command {
             // It makes nothing ready.
-            Command::Acquire(_) | Command::Take { .. } => {}
+            Command::Acquire(Acquire { stream, .. }) | Command::Take { stream, .. } => {
+                self.consumers.used(*stream, self.now.elapsed);
+            }
             Command::Tick | Command::EndSessions => self.consumers.note_all(),
             Command::DropStream { stream } => self.consumers.dismiss(*stream),
             command => omnibus_broker::queues_of(command).for_each(|stream| self.consumers.note(stream)),
@@ -162,6 +170,7 @@ impl Shard {
     /// Serves a consumer no more and releases what it holds; returns how much that was.
     fn close_consumer(&mut self, consumer: ConsumerKey) -> Result<u64, SubmitError> {
         let ConsumerKey { queue, holder } = consumer;
+        self.consumers.used(queue.lowest.stream, self.now.elapsed);
         self.consumers.remove(consumer, Ended::Cancelled);
         let mut released = 0;
         for stream in queue.streams() {

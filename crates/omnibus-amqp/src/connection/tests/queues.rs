@@ -368,3 +368,32 @@ async fn highest_priority_comes_first() {
     let drained = client.drain("q").await;
     assert_eq!(bodies(&drained), ["Some(20)", "Some(9)", "Some(5)", "Some(5)", "Some(0)", "None"]);
 }
+
+#[tokio::test]
+async fn queue_that_nobody_uses_expires_and_one_that_somebody_uses_does_not() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    let expiring = |queue: &'static str| {
+        let arguments = Table::from([("x-expires", Value::I32(400))]);
+        Declare { queue, ..DECLARE }.with(arguments)
+    };
+    for queue in ["consumed", "asked", "idle"] {
+        client.ask(expiring(queue)).await;
+    }
+    client.ask(consume("consumed", "t", false)).await;
+    let (door, stopped) = (Arc::clone(&node.door), node.stop.subscribe());
+    let expiry = tokio::spawn(async move { door.expire_queues(stopped).await });
+    while node.door.find("idle").is_some() {
+        assert!(matches!(client.ask(expiring("asked")).await, Method::QueueDeclareOk { .. }));
+    }
+    assert!(node.door.find("asked").is_some() && node.door.find("consumed").is_some());
+    let cancel = Method::BasicCancel { consumer_tag: "t".into(), no_wait: false };
+    assert_eq!(client.ask(cancel).await, Method::BasicCancelOk { consumer_tag: "t".into() });
+    while node.door.find("consumed").is_some() || node.door.find("asked").is_some() {
+        tokio::task::yield_now().await;
+    }
+    let passive = Declare { queue: "consumed", passive: true, ..DECLARE }.method();
+    assert_eq!(client.refused(passive).await.0, 404);
+    node.stop.send_replace(true);
+    expiry.await.unwrap();
+}
