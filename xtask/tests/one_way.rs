@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the house a crate may import. The binary may import any.
-const TABLE: [(&str, &[&str]); 17] = [
+const TABLE: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("io", &[]),
     ("record", &["model"]),
@@ -22,6 +22,7 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("cluster", &["model", "io", "raft", "peers", "replication", "engine"]),
     ("kafka", &["model", "record", "engine"]),
     ("amqp", &["model", "record", "engine"]),
+    ("amqp-management", &["model", "engine", "amqp"]),
     ("sqs", &["model", "record", "engine", "webhook"]),
     ("redis", &["model", "engine"]),
     ("admin", &["model", "record", "engine", "cluster", "admin-api"]),

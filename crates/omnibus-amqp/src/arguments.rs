@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use omnibus_model::Millis;
 use omnibus_model::queue::{CursorConfig, DeadLetters, Overflow, QueueConfig, QueueLimits};
 
@@ -101,6 +102,12 @@ impl Nature {
         self.text(name)?.parse().ok()
     }
 
+    /// The arguments as clients give them.
+    pub(crate) fn table(&self) -> Table {
+        let argument = |(name, kept): (&String, &(char, String))| (Bytes::from(name.clone()), given(kept));
+        Table(self.arguments.iter().map(argument).collect())
+    }
+
     pub(crate) fn is_single_active(&self) -> bool {
         self.arguments.get(SINGLE_ACTIVE).is_some_and(|(_, value)| value == "true")
     }
@@ -178,6 +185,11 @@ fn described((letter, value): &(char, String)) -> String {
     format!("the value '{value}' of type '{kind}'")
 }
 
+/// Whether a value can be kept as a text. What has no meaning is kept to be shown again.
+fn is_simple(value: &Value) -> bool {
+    matches!(value, Value::Bool(_) | Value::Text(_) | Value::Double(_)) || value.integer().is_some()
+}
+
 /// An argument as it is kept.
 fn kept(value: &Value) -> (char, String) {
     let text = match value {
@@ -188,6 +200,16 @@ fn kept(value: &Value) -> (char, String) {
         value => value.integer().map(|number| number.to_string()).unwrap_or_default(),
     };
     (char::from(value.letter()), text)
+}
+
+/// An argument as it was given.
+fn given((letter, text): &(char, String)) -> Value {
+    match letter {
+        't' => Value::Bool(text == "true"),
+        'b' | 'B' | 's' | 'u' | 'I' | 'i' | 'l' => text.parse().map_or(Value::Void, Value::I64),
+        'f' | 'd' => text.parse().map_or(Value::Void, |number: f64| Value::Double(number.to_bits())),
+        _ => Value::text(text),
+    }
 }
 
 /// What a queue is made with.
@@ -266,10 +288,10 @@ impl Declaration {
                 return Err(self.invalid(name, format!("\"expected boolean, got {}\"", value.type_name())));
             }
             // Who looks after such queues reads it from what is kept.
-            EXPIRES => match self.number(name, value)? {
-                0 => return Err(self.invalid(name, "{value_zero,0}".to_owned())),
-                _ => {}
-            },
+            EXPIRES if self.number(name, value)? == 0 => {
+                return Err(self.invalid(name, "{value_zero,0}".to_owned()));
+            }
+            EXPIRES => {}
             DEAD_LETTER_KEY if self.arguments.get(DEAD_LETTER_EXCHANGE).is_none() => {
                 return Err(self.invalid(name, "routing_key_but_no_dlx_defined".to_owned()));
             }
@@ -320,7 +342,7 @@ impl Declaration {
         }
         for (name, value) in &self.arguments.0 {
             let name = String::from_utf8_lossy(name);
-            if COMPARED.contains(&&*name) {
+            if COMPARED.contains(&&*name) || is_simple(value) {
                 let (letter, value) = kept(value);
                 attributes.insert(format!("{ARGUMENT}{name}"), format!("{letter}{value}"));
             }

@@ -8,14 +8,15 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::door::Door;
 use crate::errors::Fault;
-use crate::handshake::{Agreed, HandshakeError, Visitor};
+use crate::handshake::{Agreed, HandshakeError, Visitor, capable};
 use crate::link::{Coming, Ending, Link};
 use crate::publishing;
+use crate::registry::{ConnectionInfo, Ends, Word};
 use crate::requests::{self, settle};
 use crate::wire::method::put_heartbeat;
 use crate::wire::{Frame, FrameKind, Method};
@@ -67,20 +68,24 @@ pub(crate) enum ConnectionError {
 /// Serves until the client or the server ends it.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: S,
-    is_local: bool,
+    ends: Ends,
     door: Arc<Door>,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), ConnectionError> {
     let mut received = BytesMut::new();
-    let visitor = Visitor { socket: &mut socket, received: &mut received, door: &door, is_local };
+    let visitor =
+        Visitor { socket: &mut socket, received: &mut received, door: &door, is_local: ends.peer.ip().is_loopback() };
     let agreed = timeout(HANDSHAKE_MAX, visitor.agree()).await.map_err(|_| ConnectionError::Slow)??;
     let (mut link, coming) = Link::new(door);
-    let Agreed { user, hears_cancels, channel_max, frame_max, heartbeat } = agreed;
-    link.user = user;
-    link.hears_cancels = hears_cancels;
+    let Agreed { user, mechanism, client, channel_max, frame_max, heartbeat } = agreed;
+    link.hears_cancels = capable(&client, "consumer_cancel_notify");
+    link.user.clone_from(&user);
     link.channel_max = channel_max;
     link.frame_max = frame_max;
-    let mut connection = Connection { socket, received, link, coming, shutdown, life: Life::default() };
+    let (connected_at, owner) = (link.door.engine.now(), link.owner.clone());
+    let info = ConnectionInfo { ends, user, mechanism, client, channel_max, frame_max, heartbeat, connected_at, owner };
+    let (_known, words) = link.door.registry.enter(info);
+    let mut connection = Connection { socket, received, link, coming, words, shutdown, life: Life::default() };
     let ended = connection.run(heartbeat).await;
     connection.link.end_all().await;
     ended
@@ -91,6 +96,7 @@ struct Connection<S> {
     received: BytesMut,
     link: Link,
     coming: Coming,
+    words: mpsc::Receiver<Word>,
     shutdown: watch::Receiver<bool>,
     life: Life,
 }
@@ -100,6 +106,8 @@ struct Connection<S> {
 struct Life {
     has_received: bool,
     silent_ticks: u32,
+    received_bytes: u64,
+    sent_bytes: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -116,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let may_read = !has_more && self.has_room();
             self.shrink();
-            let Self { socket, received, link, coming, shutdown, life } = self;
+            let Self { socket, received, link, coming, words, shutdown, life } = self;
             if may_read && received.capacity() - received.len() < READ_BYTES / 2 {
                 received.reserve(READ_BYTES);
             }
@@ -130,10 +138,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Some(reply) = coming.replies.recv(), if link.out.len() < OUT_BYTES_MAX => requests::reply(link, reply),
                 read = reading.read_buf(received), if may_read => match read? {
                     0 => return Ok(()),
-                    _ => life.has_received = true,
+                    bytes => life.received(bytes),
                 },
-                written = writing.write_buf(&mut link.out), if !link.out.is_empty() => if written? == 0 {
-                    return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+                written = writing.write_buf(&mut link.out), if !link.out.is_empty() => match written? {
+                    0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                    bytes => life.sent_bytes += bytes as u64,
+                },
+                Some(word) = words.recv() => match word {
+                    // Whoever asked may have gone.
+                    Word::Describe(answer) => drop(answer.send(link.describe((life.received_bytes, life.sent_bytes)))),
+                    Word::Close(reason) => link.fail(0, Fault::Forced(reason), (0, 0)).await,
                 },
                 _ = ticks.tick() => life.tick(heartbeat > 0, &mut link.out)?,
                 () = told_to_stop(shutdown) => link.fail(0, Fault::Shutdown, (0, 0)).await,
@@ -211,6 +225,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 impl Life {
+    const fn received(&mut self, bytes: usize) {
+        self.has_received = true;
+        self.received_bytes += bytes as u64;
+    }
+
     /// Says that the server is there, and makes sure that the client is.
     fn tick(&mut self, has_heartbeats: bool, out: &mut BytesMut) -> Result<(), ConnectionError> {
         if !has_heartbeats {

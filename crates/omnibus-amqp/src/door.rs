@@ -1,8 +1,11 @@
 //! What all connections of the door share.
 
+use std::sync::Arc;
+
 use omnibus_engine::Engine;
 
 use crate::budget::Budget;
+use crate::registry::Registry;
 use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::settings::Settings;
@@ -15,12 +18,14 @@ pub(crate) struct Door {
     pub(crate) budget: Budget,
     pub(crate) routes: Routes,
     pub(crate) replies: Replies,
+    pub(crate) registry: Arc<Registry>,
 }
 
 impl Door {
     pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
         let budget = Budget::new(settings.memory_bytes_max);
-        Self { engine, settings, budget, routes: Routes::default(), replies: Replies::default() }
+        let (routes, replies, registry) = (Routes::default(), Replies::default(), Arc::default());
+        Self { engine, settings, budget, routes, replies, registry }
     }
 
     /// Whether a user has given the right password.
@@ -30,6 +35,17 @@ impl Door {
             return is_local && user == GUEST && password == GUEST.as_bytes();
         }
         credentials.iter().any(|each| each.user == user && same(each.password.as_bytes(), password))
+    }
+
+    /// All who may come in, by name.
+    pub(crate) fn users(&self) -> Vec<String> {
+        let mut users: Vec<String> = self.settings.credentials.iter().map(|each| each.user.clone()).collect();
+        if users.is_empty() {
+            users.push(GUEST.to_owned());
+        }
+        users.sort();
+        users.dedup();
+        users
     }
 }
 

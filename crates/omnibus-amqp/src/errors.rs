@@ -156,6 +156,8 @@ pub(crate) enum Fault {
     #[error("broker forced connection closure with reason 'shutdown'")]
     Shutdown,
     #[error("{0}")]
+    Forced(String),
+    #[error("{0}")]
     Internal(String),
 }
 
@@ -204,7 +206,7 @@ impl Fault {
             Self::Method(_) | Self::Properties => SYNTAX_ERROR,
             Self::Unsolicited { .. } => COMMAND_INVALID,
             Self::OutOfMemory | Self::Limit(_) => RESOURCE_ERROR,
-            Self::Shutdown => CONNECTION_FORCED,
+            Self::Shutdown | Self::Forced(_) => CONNECTION_FORCED,
             Self::Internal(_) => INTERNAL_ERROR,
         }
     }

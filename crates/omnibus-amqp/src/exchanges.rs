@@ -11,9 +11,9 @@ use omnibus_model::{ExchangeName, Refusal, TopicName};
 
 use crate::door::Door;
 use crate::errors::Fault;
-use crate::nature::{ALTERNATE, BindingWish, ExchangeNature};
+use crate::nature::{ALTERNATE, BindingWish, ExchangeNature, Kind, PREDECLARED};
 use crate::queues::Queue;
-use crate::routing::{Compiled, Destination, Routed, destination};
+use crate::routing::{Compiled, Destination, Routed, check_criteria, destination};
 use crate::wire::Properties;
 
 /// How names begin that clients may not choose.
@@ -49,6 +49,26 @@ impl Door {
         }
         self.engine.learn_names().await;
         self.exchange(name).ok_or_else(|| missing(name))
+    }
+
+    /// All exchanges by name, with those that are there from the beginning.
+    pub(crate) fn exchange_names(&self) -> BTreeSet<ExchangeName> {
+        let kept = self.engine.catalog().exchanges(ExchangeKind::Amqp);
+        let kept = kept.iter().map(|exchange| exchange.key.name.clone());
+        kept.chain(PREDECLARED.iter().filter_map(|name| ExchangeName::new(name).ok())).collect()
+    }
+
+    /// All bindings, by their source.
+    pub(crate) fn bindings(&self) -> Vec<(ExchangeName, Destination, BindingWish)> {
+        let mut all = Vec::new();
+        for exchange in self.engine.catalog().exchanges(ExchangeKind::Amqp) {
+            let bindings = exchange.bindings.values();
+            let read = |binding: &Arc<omnibus_model::exchange::Binding>| {
+                Some((exchange.key.name.clone(), destination(binding)?, BindingWish::of(&binding.config)))
+            };
+            all.extend(bindings.filter_map(read));
+        }
+        all
     }
 
     /// The queues that a message goes to: each once, however many ways lead there.
@@ -145,6 +165,7 @@ impl Door {
     pub(crate) async fn bind(&self, source: &ExchangeName, to: Destination, wish: &BindingWish) -> Result<(), Fault> {
         let label = label(&to, wish);
         let exchange = self.look_up_exchange(source).await?;
+        check_binding(&exchange.nature, wish)?;
         if self.bound(source, &label).is_some() {
             return Ok(());
         }
@@ -224,6 +245,18 @@ impl Door {
     fn bound(&self, source: &ExchangeName, label: &str) -> Option<BindingId> {
         let exchange = self.engine.catalog().exchange(&key(source))?;
         exchange.bindings.values().find(|binding| binding.label == label).map(|binding| binding.id)
+    }
+}
+
+/// Makes sure that an exchange can route by a binding.
+fn check_binding(exchange: &ExchangeNature, wish: &BindingWish) -> Result<(), Fault> {
+    match exchange.routes_as() {
+        Kind::Headers => check_criteria(&wish.arguments),
+        Kind::ConsistentHash if wish.weight().is_none() => {
+            let text = format!("The binding key must be an integer: <<\"{}\">>", String::from_utf8_lossy(&wish.key));
+            Err(Fault::Precondition(text))
+        }
+        Kind::Direct | Kind::Fanout | Kind::Topic | Kind::ConsistentHash => Ok(()),
     }
 }
 

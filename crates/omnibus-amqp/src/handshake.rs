@@ -25,7 +25,9 @@ const VIRTUAL_HOST: &[u8] = b"/";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
     pub(crate) user: String,
-    pub(crate) hears_cancels: bool,
+    pub(crate) mechanism: String,
+    /// What the client says of itself.
+    pub(crate) client: Table,
     pub(crate) channel_max: u16,
     pub(crate) frame_max: usize,
     /// In seconds; 0 is none.
@@ -58,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
         self.say(&start(self.door)).await?;
         let method = self.next().await?;
         let id = method.id();
-        let (user, client) = match self.log_in(method) {
+        let (user, mechanism, client) = match self.log_in(method) {
             Ok(admitted) => admitted,
             Err((fault, tells)) => return self.refuse(fault, id, tells).await,
         };
@@ -79,13 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
             other => return self.refuse(unexpected(other), method.id(), true).await,
         }
         self.say(&Method::ConnectionOpenOk { reserved: ShortText::default() }).await?;
-        Ok(Agreed {
-            user,
-            hears_cancels: capable(&client, "consumer_cancel_notify"),
-            channel_max,
-            frame_max,
-            heartbeat,
-        })
+        Ok(Agreed { user, mechanism, client, channel_max, frame_max, heartbeat })
     }
 
     /// Reads which protocol the client wants, and says which there is if it is another.
@@ -146,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
     }
 
     /// Who comes, and what the client can do; or why not, and whether the client wants to hear it.
-    fn log_in(&self, method: Method) -> Result<(String, Table), (Fault, bool)> {
+    fn log_in(&self, method: Method) -> Result<(String, String, Table), (Fault, bool)> {
         let Method::ConnectionStartOk { client_properties, mechanism, response, .. } = method else {
             return Err((unexpected(&method), true));
         };
@@ -158,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
         };
         match given {
             Some((user, password)) if self.door.admits(&user, &password, self.is_local) => {
-                Ok((user, client_properties))
+                Ok((user, mechanism, client_properties))
             }
             _ => {
                 tracing::info!(mechanism, "a login was refused");
@@ -203,7 +199,7 @@ fn start(door: &Door) -> Method {
 }
 
 /// Whether a client says that it can do something.
-fn capable(client: &Table, what: &str) -> bool {
+pub(crate) fn capable(client: &Table, what: &str) -> bool {
     match client.get("capabilities") {
         Some(Value::Table(capabilities)) => capabilities.get(what) == Some(&Value::Bool(true)),
         _ => false,

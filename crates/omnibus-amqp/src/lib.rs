@@ -6,6 +6,7 @@
 //! **Never:** another protocol, the log, the broker; they are behind the engine.
 
 pub mod server;
+pub mod administration;
 mod expiry;
 mod connection;
 mod handshake;
@@ -17,6 +18,7 @@ mod deaths;
 mod exchanges;
 mod queues;
 mod door;
+pub mod registry;
 mod replies;
 mod session;
 mod routing;

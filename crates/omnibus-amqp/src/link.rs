@@ -20,9 +20,10 @@ use tokio::task::unconstrained;
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
+use crate::registry::{ChannelState, ConnectionState, ConsumerState};
 use crate::replies::Reply;
-use crate::session::{Channel, ConsumerNumber};
-use crate::wire::{Method, ShortText};
+use crate::session::{Channel, ConsumerNumber, Mode};
+use crate::wire::{Method, ShortText, Table};
 
 /// Batches of deliveries that wait for the connection.
 const EVENTS_MAX: usize = 4;
@@ -113,6 +114,8 @@ pub(crate) struct Subscription {
     pub(crate) is_automatic: bool,
     /// Its queue's messages say how often they have come back.
     pub(crate) counts_deliveries: bool,
+    /// What the client has asked for.
+    pub(crate) asked: Asked,
     /// Grows with what is held, if the client has set no limit.
     pub(crate) is_unlimited: bool,
     /// How many deliveries the client holds.
@@ -126,6 +129,15 @@ pub(crate) struct Subscription {
     /// Says what the task that reads for it shall do; if this is dropped, it ends.
     pub(crate) wish: tokio::sync::watch::Sender<Wish>,
     pub(crate) task: tokio::task::JoinHandle<Consumer>,
+}
+
+/// What a consumer's client has asked for, as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) place: Partition,
+    pub(crate) is_exclusive: bool,
+    pub(crate) prefetch: u16,
+    pub(crate) arguments: Table,
 }
 
 /// What a consumer's task shall do.
@@ -199,6 +211,39 @@ impl Link {
     /// The channel that a request came by.
     pub(crate) fn channel(&mut self, number: u16) -> Result<&mut Channel, Fault> {
         self.channels.get_mut(&number).ok_or(Fault::ChannelState("expected 'channel.open'"))
+    }
+
+    /// How it is now; it has received and sent so many bytes.
+    pub(crate) fn describe(&self, (received_bytes, sent_bytes): (u64, u64)) -> ConnectionState {
+        let channels = self.channels.iter().filter(|(_, channel)| !channel.is_closing);
+        let channels = channels.map(|(number, channel)| self.describe_channel(*number, channel)).collect();
+        ConnectionState { received_bytes, sent_bytes, channels }
+    }
+
+    fn describe_channel(&self, number: u16, channel: &Channel) -> ChannelState {
+        let (publishes_held_back, settlements_held_back) = channel.held_back();
+        let consumers = channel.consumers.values().filter_map(|begun| self.consumers.get(begun));
+        let consumer = |each: &Subscription| ConsumerState {
+            tag: each.tag.lossy(),
+            queue: each.queue.clone(),
+            place: each.asked.place,
+            settles: !each.is_automatic,
+            is_exclusive: each.asked.is_exclusive,
+            prefetch: each.asked.prefetch,
+            arguments: each.asked.arguments.clone(),
+        };
+        ChannelState {
+            number,
+            confirms: matches!(channel.mode, Mode::Confirm { .. }),
+            is_transactional: matches!(channel.mode, Mode::Tx(_)),
+            prefetch: channel.prefetch,
+            prefetch_all: channel.prefetch_all,
+            unacknowledged: channel.held_count(),
+            unconfirmed: channel.unconfirmed(),
+            publishes_held_back,
+            settlements_held_back,
+            consumers: consumers.map(consumer).collect(),
+        }
     }
 
     /// Tells the client why something was not done, and closes what must be closed.

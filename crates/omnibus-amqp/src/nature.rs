@@ -45,6 +45,10 @@ impl Kind {
     }
 }
 
+/// The exchanges that are there from the beginning; the one without a name is the default exchange.
+pub(crate) const PREDECLARED: [&str; 7] =
+    ["", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.rabbitmq.trace", "amq.topic"];
+
 const DELAYED: &str = "x-delayed-message";
 
 /// What an exchange is.
@@ -136,6 +140,23 @@ impl ExchangeNature {
             is_internal: name == "amq.rabbitmq.trace",
             arguments: BTreeMap::new(),
         })
+    }
+
+    /// The default exchange, to which every queue is bound by its name.
+    pub(crate) fn nameless() -> Self {
+        Self {
+            kind: "direct".to_owned(),
+            is_durable: true,
+            is_auto_delete: false,
+            is_internal: false,
+            arguments: BTreeMap::new(),
+        }
+    }
+
+    /// Its arguments as clients give them.
+    pub(crate) fn table(&self) -> Table {
+        let argument = |(name, value): (&String, &String)| (Bytes::from(name.clone()), Value::text(value));
+        Table(self.arguments.iter().map(argument).collect())
     }
 
     /// How it is kept.

@@ -9,12 +9,14 @@ use omnibus_model::{ExchangeName, Millis, Offset, Refusal, Timestamp};
 use omnibus_record::{AmqpNative, Message, Native, SharedMessage};
 
 use crate::budget::Share;
+use crate::door::Door;
 use crate::errors::{Fault, NO_ROUTE};
+use crate::exchanges::Way;
 use crate::link::{Later, Link, Published, begun};
 use crate::nature::more_keys;
 use crate::queues::Queue;
 use crate::replies::{DIRECT_REPLY, name_of, token_of};
-use crate::session::{Content, Mode, Publish};
+use crate::session::{Content, Mode, Publish, Token};
 use crate::wire::method::put_content;
 use crate::wire::{Method, Properties, Value};
 
@@ -30,7 +32,7 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
     if !matches!(link.channel(channel)?.mode, Mode::Tx(_)) {
         return send(link, channel, content, share).await;
     }
-    let letter = Letter::read(link, channel, &content)?;
+    let letter = Letter::read(&content, sender(link, channel)?)?;
     link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     match &mut link.channel(channel)?.mode {
         Mode::Tx(transaction) => transaction.publish(content, share),
@@ -39,8 +41,8 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
 }
 
 /// Writes a message to all queues that its exchange and keys lead to. A confirm follows when it is committed.
-pub(crate) async fn send(link: &mut Link, channel: u16, mut content: Content, share: Share) -> Result<(), Fault> {
-    let mut letter = Letter::read(link, channel, &content)?;
+pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share: Share) -> Result<(), Fault> {
+    let letter = Letter::read(&content, sender(link, channel)?)?;
     let way = link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let state = link.channel(channel)?;
     let (number, opening) = (state.number_publish(), state.opening);
@@ -49,14 +51,7 @@ pub(crate) async fn send(link: &mut Link, channel: u16, mut content: Content, sh
     if way.queues.is_empty() && !is_taken && content.publish.is_mandatory {
         give_back(link, channel, &content);
     }
-    let now = link.door.engine.now();
-    let delay = if way.is_delayed { letter.take_delay() } else { None };
-    if let Some(properties) = letter.rewritten() {
-        content.properties = properties;
-    }
-    let targets = way.queues.iter().map(|queue| letter.target(queue, (now, delay))).collect();
-    let bytes = content.body.len().saturating_add(content.properties.len());
-    let shared = encode(content, now)?;
+    let (targets, bytes, shared) = letter.sealed(content, &way, link.door.engine.now())?;
     let engine = link.door.engine.clone();
     let later: Later<Published> = Box::pin(async move {
         let result = write(&engine, &shared, targets).await;
@@ -70,6 +65,21 @@ pub(crate) async fn send(link: &mut Link, channel: u16, mut content: Content, sh
         Err(later) => link.publishing.push_back(later),
     }
     Ok(())
+}
+
+/// Writes a message for a user who has no channel, and waits until it is on disk; returns whether anybody gets it.
+pub(crate) async fn post(door: &Door, content: Content, user: &str) -> Result<bool, Fault> {
+    let letter = Letter::read(&content, Sender { user, replying: None })?;
+    let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
+    let (targets, _, shared) = letter.sealed(content, &way, door.engine.now())?;
+    write(&door.engine, &shared, targets).await?;
+    Ok(!way.queues.is_empty())
+}
+
+/// Who publishes by a channel.
+fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
+    let channel = link.channels.get(&channel).ok_or(Fault::ChannelState("expected 'channel.open'"))?;
+    Ok(Sender { user: &link.user, replying: channel.replying.as_ref().map(|(token, _)| *token) })
 }
 
 async fn write(
@@ -97,8 +107,9 @@ pub(crate) fn confirm(link: &mut Link, first: Published) {
     while let Some(published) = next.take() {
         link.publishing_bytes = link.publishing_bytes.saturating_sub(published.bytes);
         let Published { channel, opening, number, result, .. } = published;
-        let is_open = link.channels.get(&channel).is_some_and(|channel| channel.opening == opening);
-        match (number.filter(|_| is_open), result) {
+        let open = link.channels.get_mut(&channel).filter(|channel| channel.opening == opening);
+        let number = open.zip(number).map(|(channel, number)| channel.note_answer(number));
+        match (number, result) {
             (Some(number), Ok(())) => {
                 acked = match acked {
                     Some((same, _, _)) if same == channel => Some((channel, number, true)),
@@ -141,14 +152,21 @@ struct Letter {
     is_changed: bool,
 }
 
+/// Who publishes.
+struct Sender<'a> {
+    user: &'a str,
+    /// Where direct replies reach it.
+    replying: Option<Token>,
+}
+
 impl Letter {
-    fn read(link: &mut Link, channel: u16, content: &Content) -> Result<Self, Fault> {
+    fn read(content: &Content, sender: Sender<'_>) -> Result<Self, Fault> {
         let mut properties = Properties::read(&content.properties).map_err(|_| Fault::Properties)?;
-        check(link, &properties)?;
+        check(sender.user, &properties)?;
         let asks = properties.reply_to.as_deref() == Some(DIRECT_REPLY.as_bytes());
         if asks {
-            let (token, _) = link.channel(channel)?.replying.as_ref().ok_or(Fault::NoReplyConsumer)?;
-            properties.reply_to = Some(name_of(*token).into());
+            let token = sender.replying.ok_or(Fault::NoReplyConsumer)?;
+            properties.reply_to = Some(name_of(token).into());
         }
         let expiration = expiration(&properties)?;
         let Publish { exchange, routing_key, .. } = &content.publish;
@@ -158,6 +176,22 @@ impl Letter {
         let mut keys = vec![routing_key.0.clone()];
         keys.extend(properties.headers.as_ref().map(more_keys).transpose()?.into_iter().flatten());
         Ok(Self { exchange, keys, properties, expiration, is_changed: asks })
+    }
+
+    /// The message as it is written, for whom, and how many bytes it has.
+    fn sealed(
+        mut self,
+        mut content: Content,
+        way: &Way,
+        now: Timestamp,
+    ) -> Result<(Vec<Target>, usize, SharedMessage), Fault> {
+        let delay = if way.is_delayed { self.take_delay() } else { None };
+        if let Some(properties) = self.rewritten() {
+            content.properties = properties;
+        }
+        let targets = way.queues.iter().map(|queue| self.target(queue, (now, delay))).collect();
+        let bytes = content.body.len().saturating_add(content.properties.len());
+        Ok((targets, bytes, encode(content, now)?))
     }
 
     /// How long the message is held back; its receivers see that it was.
@@ -194,10 +228,10 @@ impl Letter {
 }
 
 /// What a publisher may not say.
-fn check(link: &Link, properties: &Properties) -> Result<(), Fault> {
+fn check(user: &str, properties: &Properties) -> Result<(), Fault> {
     match &properties.user_id {
-        Some(claimed) if claimed != link.user.as_bytes() => {
-            Err(Fault::WrongUser { claimed: String::from_utf8_lossy(claimed).into_owned(), user: link.user.clone() })
+        Some(claimed) if claimed != user.as_bytes() => {
+            Err(Fault::WrongUser { claimed: String::from_utf8_lossy(claimed).into_owned(), user: user.to_owned() })
         }
         _ => Ok(()),
     }

@@ -17,6 +17,9 @@ use crate::routing::Destination;
 /// Names that are the broker's own.
 const HIDDEN: &str = "__";
 
+/// How names begin that clients may not choose.
+const RESERVED: &str = "amq.";
+
 /// How often is tried to get a name that is being given up, and how long apart.
 const ATTEMPTS_MAX: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -40,6 +43,11 @@ impl Queue {
             Some(other) if other != owner => Err(Fault::Locked(self.name().to_owned())),
             _ => Ok(self),
         }
+    }
+
+    /// Makes sure that whoever is no connection may choose a name.
+    pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
+        if name.starts_with(RESERVED) { Err(Fault::QueueNameReserved(name.to_owned())) } else { Ok(()) }
     }
 
     pub(crate) fn of(topic: SharedTopic) -> Option<Self> {
@@ -144,6 +152,20 @@ impl Door {
             Err(error) => return Err(error.into()),
         }
         self.unbind_all(&Destination::Queue(queue.topic.name.clone())).await
+    }
+
+    /// Deletes a queue, unless somebody consumes it or something is ready in it, if that matters; returns how much
+    /// was ready.
+    pub(crate) async fn delete_if(&self, queue: &Queue, (unused, empty): (bool, bool)) -> Result<u32, Fault> {
+        if unused && self.engine.consumer_count(queue.place).await? > 0 {
+            return Err(Fault::InUse(queue.name().to_owned()));
+        }
+        let ready = self.ready(queue).await?;
+        if empty && ready > 0 {
+            return Err(Fault::NotEmpty(queue.name().to_owned()));
+        }
+        self.delete(queue).await?;
+        Ok(ready)
     }
 
     /// How many records could be had now.

@@ -10,9 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::administration::Administration;
 use crate::connection;
 use crate::deaths::Router;
 use crate::door::Door;
+use crate::registry::Ends;
 use crate::settings::Settings;
 
 /// How long connections may take to end once the door closes.
@@ -46,6 +48,12 @@ impl Server {
         let address = listener.local_addr()?;
         self.listeners.push(listener);
         Ok(address)
+    }
+
+    /// What those may do who look after the door.
+    #[must_use]
+    pub fn administration(&self) -> Administration {
+        Administration::new(Arc::clone(&self.door))
     }
 
     /// Serves until `shutdown` says true, then tells every client and ends every connection.
@@ -104,7 +112,8 @@ async fn serve(socket: TcpStream, peer: SocketAddr, door: Arc<Door>, shutdown: w
         tracing::debug!(%peer, %error, "the connection is gone already");
         return;
     }
-    if let Err(error) = connection::serve(socket, peer.ip().is_loopback(), door, shutdown).await {
+    let Ok(local) = socket.local_addr() else { return };
+    if let Err(error) = connection::serve(socket, Ends { peer, local }, door, shutdown).await {
         tracing::debug!(%peer, %error, "connection closed");
     }
 }

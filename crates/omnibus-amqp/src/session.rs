@@ -53,7 +53,7 @@ pub(crate) enum Mode {
     #[default]
     Plain,
     /// Each is confirmed by its number.
-    Confirm { published: u64 },
+    Confirm { published: u64, answered: u64 },
     /// They wait, as settlements do, until the client says that they count.
     Tx(Transaction),
 }
@@ -213,11 +213,40 @@ impl Channel {
     pub(crate) fn number_publish(&mut self) -> Option<u64> {
         match &mut self.mode {
             Mode::Plain | Mode::Tx(_) => None,
-            Mode::Confirm { published } => {
+            Mode::Confirm { published, .. } => {
                 *published += 1;
                 Some(*published)
             }
         }
+    }
+
+    /// Notes that a publish was confirmed, or refused: all that came before it were, too.
+    pub(crate) const fn note_answer(&mut self, number: u64) -> u64 {
+        if let Mode::Confirm { answered, .. } = &mut self.mode {
+            *answered = number;
+        }
+        number
+    }
+
+    /// How many publishes wait for their confirm.
+    pub(crate) fn unconfirmed(&self) -> usize {
+        match &self.mode {
+            Mode::Confirm { published, answered } => usize::try_from(published - answered).unwrap_or(usize::MAX),
+            Mode::Plain | Mode::Tx(_) => 0,
+        }
+    }
+
+    /// How many publishes and settlements a transaction holds back.
+    pub(crate) fn held_back(&self) -> (usize, usize) {
+        match &self.mode {
+            Mode::Tx(held) => (held.publishes.len(), held.settlements.iter().map(|(each, _)| each.len()).sum()),
+            Mode::Plain | Mode::Confirm { .. } => (0, 0),
+        }
+    }
+
+    /// How many deliveries are not settled.
+    pub(crate) fn held_count(&self) -> usize {
+        self.held.len()
     }
 
     /// Numbers a delivery, and remembers it if it is to be settled.

@@ -17,12 +17,19 @@ use tokio::sync::watch;
 
 use crate::deaths::Router;
 use crate::door::Door;
+use crate::registry::Ends;
 use crate::settings::Settings;
 use crate::wire::frame::PROTOCOL_HEADER;
 use crate::wire::method::put_content;
 use crate::wire::{ContentHeader, Frame, FrameKind, LongText, Method, Properties, ShortText, Table, Value};
 
 const FRAME_MAX: usize = 4_096;
+
+/// Where a client comes from.
+fn ends(is_local: bool) -> Ends {
+    let peer = if is_local { [127, 0, 0, 1] } else { [192, 0, 2, 1] };
+    Ends { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 5_672).into() }
+}
 
 /// An engine with an open door.
 struct Node {
@@ -63,7 +70,7 @@ impl Node {
     /// A socket to which nothing was said.
     fn socket(&self, is_local: bool) -> Client {
         let (socket, theirs) = tokio::io::duplex(1 << 20);
-        drop(tokio::spawn(super::serve(theirs, is_local, Arc::clone(&self.door), self.stop.subscribe())));
+        drop(tokio::spawn(super::serve(theirs, ends(is_local), Arc::clone(&self.door), self.stop.subscribe())));
         Client { socket, received: BytesMut::new() }
     }
 

@@ -8,7 +8,7 @@ use crate::wire::Method;
 pub(crate) fn select(link: &mut Link, number: u16, no_wait: bool) -> Result<(), Fault> {
     let channel = link.channel(number)?;
     match channel.mode {
-        Mode::Plain => channel.mode = Mode::Confirm { published: 0 },
+        Mode::Plain => channel.mode = Mode::Confirm { published: 0, answered: 0 },
         Mode::Confirm { .. } => {}
         Mode::Tx(_) => return Err(Fault::ModeFixed { from: "tx", to: "confirm" }),
     }

@@ -14,7 +14,7 @@ use super::reply;
 use super::settle;
 use crate::consuming;
 use crate::errors::Fault;
-use crate::link::{Link, Parked, Subscription, Wish};
+use crate::link::{Asked, Link, Parked, Subscription, Wish};
 use crate::queues::Queue;
 use crate::replies::DIRECT_REPLY;
 use crate::session::{Channel, ConsumerNumber, Held};
@@ -68,6 +68,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         queue: queue.name().to_owned(),
         is_automatic: no_ack,
         counts_deliveries: queue.nature.counts_deliveries(),
+        asked: Asked { place: queue.place.lowest, is_exclusive: exclusive, prefetch, arguments },
         is_unlimited: !no_ack && prefetch == 0,
         held: 0,
         is_cancelled: false,

@@ -4,8 +4,8 @@ use omnibus_model::{ExchangeName, TopicName};
 
 use crate::errors::Fault;
 use crate::link::Link;
-use crate::nature::{BindingWish, ExchangeNature, Kind};
-use crate::routing::{Destination, check_criteria};
+use crate::nature::{BindingWish, ExchangeNature};
+use crate::routing::Destination;
 use crate::wire::{Method, ShortText, Table};
 
 pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
@@ -64,14 +64,6 @@ async fn bind(
 ) -> Result<(), Fault> {
     let source = not_default(name(source)?)?;
     let wish = BindingWish { key: key.0, arguments };
-    match link.door.look_up_exchange(&source).await?.nature.routes_as() {
-        Kind::Headers => check_criteria(&wish.arguments)?,
-        Kind::ConsistentHash if wish.weight().is_none() => {
-            let text = format!("The binding key must be an integer: <<\"{}\">>", String::from_utf8_lossy(&wish.key));
-            return Err(Fault::Precondition(text));
-        }
-        Kind::Direct | Kind::Fanout | Kind::Topic | Kind::ConsistentHash => {}
-    }
     link.door.bind(&source, to, &wish).await
 }
 

@@ -12,9 +12,6 @@ use crate::routing::Destination;
 use crate::session::Token;
 use crate::wire::{Method, ShortText};
 
-/// How names begin that clients may not choose.
-const RESERVED: &str = "amq.";
-
 pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
     match method {
         Method::QueueDeclare { queue, passive, durable, exclusive, auto_delete, no_wait, arguments, .. } => {
@@ -125,8 +122,8 @@ async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Faul
             return Err(Fault::Precondition(text.to_owned()));
         }
         wanted.queue = format!("amq.gen-{:032x}", link.door.engine.random());
-    } else if wanted.queue.starts_with(RESERVED) && link.door.find(&wanted.queue).is_none() {
-        return Err(Fault::QueueNameReserved(wanted.queue));
+    } else if link.door.find(&wanted.queue).is_none() {
+        Queue::check_name(&wanted.queue)?;
     }
     if wanted.is_exclusive && !link.exclusive.contains(&wanted.queue) {
         // Noted first: whatever comes of it, it goes with the connection.
@@ -152,14 +149,7 @@ async fn delete(link: &mut Link, name: &str, if_unused: bool, if_empty: bool) ->
         Err(Fault::NoQueue(_)) => return Ok(0),
         found => found?.open_to(&link.owner)?,
     };
-    if if_unused && link.door.engine.consumer_count(queue.place).await? > 0 {
-        return Err(Fault::InUse(name.to_owned()));
-    }
-    let ready = link.door.ready(&queue).await?;
-    if if_empty && ready > 0 {
-        return Err(Fault::NotEmpty(name.to_owned()));
-    }
-    link.door.delete(&queue).await?;
+    let ready = link.door.delete_if(&queue, (if_unused, if_empty)).await?;
     link.exclusive.retain(|each| each != name);
     Ok(ready)
 }

@@ -99,6 +99,13 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.amqp.listen,
     },
     Key {
+        name: "amqp.management",
+        meaning: "Where RabbitMQ's management API is served: addresses with commas between them, or off. Port 0 picks a \
+                  free one. The default is RabbitMQ's port, too; if it is taken, it is left out. Who may come in are \
+                  the users of AMQP.",
+        field: |config| &mut config.amqp.management,
+    },
+    Key {
         name: "amqp.credentials_file",
         meaning: "A file with a line USER:PASSWORD for everybody who may come in over AMQP. Empty: guest with the \
                   password guest, from this machine only.",

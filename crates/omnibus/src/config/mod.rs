@@ -69,6 +69,7 @@ pub(crate) struct Advertised {
 pub(crate) struct Amqp {
     /// None keeps the door shut.
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) management: Vec<SocketAddr>,
     pub(crate) credentials_file: Option<String>,
     pub(crate) connections_max: usize,
     pub(crate) message_bytes_max: Size,
@@ -193,6 +194,7 @@ impl Default for Amqp {
         let settings = omnibus_amqp::Settings::default();
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            management: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 15672))],
             credentials_file: None,
             connections_max: settings.connections_max,
             message_bytes_max: Size(settings.message_bytes_max as u64),

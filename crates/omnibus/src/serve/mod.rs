@@ -3,6 +3,7 @@
 mod announce;
 mod engine;
 mod part;
+mod management;
 mod joining;
 mod identity;
 
@@ -276,13 +277,15 @@ impl Doors {
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
         let (amqp, amqp_addresses) = open_amqp(effective, node).await?;
+        let (management, management_addresses) = management::open(effective, amqp_addresses.is_empty()).await?;
         let (sqs, sqs_addresses) = open_sqs(effective, engine, secret(engine, others).await?).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
             kafka: kafka.local_addr()?,
             amqp: amqp_addresses.first().copied(),
-            amqp_too: amqp_addresses.into_iter().skip(1).collect(),
+            amqp_management: management_addresses.first().copied(),
+            amqp_too: amqp_addresses.iter().copied().skip(1).collect(),
             sqs: sqs_addresses.first().copied(),
             sqs_too: sqs_addresses.into_iter().skip(1).collect(),
             admin: admin.local_addr()?,
@@ -290,6 +293,7 @@ impl Doors {
             pid: std::process::id(),
             cluster_id: identity.cluster_id.clone(),
         };
+        let site = management::site(effective, node, &amqp, (amqp_addresses, management_addresses));
         let node = omnibus_admin::Node {
             engine: engine.clone(),
             cluster: others.map(|others| others.cluster.clone()),
@@ -308,6 +312,7 @@ impl Doors {
         let (shutdown, stop) = watch::channel(false);
         let mut tasks = vec![tokio::spawn(kafka.run(stop.clone()))];
         tasks.push(tokio::spawn(amqp.run(stop.clone())));
+        tasks.push(tokio::spawn(management.run(site, stop.clone())));
         tasks.push(tokio::spawn(sqs.run(stop.clone())));
         tasks.push(tokio::spawn(admin.run(Arc::new(node), stop)));
         Ok(Self { addresses, shutdown, tasks, pushing })

@@ -1,0 +1,102 @@
+//! Exchanges.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use omnibus_amqp::administration::{ExchangeInfo, ExchangeWish};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::queues::{Conditions, of_path};
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, made};
+use crate::json;
+use crate::listing::Listing;
+use crate::site::{SharedSite, VIRTUAL_HOST};
+
+/// What the default exchange is called where a name cannot be empty.
+const DEFAULT: &str = "amq.default";
+
+/// What an exchange shall be.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wish {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    durable: bool,
+    #[serde(default)]
+    auto_delete: bool,
+    #[serde(default)]
+    internal: bool,
+    #[serde(default)]
+    arguments: Map<String, Value>,
+}
+
+/// The name that a path stands for.
+pub(crate) fn named(name: String) -> String {
+    if name == DEFAULT { String::new() } else { name }
+}
+
+pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    listing.cut(site.administration.exchanges().iter().map(shown).collect()).map(Json)
+}
+
+pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    list(site, listing).await
+}
+
+pub(crate) async fn one(
+    State(site): State<SharedSite>,
+    Path((host, exchange)): Path<(String, String)>,
+    listing: Listing,
+) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    let name = named(exchange);
+    let found = match site.administration.exchange(&name) {
+        Some(found) => Some(found),
+        // It may have been created at another node a moment ago.
+        None => {
+            site.administration.engine().learn_names().await;
+            site.administration.exchange(&name)
+        }
+    };
+    Ok(Json(listing.cut_one(shown(&found.ok_or_else(Failure::missing)?))))
+}
+
+pub(crate) async fn declare(
+    State(site): State<SharedSite>,
+    Path((host, name)): Path<(String, String)>,
+    Body(wish): Body<Wish>,
+) -> Done {
+    check_host(&host)?;
+    let wish = ExchangeWish {
+        kind: wish.kind.unwrap_or_else(|| "direct".to_owned()),
+        is_durable: wish.durable,
+        is_auto_delete: wish.auto_delete,
+        is_internal: wish.internal,
+        arguments: json::table(&wish.arguments)?,
+    };
+    Ok(made(site.administration.declare_exchange(&named(name), wish).await?))
+}
+
+pub(crate) async fn delete(
+    State(site): State<SharedSite>,
+    Path((host, name)): Path<(String, String)>,
+    Query(conditions): Query<Conditions>,
+) -> Done {
+    check_host(&host)?;
+    site.administration.delete_exchange(&named(name), conditions.if_unused == "true").await.map_err(of_path)?;
+    Ok(done())
+}
+
+fn shown(exchange: &ExchangeInfo) -> Value {
+    json!({
+        "name": exchange.name.as_str(),
+        "vhost": VIRTUAL_HOST,
+        "type": exchange.kind,
+        "durable": exchange.is_durable,
+        "auto_delete": exchange.is_auto_delete,
+        "internal": exchange.is_internal,
+        "arguments": json::of_table(&exchange.arguments),
+        "policy": null,
+    })
+}

@@ -1,0 +1,106 @@
+//! Whether the node is well.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use bytes::Bytes;
+use omnibus_amqp::administration::{After, Posted, QueueWish};
+use omnibus_amqp::wire::Properties;
+use omnibus_engine::Health;
+use serde_json::json;
+
+use crate::answers::{Answer, Failure, check_host};
+use crate::login::User;
+use crate::site::{SharedSite, Site};
+
+/// The queue that a test of life uses.
+const TEST_QUEUE: &str = "aliveness-test";
+
+fn well() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// Declares a queue, publishes to it, and takes what it published.
+pub(crate) async fn aliveness(
+    State(site): State<SharedSite>,
+    Extension(User(user)): Extension<User>,
+    Path(host): Path<String>,
+) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    let wish = QueueWish { name: TEST_QUEUE.to_owned(), ..QueueWish::default() };
+    site.administration.declare_queue(wish).await?;
+    let body = Bytes::from_static(b"test_message");
+    let posted = Posted { key: TEST_QUEUE.to_owned(), properties: Properties::default(), body, ..Posted::default() };
+    site.administration.publish(posted, &user).await?;
+    let got = site.administration.get(TEST_QUEUE, 1, After::Accept).await?;
+    match got.is_empty() {
+        false => Ok(Json(json!({ "status": "ok" }))),
+        true => Err(Failure::bad("a message was published and did not come")),
+    }
+}
+
+/// What is wrong with the disk.
+pub(crate) fn disk_alarm(site: &Site) -> Option<&'static str> {
+    let engine = site.administration.engine();
+    let is_short = engine.log_stats().free_bytes < site.disk_reserve_bytes;
+    (is_short || engine.health() != Health::Well).then_some("disk")
+}
+
+pub(crate) async fn alarms(State(site): State<SharedSite>) -> Response {
+    match disk_alarm(&site) {
+        None => well(),
+        Some(resource) => Failure::unwell(json!({
+            "status": "failed",
+            "reason": "There are alarms in effect in the cluster",
+            "alarms": [{ "node": site.name(), "resource": resource }],
+        })),
+    }
+}
+
+pub(crate) async fn local_alarms(site: State<SharedSite>) -> Response {
+    alarms(site).await
+}
+
+pub(crate) async fn virtual_hosts() -> Response {
+    well()
+}
+
+pub(crate) async fn ready(site: State<SharedSite>) -> Response {
+    alarms(site).await
+}
+
+pub(crate) async fn port_listener(State(site): State<SharedSite>, Path(port): Path<u16>) -> Response {
+    let ports: Vec<u16> = site.listening.iter().map(|each| each.address.port()).collect();
+    if ports.contains(&port) {
+        return Json(json!({ "status": "ok", "port": port })).into_response();
+    }
+    Failure::unwell(json!({ "status": "failed", "reason": "No active listener", "missing": port, "ports": ports }))
+}
+
+pub(crate) async fn protocol_listener(State(site): State<SharedSite>, Path(protocol): Path<String>) -> Response {
+    let wanted = match &*protocol.to_lowercase() {
+        "amqp091" | "amqp" | "amqp0.9.1" | "amqp0-9-1" => "amqp".to_owned(),
+        other => other.to_owned(),
+    };
+    let protocols: Vec<&str> = site.listening.iter().map(|each| each.protocol).collect();
+    if protocols.contains(&&*wanted) {
+        return Json(json!({ "status": "ok", "protocol": protocol })).into_response();
+    }
+    let reason = "No active listener";
+    Failure::unwell(json!({ "status": "failed", "reason": reason, "missing": protocol, "protocols": protocols }))
+}
+
+/// Whether shards would be without a leader if this node went.
+pub(crate) async fn quorum_critical(State(site): State<SharedSite>) -> Response {
+    let nodes = site.nodes();
+    if nodes.len() == 1 {
+        return Json(json!({ "status": "ok", "reason": "single node cluster" })).into_response();
+    }
+    let reached = nodes.iter().filter(|node| site.administration.engine().reaches(**node)).count();
+    let majority = nodes.len() / 2 + 1;
+    if reached > majority {
+        return well();
+    }
+    let reason = format!("{reached} of {} nodes are reached: without this one there is no majority", nodes.len());
+    Failure::unwell(json!({ "status": "failed", "reason": reason, "queues": [] }))
+}

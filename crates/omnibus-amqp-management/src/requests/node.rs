@@ -1,0 +1,139 @@
+//! The node, its cluster, and how much there is of everything.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use omnibus_amqp::administration::QueueLoad;
+use serde_json::{Value, json};
+
+use super::health::disk_alarm;
+use crate::answers::{Answer, Failure};
+use crate::listing::Listing;
+use crate::site::{RABBITMQ, SharedSite, Site};
+
+pub(crate) async fn overview(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    let queues = site.administration.queues();
+    let queue_count = queues.len();
+    let loads: Vec<QueueLoad> = if listing.wants_loads() {
+        site.administration.loads(queues).await.into_iter().filter_map(|(_, load)| load.ok()).collect()
+    } else {
+        Vec::new()
+    };
+    let ready: u64 = loads.iter().map(|load| load.ready).sum();
+    let unacknowledged: u64 = loads.iter().map(|load| load.unacknowledged).sum();
+    let consumers: u64 = loads.iter().map(|load| u64::from(load.consumers)).sum();
+    let connections = site.administration.describe_connections().await;
+    let channels: usize = connections.iter().map(|(_, state)| state.channels.len()).sum();
+    Ok(Json(listing.cut_one(json!({
+        "product_name": "Omnibus",
+        "product_version": env!("CARGO_PKG_VERSION"),
+        "management_version": RABBITMQ,
+        "rabbitmq_version": RABBITMQ,
+        "rates_mode": "none",
+        "exchange_types": exchange_types(),
+        "cluster_name": site.cluster_id,
+        "default_queue_type": "classic",
+        "disable_stats": false,
+        "enable_queue_totals": true,
+        "queue_totals": {
+            "messages": ready + unacknowledged,
+            "messages_ready": ready,
+            "messages_unacknowledged": unacknowledged,
+        },
+        "object_totals": {
+            "channels": channels,
+            "connections": connections.len(),
+            "consumers": consumers,
+            "exchanges": site.administration.exchanges().len(),
+            "queues": queue_count,
+        },
+        "statistics_db_event_queue": 0,
+        "node": site.name(),
+        "listeners": listeners(&site),
+        "contexts": contexts(&site),
+    }))))
+}
+
+pub(crate) async fn cluster_name(State(site): State<SharedSite>) -> Json<Value> {
+    Json(json!({ "name": site.cluster_id }))
+}
+
+pub(crate) async fn extensions() -> Json<Value> {
+    Json(json!([]))
+}
+
+pub(crate) async fn nodes(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    listing.cut(all(&site)).map(Json)
+}
+
+pub(crate) async fn one(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+    let found = all(&site).into_iter().find(|node| node["name"] == *name);
+    Ok(Json(listing.cut_one(found.ok_or_else(Failure::missing)?)))
+}
+
+fn all(site: &Site) -> Vec<Value> {
+    let engine = site.administration.engine();
+    let shown = |node| match node == site.node {
+        true => own(site),
+        // What it has of its own it is asked for itself.
+        false => json!({ "name": Site::name_of(node), "type": "disc", "running": engine.reaches(node) }),
+    };
+    site.nodes().into_iter().map(shown).collect()
+}
+
+fn own(site: &Site) -> Value {
+    let log = site.administration.engine().log_stats();
+    let mechanisms = ["PLAIN", "AMQPLAIN"].map(|name| json!({ "name": name, "enabled": true }));
+    let uptime = u64::try_from(site.uptime().as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "name": site.name(),
+        "type": "disc",
+        "running": true,
+        "os_pid": std::process::id().to_string(),
+        "uptime": uptime,
+        "rates_mode": "none",
+        "processors": std::thread::available_parallelism().map_or(1, usize::from),
+        "disk_free": log.free_bytes,
+        "disk_free_limit": site.disk_reserve_bytes,
+        "disk_free_alarm": disk_alarm(site).is_some(),
+        "mem_alarm": false,
+        "partitions": [],
+        "being_drained": false,
+        "sockets_used": site.administration.connections().len(),
+        "exchange_types": exchange_types(),
+        "auth_mechanisms": mechanisms,
+        "applications": [],
+        "contexts": contexts(site),
+        "enabled_plugins": ["rabbitmq_management"],
+    })
+}
+
+fn exchange_types() -> Value {
+    let kinds = ["direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message"];
+    kinds.map(|name| json!({ "name": name, "description": format!("AMQP {name} exchange"), "enabled": true })).into()
+}
+
+fn listeners(site: &Site) -> Value {
+    let listener = |each: &crate::site::Listening| {
+        json!({
+            "node": site.name(),
+            "protocol": each.protocol,
+            "ip_address": each.address.ip().to_string(),
+            "port": each.address.port(),
+        })
+    };
+    site.listening.iter().map(listener).collect()
+}
+
+fn contexts(site: &Site) -> Value {
+    let of_http = site.listening.iter().filter(|each| each.protocol == "http");
+    let context = |each: &crate::site::Listening| {
+        json!({
+            "node": site.name(),
+            "description": "RabbitMQ Management",
+            "path": "/",
+            "ip": each.address.ip().to_string(),
+            "port": each.address.port().to_string(),
+        })
+    };
+    of_http.map(context).collect()
+}

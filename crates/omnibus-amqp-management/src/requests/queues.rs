@@ -1,0 +1,173 @@
+//! Queues.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use omnibus_amqp::administration::{QueueInfo, QueueLoad, QueueWish, Refused};
+use omnibus_amqp::wire::Value as Field;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::connections;
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, made};
+use crate::json;
+use crate::listing::Listing;
+use crate::site::{SharedSite, Site, VIRTUAL_HOST};
+
+/// What a queue shall be.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wish {
+    #[serde(default)]
+    durable: bool,
+    #[serde(default)]
+    auto_delete: bool,
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    /// Where a queue is kept is not chosen by hand.
+    #[serde(default, rename = "node")]
+    _node: Option<Value>,
+}
+
+/// Under which conditions something is deleted.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Conditions {
+    #[serde(default, rename = "if-unused")]
+    pub(crate) if_unused: String,
+    #[serde(default, rename = "if-empty")]
+    if_empty: String,
+}
+
+pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    let queues = site.administration.queues();
+    let rows = if listing.wants_loads() {
+        site.administration
+            .loads(queues)
+            .await
+            .iter()
+            .map(|(queue, load)| row(&site, queue, load.as_ref().ok()))
+            .collect()
+    } else {
+        queues.iter().map(|queue| Value::Object(basics(&site, queue))).collect()
+    };
+    listing.cut(rows).map(Json)
+}
+
+pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    list(site, listing).await
+}
+
+pub(crate) async fn one(
+    State(site): State<SharedSite>,
+    Path((host, queue)): Path<(String, String)>,
+    listing: Listing,
+) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    let queue = find(&site, &queue).await?;
+    let load = site.administration.load(&queue).await?;
+    let mut shown = with_load(&site, &queue, load);
+    let consumers = connections::consumers_of(&site, queue.name.as_str()).await;
+    shown.insert("consumer_details".to_owned(), consumers.into());
+    shown.insert("incoming".to_owned(), json!([]));
+    shown.insert("deliveries".to_owned(), json!([]));
+    Ok(Json(listing.cut_one(Value::Object(shown))))
+}
+
+pub(crate) async fn declare(
+    State(site): State<SharedSite>,
+    Path((host, name)): Path<(String, String)>,
+    Body(wish): Body<Wish>,
+) -> Done {
+    check_host(&host)?;
+    let arguments = json::table(&wish.arguments)?;
+    let wish = QueueWish { name, is_durable: wish.durable, is_auto_delete: wish.auto_delete, arguments };
+    Ok(made(site.administration.declare_queue(wish).await?))
+}
+
+pub(crate) async fn delete(
+    State(site): State<SharedSite>,
+    Path((host, name)): Path<(String, String)>,
+    Query(conditions): Query<Conditions>,
+) -> Done {
+    check_host(&host)?;
+    let conditions = (conditions.if_unused == "true", conditions.if_empty == "true");
+    site.administration.delete_queue(&name, conditions).await.map_err(of_path)?;
+    Ok(done())
+}
+
+pub(crate) async fn purge(State(site): State<SharedSite>, Path((host, name)): Path<(String, String)>) -> Done {
+    check_host(&host)?;
+    site.administration.purge(&name).await.map_err(of_path)?;
+    Ok(done())
+}
+
+/// What the path names and is not there is told as such.
+pub(crate) fn of_path(refused: Refused) -> Failure {
+    if refused.code == 404 { Failure::missing() } else { refused.into() }
+}
+
+/// Finds a queue, also one that was created at another node a moment ago.
+pub(crate) async fn find(site: &Site, name: &str) -> Result<QueueInfo, Failure> {
+    if let Some(queue) = site.administration.queue(name) {
+        return Ok(queue);
+    }
+    site.administration.engine().learn_names().await;
+    site.administration.queue(name).ok_or_else(Failure::missing)
+}
+
+/// A queue with what is in it; of one that cannot be looked at now, only what it is.
+fn row(site: &Site, queue: &QueueInfo, load: Option<&QueueLoad>) -> Value {
+    match load {
+        Some(load) => with_load(site, queue, *load).into(),
+        None => {
+            let mut shown = basics(site, queue);
+            shown.insert("state".to_owned(), json!("down"));
+            shown.into()
+        }
+    }
+}
+
+fn with_load(site: &Site, queue: &QueueInfo, load: QueueLoad) -> Map<String, Value> {
+    let mut shown = basics(site, queue);
+    let more = json!({
+        "state": "running",
+        "messages": load.ready + load.unacknowledged,
+        "messages_ready": load.ready,
+        "messages_unacknowledged": load.unacknowledged,
+        "consumers": load.consumers,
+        "policy": null,
+        "operator_policy": null,
+        "effective_policy_definition": {},
+        "exclusive_consumer_tag": null,
+        "single_active_consumer_tag": null,
+        "head_message_timestamp": null,
+    });
+    if let Value::Object(more) = more {
+        shown.extend(more);
+    }
+    shown
+}
+
+/// What a queue is, without looking at it.
+pub(crate) fn basics(site: &Site, queue: &QueueInfo) -> Map<String, Value> {
+    let kind = queue.arguments.get("x-queue-type").and_then(Field::str).unwrap_or("classic");
+    let leader = site.leader(queue.place.shard());
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), json!(queue.name.as_str()));
+    shown.insert("vhost".to_owned(), json!(VIRTUAL_HOST));
+    shown.insert("durable".to_owned(), json!(queue.is_durable));
+    shown.insert("auto_delete".to_owned(), json!(queue.is_auto_delete));
+    shown.insert("exclusive".to_owned(), json!(queue.owner.is_some()));
+    shown.insert("arguments".to_owned(), json::of_table(&queue.arguments));
+    shown.insert("type".to_owned(), json!(kind));
+    shown.insert("node".to_owned(), json!(leader));
+    if let Some(owner) = &queue.owner {
+        let known = site.administration.connections();
+        let owner = known.iter().find(|connection| connection.owner == *owner);
+        let ends = owner.map(|owner| {
+            let peer = owner.ends.peer;
+            json!({ "name": owner.name(), "peer_host": peer.ip().to_string(), "peer_port": peer.port() })
+        });
+        shown.extend(ends.map(|ends| ("owner_pid_details".to_owned(), ends)));
+    }
+    shown
+}

@@ -1,0 +1,386 @@
+//! The API over real HTTP, on an engine on a disk in memory, with an AMQP client beside it.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::{Bytes, BytesMut};
+use omnibus_amqp::wire::frame::PROTOCOL_HEADER;
+use omnibus_amqp::wire::{Frame, FrameKind, LongText, Method, ShortText, Table, Value as Field};
+use omnibus_amqp::{Credential, Settings};
+use omnibus_amqp_management::{Listening, Site};
+use omnibus_engine::{Engine, EngineConfig, Running, Seams};
+use omnibus_io::fault::FaultDisk;
+use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_log::LogConfig;
+use omnibus_model::NodeId;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+/// A broker with both doors open.
+struct Broker {
+    amqp: SocketAddr,
+    http: SocketAddr,
+    login: String,
+    _stop: watch::Sender<bool>,
+    _running: Running,
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Answered {
+    status: u16,
+    head: String,
+    body: Value,
+}
+
+impl Broker {
+    async fn open() -> Self {
+        Self::with(Settings::default(), "guest:guest").await
+    }
+
+    async fn with(settings: Settings, login: &str) -> Self {
+        let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
+        let seams = Seams {
+            disk: Arc::new(FaultDisk::new(1)),
+            clock: Arc::new(SystemClock::default()),
+            entropy: Arc::new(SystemEntropy::open().unwrap()),
+        };
+        let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut door = omnibus_amqp::Server::new(engine.clone(), settings);
+        let amqp = door.listen(anywhere).await.unwrap();
+        let mut server = omnibus_amqp_management::Server::default();
+        let http = server.listen(anywhere).await.unwrap();
+        let site = Site {
+            administration: door.administration(),
+            cluster_id: "cluster".to_owned(),
+            node: NodeId(1),
+            listening: vec![
+                Listening { protocol: "amqp", address: amqp },
+                Listening { protocol: "http", address: http },
+            ],
+            disk_reserve_bytes: 0,
+        };
+        let (stop, stopped) = watch::channel(false);
+        drop(tokio::spawn(door.run(stopped.clone())));
+        drop(tokio::spawn(server.run(site, stopped)));
+        Self { amqp, http, login: login.to_owned(), _stop: stop, _running: running }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
+        let login = BASE64_STANDARD.encode(&self.login);
+        self.raw(method, path, &format!("authorization: Basic {login}\r\nx-reason: because\r\n"), body).await
+    }
+
+    async fn raw(&self, method: &str, path: &str, headers: &str, body: Option<Value>) -> Answered {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let length = body.len();
+        let request = format!(
+            "{method} /api/{path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        let mut socket = TcpStream::connect(self.http).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answered { status, head: head.to_owned(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answered = self.ask("GET", path, None).await;
+        assert_eq!(answered.status, 200, "{path}: {answered:?}");
+        answered.body
+    }
+
+    /// The status and the reason of a refusal.
+    async fn status(&self, method: &str, path: &str, body: Value) -> (u16, String) {
+        let answered = self.ask(method, path, Some(body)).await;
+        (answered.status, answered.body["reason"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn done(&self, method: &str, path: &str, body: Value) -> u16 {
+        let (status, reason) = self.status(method, path, body).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {reason}");
+        status
+    }
+}
+
+/// An AMQP client, as far as it is needed.
+struct Client {
+    socket: TcpStream,
+    received: BytesMut,
+}
+
+impl Client {
+    async fn connect(broker: &Broker) -> Self {
+        let socket = TcpStream::connect(broker.amqp).await.unwrap();
+        let mut client = Self { socket, received: BytesMut::new() };
+        client.socket.write_all(&PROTOCOL_HEADER).await.unwrap();
+        client.next().await;
+        let named = Table::from([("connection_name", Field::text("worker"))]);
+        let login = Method::ConnectionStartOk {
+            client_properties: named,
+            mechanism: "PLAIN".into(),
+            response: LongText(Bytes::from_static(b"\0guest\0guest")),
+            locale: "en_US".into(),
+        };
+        client.say(0, login).await;
+        client.next().await;
+        client.say(0, Method::ConnectionTuneOk { channel_max: 7, frame_max: 131_072, heartbeat: 0 }).await;
+        let virtual_host = ShortText::from("/");
+        client
+            .say(0, Method::ConnectionOpen { virtual_host, reserved_1: ShortText::default(), reserved_2: false })
+            .await;
+        client.next().await;
+        client
+    }
+
+    async fn say(&mut self, channel: u16, method: Method) {
+        let mut out = BytesMut::new();
+        method.put(&mut out, channel);
+        self.socket.write_all(&out).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Method {
+        loop {
+            match Frame::take(&mut self.received, 131_072).unwrap() {
+                Some(Frame { kind: FrameKind::Method, payload, .. }) => return Method::read(&payload).unwrap(),
+                Some(_) => {}
+                None => assert_ne!(self.socket.read_buf(&mut self.received).await.unwrap(), 0, "the server hung up"),
+            }
+        }
+    }
+
+    async fn ask(&mut self, channel: u16, method: Method) -> Method {
+        self.say(channel, method).await;
+        self.next().await
+    }
+}
+
+#[tokio::test]
+async fn nobody_passes_without_a_password() {
+    let broker = Broker::open().await;
+    for path in ["whoami", "queues", "nothing"] {
+        let none = broker.raw("GET", path, "", None).await;
+        assert_eq!(none.status, 401, "{path}");
+        assert!(none.head.contains("www-authenticate: Basic realm"), "{none:?}");
+        let wrong = format!("authorization: Basic {}\r\n", BASE64_STANDARD.encode("guest:wrong"));
+        let refused = broker.raw("GET", path, &wrong, None).await;
+        assert_eq!((refused.status, &refused.body["error"]), (401, &json!("not_authorized")));
+    }
+    assert_eq!(broker.get("whoami").await, json!({"name": "guest", "tags": ["administrator"]}));
+    let credentials = vec![Credential { user: "ada".into(), password: "se:cret".into() }];
+    let closed = Broker::with(Settings { credentials, ..Settings::default() }, "ada:se:cret").await;
+    assert_eq!(closed.get("whoami").await["name"], "ada");
+    assert_eq!(closed.get("users").await[0]["name"], "ada");
+    let guest = format!("authorization: Basic {}\r\n", BASE64_STANDARD.encode("guest:guest"));
+    assert_eq!(closed.raw("GET", "whoami", &guest, None).await.status, 401);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_as_rabbitmq_does() {
+    let broker = Broker::open().await;
+    for path in ["nothing", "queues/%2F/none", "exchanges/%2F/none", "connections/none", "channels/none", "nodes/none"]
+    {
+        let answered = broker.ask("GET", path, None).await;
+        assert_eq!((answered.status, &answered.body["error"]), (404, &json!("Object Not Found")), "{path}");
+    }
+    let host = broker.status("PUT", "queues/other/q", json!({})).await;
+    assert_eq!(host, (404, "vhost_not_found".to_owned()));
+    assert_eq!(broker.status("PATCH", "overview", json!({})).await.0, 405);
+    assert_eq!(broker.status("PUT", "vhosts/other", json!({})).await.0, 400);
+    assert_eq!(broker.done("PUT", "vhosts/%2F", json!({"description": "x", "tracing": false})).await, 204);
+}
+
+#[tokio::test]
+async fn queues_are_declared_looked_at_and_deleted() {
+    let broker = Broker::open().await;
+    let wish = json!({"durable": true, "arguments": {"x-max-length": 10, "x-dead-letter-exchange": "dlx"}});
+    assert_eq!(broker.done("PUT", "queues/%2F/q", wish.clone()).await, 201);
+    assert_eq!(broker.done("PUT", "queues/%2F/q", wish.clone()).await, 204);
+    let differs = broker.status("PUT", "queues/%2F/q", json!({"durable": true})).await;
+    assert_eq!(differs.0, 400);
+    assert!(differs.1.starts_with("inequivalent arg 'x-max-length' for queue 'q' in vhost '/'"), "{}", differs.1);
+    for wrong in [json!({"durable": "maybe"}), json!({"arguments": {"x-max-length": "a"}}), json!({"arguments": 1})] {
+        assert_eq!(broker.status("PUT", "queues/%2F/wrong", wrong.clone()).await.0, 400, "{wrong}");
+    }
+    assert_eq!(broker.status("PUT", "queues/%2F/amq.mine", json!({})).await.0, 401);
+    let queue = broker.get("queues/%2F/q").await;
+    assert_eq!(queue["arguments"], wish["arguments"]);
+    assert_eq!(
+        (&queue["durable"], &queue["auto_delete"], &queue["exclusive"]),
+        (&json!(true), &json!(false), &json!(false))
+    );
+    assert_eq!((&queue["messages"], &queue["consumers"], &queue["type"]), (&json!(0), &json!(0), &json!("classic")));
+    assert_eq!(
+        (&queue["vhost"], &queue["state"], &queue["node"]),
+        (&json!("/"), &json!("running"), &json!("omnibus@1"))
+    );
+    assert_eq!(broker.get("queues?columns=name,messages_ready").await, json!([{"name": "q", "messages_ready": 0}]));
+    let page = broker.get("queues/%2F?page=1&page_size=1&name=Q").await;
+    assert_eq!((&page["item_count"], &page["items"][0]["name"]), (&json!(1), &json!("q")));
+    let published = json!({"routing_key": "q", "payload": "x", "payload_encoding": "string", "properties": {}});
+    broker.done("POST", "exchanges/%2F/amq.default/publish", published).await;
+    let kept = broker.status("DELETE", "queues/%2F/q?if-empty=true", json!({})).await;
+    assert_eq!(kept, (400, "queue 'q' in vhost '/' not empty".to_owned()));
+    assert_eq!(broker.done("DELETE", "queues/%2F/q/contents", json!({})).await, 204);
+    assert_eq!(broker.done("DELETE", "queues/%2F/q?if-empty=true", json!({})).await, 204);
+    assert_eq!(broker.status("DELETE", "queues/%2F/q", json!({})).await.0, 404);
+    assert_eq!(broker.status("DELETE", "queues/%2F/q/contents", json!({})).await.0, 404);
+}
+
+#[tokio::test]
+async fn exchanges_and_bindings_come_and_go() {
+    let broker = Broker::open().await;
+    let wish = json!({"type": "topic", "durable": true, "arguments": {"alternate-exchange": "ae"}});
+    assert_eq!(broker.done("PUT", "exchanges/%2F/x", wish.clone()).await, 201);
+    assert_eq!(broker.done("PUT", "exchanges/%2F/x", wish).await, 204);
+    assert_eq!(broker.status("PUT", "exchanges/%2F/x", json!({"type": "direct"})).await.0, 400);
+    assert_eq!(broker.status("PUT", "exchanges/%2F/y", json!({"type": "nope"})).await.0, 400);
+    assert_eq!(broker.status("DELETE", "exchanges/%2F/amq.direct", json!({})).await.0, 401);
+    let exchange = broker.get("exchanges/%2F/x").await;
+    assert_eq!((&exchange["type"], &exchange["arguments"]["alternate-exchange"]), (&json!("topic"), &json!("ae")));
+    let names = broker.get("exchanges?columns=name").await;
+    assert_eq!(names.as_array().unwrap().len(), 8);
+    broker.done("PUT", "queues/%2F/q", json!({})).await;
+    let binding = json!({"routing_key": "a.#", "arguments": {"k": 1}});
+    let bound = broker.ask("POST", "bindings/%2F/e/x/q/q", Some(binding)).await;
+    assert_eq!(bound.status, 201);
+    let made = broker.get("bindings/%2F/e/x/q/q").await;
+    let key = made[0]["properties_key"].as_str().unwrap();
+    assert!(key.starts_with("a.%23~"), "{key}");
+    assert!(bound.head.contains(&format!("location: q/{}", key.replace('%', "%25").replace('~', "%7E"))), "{bound:?}");
+    for path in ["queues/%2F/q/bindings", "bindings/", "bindings/%2F", "bindings/%2F/?sort=source"] {
+        let all = broker.get(path).await;
+        assert_eq!((all[0]["source"].as_str(), all[1]["source"].as_str()), (Some(""), Some("x")), "{path}");
+    }
+    assert_eq!(broker.get("exchanges/%2F/x/bindings/source").await, made);
+    assert_eq!(broker.get("exchanges/%2F/x/bindings/destination").await, json!([]));
+    let quoted = format!("bindings/%2F/e/x/q/q/{}", key.replace('%', "%25"));
+    assert_eq!(broker.get(&quoted).await, made[0]);
+    assert_eq!(broker.status("POST", "bindings/%2F/e/none/q/q", json!({})).await.0, 404);
+    assert_eq!(broker.status("POST", "bindings/%2F/e/x/q/none", json!({})).await.0, 404);
+    assert_eq!(broker.status("POST", "bindings/%2F/e/amq.default/q/q", json!({})).await.0, 401);
+    assert_eq!(broker.done("DELETE", &quoted, json!({})).await, 204);
+    assert_eq!(broker.status("DELETE", &quoted, json!({})).await.0, 404);
+    assert_eq!(broker.done("POST", "bindings/%2F/e/amq.fanout/e/x", json!({})).await, 201);
+    assert_eq!(broker.get("exchanges/%2F/x/bindings/destination").await[0]["properties_key"], "~");
+    assert_eq!(broker.done("DELETE", "bindings/%2F/e/amq.fanout/e/x/~", json!({})).await, 204);
+    assert_eq!(broker.done("DELETE", "exchanges/%2F/x", json!({})).await, 204);
+}
+
+#[tokio::test]
+async fn messages_are_published_and_looked_at() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/q", json!({"durable": true})).await;
+    let publish = |key: &str, payload: &str, encoding: &str| {
+        let properties = json!({"delivery_mode": 2, "headers": {"h": 1}, "content_type": "text/plain"});
+        json!({"routing_key": key, "payload": payload, "payload_encoding": encoding, "properties": properties})
+    };
+    let path = "exchanges/%2F/amq.default/publish";
+    let routed = broker.ask("POST", path, Some(publish("q", "hello", "string"))).await;
+    assert_eq!(routed.body, json!({"routed": true}));
+    broker.done("POST", path, publish("q", "/wA=", "base64")).await;
+    let lost = broker.ask("POST", path, Some(publish("nobody", "hello", "string"))).await;
+    assert_eq!(lost.body, json!({"routed": false}));
+    for (path, wrong, reason) in [
+        ("exchanges/%2F/none/publish", publish("q", "x", "string"), "404 NOT_FOUND - no exchange 'none' in vhost '/'"),
+        (path, publish("q", "x", "zip"), "unsupported_encoding: zip"),
+        (path, json!({}), "[{key_missing,routing_key},{key_missing,payload},{key_missing,payload_encoding}]"),
+    ] {
+        assert_eq!(broker.status("POST", path, wrong).await, (400, reason.to_owned()));
+    }
+    let look = |mode: &str| json!({"count": 5, "ackmode": mode, "encoding": "auto", "truncate": 3});
+    let seen = broker.ask("POST", "queues/%2F/q/get", Some(look("ack_requeue_true"))).await.body;
+    assert_eq!(
+        seen[0],
+        json!({"payload": "hel", "payload_bytes": 5, "payload_encoding": "string", "redelivered": false,
+            "exchange": "", "routing_key": "q", "message_count": 1,
+            "properties": {"delivery_mode": 2, "headers": {"h": 1}, "content_type": "text/plain"}})
+    );
+    assert_eq!((&seen[1]["payload"], &seen[1]["payload_encoding"]), (&json!("/wA="), &json!("base64")));
+    assert_eq!(broker.get("queues/%2F/q").await["messages_ready"], 2);
+    let taken = broker.ask("POST", "queues/%2F/q/get", Some(look("ack_requeue_false"))).await.body;
+    assert_eq!(taken.as_array().unwrap().iter().map(|got| &got["redelivered"]).collect::<Vec<_>>(), [true, true]);
+    assert_eq!(broker.get("queues/%2F/q").await["messages"], 0);
+    assert_eq!(broker.status("POST", "queues/%2F/q/get", look("what")).await.0, 400);
+    assert_eq!(broker.status("POST", "queues/%2F/none/get", look("ack_requeue_true")).await.0, 404);
+    assert_eq!(broker.get("aliveness-test/%2F").await, json!({"status": "ok"}));
+}
+
+#[tokio::test]
+async fn connections_are_seen_and_closed() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/q", json!({})).await;
+    let mut client = Client::connect(&broker).await;
+    client.ask(1, Method::ChannelOpen { reserved: ShortText::default() }).await;
+    client.ask(1, Method::ConfirmSelect { no_wait: false }).await;
+    client.ask(1, Method::BasicQos { prefetch_size: 0, prefetch_count: 7, global: false }).await;
+    let consume = Method::BasicConsume {
+        reserved: 0,
+        queue: "q".into(),
+        consumer_tag: "tag".into(),
+        no_local: false,
+        no_ack: false,
+        exclusive: false,
+        no_wait: false,
+        arguments: Table::from([("x-priority", Field::I32(3))]),
+    };
+    client.ask(1, consume).await;
+    let published = json!({"routing_key": "q", "payload": "x", "payload_encoding": "string", "properties": {}});
+    broker.done("POST", "exchanges/%2F/amq.default/publish", published).await;
+    assert!(matches!(client.next().await, Method::BasicDeliver { .. }));
+    let connections = broker.get("connections").await;
+    let connection = &connections[0];
+    assert_eq!((&connection["user"], &connection["user_provided_name"]), (&json!("guest"), &json!("worker")));
+    assert_eq!((&connection["channels"], &connection["channel_max"]), (&json!(1), &json!(7)));
+    assert!(connection["recv_oct"].as_u64() > Some(0) && connection["send_oct"].as_u64() > Some(0), "{connection}");
+    let name = connection["name"].as_str().unwrap().replace(' ', "%20").replace('>', "%3E");
+    let channels = broker.get(&format!("connections/{name}/channels")).await;
+    let channel = &channels[0];
+    assert_eq!((&channel["confirm"], &channel["prefetch_count"]), (&json!(true), &json!(7)));
+    assert_eq!((&channel["consumer_count"], &channel["messages_unacknowledged"]), (&json!(1), &json!(1)));
+    assert_eq!(broker.get("channels").await, channels);
+    let consumer = &broker.get("consumers").await[0];
+    assert_eq!((&consumer["consumer_tag"], &consumer["queue"]["name"]), (&json!("tag"), &json!("q")));
+    assert_eq!((&consumer["ack_required"], &consumer["arguments"]), (&json!(true), &json!({"x-priority": 3})));
+    let queue = broker.get("queues/%2F/q").await;
+    assert_eq!((&queue["consumers"], &queue["messages_unacknowledged"]), (&json!(1), &json!(1)));
+    assert_eq!(queue["consumer_details"][0], *consumer);
+    assert_eq!(broker.get("overview").await["object_totals"]["connections"], 1);
+    assert_eq!(broker.done("DELETE", &format!("connections/{name}"), json!({})).await, 204);
+    let Method::ConnectionClose { code, text, .. } = client.next().await else { panic!("the connection goes on") };
+    assert_eq!((code, &*text.lossy()), (320, "CONNECTION_FORCED - because"));
+    client.say(0, Method::ConnectionCloseOk {}).await;
+}
+
+#[tokio::test]
+async fn node_says_how_it_is() {
+    let broker = Broker::open().await;
+    let overview = broker.get("overview").await;
+    assert_eq!((&overview["cluster_name"], &overview["node"]), (&json!("cluster"), &json!("omnibus@1")));
+    assert_eq!(overview["listeners"][0]["port"], broker.amqp.port());
+    assert_eq!(broker.get("nodes").await[0], broker.get("nodes/omnibus@1").await);
+    assert_eq!(broker.get("vhosts/%2F").await["name"], "/");
+    for path in ["alarms", "local-alarms", "virtual-hosts", "node-is-quorum-critical", "protocol-listener/amqp"] {
+        assert_eq!(broker.get(&format!("health/checks/{path}")).await["status"], "ok", "{path}");
+    }
+    let port = broker.get(&format!("health/checks/port-listener/{}", broker.amqp.port())).await;
+    assert_eq!(port["port"], broker.amqp.port());
+    assert_eq!(broker.ask("GET", "health/checks/port-listener/1", None).await.status, 503);
+    assert_eq!(broker.ask("GET", "health/checks/protocol-listener/mqtt", None).await.status, 503);
+    let allowed = json!({"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"});
+    assert_eq!(broker.get("permissions/%2F/guest").await, allowed);
+    assert_eq!(broker.get("users/guest/permissions").await, json!([allowed]));
+    assert_eq!(broker.done("PUT", "permissions/%2F/guest", allowed).await, 204);
+    let less = json!({"configure": "^$", "write": ".*", "read": ".*"});
+    assert_eq!(broker.status("PUT", "permissions/%2F/guest", less).await.0, 400);
+    assert_eq!(broker.status("PUT", "users/ada", json!({"password": "x", "tags": ""})).await.0, 400);
+}

@@ -1,0 +1,174 @@
+//! The connections of this node, as those see them who look after it: who is there, and a way to ask and to end them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omnibus_model::Timestamp;
+use omnibus_model::topic::Partition;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::wire::Table;
+
+/// Words that wait for a connection; who says one more waits.
+const WORDS_MAX: usize = 4;
+
+/// How long a connection may take to say how it is.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Where the two ends of a connection are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+}
+
+/// What is known of a connection once it is open.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    pub ends: Ends,
+    pub user: String,
+    pub mechanism: String,
+    /// What the client says of itself.
+    pub client: Table,
+    pub channel_max: u16,
+    pub frame_max: usize,
+    /// In seconds; 0 is none.
+    pub heartbeat: u16,
+    pub connected_at: Timestamp,
+    /// What its exclusive queues are known by.
+    pub owner: String,
+}
+
+impl ConnectionInfo {
+    /// What RabbitMQ calls the connection.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} -> {}", self.ends.peer, self.ends.local)
+    }
+}
+
+/// A connection as it was when it was asked.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionState {
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    pub channels: Vec<ChannelState>,
+}
+
+/// A channel as it was when its connection was asked.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelState {
+    pub number: u16,
+    pub confirms: bool,
+    pub is_transactional: bool,
+    pub prefetch: u16,
+    pub prefetch_all: u16,
+    /// Deliveries that are not settled.
+    pub unacknowledged: usize,
+    /// Publishes that are not confirmed.
+    pub unconfirmed: usize,
+    /// What a transaction holds back.
+    pub publishes_held_back: usize,
+    pub settlements_held_back: usize,
+    pub consumers: Vec<ConsumerState>,
+}
+
+/// A consumer as it was when its connection was asked.
+#[derive(Clone, Debug)]
+pub struct ConsumerState {
+    pub tag: String,
+    pub queue: String,
+    pub place: Partition,
+    pub settles: bool,
+    pub is_exclusive: bool,
+    pub prefetch: u16,
+    pub arguments: Table,
+}
+
+/// What a connection is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    Describe(oneshot::Sender<ConnectionState>),
+    /// It ends, and its client is told why.
+    Close(String),
+}
+
+/// Who is there.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    connections: BTreeMap<u64, Entry>,
+    begun: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    info: Arc<ConnectionInfo>,
+    words: mpsc::Sender<Word>,
+}
+
+/// A connection's place among those that are known, for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    registry: Arc<Registry>,
+    number: u64,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.registry.known.lock().connections.remove(&self.number);
+    }
+}
+
+impl Registry {
+    /// Makes a connection known; what is said to it comes through the channel.
+    pub(crate) fn enter(self: &Arc<Self>, info: ConnectionInfo) -> (Registered, mpsc::Receiver<Word>) {
+        let (words, coming) = mpsc::channel(WORDS_MAX);
+        let mut known = self.known.lock();
+        known.begun += 1;
+        let number = known.begun;
+        known.connections.insert(number, Entry { info: Arc::new(info), words });
+        (Registered { registry: Arc::clone(self), number }, coming)
+    }
+
+    /// All connections, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<Arc<ConnectionInfo>> {
+        self.known.lock().connections.values().map(|entry| Arc::clone(&entry.info)).collect()
+    }
+
+    /// All connections, each with how it is. One that is busy for too long says nothing of itself.
+    pub(crate) async fn describe_all(&self) -> Vec<(Arc<ConnectionInfo>, ConnectionState)> {
+        let entries: Vec<Entry> = self.known.lock().connections.values().cloned().collect();
+        let asked = entries.into_iter().map(|Entry { info, words }| async move {
+            let (answer, described) = oneshot::channel();
+            let asking = async {
+                words.send(Word::Describe(answer)).await.ok()?;
+                described.await.ok()
+            };
+            let state = timeout(ANSWER_MAX, asking).await.ok().flatten();
+            (info, state.unwrap_or_default())
+        });
+        futures_util::future::join_all(asked).await
+    }
+
+    /// Ends a connection by its name; returns whether there was one.
+    pub(crate) async fn close(&self, name: &str, reason: String) -> bool {
+        let found = self.known.lock().connections.values().find(|entry| entry.info.name() == name).cloned();
+        match found {
+            // One that is gone is closed.
+            Some(entry) => {
+                drop(entry.words.send(Word::Close(reason)).await);
+                true
+            }
+            None => false,
+        }
+    }
+}
