@@ -31,6 +31,11 @@ impl Budget {
         Self { permits: Arc::new(Semaphore::new(units)), units }
     }
 
+    /// Whether as large a part of it is free as is said by its denominator.
+    pub(crate) fn has_free(&self, parts: usize) -> bool {
+        self.permits.available_permits().saturating_mul(parts) >= self.units
+    }
+
     /// Adds so many bytes to a share, waiting for a while; `false` if others give nothing back.
     pub(crate) async fn grow(&self, share: &mut Share, bytes: usize) -> bool {
         share.bytes += bytes;
@@ -58,6 +63,7 @@ mod tests {
         let mut share = Share::default();
         assert!(budget.grow(&mut share, 10).await && budget.grow(&mut share, 10).await);
         assert_eq!(budget.permits.available_permits(), 3);
+        assert!(budget.has_free(2) && !budget.has_free(1));
         let mut other = Share::default();
         assert!(budget.grow(&mut other, 3 * UNIT_BYTES).await);
         assert!(!budget.grow(&mut share, UNIT_BYTES).await, "nobody gives anything back");

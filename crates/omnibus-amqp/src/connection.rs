@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::alarms::Shortage;
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::handshake::{Agreed, HandshakeError, Visitor, capable};
@@ -79,13 +80,15 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let (mut link, coming) = Link::new(door);
     let Agreed { user, mechanism, client, channel_max, frame_max, heartbeat } = agreed;
     link.hears_cancels = capable(&client, "consumer_cancel_notify");
+    link.hears_blocks = capable(&client, "connection.blocked");
     link.user.clone_from(&user);
     link.channel_max = channel_max;
     link.frame_max = frame_max;
     let (connected_at, owner) = (link.door.engine.now(), link.owner.clone());
     let info = ConnectionInfo { ends, user, mechanism, client, channel_max, frame_max, heartbeat, connected_at, owner };
     let (_known, words) = link.door.registry.enter(info);
-    let mut connection = Connection { socket, received, link, coming, words, shutdown, life: Life::default() };
+    let (shortages, life) = (link.door.alarms.watch(), Life::default());
+    let mut connection = Connection { socket, received, link, coming, words, shortages, shutdown, life };
     let ended = connection.run(heartbeat).await;
     connection.link.end_all().await;
     ended
@@ -97,6 +100,7 @@ struct Connection<S> {
     link: Link,
     coming: Coming,
     words: mpsc::Receiver<Word>,
+    shortages: watch::Receiver<Option<Shortage>>,
     shutdown: watch::Receiver<bool>,
     life: Life,
 }
@@ -122,9 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ending::Told => return self.part().await,
                 Ending::Done => return self.write_all().await,
             }
-            let may_read = !has_more && self.has_room();
+            let may_read = !has_more && !self.link.is_blocked && self.has_room();
             self.shrink();
-            let Self { socket, received, link, coming, words, shutdown, life } = self;
+            let Self { socket, received, link, coming, words, shortages, shutdown, life } = self;
             if may_read && received.capacity() - received.len() < READ_BYTES / 2 {
                 received.reserve(READ_BYTES);
             }
@@ -149,7 +153,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Word::Describe(answer) => drop(answer.send(link.describe((life.received_bytes, life.sent_bytes)))),
                     Word::Close(reason) => link.fail(0, Fault::Forced(reason), (0, 0)).await,
                 },
-                _ = ticks.tick() => life.tick(heartbeat > 0, &mut link.out)?,
+                _ = ticks.tick() => {
+                    // Whoever is not read from cannot show that he lives.
+                    life.has_received |= link.is_blocked;
+                    life.tick(heartbeat > 0, &mut link.out)?;
+                }
+                () = over(shortages), if link.is_blocked => link.unblock(),
                 () = told_to_stop(shutdown) => link.fail(0, Fault::Shutdown, (0, 0)).await,
                 () = std::future::ready(()), if has_more => {}
             }
@@ -159,7 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Carries out what has arrived, up to a limit; returns whether there may be more that can be carried out now.
     async fn carry_out(&mut self) -> bool {
         for _ in 0..FRAMES_MAX {
-            if self.link.ending != Ending::No || !self.has_room() {
+            if self.link.ending != Ending::No || self.link.is_blocked || !self.has_room() {
+                return false;
+            }
+            if self.link.holds_back(&self.received) {
                 return false;
             }
             match Frame::take(&mut self.received, self.link.frame_max) {
@@ -241,6 +253,11 @@ impl Life {
         self.silent_ticks = if std::mem::take(&mut self.has_received) { 0 } else { self.silent_ticks + 1 };
         if self.silent_ticks > SILENT_TICKS_MAX { Err(ConnectionError::Silent) } else { Ok(()) }
     }
+}
+
+/// Waits until nothing is short.
+async fn over(shortages: &mut watch::Receiver<Option<Shortage>>) {
+    drop(shortages.wait_for(Option::is_none).await);
 }
 
 /// Waits for the word; a sender that is gone means the same.

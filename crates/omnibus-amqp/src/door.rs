@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use omnibus_engine::Engine;
 
+use crate::alarms::Alarms;
 use crate::budget::Budget;
 use crate::registry::Registry;
 use crate::replies::Replies;
@@ -19,13 +20,15 @@ pub(crate) struct Door {
     pub(crate) routes: Routes,
     pub(crate) replies: Replies,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) alarms: Alarms,
 }
 
 impl Door {
     pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
         let budget = Budget::new(settings.memory_bytes_max);
-        let (routes, replies, registry) = (Routes::default(), Replies::default(), Arc::default());
-        Self { engine, settings, budget, routes, replies, registry }
+        let (routes, replies, registry, alarms) =
+            (Routes::default(), Replies::default(), Arc::default(), Alarms::default());
+        Self { engine, settings, budget, routes, replies, registry, alarms }
     }
 
     /// Whether a user has given the right password.

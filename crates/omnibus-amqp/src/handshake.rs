@@ -177,6 +177,7 @@ fn start(door: &Door) -> Method {
         yes("exchange_exchange_bindings"),
         yes("basic.nack"),
         yes("consumer_cancel_notify"),
+        yes("connection.blocked"),
         yes("consumer_priorities"),
         yes("direct_reply_to"),
         yes("authentication_failure_close"),

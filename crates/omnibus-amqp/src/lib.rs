@@ -8,6 +8,7 @@
 pub mod server;
 pub mod administration;
 mod expiry;
+mod shortages;
 mod connection;
 mod handshake;
 mod requests;
@@ -24,6 +25,7 @@ mod session;
 mod routing;
 mod nature;
 mod arguments;
+mod alarms;
 mod budget;
 mod errors;
 pub mod settings;

@@ -23,6 +23,7 @@ use crate::errors::{Fault, Scope};
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
 use crate::replies::Reply;
 use crate::session::{Channel, ConsumerNumber, Mode};
+use crate::wire::frame::begins_publish;
 use crate::wire::{Method, ShortText, Table};
 
 /// Batches of deliveries that wait for the connection.
@@ -48,6 +49,10 @@ pub(crate) struct Link {
     pub(crate) user: String,
     /// Whether the client wants to know when a queue goes that it consumes.
     pub(crate) hears_cancels: bool,
+    /// Whether the client wants to know when its publishes must wait.
+    pub(crate) hears_blocks: bool,
+    /// Nothing is read before there is enough again of what was short when it wanted to publish.
+    pub(crate) is_blocked: bool,
     pub(crate) channel_max: u16,
     pub(crate) frame_max: usize,
     pub(crate) channels: BTreeMap<u16, Channel>,
@@ -182,6 +187,8 @@ impl Link {
             door,
             user: String::new(),
             hears_cancels: false,
+            hears_blocks: false,
+            is_blocked: false,
             channel_max: 0,
             frame_max: 0,
             channels: BTreeMap::new(),
@@ -206,6 +213,27 @@ impl Link {
     /// Writes a method for the client.
     pub(crate) fn tell(&mut self, channel: u16, method: &Method) {
         method.put(&mut self.out, channel);
+    }
+
+    /// Holds back a publish that would begin now while something is short; returns whether it is held back.
+    pub(crate) fn holds_back(&mut self, received: &[u8]) -> bool {
+        // What has begun is taken whole: it has its share of the memory already.
+        if !begins_publish(received) || self.channels.values().any(Channel::is_receiving) {
+            return false;
+        }
+        let Some(shortage) = self.door.shortage() else { return false };
+        self.is_blocked = true;
+        if self.hears_blocks {
+            self.tell(0, &Method::ConnectionBlocked { reason: ShortText::from(shortage.reason()) });
+        }
+        true
+    }
+
+    /// Goes on after a publish was held back.
+    pub(crate) fn unblock(&mut self) {
+        if std::mem::replace(&mut self.is_blocked, false) && self.hears_blocks {
+            self.tell(0, &Method::ConnectionUnblocked {});
+        }
     }
 
     /// The channel that a request came by.

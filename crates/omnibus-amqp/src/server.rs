@@ -62,6 +62,8 @@ impl Server {
         // Also where nobody can come in.
         let (door, told) = (Arc::clone(&self.door), shutdown.clone());
         tasks.spawn(async move { door.expire_queues(told).await });
+        let (door, told) = (Arc::clone(&self.door), shutdown.clone());
+        tasks.spawn(async move { door.look_for_shortages(told).await });
         if !self.listeners.is_empty() {
             // Before anybody can come who owns queues.
             self.door.forget_old_owners().await;

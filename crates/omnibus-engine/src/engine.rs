@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_io::{Clock, Entropy};
-use omnibus_log::{Log, LogConfig, LogStats};
+use omnibus_log::{Log, LogConfig, LogStats, Room};
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::{JoinGroup, SyncGroup};
 use omnibus_model::group::Synced;
@@ -258,6 +258,12 @@ impl Engine {
             Leadership::Here { term } => Some(leader_epoch(term)),
             Leadership::Elsewhere { leader, term } => leader.map(|_| leader_epoch(term)),
         }
+    }
+
+    /// Whether there is room on this node's disk for more than deletes and commits.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.inner.replicated.room() == Room::Plenty
     }
 
     #[must_use]

@@ -4,6 +4,7 @@ mod queues;
 mod channels;
 mod exchanges;
 mod limits;
+mod shortages;
 
 use std::sync::Arc;
 
@@ -54,15 +55,19 @@ struct Message {
 
 impl Node {
     fn new() -> Self {
+        Self::on(FaultDisk::new(1), Settings::default())
+    }
+
+    fn on(disk: FaultDisk, settings: Settings) -> Self {
         let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 12 << 20, ..LogConfig::default() };
         let seams = Seams {
-            disk: Arc::new(FaultDisk::new(1)),
+            disk: Arc::new(disk),
             clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(SystemEntropy::open().unwrap()),
         };
         let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
         let (stop, _) = watch::channel(false);
-        let door = Arc::new(Door::new(engine, Settings::default()));
+        let door = Arc::new(Door::new(engine, settings));
         door.engine.route_dead_letters(Arc::new(Router { door: Arc::downgrade(&door) }));
         Self { door, stop, _running: running }
     }
@@ -158,7 +163,11 @@ impl Client {
         let (_, start) = self.hear().await;
         assert!(matches!(start, Method::ConnectionStart { version_major: 0, version_minor: 9, .. }), "{start:?}");
         let yes = |name| (name, Value::Bool(true));
-        let capabilities = Table::from([yes("authentication_failure_close"), yes("consumer_cancel_notify")]);
+        let capabilities = Table::from([
+            yes("authentication_failure_close"),
+            yes("consumer_cancel_notify"),
+            yes("connection.blocked"),
+        ]);
         let start_ok = Method::ConnectionStartOk {
             client_properties: Table::from([("capabilities", Value::Table(capabilities))]),
             mechanism: mechanism.into(),

@@ -107,6 +107,14 @@ impl Frame {
     }
 }
 
+/// Whether what was received begins with a method that a message follows.
+#[must_use]
+pub fn begins_publish(received: &[u8]) -> bool {
+    const PUBLISH: [u8; 4] = [0, 60, 0, 40];
+    received.first() == Some(&FrameKind::Method.number())
+        && received.get(HEAD..HEAD + PUBLISH.len()) == Some(&PUBLISH[..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
