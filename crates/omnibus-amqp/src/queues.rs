@@ -6,8 +6,8 @@ use omnibus_engine::SubmitError;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_model::command::CreateQueue;
 use omnibus_model::queue::{QueueConfig, QueueLimits};
-use omnibus_model::topic::{QueuePlace, SharedTopic, TopicConfig};
-use omnibus_model::{Refusal, TopicId, TopicName};
+use omnibus_model::topic::{Partition, QueuePlace, SharedTopic, TopicConfig};
+use omnibus_model::{Command, Outcome, Refusal, TopicId, TopicName};
 
 use crate::arguments::{Declaration, EXPIRES, Made, Nature};
 use crate::door::Door;
@@ -19,6 +19,9 @@ const HIDDEN: &str = "__";
 
 /// How names begin that clients may not choose.
 const RESERVED: &str = "amq.";
+
+/// How many records are purged by one command while others are held.
+const TAKEN_AT_ONCE: u32 = 1_000;
 
 /// How often is tried to get a name that is being given up, and how long apart.
 const ATTEMPTS_MAX: u32 = 200;
@@ -166,6 +169,34 @@ impl Door {
         }
         self.delete(queue).await?;
         Ok(ready)
+    }
+
+    /// Takes out what is ready, as much as that is now; what somebody holds stays his. Returns how many records it was.
+    pub(crate) async fn purge(&self, queue: &Queue) -> Result<u32, Fault> {
+        let counts = self.engine.queue_counts(queue.place).await?;
+        let (ready, leased) = counts.map_or((0, 0), |counts| (counts.ready, counts.leased));
+        let purged =
+            if leased == 0 { self.engine.purge(queue.place).await? } else { self.take_all(queue, ready).await? };
+        Ok(u32::try_from(purged).unwrap_or(u32::MAX))
+    }
+
+    async fn take_all(&self, queue: &Queue, ready: u64) -> Result<u64, Fault> {
+        let mut taken = 0;
+        for Partition { stream, shard } in queue.place.partitions() {
+            while taken < ready {
+                let left = u32::try_from(ready - taken).unwrap_or(u32::MAX);
+                let take = Command::Take { stream, count_max: left.min(TAKEN_AT_ONCE) };
+                let leases = match self.engine.submit(shard, take).await? {
+                    Outcome::Acquired(acquired) => acquired.leases,
+                    other => unreachable!("taking ended in {other:?}"),
+                };
+                if leases.is_empty() {
+                    break;
+                }
+                taken += leases.len() as u64;
+            }
+        }
+        Ok(taken)
     }
 
     /// How many records could be had now.

@@ -339,6 +339,12 @@ impl Consumers {
         std::mem::take(&mut self.unserved)
     }
 
+    /// The queue that a stream is of, if there may be something in it for its consumers.
+    pub(crate) fn take_noted(&mut self, stream: StreamId) -> Option<QueuePlace> {
+        let queue = self.queue_of(stream)?;
+        self.unserved.remove(&queue.lowest.stream).then_some(queue)
+    }
+
     /// Whether there may be something to do.
     pub(crate) fn is_unserved(&self) -> bool {
         !self.unserved.is_empty() || !self.hang_ups.0.lock().is_empty()

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_broker::Broker;
 use omnibus_log::{Log, Room};
-use omnibus_model::command::Append;
+use omnibus_model::command::{Acquire, Append};
 use omnibus_model::outcome::{Appended, Applied};
 use omnibus_model::{
     BatchInfo, Command, LeaderEpoch, LogIndex, Millis, Outcome, ProducerStamp, ShardId, StreamId, Term, Timestamp,
@@ -326,6 +326,9 @@ impl Shard {
     }
 
     fn submit(&mut self, command: &Command) -> Result<Outcome, SubmitError> {
+        if let Command::Acquire(Acquire { stream, .. }) | Command::Take { stream, .. } = command {
+            self.serve_consumers_first(*stream);
+        }
         let outcome = self.apply(command)?.outcome;
         match (command, &outcome) {
             (Command::ConsumerHeartbeat(heartbeat), Outcome::HeartbeatTaken(taken)) if taken.member_epoch >= 0 => {

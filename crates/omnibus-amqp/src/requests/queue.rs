@@ -52,9 +52,9 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         }
         Method::QueuePurge { queue, no_wait, .. } => {
             let queue = named(link, number, &queue).await?;
-            let count = link.door.engine.purge(queue.place).await?;
+            let message_count = link.door.purge(&queue).await?;
             if !no_wait {
-                link.tell(number, &Method::QueuePurgeOk { message_count: u32::try_from(count).unwrap_or(u32::MAX) });
+                link.tell(number, &Method::QueuePurgeOk { message_count });
             }
             Ok(())
         }

@@ -80,6 +80,13 @@ impl Shard {
         }
     }
 
+    /// Hands out what is ready to consumers that have credit for it, before somebody takes it by himself.
+    pub(super) fn serve_consumers_first(&mut self, stream: StreamId) {
+        if let Some(queue) = self.consumers.take_noted(stream) {
+            while self.serve_round(queue) {}
+        }
+    }
+
     /// Hands out what a full queue has before it gives up something for what comes.
     pub(super) fn make_room(&mut self, stream: StreamId, bytes: u32) {
         if self.broker.lacks_room(stream, bytes)

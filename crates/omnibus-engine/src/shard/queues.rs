@@ -135,6 +135,7 @@ impl Shard {
             let stream = queue.lowest.stream;
             return self.answer_with(reply, Err(Refusal::UnknownHolder { stream }.into()));
         }
+        self.serve_consumers_first(queue.lowest.stream);
         match self.acquire(queue, &acquire) {
             Ok(received) if received.is_empty() && !wait.is_zero() => {
                 self.receivers.push(self.now.elapsed.saturating_add(wait), (queue, acquire), reply);

@@ -397,3 +397,41 @@ async fn queue_that_nobody_uses_expires_and_one_that_somebody_uses_does_not() {
     node.stop.send_replace(true);
     expiry.await.unwrap();
 }
+
+#[tokio::test]
+async fn who_consumes_is_served_before_who_fetches() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.declare("q").await;
+    client.ask(consume("q", "t", false)).await;
+    for _ in 0..50 {
+        client.publish("", "q", &Properties::default(), b"x").await;
+        let get = Method::BasicGet { reserved: 0, queue: "q".into(), no_ack: true };
+        client.say(1, get).await;
+        let (mut is_delivered, mut is_empty) = (false, false);
+        while !(is_delivered && is_empty) {
+            match client.hear().await.1 {
+                deliver @ Method::BasicDeliver { .. } => {
+                    client.rest_of(deliver).await;
+                    is_delivered = true;
+                }
+                Method::BasicGetEmpty { .. } => is_empty = true,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn purge_leaves_what_somebody_holds() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    queue(&mut client, "q", 4).await;
+    fetch(&mut client, "q").await;
+    let purge = Method::QueuePurge { reserved: 0, queue: "q".into(), no_wait: false };
+    assert_eq!(client.ask(purge.clone()).await, Method::QueuePurgeOk { message_count: 3 });
+    assert!(client.drain("q").await.is_empty());
+    assert_eq!(client.ask(Method::BasicRecover { requeue: true }).await, Method::BasicRecoverOk {});
+    assert_eq!(client.drain("q").await, [("1".to_owned(), true)]);
+    assert_eq!(client.ask(purge).await, Method::QueuePurgeOk { message_count: 0 });
+}
