@@ -505,6 +505,25 @@ def single_active(address):
     connection.close()
 
 
+def virtual_hosts(address):
+    (first, one), (second, other) = connect(address), connect(address, virtual_host="staging")
+    name, exchange = fresh("q"), fresh("x")
+    for channel, body in (one, b"of /"), (other, b"of staging"):
+        equal(channel.queue_declare(name, durable=True).method.queue, name, "the name")
+        channel.exchange_declare(exchange)
+        for bound in exchange, "amq.direct":
+            channel.queue_bind(name, bound, "k")
+            channel.basic_publish(bound, "k", body)
+        channel.basic_publish("", name, body)
+    equal(drain(one, name)[0], ["of /"] * 3, "messages of the host /")
+    equal(drain(other, name)[0], ["of staging"] * 3, "messages of the other host")
+    one.queue_delete(name)
+    equal(ready(other, name), 0, "what is there still")
+    other.queue_delete(name)
+    first.close()
+    second.close()
+
+
 def logins(address):
     wrong = pika.PlainCredentials("guest", "wrong")
     error = refused(lambda: connect(address, credentials=wrong), "a wrong password")

@@ -78,6 +78,7 @@ impl Broker {
         }
         let mut command = shell::command(binary());
         command.args(["serve", "--kafka", &at.kafka, "--amqp", &at.amqp, "--sqs", &at.sqs, "--admin", &at.admin]);
+        command.args(["--set", "amqp.virtual_hosts=staging"]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

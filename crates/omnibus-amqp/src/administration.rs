@@ -16,6 +16,7 @@ use omnibus_model::{ExchangeName, Timestamp, TopicName};
 use crate::arguments::Declaration;
 use crate::door::Door;
 use crate::errors::Fault;
+use crate::hosts::Host;
 use crate::nature::{BindingWish, ExchangeNature};
 use crate::queues::Queue;
 use crate::registry::{ConnectionInfo, ConnectionState};
@@ -159,7 +160,8 @@ impl Administration {
     #[must_use]
     pub fn queues(&self) -> Vec<QueueInfo> {
         let topics = self.door.engine.catalog().topics();
-        topics.iter().filter_map(|topic| self.door.find(topic.name.as_str())).map(|queue| info(&queue)).collect()
+        let names = topics.iter().map(|topic| topic.name.as_str()).filter(|name| Host::of(name).is_default());
+        names.filter_map(|name| self.door.find(name)).map(|queue| info(&queue)).collect()
     }
 
     #[must_use]
@@ -217,7 +219,7 @@ impl Administration {
     /// [`Refused`]; 404 if there is none.
     pub async fn purge(&self, name: &str) -> Result<u64, Refused> {
         let queue = self.open(name).await?;
-        Ok(self.door.engine.purge(queue.place).await.map_err(Fault::from)?)
+        Ok(u64::from(self.door.purge(&queue).await?))
     }
 
     /// Finds a queue that is nobody's own.
@@ -249,7 +251,8 @@ impl Administration {
     /// All exchanges by name, with those that are there from the beginning.
     #[must_use]
     pub fn exchanges(&self) -> Vec<ExchangeInfo> {
-        self.door.exchange_names().into_iter().filter_map(|name| self.exchange(name.as_str())).collect()
+        let names = self.door.exchange_names().into_iter().filter(|name| Host::of(name.as_str()).is_default());
+        names.filter_map(|name| self.exchange(name.as_str())).collect()
     }
 
     /// One exchange; the one without a name is the default exchange.
@@ -302,7 +305,8 @@ impl Administration {
             key: wish.key,
             arguments: wish.arguments,
         };
-        self.door.bindings().into_iter().map(info).collect()
+        let all = self.door.bindings().into_iter();
+        all.filter(|(source, ..)| Host::of(source.as_str()).is_default()).map(info).collect()
     }
 
     /// Binds something to an exchange; what is bound so already stays so.

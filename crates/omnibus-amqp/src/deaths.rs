@@ -10,6 +10,7 @@ use omnibus_record::{AmqpMessage, AmqpNative, Message, Native};
 
 use crate::arguments::{DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY, Nature};
 use crate::door::Door;
+use crate::hosts::{Host, plain};
 use crate::nature::more_keys;
 use crate::wire::{Properties, Table, Value};
 
@@ -34,8 +35,12 @@ impl DeadLetterRouter for Router {
         let nature = Nature::of(&letter.queue.queue.as_deref()?.config);
         let exchange = nature.text(DEAD_LETTER_EXCHANGE)?;
         let Some(door) = self.door.upgrade() else { return Some(Route::NotNow) };
-        let death =
-            Death { queue: letter.queue.name.as_str(), reason: reason(letter.dying.cause)?, at: letter.dying.died_at };
+        let host = Host::of(letter.queue.name.as_str());
+        let death = Death {
+            queue: plain(letter.queue.name.as_str()),
+            reason: reason(letter.dying.cause)?,
+            at: letter.dying.died_at,
+        };
         let AmqpMessage { native, body } = AmqpMessage::of(letter.message, death.queue);
         // What came by another door, or was checked at this one.
         let mut properties = Properties::read(&native.properties).unwrap_or_default();
@@ -46,10 +51,10 @@ impl DeadLetterRouter for Router {
         if let Some(key) = nature.text(DEAD_LETTER_KEY) {
             keys = vec![Bytes::copy_from_slice(key.as_bytes())];
         }
-        let name = ExchangeName::new(exchange).ok()?;
+        let name = ExchangeName::new(&host.full(exchange)).ok()?;
         // An exchange that is gone, or never was, takes them with it.
         let mut queues = door.route_on(&name, &keys, &properties).map(|way| way.queues).unwrap_or_default();
-        queues.retain(|queue| !is_cycle(&properties, queue.name()));
+        queues.retain(|queue| !is_cycle(&properties, plain(queue.name())));
         let native = AmqpNative {
             exchange: Bytes::copy_from_slice(exchange.as_bytes()),
             routing_key: keys.into_iter().next().unwrap_or_default(),

@@ -10,6 +10,7 @@ use omnibus_engine::{ReadError, SubmitError};
 use omnibus_model::Refusal;
 use thiserror::Error;
 
+use crate::hosts::{Named, plain};
 use crate::wire::{FrameError, MethodError};
 
 /// What goes down with an error.
@@ -57,19 +58,19 @@ pub(crate) const NO_ROUTE: (u16, &str) = (312, "NO_ROUTE");
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Fault {
-    #[error("no queue '{0}' in vhost '/'")]
+    #[error("no queue {}", Named(.0))]
     NoQueue(String),
     #[error("no previously declared queue")]
     NoLastQueue,
-    #[error("no exchange '{0}' in vhost '/'")]
+    #[error("no exchange {}", Named(.0))]
     NoExchange(String),
-    #[error("exchange name '{0}' contains reserved prefix 'amq.*'")]
+    #[error("exchange name '{}' contains reserved prefix 'amq.*'", plain(.0))]
     ExchangeNameReserved(String),
-    #[error("deletion of system exchange '{0}' in vhost '/' not allowed")]
+    #[error("deletion of system exchange {} not allowed", Named(.0))]
     SystemExchange(String),
-    #[error("cannot publish to internal exchange '{0}' in vhost '/'")]
+    #[error("cannot publish to internal exchange {}", Named(.0))]
     InternalExchange(String),
-    #[error("exchange '{0}' in vhost '/' in use")]
+    #[error("exchange {} in use", Named(.0))]
     ExchangeInUse(String),
     #[error("cannot switch from {from} to {to} mode")]
     ModeFixed { from: &'static str, to: &'static str },
@@ -81,28 +82,29 @@ pub(crate) enum Fault {
     NoReplyConsumer,
     #[error("channel is not transactional")]
     NotTransactional,
-    #[error("queue name '{0}' contains reserved prefix 'amq.*'")]
+    #[error("queue name '{}' contains reserved prefix 'amq.*'", plain(.0))]
     QueueNameReserved(String),
     #[error("operation not permitted on the default exchange")]
     DefaultExchange,
-    #[error("queue '{0}' in vhost '/' in exclusive use")]
+    #[error("queue {} in exclusive use", Named(.0))]
     InExclusiveUse(String),
     #[error(
-        "cannot obtain exclusive access to locked queue '{0}' in vhost '/'. It could be originally declared on another \
-         connection or the exclusive property value does not match that of the original declaration."
+        "cannot obtain exclusive access to locked queue {}. It could be originally declared on another connection or the \
+         exclusive property value does not match that of the original declaration.",
+        Named(.0)
     )]
     Locked(String),
-    #[error("inequivalent arg '{arg}' for {what} '{name}' in vhost '/': received {received} but current is {current}")]
+    #[error("inequivalent arg '{arg}' for {what} {}: received {received} but current is {current}", Named(.name))]
     Inequivalent { what: &'static str, name: String, arg: String, received: String, current: String },
-    #[error("invalid arg '{arg}' for queue '{queue}' in vhost '/': {reason}")]
+    #[error("invalid arg '{arg}' for queue {}: {reason}", Named(.queue))]
     InvalidArgument { arg: String, queue: String, reason: String },
-    #[error("invalid property '{property}' for queue '{queue}' in vhost '/'")]
+    #[error("invalid property '{property}' for queue {}", Named(.queue))]
     InvalidProperty { property: &'static str, queue: String },
-    #[error("queue '{0}' in vhost '/' not empty")]
+    #[error("queue {} not empty", Named(.0))]
     NotEmpty(String),
-    #[error("queue '{0}' in vhost '/' in use")]
+    #[error("queue {} in use", Named(.0))]
     InUse(String),
-    #[error("the name '{0}' in vhost '/' cannot be a queue's: {1}")]
+    #[error("the name {} cannot be a queue's: {}", Named(.0), .1)]
     NameUnusable(String, &'static str),
     #[error("unknown delivery tag {0}")]
     UnknownDeliveryTag(u64),
@@ -153,6 +155,8 @@ pub(crate) enum Fault {
     OutOfMemory,
     #[error("{0}")]
     Limit(String),
+    #[error("vhost '{0}' is deleted")]
+    HostDeleted(String),
     #[error("broker forced connection closure with reason 'shutdown'")]
     Shutdown,
     #[error("{0}")]
@@ -206,7 +210,7 @@ impl Fault {
             Self::Method(_) | Self::Properties => SYNTAX_ERROR,
             Self::Unsolicited { .. } => COMMAND_INVALID,
             Self::OutOfMemory | Self::Limit(_) => RESOURCE_ERROR,
-            Self::Shutdown | Self::Forced(_) => CONNECTION_FORCED,
+            Self::Shutdown | Self::Forced(_) | Self::HostDeleted(_) => CONNECTION_FORCED,
             Self::Internal(_) => INTERNAL_ERROR,
         }
     }

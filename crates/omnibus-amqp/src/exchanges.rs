@@ -11,6 +11,7 @@ use omnibus_model::{ExchangeName, Refusal, TopicName};
 
 use crate::door::Door;
 use crate::errors::Fault;
+use crate::hosts::{Host, plain};
 use crate::nature::{ALTERNATE, BindingWish, ExchangeNature, Kind, PREDECLARED};
 use crate::queues::Queue;
 use crate::routing::{Compiled, Destination, Routed, check_criteria, destination};
@@ -87,8 +88,10 @@ impl Door {
         properties: &Properties,
     ) -> Result<Way, Fault> {
         let mut queues: BTreeSet<TopicName> = BTreeSet::new();
-        if exchange.as_str().is_empty() {
-            queues.extend(keys.iter().filter_map(|key| TopicName::new(std::str::from_utf8(key).ok()?).ok()));
+        let host = Host::of(exchange.as_str());
+        if plain(exchange.as_str()).is_empty() {
+            let queue = |key: &Bytes| TopicName::new(&host.full(std::str::from_utf8(key).ok()?)).ok();
+            queues.extend(keys.iter().filter_map(queue));
             return Ok(self.way(queues, false));
         }
         let first = self.exchange(exchange).ok_or_else(|| missing(exchange))?;
@@ -99,7 +102,7 @@ impl Door {
         while let Some(routes) = left.pop() {
             let alternate = routes.nature.argument(ALTERNATE);
             if !routes.route(Routed { keys, properties }, &mut found)
-                && let Some(alternate) = alternate.and_then(|name| ExchangeName::new(name).ok())
+                && let Some(alternate) = alternate.and_then(|name| ExchangeName::new(&host.full(name)).ok())
             {
                 found.push(Destination::Exchange(alternate));
             }
@@ -126,7 +129,7 @@ impl Door {
         if let Some(present) = self.exchange(name) {
             return present.nature.check_same(name.as_str(), wanted);
         }
-        if name.as_str().starts_with(RESERVED) {
+        if plain(name.as_str()).starts_with(RESERVED) {
             return Err(Fault::ExchangeNameReserved(name.as_str().to_owned()));
         }
         match self.create_exchange(name, wanted).await? {
@@ -146,7 +149,7 @@ impl Door {
 
     /// Deletes an exchange and whatever leads to it. One that is not there is deleted already.
     pub(crate) async fn delete_exchange(&self, name: &ExchangeName, if_unused: bool) -> Result<(), Fault> {
-        if ExchangeNature::predeclared(name.as_str()).is_some() {
+        if ExchangeNature::predeclared(plain(name.as_str())).is_some() {
             return Err(Fault::SystemExchange(name.as_str().to_owned()));
         }
         self.engine.learn_names().await;
@@ -154,6 +157,11 @@ impl Door {
         if if_unused && !exchange.bindings.is_empty() {
             return Err(Fault::ExchangeInUse(name.as_str().to_owned()));
         }
+        self.remove_exchange(name).await
+    }
+
+    /// Deletes whatever exchange, and whatever leads to it.
+    pub(crate) async fn remove_exchange(&self, name: &ExchangeName) -> Result<(), Fault> {
         match self.engine.delete_exchange(key(name)).await {
             Ok(_) | Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => {}
             Err(error) => return Err(error.into()),

@@ -8,23 +8,23 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::door::Door;
 use crate::errors::Fault;
+use crate::hosts::Host;
 use crate::settings::{FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT};
 use crate::wire::frame::PROTOCOL_HEADER;
 use crate::wire::method::put_protocol_header;
 use crate::wire::{Frame, FrameKind, LongText, Method, ShortText, Table, Value};
 
-/// What the client may send before anything is agreed: tokens may be long.
-const FRAME_BYTES_FIRST: usize = 16 << 10;
+/// How long a frame may be before anything is agreed, as in RabbitMQ 4.
+const FRAME_BYTES_FIRST: usize = 8 << 10;
 
 /// How long a client that cannot be told waits for nothing.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
-
-const VIRTUAL_HOST: &[u8] = b"/";
 
 /// What was agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
     pub(crate) user: String,
+    pub(crate) host: Host,
     pub(crate) mechanism: String,
     /// What the client says of itself.
     pub(crate) client: Table,
@@ -73,15 +73,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
             Err(fault) => return self.refuse(fault, id, true).await,
         };
         let method = self.next().await?;
-        match &method {
-            Method::ConnectionOpen { virtual_host, .. } if virtual_host.0 == VIRTUAL_HOST => {}
-            Method::ConnectionOpen { virtual_host, .. } => {
-                return self.refuse(Fault::NoVirtualHost(virtual_host.lossy()), method.id(), true).await;
-            }
+        let host = match &method {
+            Method::ConnectionOpen { virtual_host, .. } => Host::new(&virtual_host.lossy()),
             other => return self.refuse(unexpected(other), method.id(), true).await,
+        };
+        if let Err(fault) = self.door.look_up_host(&host).await {
+            return self.refuse(fault, method.id(), true).await;
         }
         self.say(&Method::ConnectionOpenOk { reserved: ShortText::default() }).await?;
-        Ok(Agreed { user, mechanism, client, channel_max, frame_max, heartbeat })
+        Ok(Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat })
     }
 
     /// Reads which protocol the client wants, and says which there is if it is another.

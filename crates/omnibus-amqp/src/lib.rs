@@ -17,6 +17,7 @@ mod consuming;
 mod link;
 mod deaths;
 mod exchanges;
+pub mod virtual_hosts;
 mod queues;
 mod door;
 pub mod registry;
@@ -28,6 +29,7 @@ mod arguments;
 mod alarms;
 mod budget;
 mod errors;
+mod hosts;
 pub mod settings;
 pub mod wire;
 

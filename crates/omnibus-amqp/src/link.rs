@@ -20,6 +20,7 @@ use tokio::task::unconstrained;
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
+use crate::hosts::Host;
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
 use crate::replies::Reply;
 use crate::session::{Channel, ConsumerNumber, Mode};
@@ -47,6 +48,8 @@ pub(crate) struct Link {
     /// What its exclusive queues are known by.
     pub(crate) owner: String,
     pub(crate) user: String,
+    /// Where its queues and exchanges are.
+    pub(crate) host: Host,
     /// Whether the client wants to know when a queue goes that it consumes.
     pub(crate) hears_cancels: bool,
     /// Whether the client wants to know when its publishes must wait.
@@ -123,6 +126,8 @@ pub(crate) struct Subscription {
     pub(crate) asked: Asked,
     /// Grows with what is held, if the client has set no limit.
     pub(crate) is_unlimited: bool,
+    /// Has no limit of its own, but that of its channel.
+    pub(crate) shares_limit: bool,
     /// How many deliveries the client holds.
     pub(crate) held: u32,
     /// The client has cancelled it.
@@ -186,6 +191,7 @@ impl Link {
             owner: door.new_owner(),
             door,
             user: String::new(),
+            host: Host::default(),
             hears_cancels: false,
             hears_blocks: false,
             is_blocked: false,

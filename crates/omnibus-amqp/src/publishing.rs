@@ -12,6 +12,7 @@ use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, NO_ROUTE};
 use crate::exchanges::Way;
+use crate::hosts::Host;
 use crate::link::{Later, Link, Published, begun};
 use crate::nature::more_keys;
 use crate::queues::Queue;
@@ -69,7 +70,7 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
 
 /// Writes a message for a user who has no channel, and waits until it is on disk; returns whether anybody gets it.
 pub(crate) async fn post(door: &Door, content: Content, user: &str) -> Result<bool, Fault> {
-    let letter = Letter::read(&content, Sender { user, replying: None })?;
+    let letter = Letter::read(&content, Sender { user, host: &Host::default(), replying: None })?;
     let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let (targets, _, shared) = letter.sealed(content, &way, door.engine.now())?;
     write(&door.engine, &shared, targets).await?;
@@ -79,7 +80,7 @@ pub(crate) async fn post(door: &Door, content: Content, user: &str) -> Result<bo
 /// Who publishes by a channel.
 fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
     let channel = link.channels.get(&channel).ok_or(Fault::ChannelState("expected 'channel.open'"))?;
-    Ok(Sender { user: &link.user, replying: channel.replying.as_ref().map(|(token, _)| *token) })
+    Ok(Sender { user: &link.user, host: &link.host, replying: channel.replying.as_ref().map(|(token, _)| *token) })
 }
 
 async fn write(
@@ -155,6 +156,7 @@ struct Letter {
 /// Who publishes.
 struct Sender<'a> {
     user: &'a str,
+    host: &'a Host,
     /// Where direct replies reach it.
     replying: Option<Token>,
 }
@@ -170,9 +172,9 @@ impl Letter {
         }
         let expiration = expiration(&properties)?;
         let Publish { exchange, routing_key, .. } = &content.publish;
-        let no_exchange = || Fault::NoExchange(exchange.lossy());
+        let no_exchange = || Fault::NoExchange(sender.host.full(&exchange.lossy()));
         let text = std::str::from_utf8(&exchange.0).map_err(|_| no_exchange())?;
-        let exchange = ExchangeName::new(text).map_err(|_| no_exchange())?;
+        let exchange = ExchangeName::new(&sender.host.full(text)).map_err(|_| no_exchange())?;
         let mut keys = vec![routing_key.0.clone()];
         keys.extend(properties.headers.as_ref().map(more_keys).transpose()?.into_iter().flatten());
         Ok(Self { exchange, keys, properties, expiration, is_changed: asks })

@@ -12,6 +12,7 @@ use omnibus_model::{Command, Outcome, Refusal, TopicId, TopicName};
 use crate::arguments::{Declaration, EXPIRES, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
+use crate::hosts::plain;
 use crate::routing::Destination;
 
 /// Names that are the broker's own.
@@ -50,7 +51,7 @@ impl Queue {
 
     /// Makes sure that whoever is no connection may choose a name.
     pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
-        if name.starts_with(RESERVED) { Err(Fault::QueueNameReserved(name.to_owned())) } else { Ok(()) }
+        if plain(name).starts_with(RESERVED) { Err(Fault::QueueNameReserved(name.to_owned())) } else { Ok(()) }
     }
 
     pub(crate) fn of(topic: SharedTopic) -> Option<Self> {

@@ -12,6 +12,7 @@ use omnibus_model::{ExchangeName, TopicName};
 use parking_lot::Mutex;
 
 use crate::errors::Fault;
+use crate::hosts::plain;
 use crate::nature::{BindingWish, ExchangeNature, Kind};
 use crate::wire::{Properties, Table};
 use headers::Criteria;
@@ -48,7 +49,7 @@ impl Routes {
             None => {
                 // One that is gone is not kept at hand.
                 compiled.remove(name);
-                Compiled::empty(ExchangeNature::predeclared(name.as_str())?)
+                Compiled::empty(ExchangeNature::predeclared(plain(name.as_str()))?)
             }
         };
         if compiled.len() >= COMPILED_MAX {

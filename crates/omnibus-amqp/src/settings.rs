@@ -5,6 +5,8 @@
 pub struct Settings {
     /// Empty: `guest` with the password `guest`, from this machine only.
     pub credentials: Vec<Credential>,
+    /// Those that are to be there beside `/`.
+    pub virtual_hosts: Vec<String>,
     pub connections_max: usize,
     pub channels_max: u16,
     /// The most bytes of one message's body.
@@ -35,6 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             credentials: Vec::new(),
+            virtual_hosts: Vec::new(),
             connections_max: 10_000,
             channels_max: 2_047,
             message_bytes_max: 16 << 20,

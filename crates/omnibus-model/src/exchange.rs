@@ -16,8 +16,10 @@ use crate::{ExchangeName, Timestamp, TopicName};
 pub enum ExchangeKind {
     /// A topic of SNS.
     Sns,
-    /// An exchange of AMQP, in its virtual host `/`.
+    /// An exchange of AMQP.
     Amqp,
+    /// No exchange, but a virtual host of AMQP: a name that is there, and to which nothing is bound.
+    AmqpHost,
 }
 
 /// What tells an exchange from all others.
@@ -108,6 +110,7 @@ impl fmt::Display for ExchangeKey {
         match self.kind {
             ExchangeKind::Sns => write!(f, "sns {}", self.name),
             ExchangeKind::Amqp => write!(f, "amqp {}", self.name),
+            ExchangeKind::AmqpHost => write!(f, "amqp host {}", self.name),
         }
     }
 }

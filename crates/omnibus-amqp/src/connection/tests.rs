@@ -5,6 +5,7 @@ mod channels;
 mod exchanges;
 mod limits;
 mod shortages;
+mod virtual_hosts;
 
 use std::sync::Arc;
 
@@ -81,8 +82,12 @@ impl Node {
 
     /// A connection with channel 1 open.
     async fn connect(&self) -> Client {
+        self.connect_to("/").await
+    }
+
+    async fn connect_to(&self, virtual_host: &str) -> Client {
         let mut client = self.socket(true);
-        client.open("PLAIN", b"\0guest\0guest", "/").await;
+        client.open("PLAIN", b"\0guest\0guest", virtual_host).await;
         client.channel(1).await;
         client
     }
@@ -153,7 +158,7 @@ impl Client {
             reserved_2: false,
         };
         self.say(0, open).await;
-        if virtual_host == "/" {
+        if virtual_host != "nope" {
             assert_eq!(self.hear().await.1, Method::ConnectionOpenOk { reserved: ShortText::default() });
         }
     }

@@ -14,6 +14,7 @@ use super::reply;
 use super::settle;
 use crate::consuming;
 use crate::errors::Fault;
+use crate::hosts::{Named, plain};
 use crate::link::{Asked, Link, Parked, Subscription, Wish};
 use crate::queues::Queue;
 use crate::replies::DIRECT_REPLY;
@@ -31,12 +32,23 @@ pub(crate) fn qos(link: &mut Link, number: u16, (size, count): (u32, u16), globa
     let channel = link.channel(number)?;
     if global {
         channel.prefetch_all = count;
+        share(link, number, count);
         unpark(link, number);
     } else {
         channel.prefetch = count;
     }
     link.tell(number, &Method::BasicQosOk {});
     Ok(())
+}
+
+/// Lets those consumers of a channel that have no limit of their own have what all of them may hold together.
+fn share(link: &mut Link, number: u16, count: u16) {
+    let sharing = link.consumers.values_mut().filter(|each| each.channel == number && each.shares_limit);
+    for subscription in sharing {
+        subscription.is_unlimited = count == 0;
+        let credit = if count == 0 { subscription.held.saturating_add(WINDOW) } else { u32::from(count) };
+        subscription.wish.send_modify(|wish| wish.credit = credit);
+    }
 }
 
 pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
@@ -48,10 +60,10 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         return reply::consume(link, number, tag, (no_ack, no_wait));
     }
     let queue = named(link, number, &queue).await?;
-    let prefetch = match link.channel(number)? {
+    let (prefetch, shares_limit) = match link.channel(number)? {
         // What one may hold at most that shares a limit with others.
-        Channel { prefetch: 0, prefetch_all, .. } => *prefetch_all,
-        Channel { prefetch, .. } => *prefetch,
+        Channel { prefetch: 0, prefetch_all, .. } => (*prefetch_all, !no_ack),
+        Channel { prefetch, .. } => (*prefetch, false),
     };
     let config = config(prefetch, &queue, (no_ack, exclusive), &arguments)?;
     let consumer = link.door.engine.consume(queue.place, config).await.map_err(|error| match error {
@@ -70,6 +82,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         counts_deliveries: queue.nature.counts_deliveries(),
         asked: Asked { place: queue.place.lowest, is_exclusive: exclusive, prefetch, arguments },
         is_unlimited: !no_ack && prefetch == 0,
+        shares_limit,
         held: 0,
         is_cancelled: false,
         is_silent: false,
@@ -104,7 +117,7 @@ fn config(
 ) -> Result<ConsumerConfig, Fault> {
     let access = match (exclusive, queue.nature.is_single_active()) {
         (true, true) => {
-            let text = format!("queue '{}' in vhost '/' has a single active consumer", queue.name());
+            let text = format!("queue {} has a single active consumer", Named(queue.name()));
             return Err(Fault::Precondition(text));
         }
         (true, false) => Access::Exclusive,
@@ -159,8 +172,15 @@ pub(crate) async fn cancelled(link: &mut Link, consumer: ConsumerNumber) {
     let Some(subscription) = link.consumers.get(&consumer) else { return };
     let (channel, consumer_tag) = (subscription.channel, subscription.tag.clone());
     let (queue, is_silent) = (subscription.queue.clone(), subscription.is_silent);
+    let is_automatic = subscription.is_automatic;
     let undelivered = take_parked(link, channel, consumer);
-    settle::begin(link, undelivered.into_iter(), settle::NEVER_HAPPENED).await;
+    if is_automatic {
+        // It is done, and would be lost.
+        undelivered.into_iter().for_each(|parked| write(link, channel, parked));
+    } else {
+        let held = |parked: Parked| Held { queue: parked.queue, key: parked.delivery.lease.key, consumer: None };
+        settle::begin(link, undelivered.into_iter().map(held), settle::NEVER_HAPPENED).await;
+    }
     release_if_done(link, consumer);
     link.lost_consumer(&queue).await;
     if !is_silent {
@@ -192,12 +212,9 @@ pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
 pub(crate) fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
     // It may have gone meanwhile: who closed it has released what it held.
     let Some(subscription) = link.consumers.get(&consumer) else { return };
-    let (number, is_automatic) = (subscription.channel, subscription.is_automatic);
+    let number = subscription.channel;
     let arriving = deliveries.into_iter().map(|delivery| Parked { consumer, queue, delivery });
-    if is_automatic {
-        arriving.for_each(|parked| write(link, number, parked));
-        return;
-    }
+    // Also what is done when it is handed out waits while others hold as much as all may.
     link.parked.entry(number).or_default().extend(arriving);
     unpark(link, number);
     if let Some(subscription) = link.consumers.get(&consumer) {
@@ -223,7 +240,7 @@ fn write(link: &mut Link, number: u16, Parked { consumer, queue, delivery: Deliv
     let held = Held { queue, key: lease.key, consumer: Some(consumer) };
     let delivery_tag = channel.deliver((!subscription.is_automatic).then_some(held));
     subscription.held += u32::from(!subscription.is_automatic);
-    let AmqpMessage { native, body } = AmqpMessage::of(&message, &subscription.queue);
+    let AmqpMessage { native, body } = AmqpMessage::of(&message, plain(&subscription.queue));
     let deliver = Method::BasicDeliver {
         consumer_tag: subscription.tag.clone(),
         delivery_tag,
@@ -237,13 +254,12 @@ fn write(link: &mut Link, number: u16, Parked { consumer, queue, delivery: Deliv
 }
 
 /// Takes out what waits for a consumer that wants nothing more.
-fn take_parked(link: &mut Link, number: u16, consumer: ConsumerNumber) -> Vec<Held> {
-    let Some(waiting) = link.parked.get_mut(&number) else { return Vec::new() };
+fn take_parked(link: &mut Link, number: u16, consumer: ConsumerNumber) -> VecDeque<Parked> {
+    let Some(waiting) = link.parked.get_mut(&number) else { return VecDeque::new() };
     let (of_it, others): (VecDeque<Parked>, VecDeque<Parked>) =
         std::mem::take(waiting).into_iter().partition(|parked| parked.consumer == consumer);
     *waiting = others;
-    let held = |parked: Parked| Held { queue: parked.queue, key: parked.delivery.lease.key, consumer: None };
-    of_it.into_iter().map(held).collect()
+    of_it
 }
 
 impl Subscription {

@@ -3,6 +3,7 @@
 use omnibus_model::{ExchangeName, TopicName};
 
 use crate::errors::Fault;
+use crate::hosts::plain;
 use crate::link::Link;
 use crate::nature::{BindingWish, ExchangeNature};
 use crate::routing::Destination;
@@ -11,30 +12,30 @@ use crate::wire::{Method, ShortText, Table};
 pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
     let (no_wait, answer) = match method {
         Method::ExchangeDeclare { exchange, passive: true, no_wait, .. } => {
-            let name = name(&exchange)?;
-            if !name.as_str().is_empty() {
+            let name = name(link, &exchange)?;
+            if !plain(name.as_str()).is_empty() {
                 link.door.look_up_exchange(&name).await?;
             }
             (no_wait, Method::ExchangeDeclareOk {})
         }
         Method::ExchangeDeclare { exchange, kind, durable, auto_delete, internal, no_wait, arguments, .. } => {
-            let name = not_default(name(&exchange)?)?;
+            let name = not_default(name(link, &exchange)?)?;
             let wanted = ExchangeNature::wished(&kind.lossy(), (durable, auto_delete, internal), &arguments)?;
             link.door.declare_exchange(&name, &wanted).await?;
             (no_wait, Method::ExchangeDeclareOk {})
         }
         Method::ExchangeDelete { exchange, if_unused, no_wait, .. } => {
-            link.door.delete_exchange(&not_default(name(&exchange)?)?, if_unused).await?;
+            link.door.delete_exchange(&not_default(name(link, &exchange)?)?, if_unused).await?;
             (no_wait, Method::ExchangeDeleteOk {})
         }
         Method::ExchangeBind { destination, source, routing_key, no_wait, arguments, .. } => {
-            let to = not_default(name(&destination)?)?;
+            let to = not_default(name(link, &destination)?)?;
             link.door.look_up_exchange(&to).await?;
             bind(link, &source, Destination::Exchange(to), (routing_key, arguments)).await?;
             (no_wait, Method::ExchangeBindOk {})
         }
         Method::ExchangeUnbind { destination, source, routing_key, no_wait, arguments, .. } => {
-            let to = Destination::Exchange(not_default(name(&destination)?)?);
+            let to = Destination::Exchange(not_default(name(link, &destination)?)?);
             unbind(link, &source, &to, (routing_key, arguments)).await?;
             (no_wait, Method::ExchangeUnbindOk {})
         }
@@ -62,7 +63,7 @@ async fn bind(
     to: Destination,
     (key, arguments): (ShortText, Table),
 ) -> Result<(), Fault> {
-    let source = not_default(name(source)?)?;
+    let source = not_default(name(link, source)?)?;
     let wish = BindingWish { key: key.0, arguments };
     link.door.bind(&source, to, &wish).await
 }
@@ -74,17 +75,18 @@ pub(crate) async fn unbind(
     to: &Destination,
     (key, arguments): (ShortText, Table),
 ) -> Result<(), Fault> {
-    let source = not_default(name(source)?)?;
+    let source = not_default(name(link, source)?)?;
     link.door.unbind(&source, to, &BindingWish { key: key.0, arguments }).await
 }
 
-/// Reads the name of an exchange; line ends are left out, as RabbitMQ does.
-pub(crate) fn name(name: &ShortText) -> Result<ExchangeName, Fault> {
+/// Reads the name of an exchange, as the engine calls it; line ends are left out, as RabbitMQ does.
+pub(crate) fn name(link: &Link, name: &ShortText) -> Result<ExchangeName, Fault> {
     let bytes: Vec<u8> = name.0.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    let text = String::from_utf8(bytes).map_err(|_| Fault::NoExchange(name.lossy()))?;
-    ExchangeName::new(&text).map_err(|_| Fault::NoExchange(text))
+    let text = String::from_utf8(bytes).map_err(|_| Fault::NoExchange(link.host.full(&name.lossy())))?;
+    let full = link.host.full(&text);
+    ExchangeName::new(&full).map_err(|_| Fault::NoExchange(full))
 }
 
 fn not_default(name: ExchangeName) -> Result<ExchangeName, Fault> {
-    if name.as_str().is_empty() { Err(Fault::DefaultExchange) } else { Ok(name) }
+    if plain(name.as_str()).is_empty() { Err(Fault::DefaultExchange) } else { Ok(name) }
 }

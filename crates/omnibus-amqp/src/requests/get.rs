@@ -11,6 +11,7 @@ use omnibus_record::AmqpMessage;
 use super::counted::counted;
 use super::queue::named;
 use crate::errors::Fault;
+use crate::hosts::plain;
 use crate::link::Link;
 use crate::queues::Queue;
 use crate::session::Held;
@@ -27,7 +28,7 @@ pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack:
     let message_count = link.door.ready(&queue).await?;
     let held = Held { queue: partition, key: lease.key, consumer: None };
     let delivery_tag = link.channel(number)?.deliver((!no_ack).then_some(held));
-    let AmqpMessage { native, body } = AmqpMessage::of(&message, queue.name());
+    let AmqpMessage { native, body } = AmqpMessage::of(&message, plain(queue.name()));
     let got = Method::BasicGetOk {
         delivery_tag,
         redelivered: lease.delivery_count > 1,

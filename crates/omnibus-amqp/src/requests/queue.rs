@@ -5,6 +5,7 @@ use omnibus_model::TopicName;
 use super::exchange;
 use crate::arguments::Declaration;
 use crate::errors::Fault;
+use crate::hosts::plain;
 use crate::link::Link;
 use crate::queues::Queue;
 use crate::replies::token_of;
@@ -22,7 +23,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
                 is_auto_delete: auto_delete,
                 arguments,
             };
-            if passive && let Some(token) = token_of(wanted.queue.as_bytes()) {
+            if passive && let Some(token) = token_of(plain(&wanted.queue).as_bytes()) {
                 return waiting(link, number, (wanted.queue, token), no_wait);
             }
             let queue = if passive { passively(link, &wanted.queue).await? } else { declare(link, wanted).await? };
@@ -31,7 +32,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         Method::QueueBind { queue, exchange, routing_key, no_wait, arguments, .. } => {
             let key = if queue.0.is_empty() && routing_key.0.is_empty() {
                 // The last that was declared, by its name.
-                ShortText::from(&*name(link, number, &queue, false)?)
+                ShortText::from(plain(&name(link, number, &queue, false)?))
             } else {
                 routing_key
             };
@@ -44,6 +45,9 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         }
         Method::QueueUnbind { queue, exchange, routing_key, arguments, .. } => {
             let queue = name(link, number, &queue, false)?;
+            if let Some(present) = link.door.find(&queue) {
+                present.open_to(&link.owner)?;
+            }
             if let Ok(queue) = TopicName::new(&queue) {
                 exchange::unbind(link, &exchange, &Destination::Queue(queue), (routing_key, arguments)).await?;
             }
@@ -76,13 +80,13 @@ fn waiting(link: &mut Link, number: u16, (name, token): (String, Token), no_wait
         return Err(Fault::NoQueue(name));
     }
     if !no_wait {
-        let queue = ShortText::from(&*name);
+        let queue = ShortText::from(plain(&name));
         link.tell(number, &Method::QueueDeclareOk { queue, message_count: 0, consumer_count: 1 });
     }
     Ok(())
 }
 
-/// The queue that a name stands for: nothing stands for the last that was declared on the channel, or, if one is
+/// The queue that a name stands for, as the engine calls it: nothing stands for the last that was declared on the channel, or, if one is
 /// declared, for a new name.
 fn name(link: &mut Link, number: u16, name: &ShortText, declares: bool) -> Result<String, Fault> {
     if name.0.is_empty() {
@@ -93,8 +97,13 @@ fn name(link: &mut Link, number: u16, name: &ShortText, declares: bool) -> Resul
     }
     // Line ends are left out, as RabbitMQ does.
     let name: Vec<u8> = name.0.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    String::from_utf8(name)
-        .map_err(|error| Fault::NameUnusable(String::from_utf8_lossy(error.as_bytes()).into_owned(), "it is not UTF-8"))
+    match String::from_utf8(name) {
+        Ok(name) => Ok(link.host.full(&name)),
+        Err(error) => {
+            let name = link.host.full(&String::from_utf8_lossy(error.as_bytes()));
+            Err(Fault::NameUnusable(name, "it is not UTF-8"))
+        }
+    }
 }
 
 /// Finds the queue that a name stands for, if the connection may use it.
@@ -121,7 +130,7 @@ async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Faul
             let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
             return Err(Fault::Precondition(text.to_owned()));
         }
-        wanted.queue = format!("amq.gen-{:032x}", link.door.engine.random());
+        wanted.queue = link.host.full(&format!("amq.gen-{:032x}", link.door.engine.random()));
     } else if link.door.find(&wanted.queue).is_none() {
         Queue::check_name(&wanted.queue)?;
     }
@@ -137,7 +146,8 @@ async fn declared(link: &mut Link, number: u16, queue: &Queue, no_wait: bool) ->
     if !no_wait {
         let message_count = link.door.ready(queue).await?;
         let consumer_count = link.door.engine.consumer_count(queue.place).await?;
-        link.tell(number, &Method::QueueDeclareOk { queue: ShortText::from(&*name), message_count, consumer_count });
+        let queue = ShortText::from(plain(&name));
+        link.tell(number, &Method::QueueDeclareOk { queue, message_count, consumer_count });
     }
     link.channel(number)?.last_queue = Some(name);
     Ok(())

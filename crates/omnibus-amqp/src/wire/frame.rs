@@ -112,7 +112,7 @@ impl Frame {
 pub fn begins_publish(received: &[u8]) -> bool {
     const PUBLISH: [u8; 4] = [0, 60, 0, 40];
     received.first() == Some(&FrameKind::Method.number())
-        && received.get(HEAD..HEAD + PUBLISH.len()) == Some(&PUBLISH[..])
+        && received.get(HEAD..).is_some_and(|method| method.starts_with(&PUBLISH))
 }
 
 #[cfg(test)]

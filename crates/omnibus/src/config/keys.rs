@@ -112,6 +112,12 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.amqp.credentials_file,
     },
     Key {
+        name: "amqp.virtual_hosts",
+        meaning: "Virtual hosts that AMQP clients find beside /, with commas between them. They are created at the start, \
+                  and stay when they are not named any more.",
+        field: |config| &mut config.amqp.virtual_hosts,
+    },
+    Key {
         name: "amqp.connections_max",
         meaning: "AMQP connections at a time; one more is closed at once.",
         field: |config| &mut config.amqp.connections_max,

@@ -146,8 +146,10 @@ pub(crate) fn amqp_settings(config: &Config, identity: &Identity) -> Result<omni
             omnibus_amqp::read_credentials(&text).map_err(|reason| anyhow!("{file}: {reason}"))?
         }
     };
+    let virtual_hosts = amqp.virtual_hosts.iter().flat_map(|names| names.split(',')).map(str::trim);
     Ok(omnibus_amqp::Settings {
         credentials,
+        virtual_hosts: virtual_hosts.filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         connections_max: amqp.connections_max,
         message_bytes_max: usize::try_from(amqp.message_bytes_max.0).unwrap_or(usize::MAX),
         memory_bytes_max: usize::try_from(amqp.memory.0).unwrap_or(usize::MAX),

@@ -435,3 +435,56 @@ async fn purge_leaves_what_somebody_holds() {
     assert_eq!(client.drain("q").await, [("1".to_owned(), true)]);
     assert_eq!(client.ask(purge).await, Method::QueuePurgeOk { message_count: 0 });
 }
+
+#[tokio::test]
+async fn channels_limit_counts_for_consumers_that_are_there_already() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    queue(&mut client, "q", 4).await;
+    let qos = |prefetch_count| Method::BasicQos { prefetch_size: 0, prefetch_count, global: true };
+    assert_eq!(client.ask(qos(1)).await, Method::BasicQosOk {});
+    client.ask(consume("q", "t", false)).await;
+    assert_eq!(&client.message().await.body[..], b"1");
+    for (limit, next) in [(2, vec!["2"]), (0, vec!["3", "4"])] {
+        client.say(1, qos(limit)).await;
+        assert_eq!(client.hear().await.1, Method::BasicQosOk {});
+        for body in next {
+            assert_eq!(&client.message().await.body[..], body.as_bytes());
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_settles_nothing_waits_while_the_channel_holds_as_much_as_it_may() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    queue(&mut client, "held", 1).await;
+    queue(&mut client, "done", 2).await;
+    let qos = Method::BasicQos { prefetch_size: 0, prefetch_count: 1, global: true };
+    client.ask(qos).await;
+    client.ask(consume("held", "h", false)).await;
+    client.message().await;
+    client.ask(consume("done", "d", true)).await;
+    // It is told that the consumer is there, and gets nothing yet.
+    client.channel(2).await;
+    client.say(1, ack(1)).await;
+    assert_eq!(&client.message().await.body[..], b"1");
+    assert_eq!(&client.message().await.body[..], b"2");
+}
+
+#[tokio::test]
+async fn exclusive_queue_is_unbound_by_its_connection_only() {
+    let node = Node::new();
+    let mut owner = node.connect().await;
+    owner.ask(Declare { exclusive: true, ..DECLARE }.method()).await;
+    let mut other = node.connect().await;
+    let unbind = Method::QueueUnbind {
+        reserved: 0,
+        queue: "q".into(),
+        exchange: "amq.direct".into(),
+        routing_key: "".into(),
+        arguments: Table::default(),
+    };
+    assert_eq!(other.refused(unbind.clone()).await.0, 405);
+    assert_eq!(owner.ask(unbind).await, Method::QueueUnbindOk {});
+}

@@ -16,7 +16,7 @@ impl Node {
 }
 
 impl Client {
-    async fn confirms(&mut self) {
+    async fn select_confirms(&mut self) {
         assert_eq!(self.ask(Method::ConfirmSelect { no_wait: false }).await, Method::ConfirmSelectOk {});
     }
 }
@@ -28,24 +28,26 @@ async fn publisher_is_told_that_the_disk_is_full_and_loses_nothing() {
     node.looks_for_shortages();
     let mut client = node.connect().await;
     client.declare("q").await;
-    client.confirms().await;
-    disk.set_capacity(disk.used_bytes() + (16 << 20));
-    let mut sent: u32 = 0;
+    client.select_confirms().await;
+    disk.set_capacity(disk.used_bytes() + (40 << 20));
+    let (mut sent, mut acked) = (0_u32, 0);
     let heard = loop {
         client.publish("", "q", &Properties::default(), &[7; 100_000]).await;
         sent += 1;
         match client.hear().await {
-            (1, Method::BasicAck { .. }) => {}
+            (1, Method::BasicAck { .. }) => acked += 1,
+            // What was on its way when the disk became full.
+            (1, Method::BasicNack { .. }) => {}
             other => break other,
         }
     };
     assert_eq!(heard, blocked("low on disk"));
     // Nobody else has to wait who does not publish.
     let mut other = node.connect().await;
-    let ok = Method::QueueDeclareOk { queue: "q".into(), message_count: sent - 1, consumer_count: 0 };
+    let ok = Method::QueueDeclareOk { queue: "q".into(), message_count: acked, consumer_count: 0 };
     assert_eq!(other.declare("q").await, ok);
     assert_eq!(other.get("q", true).await.unwrap().body.len(), 100_000);
-    disk.set_capacity(u64::MAX);
+    disk.set_capacity(disk.used_bytes() + (1 << 30));
     assert_eq!(client.hear().await, UNBLOCKED);
     assert_eq!(client.hear().await, (1, Method::BasicAck { delivery_tag: sent.into(), multiple: false }));
 }
@@ -56,7 +58,7 @@ async fn publisher_is_told_that_memory_is_short_and_what_has_begun_is_taken() {
     let node = Node::on(FaultDisk::new(1), settings);
     let mut client = node.connect().await;
     client.declare("q").await;
-    client.confirms().await;
+    client.select_confirms().await;
     let publish = Method::BasicPublish {
         reserved: 0,
         exchange: "".into(),

@@ -1,0 +1,116 @@
+use super::*;
+use crate::virtual_hosts::VirtualHosts;
+
+async fn node() -> Node {
+    let node = Node::new();
+    assert!(node.hosts().create("staging").await.unwrap());
+    assert!(!node.hosts().create("staging").await.unwrap());
+    node
+}
+
+impl Node {
+    fn hosts(&self) -> VirtualHosts {
+        VirtualHosts::new(Arc::clone(&self.door))
+    }
+}
+
+fn bind(queue: &str, exchange: &str, key: &str) -> Method {
+    Method::QueueBind {
+        reserved: 0,
+        queue: queue.into(),
+        exchange: exchange.into(),
+        routing_key: key.into(),
+        no_wait: false,
+        arguments: Table::default(),
+    }
+}
+
+fn exchange(name: &str, arguments: Table) -> Method {
+    Method::ExchangeDeclare {
+        reserved: 0,
+        exchange: name.into(),
+        kind: "direct".into(),
+        passive: false,
+        durable: true,
+        auto_delete: false,
+        internal: false,
+        no_wait: false,
+        arguments,
+    }
+}
+
+fn bodies(drained: &[(String, bool)]) -> Vec<&str> {
+    drained.iter().map(|(body, _)| body.as_str()).collect()
+}
+
+#[tokio::test]
+async fn hosts_have_names_of_their_own() {
+    let node = node().await;
+    let (mut first, mut other) = (node.connect().await, node.connect_to("staging").await);
+    for (client, body) in [(&mut first, b"of /"), (&mut other, b"of s")] {
+        let ok = Method::QueueDeclareOk { queue: "q".into(), message_count: 0, consumer_count: 0 };
+        assert_eq!(client.declare("q").await, ok);
+        assert_eq!(client.ask(exchange("x", Table::default())).await, Method::ExchangeDeclareOk {});
+        assert_eq!(client.ask(bind("q", "x", "k")).await, Method::QueueBindOk {});
+        assert_eq!(client.ask(bind("q", "amq.direct", "k")).await, Method::QueueBindOk {});
+        for (exchange, key) in [("", "q"), ("x", "k"), ("amq.direct", "k")] {
+            client.publish(exchange, key, &Properties::default(), body).await;
+        }
+    }
+    assert_eq!(bodies(&first.drain("q").await), ["of /"; 3]);
+    let got = other.get("q", true).await.unwrap();
+    assert!(matches!(got.method, Method::BasicGetOk { routing_key, .. } if routing_key == "q".into()));
+    assert_eq!(bodies(&other.drain("q").await), ["of s"; 2]);
+    assert!(node.door.engine.catalog().topic("/staging/q").is_some());
+    let passive = Declare { queue: "other", passive: true, ..DECLARE }.method();
+    let refused = other.refused(passive).await;
+    assert_eq!(refused, (404, "NOT_FOUND - no queue 'other' in vhost 'staging'".to_owned()));
+    let Method::QueueDeclareOk { queue, .. } = other.declare("").await else { panic!("not declared") };
+    assert!(queue.lossy().starts_with("amq.gen-"));
+}
+
+#[tokio::test]
+async fn dead_letters_and_what_nobody_wants_stay_in_their_host() {
+    let node = node().await;
+    let mut client = node.connect_to("staging").await;
+    client.declare("dead").await;
+    client.ask(bind("dead", "amq.direct", "unwanted")).await;
+    let alternate = Table::from([("alternate-exchange", Value::text("amq.direct"))]);
+    assert_eq!(client.ask(exchange("x", alternate)).await, Method::ExchangeDeclareOk {});
+    client.publish("x", "unwanted", &Properties::default(), b"unwanted").await;
+    assert_eq!(bodies(&client.drain("dead").await), ["unwanted"]);
+    let letters =
+        Table::from([("x-dead-letter-exchange", Value::text("")), ("x-dead-letter-routing-key", Value::text("dead"))]);
+    client.ask(Declare { queue: "q", ..DECLARE }.with(letters)).await;
+    client.publish("", "q", &Properties::default(), b"x").await;
+    let got = client.get("q", false).await.unwrap();
+    let Method::BasicGetOk { delivery_tag, .. } = got.method else { panic!("{got:?}") };
+    client.say(1, Method::BasicReject { delivery_tag, requeue: false }).await;
+    let dead = loop {
+        match client.get("dead", true).await {
+            Some(dead) => break dead,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    let headers = dead.properties.headers.unwrap();
+    assert_eq!(headers.get("x-first-death-queue"), Some(&Value::text("q")));
+}
+
+#[tokio::test]
+async fn host_goes_with_all_that_is_in_it() {
+    let node = node().await;
+    let (mut first, mut client) = (node.connect().await, node.connect_to("staging").await);
+    first.declare("q").await;
+    client.declare("q").await;
+    client.ask(exchange("x", Table::default())).await;
+    client.ask(bind("q", "amq.direct", "k")).await;
+    assert_eq!(node.hosts().names(), ["/", "staging"]);
+    assert!(node.hosts().delete("staging").await.unwrap());
+    assert!(!node.hosts().delete("staging").await.unwrap());
+    assert!(node.hosts().delete("/").await.is_err());
+    assert_eq!(node.hosts().names(), ["/"]);
+    client.say(1, declare("q")).await;
+    assert_eq!(client.closed().await, (320, "CONNECTION_FORCED - vhost 'staging' is deleted".to_owned()));
+    assert!(node.door.engine.catalog().topic("/staging/q").is_none());
+    assert!(node.door.engine.catalog().topic("q").is_some());
+}
