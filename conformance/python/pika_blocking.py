@@ -475,6 +475,12 @@ def bounds(address):
     error = refused(lambda: channel.basic_publish("", full, b"3"), "one more")
     equal(type(error).__name__, "NackError", "how it was refused")
     equal(drain(channel, full)[0], ["1", "2"], "the oldest")
+    dead = queue(channel)
+    arguments = {"x-max-length": 1, "x-overflow": "reject-publish-dlx", "x-dead-letter-exchange": ""}
+    full = queue(channel, "1", arguments={**arguments, "x-dead-letter-routing-key": dead})
+    refused(lambda: channel.basic_publish("", full, b"2"), "one more")
+    equal(await_one(channel, dead)[1].headers["x-death"][0]["reason"], "maxlen", "how it died")
+    equal(drain(channel, full)[0], ["1"], "the oldest")
     connection.close()
 
 

@@ -20,6 +20,9 @@ pub(crate) const MAX_PRIORITY: &str = "x-max-priority";
 pub(crate) const MESSAGE_TTL: &str = "x-message-ttl";
 pub(crate) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 pub(crate) const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
+const OVERFLOW: &str = "x-overflow";
+/// What a full queue refuses is a dead letter, too.
+const REFUSED_DIE: &str = "reject-publish-dlx";
 pub(crate) const EXPIRES: &str = "x-expires";
 pub(crate) const SINGLE_ACTIVE: &str = "x-single-active-consumer";
 
@@ -31,7 +34,7 @@ const COMPARED: [&str; 11] = [
     DEAD_LETTER_KEY,
     "x-max-length",
     "x-max-length-bytes",
-    "x-overflow",
+    OVERFLOW,
     SINGLE_ACTIVE,
     MAX_PRIORITY,
     "x-delivery-limit",
@@ -106,6 +109,11 @@ impl Nature {
     pub(crate) fn table(&self) -> Table {
         let argument = |(name, kept): (&String, &(char, String))| (Bytes::from(name.clone()), given(kept));
         Table(self.arguments.iter().map(argument).collect())
+    }
+
+    /// Whether what it refuses because it is full is a dead letter.
+    pub(crate) fn refused_die(&self) -> bool {
+        self.text(OVERFLOW) == Some(REFUSED_DIE)
     }
 
     pub(crate) fn is_single_active(&self) -> bool {
@@ -261,10 +269,12 @@ impl Declaration {
             MESSAGE_TTL => parts.limits.ttl = Some(Millis(self.number(name, value)?)),
             "x-max-length" => parts.limits.records_max = Some(self.number(name, value)?),
             "x-max-length-bytes" => parts.limits.bytes_max = Some(self.number(name, value)?),
-            "x-overflow" => match value.str() {
+            OVERFLOW => match value.str() {
                 Some("drop-head") => parts.limits.overflow = Overflow::DropOldest,
                 Some("reject-publish") => parts.limits.overflow = Overflow::RefuseNewest,
-                Some("reject-publish-dlx") => return Err(self.invalid(name, "not_supported".to_owned())),
+                // RabbitMQ's quorum queues take it, and drop the oldest nevertheless.
+                Some(REFUSED_DIE) if parts.is_quorum => return Err(self.invalid(name, "not_supported".to_owned())),
+                Some(REFUSED_DIE) => parts.limits.overflow = Overflow::RefuseNewest,
                 _ => return Err(self.invalid(name, "invalid_overflow".to_owned())),
             },
             DEAD_LETTER_EXCHANGE if value.str().is_some() => parts.has_dead_letters = true,

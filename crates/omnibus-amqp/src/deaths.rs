@@ -12,9 +12,13 @@ use crate::arguments::{DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY, Nature};
 use crate::door::Door;
 use crate::hosts::{Host, plain};
 use crate::nature::more_keys;
+use crate::queues::Queue;
 use crate::wire::{Properties, Table, Value};
 
 const DEATHS: &str = "x-death";
+
+/// Why a message died that a full queue gave up, or did not take.
+const MAXLEN: &str = "maxlen";
 
 /// Asks the routes of the dead-letter exchange when a record has died.
 #[derive(Debug)]
@@ -33,15 +37,30 @@ struct Death<'a> {
 impl DeadLetterRouter for Router {
     fn route(&self, letter: DeadLetter<'_>) -> Option<Route> {
         let nature = Nature::of(&letter.queue.queue.as_deref()?.config);
-        let exchange = nature.text(DEAD_LETTER_EXCHANGE)?;
+        nature.text(DEAD_LETTER_EXCHANGE)?;
         let Some(door) = self.door.upgrade() else { return Some(Route::NotNow) };
-        let host = Host::of(letter.queue.name.as_str());
-        let death = Death {
-            queue: plain(letter.queue.name.as_str()),
-            reason: reason(letter.dying.cause)?,
-            at: letter.dying.died_at,
-        };
-        let AmqpMessage { native, body } = AmqpMessage::of(letter.message, death.queue);
+        let name = letter.queue.name.as_str();
+        let death = Death { queue: plain(name), reason: reason(letter.dying.cause)?, at: letter.dying.died_at };
+        let (message, queues) = door.dead_letter((name, &nature), &death, letter.message)?;
+        Some(Route::To { message: Box::new(message), queues: queues.iter().map(|queue| queue.place).collect() })
+    }
+}
+
+impl Door {
+    /// The dead letter that a message is which a full queue has refused, and who gets it.
+    pub(crate) fn refused_letter(&self, queue: &Queue, message: &Message) -> Option<(Message, Vec<Queue>)> {
+        let death = Death { queue: plain(queue.name()), reason: MAXLEN, at: message.timestamp };
+        self.dead_letter((queue.name(), &queue.nature), &death, message)
+    }
+
+    fn dead_letter(
+        &self,
+        (queue, nature): (&str, &Nature),
+        death: &Death<'_>,
+        letter: &Message,
+    ) -> Option<(Message, Vec<Queue>)> {
+        let exchange = nature.text(DEAD_LETTER_EXCHANGE)?;
+        let AmqpMessage { native, body } = AmqpMessage::of(letter, death.queue);
         // What came by another door, or was checked at this one.
         let mut properties = Properties::read(&native.properties).unwrap_or_default();
         let headers = properties.headers.clone().unwrap_or_default();
@@ -51,18 +70,17 @@ impl DeadLetterRouter for Router {
         if let Some(key) = nature.text(DEAD_LETTER_KEY) {
             keys = vec![Bytes::copy_from_slice(key.as_bytes())];
         }
-        let name = ExchangeName::new(&host.full(exchange)).ok()?;
+        let name = ExchangeName::new(&Host::of(queue).full(exchange)).ok()?;
         // An exchange that is gone, or never was, takes them with it.
-        let mut queues = door.route_on(&name, &keys, &properties).map(|way| way.queues).unwrap_or_default();
+        let mut queues = self.route_on(&name, &keys, &properties).map(|way| way.queues).unwrap_or_default();
         queues.retain(|queue| !is_cycle(&properties, plain(queue.name())));
         let native = AmqpNative {
             exchange: Bytes::copy_from_slice(exchange.as_bytes()),
             routing_key: keys.into_iter().next().unwrap_or_default(),
             properties: properties.write(),
         };
-        let envelope = Envelope { priority: letter.message.envelope.priority, ..Envelope::default() };
-        let message = Message { native: Native::Amqp(native), body, envelope, ..letter.message.clone() };
-        Some(Route::To { message: Box::new(message), queues: queues.iter().map(|queue| queue.place).collect() })
+        let envelope = Envelope { priority: letter.envelope.priority, ..Envelope::default() };
+        Some((Message { native: Native::Amqp(native), body, envelope, ..letter.clone() }, queues))
     }
 }
 
@@ -71,7 +89,7 @@ fn reason(cause: DeadLetterCause) -> Option<&'static str> {
         DeadLetterCause::Rejected => Some("rejected"),
         DeadLetterCause::Exhausted => Some("delivery_limit"),
         DeadLetterCause::Expired => Some("expired"),
-        DeadLetterCause::Overflow => Some("maxlen"),
+        DeadLetterCause::Overflow => Some(MAXLEN),
         DeadLetterCause::Moved(_) => None,
     }
 }

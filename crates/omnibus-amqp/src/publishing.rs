@@ -1,5 +1,7 @@
 //! Messages on their way in: checked, routed, and handed to the engine in the order in which they came.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use omnibus_engine::SubmitError;
@@ -52,10 +54,10 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
     if way.queues.is_empty() && !is_taken && content.publish.is_mandatory {
         give_back(link, channel, &content);
     }
-    let (targets, bytes, shared) = letter.sealed(content, &way, link.door.engine.now())?;
-    let engine = link.door.engine.clone();
+    let sealed = letter.sealed(content, way, link.door.engine.now())?;
+    let (door, bytes) = (Arc::clone(&link.door), sealed.bytes);
     let later: Later<Published> = Box::pin(async move {
-        let result = write(&engine, &shared, targets).await;
+        let result = write(&door, sealed).await;
         // The message is on disk, or never will be.
         drop(share);
         Published { channel, opening, number, bytes, result }
@@ -72,9 +74,10 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
 pub(crate) async fn post(door: &Door, content: Content, user: &str) -> Result<bool, Fault> {
     let letter = Letter::read(&content, Sender { user, host: &Host::default(), replying: None })?;
     let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
-    let (targets, _, shared) = letter.sealed(content, &way, door.engine.now())?;
-    write(&door.engine, &shared, targets).await?;
-    Ok(!way.queues.is_empty())
+    let sealed = letter.sealed(content, way, door.engine.now())?;
+    let is_wanted = !sealed.targets.is_empty();
+    write(door, sealed).await?;
+    Ok(is_wanted)
 }
 
 /// Who publishes by a channel.
@@ -83,22 +86,42 @@ fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
     Ok(Sender { user: &link.user, host: &link.host, replying: channel.replying.as_ref().map(|(token, _)| *token) })
 }
 
-async fn write(
-    engine: &omnibus_engine::Engine,
-    message: &SharedMessage,
-    targets: Vec<Target>,
-) -> Result<(), SubmitError> {
+async fn write(door: &Door, sealed: Sealed) -> Result<(), SubmitError> {
+    let Sealed { targets, shared, mortal, .. } = sealed;
     if targets.is_empty() {
         return Ok(());
     }
-    for result in engine.fan_out(message, &targets).await? {
+    let mut refused = None;
+    let results = door.engine.fan_out(&shared, &targets).await?;
+    for (target, result) in targets.iter().zip(results) {
         match result {
             // A queue that went meanwhile has taken it with it.
             Ok(_) | Err(Refusal::StreamDropped { .. } | Refusal::UnknownQueue { .. }) => {}
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) => {
+                if let (Refusal::QueueFull { .. }, Some(mortal)) = (&refusal, &mortal) {
+                    mortal.die(door, target).await;
+                }
+                refused = refused.or(Some(refusal));
+            }
         }
     }
-    Ok(())
+    refused.map_or(Ok(()), |refusal| Err(refusal.into()))
+}
+
+impl Mortal {
+    /// Sends a message on that a full queue has refused, if that is one of those.
+    async fn die(&self, door: &Door, refused_by: &Target) {
+        let Some(queue) = self.queues.iter().find(|queue| queue.place == refused_by.queue) else { return };
+        let Some((letter, queues)) = door.refused_letter(queue, &self.message) else { return };
+        let target = |queue: &Queue| Target { queue: queue.place, envelope: letter.envelope };
+        let targets: Vec<Target> = queues.iter().map(target).collect();
+        let Ok(shared) = letter.encode_shared() else { return };
+        if !targets.is_empty()
+            && let Err(error) = door.engine.fan_out(&shared, &targets).await
+        {
+            tracing::warn!(queue = queue.name(), %error, "a message that a full queue refused was not sent on");
+        }
+    }
 }
 
 /// Tells publishers what has become of their messages: confirms, in order, with as few words as possible.
@@ -153,6 +176,20 @@ struct Letter {
     is_changed: bool,
 }
 
+/// A message as it is written.
+struct Sealed {
+    targets: Vec<Target>,
+    bytes: usize,
+    shared: SharedMessage,
+    mortal: Option<Mortal>,
+}
+
+/// A message that is a dead letter if one of these queues is full.
+struct Mortal {
+    queues: Vec<Queue>,
+    message: Message,
+}
+
 /// Who publishes.
 struct Sender<'a> {
     user: &'a str,
@@ -181,19 +218,18 @@ impl Letter {
     }
 
     /// The message as it is written, for whom, and how many bytes it has.
-    fn sealed(
-        mut self,
-        mut content: Content,
-        way: &Way,
-        now: Timestamp,
-    ) -> Result<(Vec<Target>, usize, SharedMessage), Fault> {
+    fn sealed(mut self, mut content: Content, way: Way, now: Timestamp) -> Result<Sealed, Fault> {
         let delay = if way.is_delayed { self.take_delay() } else { None };
         if let Some(properties) = self.rewritten() {
             content.properties = properties;
         }
         let targets = way.queues.iter().map(|queue| self.target(queue, (now, delay))).collect();
         let bytes = content.body.len().saturating_add(content.properties.len());
-        Ok((targets, bytes, encode(content, now)?))
+        let message = message(content, now);
+        let shared = message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))?;
+        let queues: Vec<Queue> = way.queues.into_iter().filter(|queue| queue.nature.refused_die()).collect();
+        let mortal = (!queues.is_empty()).then_some(Mortal { queues, message });
+        Ok(Sealed { targets, bytes, shared, mortal })
     }
 
     /// How long the message is held back; its receivers see that it was.
@@ -252,17 +288,16 @@ fn expiration(properties: &Properties) -> Result<Option<Millis>, Fault> {
     }
 }
 
-fn encode(content: Content, now: Timestamp) -> Result<SharedMessage, Fault> {
+fn message(content: Content, now: Timestamp) -> Message {
     let Content { publish: Publish { exchange, routing_key, .. }, properties, body } = content;
-    let message = Message {
+    Message {
         offset: Offset::ZERO,
         timestamp: now,
         envelope: Envelope::default(),
         native: Native::Amqp(AmqpNative { exchange: exchange.0, routing_key: routing_key.0, properties }),
         history: None,
         body,
-    };
-    message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))
+    }
 }
 
 /// Returns a message that no queue gets to its publisher.

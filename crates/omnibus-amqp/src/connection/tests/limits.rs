@@ -122,3 +122,18 @@ async fn message_that_came_back_too_often_is_a_dead_letter() {
     let dead = client.await_one("dead").await;
     assert_eq!(deaths(&dead.properties).get("reason"), Some(&Value::text("delivery_limit")));
 }
+
+#[tokio::test]
+async fn what_a_full_queue_refuses_is_a_dead_letter_if_it_says_so() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.ask(declare("dead")).await;
+    client.ask(dying([("x-max-length", Value::I32(1)), ("x-overflow", Value::text("reject-publish-dlx"))])).await;
+    client.ask(Method::ConfirmSelect { no_wait: false }).await;
+    assert_eq!(client.confirms("q", &["1", "2", "3"]).await, [true, false, false]);
+    let (second, third) = (client.await_one("dead").await, client.await_one("dead").await);
+    assert_eq!((&second.body[..], &third.body[..]), (&b"2"[..], &b"3"[..]));
+    let death = deaths(&second.properties);
+    assert_eq!((death.get("reason"), death.get("queue")), (Some(&Value::text("maxlen")), Some(&Value::text("q"))));
+    assert_eq!(bodies(&client.drain("q").await), ["1"]);
+}
