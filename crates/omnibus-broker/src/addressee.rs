@@ -75,6 +75,7 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::CreatePriorityQueue { .. }
         | Command::CreateLimitedQueue { .. }
         | Command::AlterQueue { .. }
+        | Command::LimitQueue { .. }
         | Command::ForgetTopic { .. }
         | Command::ForgetTopics { .. }
         | Command::ReleaseName { .. }

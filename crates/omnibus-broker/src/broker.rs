@@ -112,6 +112,7 @@ impl Broker {
                 topics.create_limited_queue(at, create, (*priorities, *limits))
             }
             Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
+            Command::LimitQueue { topic, change } => topics.limit_queue(at, topic, change),
             Command::AlterBrokers { scope, change } => self.configs.alter_brokers(*scope, change),
             Command::AlterGroup { group, change } => self.configs.alter_group(at, group, change),
             Command::CreateExchange(_)

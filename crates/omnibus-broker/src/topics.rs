@@ -71,11 +71,7 @@ impl Topics {
         wish: &CreateQueue,
         (priorities, limits): (u8, QueueLimits),
     ) -> Result<Applied, Refusal> {
-        if limits.are_bounds() && priorities > 0 {
-            // Each of its partitions would have to know what the others have.
-            let reason = "a queue with priorities has no bounds".to_owned();
-            return Err(Refusal::RequestInvalid { reason });
-        }
+        Self::check_limits(limits, priorities > 0)?;
         let count = u32::from(priorities) + 1;
         Self::check_priorities(wish, priorities)?;
         self.check_new(at, &wish.name, count)?;
@@ -168,6 +164,34 @@ impl Topics {
         }
         let queue = Queue { config: change.after.clone(), limits: queue.limits, altered_at: at.now };
         Ok(self.alter_topic(name, |topic| topic.queue = Some(Box::new(queue))))
+    }
+
+    pub(crate) fn limit_queue(
+        &mut self,
+        at: Moment<'_>,
+        name: &TopicName,
+        change: &ConfigChange<QueueLimits>,
+    ) -> Result<Applied, Refusal> {
+        let topic = self.known(name)?;
+        let queue = topic.queue.as_ref().ok_or_else(|| Refusal::NotAQueue { topic: name.clone() })?;
+        if queue.limits != change.before {
+            return Err(Refusal::ConfigChangedMeanwhile { topic: name.clone() });
+        }
+        Self::check_limits(change.after, topic.partitions.len() > 1)?;
+        if change.before == change.after {
+            return Ok(Applied::unchanged(Outcome::TopicAltered { topic: Arc::clone(topic) }));
+        }
+        let queue = Queue { config: queue.config.clone(), limits: change.after, altered_at: at.now };
+        Ok(self.alter_topic(name, |topic| topic.queue = Some(Box::new(queue))))
+    }
+
+    fn check_limits(limits: QueueLimits, has_priorities: bool) -> Result<(), Refusal> {
+        if limits.are_bounds() && has_priorities {
+            // Each of its partitions would have to know what the others have.
+            let reason = "a queue with priorities has no bounds".to_owned();
+            return Err(Refusal::RequestInvalid { reason });
+        }
+        Ok(())
     }
 
     pub(crate) const fn allocate_producer(&mut self) -> Applied {

@@ -22,6 +22,7 @@ mod admitter;
 pub mod consuming;
 mod moving;
 pub mod queues;
+mod limiting;
 pub mod fan_out;
 mod topics;
 mod deletions;

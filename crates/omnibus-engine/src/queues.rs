@@ -18,6 +18,7 @@ use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
 use crate::forward::{Enqueue, Take, Together};
+use crate::limiting::Told;
 use crate::receivers::Received;
 
 /// What is read at a time to find leased records.
@@ -96,10 +97,10 @@ impl Engine {
 
     async fn create_as(&self, name: &TopicName, command: Command) -> Result<SharedTopic, SubmitError> {
         match self.change_topic(command).await {
-            Ok(topic) => self.configure_cursor(topic).await,
+            Ok(topic) => self.configure_cursor(topic, Told::IfAny).await,
             Err(error @ SubmitError::Refused(Refusal::TopicExists { .. })) => {
                 if let Ok(topic) = self.queue(name) {
-                    self.configure_cursor(topic).await?;
+                    self.configure_cursor(topic, Told::IfAny).await?;
                 }
                 Err(error)
             }
@@ -118,7 +119,7 @@ impl Engine {
     ) -> Result<SharedTopic, SubmitError> {
         let command = Command::AlterQueue { topic: name, change: Box::new(change) };
         let topic = self.change_topic(command).await?;
-        self.configure_cursor(topic).await
+        self.configure_cursor(topic, Told::IfAny).await
     }
 
     /// Finds a queue by name.
@@ -132,13 +133,17 @@ impl Engine {
 
     /// Tells the data shard what the catalog says of a queue. Two administrators may come here at
     /// once in any order, so it is told again until the catalog still says the same.
-    async fn configure_cursor(&self, mut topic: SharedTopic) -> Result<SharedTopic, SubmitError> {
+    pub(crate) async fn configure_cursor(
+        &self,
+        mut topic: SharedTopic,
+        told: Told,
+    ) -> Result<SharedTopic, SubmitError> {
         while let Some((place, queue)) = topic.queue_place().zip(topic.queue.as_ref()) {
             let (config, limits) = (queue.config.cursor, queue.limits);
             for configured in self.together(place, |stream| Command::ConfigureCursor { stream, config }).await? {
                 configured?;
             }
-            if limits != QueueLimits::default() {
+            if told == Told::Always || limits != QueueLimits::default() {
                 for limited in self.together(place, |stream| Command::LimitCursor { stream, limits }).await? {
                     limited?;
                 }

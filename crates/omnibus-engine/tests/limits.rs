@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use omnibus_engine::SubmitError;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::dead_letters::{DeadLetter, DeadLetterRouter, Route};
 use omnibus_engine::queues::Delivery;
+use omnibus_model::config::ConfigChange;
 use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, Overflow, QueueConfig, QueueLimits};
 use omnibus_model::topic::{Partition, QueuePlace};
-use omnibus_model::{Millis, Refusal};
+use omnibus_model::{Millis, Refusal, TopicName};
 use omnibus_record::Message;
 use parking_lot::Mutex;
 use support::{ManualClock, Node, acquire, bodies, message, queue_config};
@@ -93,6 +95,24 @@ async fn full_queue_refuses_each_message_by_itself() {
     assert_eq!(answers[2], Err(Refusal::QueueFull { stream: queue.stream }));
     assert_eq!(bodies(&node.receive(queue, 9).await), ["a", "b"]);
     node.send(queue, &["d"]).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn limits_of_a_queue_change_while_it_is_there() {
+    let node = Node::start();
+    let name = TopicName::new("orders").unwrap();
+    let queue = node.queue("orders", queue_config()).await;
+    node.send(queue, &["a", "b", "c"]).await;
+    let none = QueueLimits::default();
+    let change = |before, after| node.engine.limit_queue(name.clone(), ConfigChange { before, after });
+    change(none, DROPS).await.unwrap();
+    assert_eq!(node.counts(queue).await.unwrap().ready, 2);
+    assert!(matches!(change(none, DROPS).await, Err(SubmitError::Refused(Refusal::ConfigChangedMeanwhile { .. }))));
+    change(DROPS, none).await.unwrap();
+    node.send(queue, &["d"]).await;
+    let node = node.restarted_after_a_power_cut();
+    assert_eq!(bodies(&node.receive(queue, 9).await), ["b", "c", "d"]);
     node.stop().await;
 }
 

@@ -259,6 +259,13 @@ pub enum Command {
         stream: StreamId,
         limits: QueueLimits,
     },
+
+    // Of the metadata shard.
+    /// Changes how much a queue takes and for how long it keeps it.
+    LimitQueue {
+        topic: TopicName,
+        change: ConfigChange<QueueLimits>,
+    },
 }
 
 /// Creates an exchange.

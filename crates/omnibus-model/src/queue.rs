@@ -14,9 +14,8 @@ use crate::{DedupHash, GroupHash, HolderId, LeaseEpoch, Millis, MoveId, Offset, 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     pub config: QueueConfig,
-    /// Fixed at creation.
     pub limits: QueueLimits,
-    /// When it was created or its configuration changed last.
+    /// When it was created or its configuration or its limits changed last.
     pub altered_at: Timestamp,
 }
 

@@ -842,6 +842,12 @@ fn commands_that_make_queues_of_a_kind_keep_their_bytes() {
     "#]],
     );
     check(
+        &Command::LimitQueue { topic: topic(), change: ConfigChange { before: QueueLimits::default(), after: limits } },
+        &expect![[r#"
+        37 06 6f 72 64 65 72 73 00 00 00 00 01 ac 02 01 05 01 01 09
+    "#]],
+    );
+    check(
         &Command::CreateLimitedQueue { create: create.clone(), priorities: 0, limits },
         &expect![[r#"
         35 01 71 03 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 c0 a9 07

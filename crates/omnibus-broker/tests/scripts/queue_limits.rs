@@ -117,7 +117,14 @@ fn queue_is_made_with_its_limits() {
         0s create-limited-queue q 0 records=5                      -> s0@1
         0s create-limited-queue q 0 records=5                      -> no: topic q already exists
         0s create-limited-queue p 3 records=5                      -> no: a queue with priorities has no bounds
+        0s limit-queue q from=5 to=2                               -> s0@1
+        0s limit-queue q from=5 to=2                               -> no: the configuration of q was changed by somebody else meanwhile
+        0s limit-queue q from=2                                    -> s0@1
+        0s limit-queue q                                           -> s0@1 (unchanged)
+        0s limit-queue none to=1                                   -> no: there is no topic none
         0s create-limited-queue p 1 ttl=5s                         -> s1@2 s2@2
+        0s create-priority-queue g 3                               -> s3@4 s4@4 s5@4 s6@4
+        0s limit-queue g to=1                                      -> no: a queue with priorities has no bounds
         0s create-limited-queue o 1 ttl=5s ordered                 -> no: an ordered queue has no priorities
     "#]]);
 }

@@ -80,6 +80,11 @@ impl Script {
                 topic: topic(line.word(0)),
                 change: Box::new(ConfigChange { before: queue_config(line, "from"), after: queue_config(line, "to") }),
             },
+            "limit-queue" => {
+                let records = |name| QueueLimits { records_max: line.number_option(name), ..QueueLimits::default() };
+                let change = ConfigChange { before: records("from"), after: records("to") };
+                Command::LimitQueue { topic: topic(line.word(0)), change }
+            }
             "queue" => Command::ConfigureCursor { stream: stream(), config: cursor_config(line) },
             "limit" => Command::LimitCursor { stream: stream(), limits: limits(line) },
             "enqueue" => Command::Enqueue(enqueue(line)),
