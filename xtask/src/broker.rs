@@ -78,7 +78,8 @@ impl Broker {
         }
         let mut command = shell::command(binary());
         command.args(["serve", "--kafka", &at.kafka, "--amqp", &at.amqp, "--sqs", &at.sqs, "--admin", &at.admin]);
-        command.args(["--set", "amqp.virtual_hosts=staging"]);
+        // The usual port of the management API is for one broker only.
+        command.args(["--set", "amqp.virtual_hosts=staging", "--set", "amqp.management=127.0.0.1:0"]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

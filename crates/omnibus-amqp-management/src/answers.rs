@@ -7,7 +7,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use omnibus_amqp::administration::Refused;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::json::Unfit;
@@ -121,6 +122,26 @@ pub(crate) fn made(is_new: bool) -> Response {
 /// It was done, and there is nothing to say.
 pub(crate) fn done() -> Response {
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// Reads a truth value; some clients write it as text.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    match Value::deserialize(input)? {
+        Value::Bool(value) => Ok(value),
+        Value::String(text) if text == "true" => Ok(true),
+        Value::String(text) if text == "false" => Ok(false),
+        other => Err(D::Error::custom(format!("not_boolean: {other}"))),
+    }
+}
+
+/// Reads a whole number, or nothing; some clients write it as text.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(input: D) -> Result<Option<i64>, D::Error> {
+    let value = Value::deserialize(input)?;
+    let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    if number.is_none() && !value.is_null() {
+        return Err(D::Error::custom(format!("not_int: {value}")));
+    }
+    Ok(number)
 }
 
 /// The JSON that a request carries, whatever it says of its kind. One without a body is an empty object.

@@ -6,7 +6,9 @@ use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use tower::ServiceExt;
 
-use crate::requests::{bindings, connections, exchanges, health, hosts, messages, node, queues, users};
+use crate::requests::{
+    bindings, connections, definitions, exchanges, health, hosts, messages, node, policies, queues, users,
+};
 use crate::site::SharedSite;
 use crate::{answers, login};
 
@@ -20,6 +22,7 @@ pub(crate) fn router(site: SharedSite) -> Router {
         .merge(of_hosts())
         .merge(of_names())
         .merge(of_connections())
+        .merge(of_settings())
         .fallback(answers::unknown_path)
         .method_not_allowed_fallback(answers::unknown_method)
         .layer(middleware::from_fn_with_state(site.clone(), login::check))
@@ -102,6 +105,19 @@ fn of_names() -> Router<SharedSite> {
         .route("/api/bindings/{host}", get(bindings::list_host))
         .route("/api/bindings/{host}/e/{source}/{kind}/{to}", get(bindings::between).post(bindings::bind))
         .route("/api/bindings/{host}/e/{source}/{kind}/{to}/{key}", get(bindings::one).delete(bindings::unbind))
+}
+
+fn of_settings() -> Router<SharedSite> {
+    Router::new()
+        .route("/api/definitions", get(definitions::export).post(definitions::import))
+        .route("/api/definitions/{host}", get(definitions::export_host).post(definitions::import_host))
+        .route("/api/policies", get(policies::list))
+        .route("/api/policies/{host}", get(policies::list_host))
+        .route("/api/policies/{host}/{policy}", get(policies::one).put(policies::put).delete(policies::delete))
+        .route("/api/operator-policies", get(policies::nothing))
+        .route("/api/parameters", get(policies::nothing))
+        .route("/api/global-parameters", get(policies::nothing))
+        .route("/api/vhost-limits", get(policies::nothing))
 }
 
 fn of_connections() -> Router<SharedSite> {

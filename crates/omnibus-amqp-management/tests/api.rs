@@ -207,10 +207,17 @@ async fn queues_are_declared_looked_at_and_deleted() {
     assert_eq!(broker.done("PUT", "queues/%2F/q", wish.clone()).await, 204);
     let differs = broker.status("PUT", "queues/%2F/q", json!({"durable": true})).await;
     assert_eq!(differs.0, 400);
-    assert!(differs.1.starts_with("inequivalent arg 'x-max-length' for queue 'q' in vhost '/'"), "{}", differs.1);
+    assert!(
+        differs.1.starts_with("inequivalent arg 'x-dead-letter-exchange' for queue 'q' in vhost '/'"),
+        "{}",
+        differs.1
+    );
     for wrong in [json!({"durable": "maybe"}), json!({"arguments": {"x-max-length": "a"}}), json!({"arguments": 1})] {
         assert_eq!(broker.status("PUT", "queues/%2F/wrong", wrong.clone()).await.0, 400, "{wrong}");
     }
+    assert_eq!(broker.done("PUT", "queues/%2F/text", json!({"durable": "true", "auto_delete": "false"})).await, 201);
+    assert_eq!(broker.get("queues/%2F/text").await["durable"], true);
+    broker.done("DELETE", "queues/%2F/text", json!({})).await;
     assert_eq!(broker.status("PUT", "queues/%2F/amq.mine", json!({})).await.0, 401);
     let queue = broker.get("queues/%2F/q").await;
     assert_eq!(queue["arguments"], wish["arguments"]);
@@ -367,7 +374,9 @@ async fn node_says_how_it_is() {
     let overview = broker.get("overview").await;
     assert_eq!((&overview["cluster_name"], &overview["node"]), (&json!("cluster"), &json!("omnibus@1")));
     assert_eq!(overview["listeners"][0]["port"], broker.amqp.port());
-    assert_eq!(broker.get("nodes").await[0], broker.get("nodes/omnibus@1").await);
+    let node = broker.get("nodes/omnibus@1?columns=name,running,type").await;
+    assert_eq!(node, json!({"name": "omnibus@1", "running": true, "type": "disc"}));
+    assert_eq!(broker.get("nodes?columns=name,running,type").await[0], node);
     assert_eq!(broker.get("vhosts/%2F").await["name"], "/");
     for path in ["alarms", "local-alarms", "virtual-hosts", "node-is-quorum-critical", "protocol-listener/amqp"] {
         assert_eq!(broker.get(&format!("health/checks/{path}")).await["status"], "ok", "{path}");
@@ -383,4 +392,126 @@ async fn node_says_how_it_is() {
     let less = json!({"configure": "^$", "write": ".*", "read": ".*"});
     assert_eq!(broker.status("PUT", "permissions/%2F/guest", less).await.0, 400);
     assert_eq!(broker.status("PUT", "users/ada", json!({"password": "x", "tags": ""})).await.0, 400);
+}
+
+#[tokio::test]
+async fn policies_hold_for_what_is_there_and_what_comes() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/jobs.a", json!({"durable": true, "arguments": {"x-max-length": 9}})).await;
+    broker.done("PUT", "queues/%2F/dead", json!({"durable": true})).await;
+    let policy = json!({"pattern": "^jobs", "apply-to": "queues", "priority": 3, "definition": {
+        "max-length": 1, "dead-letter-exchange": "", "dead-letter-routing-key": "dead"}});
+    assert_eq!(broker.done("PUT", "policies/%2F/p", policy.clone()).await, 201);
+    assert_eq!(broker.done("PUT", "policies/%2F/p", policy.clone()).await, 204);
+    broker.done("PUT", "queues/%2F/jobs.b", json!({"durable": true})).await;
+    for queue in ["jobs.a", "jobs.b"] {
+        let shown = broker.get(&format!("queues/%2F/{queue}")).await;
+        assert_eq!((&shown["policy"], &shown["effective_policy_definition"]), (&json!("p"), &policy["definition"]));
+        for body in ["1", "2"] {
+            let published = json!({"routing_key": queue, "payload": body, "payload_encoding": "string"});
+            broker.done("POST", "exchanges/%2F/amq.default/publish", published).await;
+        }
+        assert_eq!(broker.get(&format!("queues/%2F/{queue}")).await["messages_ready"], 1, "{queue}");
+    }
+    // What was too much is a dead letter, which takes a moment.
+    while broker.get("queues/%2F/dead").await["messages_ready"] != 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(broker.get("queues/%2F/jobs.a").await["arguments"], json!({"x-max-length": 9}));
+    assert_eq!(
+        broker.done("PUT", "queues/%2F/jobs.a", json!({"durable": true, "arguments": {"x-max-length": 9}})).await,
+        204
+    );
+    assert_eq!(broker.get("policies/%2F").await[0]["definition"], policy["definition"]);
+    assert_eq!(broker.done("DELETE", "policies/%2F/p", json!({})).await, 204);
+    assert_eq!(broker.status("DELETE", "policies/%2F/p", json!({})).await.0, 404);
+    let published = json!({"routing_key": "jobs.a", "payload": "3", "payload_encoding": "string"});
+    broker.done("POST", "exchanges/%2F/amq.default/publish", published).await;
+    let shown = broker.get("queues/%2F/jobs.a").await;
+    assert_eq!((&shown["messages_ready"], &shown["policy"]), (&json!(2), &Value::Null));
+}
+
+#[tokio::test]
+async fn policy_lets_queues_go_that_nobody_uses() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/unused", json!({"arguments": {"x-expires": 600_000}})).await;
+    broker.done("PUT", "queues/%2F/kept", json!({})).await;
+    broker.done("PUT", "policies/%2F/p", json!({"pattern": "^unused", "definition": {"expires": 1}})).await;
+    while broker.ask("GET", "queues/%2F/unused", None).await.status != 404 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(broker.get("queues?columns=name").await, json!([{"name": "kept"}]));
+}
+
+#[tokio::test]
+async fn policy_gives_an_exchange_its_alternate() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/lost", json!({})).await;
+    broker.done("POST", "bindings/%2F/e/amq.fanout/q/lost", json!({})).await;
+    let policy = json!({"pattern": "^amq.direct$", "apply-to": "exchanges", "definition": {
+        "alternate-exchange": "amq.fanout"}});
+    broker.done("PUT", "policies/%2F/alternate", policy).await;
+    assert_eq!(broker.get("exchanges/%2F/amq.direct").await["policy"], "alternate");
+    let published = json!({"routing_key": "nobody", "payload": "x", "payload_encoding": "string"});
+    let routed = broker.ask("POST", "exchanges/%2F/amq.direct/publish", Some(published.clone())).await;
+    assert_eq!(routed.body, json!({"routed": true}));
+    broker.done("DELETE", "policies/%2F/alternate", json!({})).await;
+    let routed = broker.ask("POST", "exchanges/%2F/amq.direct/publish", Some(published)).await;
+    assert_eq!(routed.body, json!({"routed": false}));
+}
+
+#[tokio::test]
+async fn policies_that_cannot_hold_are_refused() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/ranked", json!({"durable": true, "arguments": {"x-max-priority": 3}})).await;
+    for (wrong, told) in [
+        (json!({"pattern": "(", "definition": {"max-length": 1}}), "not a valid regular expression"),
+        (json!({"pattern": "", "definition": {"ha-mode": "all"}}), "ha-mode is not a recognised policy setting"),
+        (json!({"pattern": "", "definition": {"max-length": "a"}}), "max-length has a value that is not valid"),
+        (json!({"pattern": "", "definition": {}}), "no policy provided"),
+        (json!({"pattern": "", "definition": {"max-length": 1}}), "the queue 'ranked' has priorities"),
+        (json!({"pattern": "", "apply-to": "all of it", "definition": {"max-length": 1}}), "what a policy applies to"),
+        (json!({"definition": {"max-length": 1}}), "{key_missing,pattern}"),
+    ] {
+        let (status, reason) = broker.status("PUT", "policies/%2F/p", wrong).await;
+        assert!(status == 400 && reason.contains(told), "{status} {reason}");
+    }
+    assert_eq!(broker.get("policies").await, json!([]));
+    broker.done("PUT", "policies/%2F/p", json!({"pattern": "^other", "definition": {"max-length": 1}})).await;
+    let ranked = json!({"durable": true, "arguments": {"x-max-priority": 3}});
+    assert_eq!(broker.status("PUT", "queues/%2F/other", ranked).await.0, 400);
+}
+
+#[tokio::test]
+async fn definitions_go_from_one_broker_to_another() {
+    let (one, other) = (Broker::open().await, Broker::open().await);
+    let arguments = json!({"x-max-length": 9, "x-queue-type": "quorum"});
+    one.done("PUT", "queues/%2F/q", json!({"durable": true, "arguments": arguments})).await;
+    one.done("PUT", "exchanges/%2F/x", json!({"type": "topic", "arguments": {"alternate-exchange": "ae"}})).await;
+    one.done("POST", "bindings/%2F/e/x/q/q", json!({"routing_key": "a.#", "arguments": {"k": 1}})).await;
+    one.done("POST", "bindings/%2F/e/amq.topic/e/x", json!({"routing_key": "b"})).await;
+    one.done("PUT", "policies/%2F/p", json!({"pattern": "q", "definition": {"message-ttl": 60000}})).await;
+    let exported = one.get("definitions").await;
+    assert_eq!(
+        exported["queues"],
+        json!([{"name": "q", "vhost": "/", "durable": true, "auto_delete": false, "arguments": arguments}])
+    );
+    assert_eq!(
+        (exported["exchanges"].as_array().unwrap().len(), exported["bindings"].as_array().unwrap().len()),
+        (1, 2)
+    );
+    assert_eq!(other.done("POST", "definitions", exported.clone()).await, 204);
+    assert_eq!(other.done("POST", "definitions", exported.clone()).await, 204);
+    assert_eq!(other.get("definitions").await, exported);
+    assert_eq!(other.get("queues/%2F/q").await["policy"], "p");
+    assert_eq!(other.get("definitions/%2F").await["queues"][0]["vhost"], Value::Null);
+    for (wrong, told) in [
+        (json!({"users": [{"name": "ada"}]}), "there is no user ada"),
+        (json!({"queues": [{"name": "q", "vhost": "v"}]}), "there is the virtual host / only"),
+        (json!({"parameters": [{"component": "shovel"}]}), "parameters are not supported"),
+        (json!({"queues": [{"name": "q"}]}), "inequivalent arg"),
+    ] {
+        let (status, reason) = other.status("POST", "definitions", wrong).await;
+        assert!(status == 400 && reason.contains(told), "{status} {reason}");
+    }
 }

@@ -3,6 +3,7 @@
 //! All of it holds for the virtual host `/`.
 
 mod messages;
+mod policies;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::routing::Destination;
 use crate::wire::Table;
 
 pub use messages::{After, Got, Posted};
+pub use policies::{Governed, PolicyInfo};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub struct QueueInfo {
     /// What the connection is known by that alone may use it.
     pub owner: Option<String>,
     pub arguments: Table,
+    pub policy: Governed,
     pub place: QueuePlace,
     pub created_at: Timestamp,
 }
@@ -86,6 +89,7 @@ pub struct ExchangeInfo {
     pub is_auto_delete: bool,
     pub is_internal: bool,
     pub arguments: Table,
+    pub policy: Governed,
 }
 
 /// What an exchange shall be.
@@ -241,6 +245,7 @@ fn info(queue: &Queue) -> QueueInfo {
         is_auto_delete: queue.nature.is_auto_delete,
         owner: queue.nature.owner.clone(),
         arguments: queue.nature.table(),
+        policy: queue.nature.policy.clone().into(),
         place: queue.place,
         created_at: queue.topic.created_at,
     }
@@ -264,7 +269,8 @@ impl Administration {
             _ => self.door.exchange(&name)?.nature.clone(),
         };
         let ExchangeNature { kind, is_durable, is_auto_delete, is_internal, .. } = nature.clone();
-        Some(ExchangeInfo { name, kind, is_durable, is_auto_delete, is_internal, arguments: nature.table() })
+        let (arguments, policy) = (nature.table(), nature.policy.into());
+        Some(ExchangeInfo { name, kind, is_durable, is_auto_delete, is_internal, arguments, policy })
     }
 
     /// Creates an exchange, or finds one that is the same; returns whether it is new.

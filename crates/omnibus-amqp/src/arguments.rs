@@ -7,6 +7,7 @@ use omnibus_model::Millis;
 use omnibus_model::queue::{CursorConfig, DeadLetters, Overflow, QueueConfig, QueueLimits};
 
 use crate::errors::Fault;
+use crate::policy;
 use crate::wire::{Table, Value};
 
 /// Attributes of a queue's configuration; SQS's names have no dots.
@@ -51,8 +52,13 @@ const HINTS: [&str; 6] = [
     "x-consumer-timeout",
 ];
 
+/// Whether a queue came by AMQP.
+pub(crate) fn is_of_amqp(config: &QueueConfig) -> bool {
+    config.attributes.contains_key(DURABLE)
+}
+
 /// How often a message of a quorum queue may come back, unless its creator says otherwise.
-const DELIVERY_LIMIT: u32 = 20;
+pub(crate) const DELIVERY_LIMIT: u32 = 20;
 
 /// The most records of one queue that may be out on lease.
 const LEASES_MAX: u32 = 1_000_000;
@@ -76,6 +82,8 @@ pub(crate) struct Nature {
     pub(crate) owner: Option<String>,
     /// By their names: the letter of the type, and the value as text.
     arguments: BTreeMap<String, (char, String)>,
+    /// The policy that holds for it, and what that says.
+    pub(crate) policy: (Option<String>, Table),
 }
 
 impl Nature {
@@ -92,17 +100,30 @@ impl Nature {
             is_auto_delete: is(AUTO_DELETE, false),
             owner: kept.get(EXCLUSIVE).cloned(),
             arguments: kept.iter().filter_map(argument).collect(),
+            policy: policy::read(kept),
         }
     }
 
-    /// The text that an argument is.
+    /// The text that an argument is, or the queue's policy says.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.arguments.get(name).map(|(_, value)| value.as_str())
+        let own = self.arguments.get(name).map(|(_, value)| value.as_str());
+        own.or_else(|| self.policy.1.get(name.strip_prefix("x-")?)?.str())
     }
 
-    /// The number that an argument is.
+    /// The smaller of the numbers that an argument is and that the queue's policy says.
+    pub(crate) fn least(&self, name: &str) -> Option<i64> {
+        let own = self.arguments.get(name).and_then(|(_, value)| value.parse().ok());
+        let policy = name.strip_prefix("x-").and_then(|name| self.policy.1.get(name)?.integer());
+        own.into_iter().chain(policy).min()
+    }
+
+    pub(crate) fn is_quorum(&self) -> bool {
+        self.text(QUEUE_TYPE) == Some("quorum")
+    }
+
+    /// The smaller of the numbers that an argument is and that the queue's policy says, if it is none below 0.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        self.text(name)?.parse().ok()
+        self.least(name).and_then(|number| u64::try_from(number).ok())
     }
 
     /// The arguments as clients give them.
@@ -338,7 +359,7 @@ impl Declaration {
         u64::try_from(number).map_err(|_| self.invalid(name, format!("{{value_negative,{number}}}")))
     }
 
-    fn invalid(&self, arg: &str, reason: String) -> Fault {
+    pub(crate) fn invalid(&self, arg: &str, reason: String) -> Fault {
         Fault::InvalidArgument { arg: arg.to_owned(), queue: self.queue.clone(), reason }
     }
 

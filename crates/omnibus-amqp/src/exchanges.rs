@@ -12,7 +12,7 @@ use omnibus_model::{ExchangeName, Refusal, TopicName};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::{Host, plain};
-use crate::nature::{ALTERNATE, BindingWish, ExchangeNature, Kind, PREDECLARED};
+use crate::nature::{BindingWish, ExchangeNature, Kind, PREDECLARED};
 use crate::queues::Queue;
 use crate::routing::{Compiled, Destination, Routed, check_criteria, destination};
 use crate::wire::Properties;
@@ -100,7 +100,7 @@ impl Door {
         let mut left = vec![first];
         let mut found = Vec::new();
         while let Some(routes) = left.pop() {
-            let alternate = routes.nature.argument(ALTERNATE);
+            let alternate = routes.nature.alternate();
             if !routes.route(Routed { keys, properties }, &mut found)
                 && let Some(alternate) = alternate.and_then(|name| ExchangeName::new(&host.full(name)).ok())
             {
@@ -133,7 +133,7 @@ impl Door {
             return Err(Fault::ExchangeNameReserved(name.as_str().to_owned()));
         }
         match self.create_exchange(name, wanted).await? {
-            true => Ok(()),
+            true => self.hold_new_exchange(name).await,
             false => self.look_up_exchange(name).await?.nature.check_same(name.as_str(), wanted),
         }
     }

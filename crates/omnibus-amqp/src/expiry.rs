@@ -76,8 +76,10 @@ impl Candidates {
         for topic in door.engine.catalog().topics() {
             let nature = topic.queue.as_deref().map(|queue| Nature::of(&queue.config));
             let Some(expires) = nature.and_then(|nature| nature.number(EXPIRES)) else { continue };
-            let known = before.remove(&topic.id);
-            let new = |queue| Candidate { queue, expires: Duration::from_millis(expires), look_at: Duration::ZERO };
+            let expires = Duration::from_millis(expires);
+            // A policy may say something else now.
+            let known = before.remove(&topic.id).filter(|known| known.expires == expires);
+            let new = |queue| Candidate { queue, expires, look_at: Duration::ZERO };
             let id = topic.id;
             self.by_id.extend(known.or_else(|| Queue::of(topic).map(new)).map(|candidate| (id, candidate)));
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use omnibus_model::exchange::{BindingConfig, ExchangeConfig};
 
 use crate::errors::Fault;
+use crate::policy;
 use crate::wire::{Table, Value};
 
 const TYPE: &str = "amqp.type";
@@ -16,7 +17,7 @@ const ARGUMENT: &str = "amqp.arg.";
 const KEY: &str = "amqp.routing-key";
 const ARGUMENTS: &str = "amqp.arguments";
 
-pub(crate) const ALTERNATE: &str = "alternate-exchange";
+const ALTERNATE: &str = "alternate-exchange";
 const DELAYED_TYPE: &str = "x-delayed-type";
 
 /// The names of the arguments that mean something.
@@ -60,6 +61,8 @@ pub(crate) struct ExchangeNature {
     pub(crate) is_auto_delete: bool,
     pub(crate) is_internal: bool,
     arguments: BTreeMap<String, String>,
+    /// The policy that holds for it, and what that says.
+    pub(crate) policy: (Option<String>, Table),
 }
 
 impl ExchangeNature {
@@ -75,6 +78,7 @@ impl ExchangeNature {
             is_auto_delete: is(AUTO_DELETE),
             is_internal: is(INTERNAL),
             arguments: kept.iter().filter_map(argument).collect(),
+            policy: policy::read(kept),
         }
     }
 
@@ -97,7 +101,14 @@ impl ExchangeNature {
                 return Err(Fault::Precondition(format!("invalid arg '{name}' of an exchange: not_supported")));
             }
         }
-        let nature = Self { kind: kind.to_owned(), is_durable, is_auto_delete, is_internal, arguments: kept };
+        let nature = Self {
+            kind: kind.to_owned(),
+            is_durable,
+            is_auto_delete,
+            is_internal,
+            arguments: kept,
+            policy: (None, Table::default()),
+        };
         let routes_as = if kind == DELAYED {
             let missing = || {
                 Fault::Precondition("Invalid argument, 'x-delayed-type' must be an existing exchange type".to_owned())
@@ -139,6 +150,7 @@ impl ExchangeNature {
             is_auto_delete: false,
             is_internal: name == "amq.rabbitmq.trace",
             arguments: BTreeMap::new(),
+            policy: (None, Table::default()),
         })
     }
 
@@ -150,6 +162,7 @@ impl ExchangeNature {
             is_auto_delete: false,
             is_internal: false,
             arguments: BTreeMap::new(),
+            policy: (None, Table::default()),
         }
     }
 
@@ -171,6 +184,11 @@ impl ExchangeNature {
 
     pub(crate) fn argument(&self, name: &str) -> Option<&str> {
         self.arguments.get(name).map(String::as_str)
+    }
+
+    /// Where messages go that it leads nowhere: as its creator said, or its policy says.
+    pub(crate) fn alternate(&self) -> Option<&str> {
+        self.argument(ALTERNATE).or_else(|| self.policy.1.get(ALTERNATE)?.str())
     }
 
     /// Whether it holds messages back as long as they say.

@@ -9,11 +9,12 @@ use omnibus_model::queue::{QueueConfig, QueueLimits};
 use omnibus_model::topic::{Partition, QueuePlace, SharedTopic, TopicConfig};
 use omnibus_model::{Command, Outcome, Refusal, TopicId, TopicName};
 
-use crate::arguments::{Declaration, EXPIRES, Made, Nature};
+use crate::arguments::{Declaration, EXPIRES, MAX_PRIORITY, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::routing::Destination;
+use crate::terms::governed;
 
 /// Names that are the broker's own.
 const HIDDEN: &str = "__";
@@ -94,7 +95,7 @@ impl Door {
             self.use_once(&queue).await?;
             return Ok(queue);
         }
-        let made = wanted.made(owner)?;
+        let made = self.held(wanted.made(owner)?, wanted)?;
         let unusable = |reason| Fault::NameUnusable(wanted.queue.clone(), reason);
         if wanted.queue.starts_with(HIDDEN) {
             return Err(unusable("the broker has those that begin with __ for itself"));
@@ -105,6 +106,7 @@ impl Door {
                 Ok(topic) => {
                     // Those of a namesake that went by another door.
                     self.unbind_all(&Destination::Queue(topic.name.clone())).await?;
+                    let topic = self.hold_new(topic).await?;
                     return Queue::of(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone()));
                 }
                 Err(SubmitError::Refused(Refusal::TopicExists { .. })) => {}
@@ -120,6 +122,16 @@ impl Door {
             }
         }
         Err(unusable("a queue has it that is being deleted"))
+    }
+
+    /// Holds what is to be made to the policies that are there.
+    fn held(&self, made: Made, wanted: &Declaration) -> Result<Made, Fault> {
+        let Some(config) = governed(&made.config, &wanted.queue, &self.policies()) else { return Ok(made) };
+        let limits = Nature::of(&config).terms().limits;
+        if made.priorities > 0 && limits.are_bounds() {
+            return Err(wanted.invalid(MAX_PRIORITY, "not_supported".to_owned()));
+        }
+        Ok(Made { config, limits, ..made })
     }
 
     async fn create(
@@ -140,7 +152,7 @@ impl Door {
 
     /// Lets a queue that goes when nobody uses it know that somebody does.
     pub(crate) async fn use_once(&self, queue: &Queue) -> Result<(), Fault> {
-        if queue.nature.text(EXPIRES).is_some() {
+        if queue.nature.number(EXPIRES).is_some() {
             let config =
                 ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
             let user = self.engine.consume(queue.place, config).await?;

@@ -76,6 +76,8 @@ impl Server {
             self.door.forget_old_owners().await;
             self.door.create_first_hosts(shutdown.clone()).await;
         }
+        let door = Arc::clone(&self.door);
+        tasks.spawn(async move { door.hold_at_start().await });
         let places = Arc::new(Semaphore::new(self.door.settings.connections_max));
         for listener in self.listeners {
             tasks.spawn(admit(listener, Arc::clone(&self.door), Arc::clone(&places), shutdown.clone()));

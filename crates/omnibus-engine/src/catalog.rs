@@ -7,7 +7,7 @@ use omnibus_broker::Broker;
 use omnibus_model::exchange::{BindingId, ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::topic::SharedTopic;
-use omnibus_model::{NodeId, StreamId, TopicId, TopicName};
+use omnibus_model::{ExchangeName, NodeId, StreamId, TopicId, TopicName};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -91,7 +91,10 @@ impl Catalog {
     /// All exchanges of a kind, by name.
     #[must_use]
     pub fn exchanges(&self, kind: ExchangeKind) -> Vec<SharedExchange> {
-        self.exchanges.read().values().filter(|exchange| exchange.key.kind == kind).cloned().collect()
+        // The first of all names is the empty one.
+        let first = ExchangeKey { kind, name: ExchangeName::new("").expect("an exchange may be called nothing") };
+        let exchanges = self.exchanges.read();
+        exchanges.range(first..).take_while(|(key, _)| key.kind == kind).map(|(_, exchange)| exchange.clone()).collect()
     }
 
     /// The nodes of the cluster, by number; those that have introduced themselves.

@@ -20,6 +20,8 @@ pub enum ExchangeKind {
     Amqp,
     /// No exchange, but a virtual host of AMQP: a name that is there, and to which nothing is bound.
     AmqpHost,
+    /// A policy of AMQP's, which is no exchange: a name with texts that the metadata shard keeps.
+    AmqpPolicy,
 }
 
 /// What tells an exchange from all others.
@@ -111,6 +113,7 @@ impl fmt::Display for ExchangeKey {
             ExchangeKind::Sns => write!(f, "sns {}", self.name),
             ExchangeKind::Amqp => write!(f, "amqp {}", self.name),
             ExchangeKind::AmqpHost => write!(f, "amqp host {}", self.name),
+            ExchangeKind::AmqpPolicy => write!(f, "amqp policy {}", self.name),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::queues::{Conditions, of_path};
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, made};
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made};
 use crate::json;
 use crate::listing::Listing;
 use crate::site::{SharedSite, VIRTUAL_HOST};
@@ -20,11 +20,11 @@ const DEFAULT: &str = "amq.default";
 pub(crate) struct Wish {
     #[serde(default, rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     durable: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     auto_delete: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     internal: bool,
     #[serde(default)]
     arguments: Map<String, Value>,
@@ -97,6 +97,6 @@ fn shown(exchange: &ExchangeInfo) -> Value {
         "auto_delete": exchange.is_auto_delete,
         "internal": exchange.is_internal,
         "arguments": json::of_table(&exchange.arguments),
-        "policy": null,
+        "policy": exchange.policy.name,
     })
 }

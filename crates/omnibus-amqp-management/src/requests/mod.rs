@@ -1,5 +1,7 @@
 //! One file per kind of thing that requests speak of.
 
+pub(crate) mod definitions;
+pub(crate) mod policies;
 pub(crate) mod node;
 pub(crate) mod health;
 pub(crate) mod hosts;

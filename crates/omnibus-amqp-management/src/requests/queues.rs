@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connections;
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, made};
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made};
 use crate::json;
 use crate::listing::Listing;
 use crate::site::{SharedSite, Site, VIRTUAL_HOST};
@@ -16,15 +16,12 @@ use crate::site::{SharedSite, Site, VIRTUAL_HOST};
 /// What a queue shall be.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Wish {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     durable: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     auto_delete: bool,
     #[serde(default)]
     arguments: Map<String, Value>,
-    /// Where a queue is kept is not chosen by hand.
-    #[serde(default, rename = "node")]
-    _node: Option<Value>,
 }
 
 /// Under which conditions something is deleted.
@@ -134,9 +131,9 @@ fn with_load(site: &Site, queue: &QueueInfo, load: QueueLoad) -> Map<String, Val
         "messages_ready": load.ready,
         "messages_unacknowledged": load.unacknowledged,
         "consumers": load.consumers,
-        "policy": null,
+        "policy": queue.policy.name,
         "operator_policy": null,
-        "effective_policy_definition": {},
+        "effective_policy_definition": json::of_table(&queue.policy.definition),
         "exclusive_consumer_tag": null,
         "single_active_consumer_tag": null,
         "head_message_timestamp": null,

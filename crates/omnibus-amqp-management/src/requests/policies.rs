@@ -1,0 +1,82 @@
+//! Policies, and the other settings that RabbitMQ keeps beside them, of which there are none.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use omnibus_amqp::administration::PolicyInfo;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, made, whole};
+use crate::json;
+use crate::listing::Listing;
+use crate::site::{SharedSite, VIRTUAL_HOST};
+
+/// What a policy shall be.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wish {
+    pattern: Option<String>,
+    definition: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "whole")]
+    priority: Option<i64>,
+    #[serde(default, rename = "apply-to")]
+    apply_to: Option<String>,
+}
+
+impl Wish {
+    pub(crate) fn named(self, name: String) -> Result<PolicyInfo, Failure> {
+        let missing = |key: &str| Failure::bad(format!("[{{key_missing,{key}}}]"));
+        let definition = self.definition.ok_or_else(|| missing("definition"))?;
+        Ok(PolicyInfo {
+            name,
+            pattern: self.pattern.ok_or_else(|| missing("pattern"))?,
+            apply_to: self.apply_to.unwrap_or_else(|| "all".to_owned()),
+            priority: self.priority.unwrap_or_default(),
+            definition: json::table(&definition)?,
+        })
+    }
+}
+
+pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    listing.cut(site.administration.policies().iter().map(shown).collect()).map(Json)
+}
+
+pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    list(site, listing).await
+}
+
+pub(crate) async fn one(State(site): State<SharedSite>, Path((host, name)): Path<(String, String)>) -> Answer {
+    check_host(&host).map_err(|_| Failure::missing())?;
+    let found = site.administration.policies().into_iter().find(|policy| policy.name == name);
+    Ok(Json(shown(&found.ok_or_else(Failure::missing)?)))
+}
+
+pub(crate) async fn put(
+    State(site): State<SharedSite>,
+    Path((host, name)): Path<(String, String)>,
+    Body(wish): Body<Wish>,
+) -> Done {
+    check_host(&host)?;
+    Ok(made(site.administration.put_policy(wish.named(name)?).await?))
+}
+
+pub(crate) async fn delete(State(site): State<SharedSite>, Path((host, name)): Path<(String, String)>) -> Done {
+    check_host(&host)?;
+    if site.administration.delete_policy(&name).await? { Ok(done()) } else { Err(Failure::missing()) }
+}
+
+/// What nobody can set.
+pub(crate) async fn nothing() -> Json<Value> {
+    Json(json!([]))
+}
+
+pub(crate) fn shown(policy: &PolicyInfo) -> Value {
+    json!({
+        "vhost": VIRTUAL_HOST,
+        "name": policy.name,
+        "pattern": policy.pattern,
+        "apply-to": policy.apply_to,
+        "definition": json::of_table(&policy.definition),
+        "priority": policy.priority,
+    })
+}

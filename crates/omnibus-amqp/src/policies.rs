@@ -1,0 +1,180 @@
+//! Policies are kept, and held to: what they say is written to the queues and exchanges that they hold for.
+
+use omnibus_engine::SubmitError;
+use omnibus_model::command::CreateExchange;
+use omnibus_model::config::ConfigChange;
+use omnibus_model::exchange::{ExchangeConfig, ExchangeKey, ExchangeKind};
+use omnibus_model::topic::SharedTopic;
+use omnibus_model::{ExchangeName, Refusal};
+
+use crate::arguments::Nature;
+use crate::door::Door;
+use crate::errors::Fault;
+use crate::hosts::{Host, plain};
+use crate::nature::ExchangeNature;
+use crate::policy::{Policy, Subject, effective, put};
+use crate::terms::governed;
+
+/// How often something is tried that somebody else changes at the same time.
+const ATTEMPTS_MAX: u32 = 100;
+
+fn key(name: &str) -> Result<ExchangeKey, Fault> {
+    let name = ExchangeName::new(name).map_err(|error| Fault::Precondition(format!("policy '{name}': {error}")))?;
+    Ok(ExchangeKey { kind: ExchangeKind::AmqpPolicy, name })
+}
+
+impl Door {
+    /// All policies, by name.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        let kept = self.engine.catalog().exchanges(ExchangeKind::AmqpPolicy);
+        kept.iter().map(|exchange| Policy::of(exchange)).collect()
+    }
+
+    /// Keeps a policy, in the place of one of the same name, and holds queues and exchanges to it.
+    pub(crate) async fn put_policy(&self, policy: Policy) -> Result<(), Fault> {
+        policy.check()?;
+        self.check_bounds(&policy)?;
+        let (key, after) = (key(&policy.name)?, policy.config());
+        for _ in 0..ATTEMPTS_MAX {
+            let kept = match self.engine.catalog().exchange(&key) {
+                None => self.engine.create_exchange(CreateExchange { key: key.clone(), config: after.clone() }).await,
+                Some(present) => {
+                    let change = ConfigChange { before: present.config.clone(), after: after.clone() };
+                    self.engine.alter_exchange(key.clone(), change).await
+                }
+            };
+            match kept {
+                Ok(_) => return self.hold_to_policies().await,
+                // Somebody else keeps, changes or deletes it, and this node has not heard of that yet.
+                Err(SubmitError::Refused(
+                    Refusal::ExchangeExists { .. }
+                    | Refusal::UnknownExchange { .. }
+                    | Refusal::SettingsChangedMeanwhile,
+                )) => self.engine.learn_names().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Precondition(format!("the policy '{}' is being changed by others", policy.name)))
+    }
+
+    /// Forgets a policy; returns whether there was one.
+    pub(crate) async fn delete_policy(&self, name: &str) -> Result<bool, Fault> {
+        match self.engine.delete_exchange(key(name)?).await {
+            Ok(_) => self.hold_to_policies().await.map(|()| true),
+            Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Holds every queue and exchange to the policy that holds for it now. What is so already is left alone.
+    pub(crate) async fn hold_to_policies(&self) -> Result<(), Fault> {
+        let policies = self.policies();
+        for topic in self.engine.catalog().topics() {
+            self.hold_queue(topic, &policies).await?;
+        }
+        for name in self.exchange_names() {
+            self.hold_exchange(&name, &policies).await?;
+        }
+        Ok(())
+    }
+
+    /// Holds everything to policies of which a change was cut short.
+    pub(crate) async fn hold_at_start(&self) {
+        if let Err(fault) = self.hold_to_policies().await {
+            tracing::warn!(%fault, "not every queue and exchange is held to its policy");
+        }
+    }
+
+    /// A queue with priorities has no bounds, so none may be given to it.
+    fn check_bounds(&self, policy: &Policy) -> Result<(), Fault> {
+        let mut policies = self.policies();
+        policies.retain(|each| each.name != policy.name);
+        policies.push(policy.clone());
+        for topic in self.engine.catalog().topics() {
+            let Some((queue, place)) = topic.queue.as_deref().zip(topic.queue_place()) else { continue };
+            let Some(after) = governed(&queue.config, topic.name.as_str(), &policies) else { continue };
+            if place.has_priorities() && Nature::of(&after).terms().limits.are_bounds() {
+                let name = &topic.name;
+                let text = format!("Validation failed\n\nthe queue '{name}' has priorities, and such have no bounds\n");
+                return Err(Fault::Precondition(text));
+            }
+        }
+        Ok(())
+    }
+
+    async fn hold_queue(&self, mut topic: SharedTopic, policies: &[Policy]) -> Result<SharedTopic, Fault> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(queue) = topic.queue.as_deref() else { return Ok(topic) };
+            let Some(after) = governed(&queue.config, topic.name.as_str(), policies) else { return Ok(topic) };
+            let limits = Nature::of(&after).terms().limits;
+            let (config, limits) = (change(&queue.config, after), change(&queue.limits, limits));
+            let changed = match (config, limits) {
+                (None, None) => return Ok(topic),
+                // Limits first: when both are told, it is the configuration that says that it was done.
+                (_, Some(limits)) => self.engine.limit_queue(topic.name.clone(), limits).await,
+                (Some(config), None) => self.engine.alter_queue(topic.name.clone(), config).await,
+            };
+            match changed {
+                Ok(now) => topic = now,
+                Err(SubmitError::Refused(Refusal::UnknownTopic { .. })) => return Ok(topic),
+                Err(SubmitError::Refused(Refusal::ConfigChangedMeanwhile { .. })) => {
+                    self.engine.learn_names().await;
+                    let now = self.engine.catalog().topic(topic.name.as_str());
+                    let Some(now) = now.filter(|now| now.id == topic.id) else { return Ok(topic) };
+                    topic = now;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Precondition(format!("the queue '{}' is being changed by others", topic.name)))
+    }
+
+    async fn hold_exchange(&self, name: &ExchangeName, policies: &[Policy]) -> Result<(), Fault> {
+        // Policies are those of the virtual host `/`.
+        let policies = if Host::of(name.as_str()).is_default() { policies } else { &[] };
+        let policy = effective(policies, Subject::Exchange(plain(name.as_str())));
+        let key = ExchangeKey { kind: ExchangeKind::Amqp, name: name.clone() };
+        for _ in 0..ATTEMPTS_MAX {
+            let changed = match (self.engine.catalog().exchange(&key), ExchangeNature::predeclared(name.as_str())) {
+                (Some(exchange), _) => {
+                    let mut after = exchange.config.clone();
+                    put(&mut after.attributes, policy);
+                    let Some(change) = change(&exchange.config, after) else { return Ok(()) };
+                    self.engine.alter_exchange(key.clone(), change).await
+                }
+                (None, Some(nature)) if policy.is_some() => {
+                    // One that was there from the beginning is kept once something is said of it.
+                    let mut config: ExchangeConfig = nature.config();
+                    put(&mut config.attributes, policy);
+                    self.engine.create_exchange(CreateExchange { key: key.clone(), config }).await
+                }
+                (None, _) => return Ok(()),
+            };
+            match changed {
+                Ok(_) => return Ok(()),
+                Err(SubmitError::Refused(
+                    Refusal::ExchangeExists { .. }
+                    | Refusal::UnknownExchange { .. }
+                    | Refusal::SettingsChangedMeanwhile,
+                )) => self.engine.learn_names().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Precondition(format!("the exchange '{name}' is being changed by others")))
+    }
+
+    /// Holds one new queue to policies that came while it was made.
+    pub(crate) async fn hold_new(&self, topic: SharedTopic) -> Result<SharedTopic, Fault> {
+        self.hold_queue(topic, &self.policies()).await
+    }
+
+    /// Holds one new exchange to policies that came while it was made.
+    pub(crate) async fn hold_new_exchange(&self, name: &ExchangeName) -> Result<(), Fault> {
+        self.hold_exchange(name, &self.policies()).await
+    }
+}
+
+/// A change, if it is one.
+fn change<T: Clone + PartialEq>(before: &T, after: T) -> Option<ConfigChange<T>> {
+    (*before != after).then(|| ConfigChange { before: before.clone(), after })
+}

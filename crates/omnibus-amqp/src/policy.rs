@@ -1,0 +1,272 @@
+//! Policies: what an operator says of all queues and exchanges of some names. Pure.
+//!
+//! A policy is kept by itself, and what it says of a queue or an exchange is kept there, too, so that whoever looks at
+//! one sees what holds for it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use omnibus_model::exchange::{Exchange, ExchangeConfig};
+use regex::Regex;
+
+use crate::errors::Fault;
+use crate::wire::{Table, Value};
+
+const PATTERN: &str = "amqp.pattern";
+const APPLY_TO: &str = "amqp.apply-to";
+const PRIORITY: &str = "amqp.priority";
+const TERM: &str = "amqp.term.";
+
+/// Attributes of what a policy holds for: its name, and what it says.
+const POLICY: &str = "amqp.policy";
+const POLICY_TERM: &str = "amqp.policy.";
+
+/// What policies may say, and what kind of value that is.
+const TERMS: [(&str, TermKind); 14] = [
+    ("alternate-exchange", TermKind::Text),
+    ("dead-letter-exchange", TermKind::Text),
+    ("dead-letter-routing-key", TermKind::Text),
+    ("overflow", TermKind::Overflow),
+    ("message-ttl", TermKind::Number(0)),
+    ("expires", TermKind::Number(1)),
+    ("max-length", TermKind::Number(0)),
+    ("max-length-bytes", TermKind::Number(0)),
+    ("delivery-limit", TermKind::Number(0)),
+    // About where and how RabbitMQ stores a queue, which means nothing to whoever uses it.
+    ("consumer-timeout", TermKind::Number(0)),
+    ("queue-mode", TermKind::Text),
+    ("queue-version", TermKind::Number(1)),
+    ("queue-master-locator", TermKind::Text),
+    ("queue-leader-locator", TermKind::Text),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum TermKind {
+    Text,
+    Overflow,
+    /// So much at least.
+    Number(i64),
+}
+
+/// What a policy holds for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApplyTo {
+    All,
+    Queues,
+    ClassicQueues,
+    QuorumQueues,
+    Streams,
+    Exchanges,
+}
+
+/// What a policy may hold for, by its name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    Queue { name: &'a str, is_quorum: bool },
+    Exchange(&'a str),
+}
+
+/// One policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) name: String,
+    /// A regular expression for names.
+    pub(crate) pattern: String,
+    pub(crate) apply_to: ApplyTo,
+    /// Of those that hold for something, the one with the highest does.
+    pub(crate) priority: i64,
+    pub(crate) definition: Table,
+}
+
+impl ApplyTo {
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let all = [Self::All, Self::Queues, Self::ClassicQueues, Self::QuorumQueues, Self::Streams, Self::Exchanges];
+        all.into_iter().find(|each| each.name() == name)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Queues => "queues",
+            Self::ClassicQueues => "classic_queues",
+            Self::QuorumQueues => "quorum_queues",
+            Self::Streams => "streams",
+            Self::Exchanges => "exchanges",
+        }
+    }
+
+    const fn holds_for(self, subject: Subject<'_>) -> bool {
+        match subject {
+            Subject::Queue { is_quorum: true, .. } => matches!(self, Self::All | Self::Queues | Self::QuorumQueues),
+            Subject::Queue { is_quorum: false, .. } => matches!(self, Self::All | Self::Queues | Self::ClassicQueues),
+            Subject::Exchange(_) => matches!(self, Self::All | Self::Exchanges),
+        }
+    }
+}
+
+impl Subject<'_> {
+    const fn name(&self) -> &str {
+        match self {
+            Self::Queue { name, .. } | Self::Exchange(name) => name,
+        }
+    }
+}
+
+impl Policy {
+    /// Reads what is kept.
+    pub(crate) fn of(kept: &Exchange) -> Self {
+        let attributes = &kept.config.attributes;
+        let text = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+        Self {
+            name: kept.key.name.as_str().to_owned(),
+            pattern: text(PATTERN),
+            apply_to: ApplyTo::of(&text(APPLY_TO)).unwrap_or(ApplyTo::All),
+            priority: text(PRIORITY).parse().unwrap_or_default(),
+            definition: terms(attributes, TERM),
+        }
+    }
+
+    /// How it is kept.
+    pub(crate) fn config(&self) -> ExchangeConfig {
+        let mut attributes = written(&self.definition, TERM);
+        attributes.insert(PATTERN.to_owned(), self.pattern.clone());
+        attributes.insert(APPLY_TO.to_owned(), self.apply_to.name().to_owned());
+        attributes.insert(PRIORITY.to_owned(), self.priority.to_string());
+        ExchangeConfig { attributes, ..ExchangeConfig::default() }
+    }
+
+    /// Makes sure that all that it says can be done.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        let failed = |reason: String| Fault::Precondition(format!("Validation failed\n\n{reason}\n"));
+        if let Err(error) = Regex::new(&self.pattern) {
+            return Err(failed(format!("{} is not a valid regular expression: {error}", self.pattern)));
+        }
+        if self.definition.0.is_empty() {
+            return Err(failed("no policy provided".to_owned()));
+        }
+        for (name, value) in &self.definition.0 {
+            let name = String::from_utf8_lossy(name);
+            let Some((_, kind)) = TERMS.iter().find(|(known, _)| *known == name) else {
+                return Err(failed(format!("{name} is not a recognised policy setting, or not supported")));
+            };
+            let is_fit = match kind {
+                TermKind::Text => value.str().is_some(),
+                TermKind::Overflow => matches!(value.str(), Some("drop-head" | "reject-publish")),
+                TermKind::Number(least) => value.integer().is_some_and(|number| number >= *least),
+            };
+            if !is_fit {
+                return Err(failed(format!("{name} has a value that is not valid, or not supported")));
+            }
+        }
+        let has = |name: &str| self.definition.get(name).is_some();
+        if has("dead-letter-routing-key") && !has("dead-letter-exchange") {
+            return Err(failed("dead-letter-routing-key needs dead-letter-exchange beside it".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The policy that holds for something; of two with one priority the one whose name comes first.
+pub(crate) fn effective<'a>(policies: &'a [Policy], subject: Subject<'_>) -> Option<&'a Policy> {
+    let holds = |policy: &&Policy| {
+        // What is kept was checked.
+        policy.apply_to.holds_for(subject)
+            && Regex::new(&policy.pattern).is_ok_and(|pattern| pattern.is_match(subject.name()))
+    };
+    policies.iter().filter(holds).min_by_key(|policy| (std::cmp::Reverse(policy.priority), &policy.name))
+}
+
+/// Writes down what a policy says where it holds, in the place of what another one said.
+pub(crate) fn put(attributes: &mut BTreeMap<String, String>, policy: Option<&Policy>) {
+    attributes.retain(|name, _| name != POLICY && !name.starts_with(POLICY_TERM));
+    if let Some(policy) = policy {
+        attributes.insert(POLICY.to_owned(), policy.name.clone());
+        attributes.extend(written(&policy.definition, POLICY_TERM));
+    }
+}
+
+/// The name of the policy that holds, and what it says.
+pub(crate) fn read(attributes: &BTreeMap<String, String>) -> (Option<String>, Table) {
+    (attributes.get(POLICY).cloned(), terms(attributes, POLICY_TERM))
+}
+
+fn written(definition: &Table, prefix: &str) -> BTreeMap<String, String> {
+    let term = |(name, value): &(Bytes, Value)| {
+        let text = value
+            .integer()
+            .map_or_else(|| format!("S{}", value.str().unwrap_or_default()), |number| format!("l{number}"));
+        (format!("{prefix}{}", String::from_utf8_lossy(name)), text)
+    };
+    definition.0.iter().map(term).collect()
+}
+
+fn terms(attributes: &BTreeMap<String, String>, prefix: &str) -> Table {
+    let term = |(name, kept): (&String, &String)| {
+        let name = Bytes::from(name.strip_prefix(prefix)?.to_owned());
+        let value = match kept.strip_prefix('l') {
+            Some(number) => Value::I64(number.parse().ok()?),
+            None => Value::text(kept.strip_prefix('S')?),
+        };
+        Some((name, value))
+    };
+    Table(attributes.iter().filter_map(term).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use omnibus_model::ExchangeName;
+    use omnibus_model::Timestamp;
+    use omnibus_model::exchange::{ExchangeKey, ExchangeKind};
+
+    use super::*;
+
+    fn policy(name: &str, pattern: &str, priority: i64) -> Policy {
+        let definition = Table::from([("max-length", Value::I64(5))]);
+        let (name, pattern) = (name.to_owned(), pattern.to_owned());
+        Policy { name, pattern, apply_to: ApplyTo::Queues, priority, definition }
+    }
+
+    fn holding(policies: &[Policy], name: &str) -> Option<String> {
+        effective(policies, Subject::Queue { name, is_quorum: false }).map(|policy| policy.name.clone())
+    }
+
+    #[test]
+    fn policy_is_kept() {
+        let definition = Table::from([("dead-letter-exchange", Value::text("l5")), ("max-length", Value::I64(5))]);
+        let policy = Policy { apply_to: ApplyTo::All, definition, ..policy("p", "^a", -3) };
+        let key = ExchangeKey { kind: ExchangeKind::AmqpPolicy, name: ExchangeName::new("p").unwrap() };
+        let kept = Exchange { key, config: policy.config(), created_at: Timestamp(0), bindings: BTreeMap::default() };
+        assert_eq!(Policy::of(&kept), policy);
+        let mut attributes = BTreeMap::from([("amqp.durable".to_owned(), "true".to_owned())]);
+        put(&mut attributes, Some(&policy));
+        assert_eq!(read(&attributes), (Some("p".to_owned()), policy.definition));
+        put(&mut attributes, None);
+        assert_eq!((read(&attributes), attributes.len()), ((None, Table::default()), 1));
+    }
+
+    #[test]
+    fn highest_priority_holds() {
+        let policies = [policy("low", "", 0), policy("high", "^a", 1), policy("also-high", "b$", 1)];
+        assert_eq!(holding(&policies, "x").as_deref(), Some("low"));
+        assert_eq!(holding(&policies, "a").as_deref(), Some("high"));
+        assert_eq!(holding(&policies, "ab").as_deref(), Some("also-high"));
+        assert!(effective(&policies, Subject::Exchange("a")).is_none());
+        let quorum = Policy { apply_to: ApplyTo::QuorumQueues, ..policy("q", "", 0) };
+        assert!(holding(std::slice::from_ref(&quorum), "a").is_none());
+        assert!(effective(&[quorum], Subject::Queue { name: "a", is_quorum: true }).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused() {
+        let refused = |name: &'static str, value| {
+            let definition = Table::from([(name, value)]);
+            Policy { definition, ..policy("p", "", 0) }.check().is_err()
+        };
+        assert!(!refused("max-length", Value::I64(0)));
+        assert!(refused("max-length", Value::I64(-1)) && refused("max-length", Value::text("1")));
+        assert!(refused("ha-mode", Value::text("all")) && refused("overflow", Value::text("reject-publish-dlx")));
+        assert!(refused("dead-letter-routing-key", Value::text("k")));
+        assert!(policy("p", "(", 0).check().is_err());
+        assert!(Policy { definition: Table::default(), ..policy("p", "", 0) }.check().is_err());
+    }
+}
