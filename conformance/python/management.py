@@ -1,0 +1,288 @@
+"""pyrabbit2, and plain requests where it has no word for something."""
+
+import base64
+import importlib.metadata
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pika
+from pika.exceptions import ConnectionClosedByBroker
+from pyrabbit2.api import Client
+from pyrabbit2.http import HTTPError
+
+from harness import equal, fresh, refused, run, until
+
+
+class Broker:
+    """Both doors of a broker."""
+
+    def __init__(self, addresses):
+        self.http, self.amqp = addresses.split(",")
+        self.client = Client(self.http, "guest", "guest", timeout=30)
+
+    def ask(self, method, path, body=None, login="guest:guest"):
+        """The status of a plain request, and the JSON that it answers."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://{self.http}/api/{path}", data, method=method)
+        request.add_header("content-type", "application/json")
+        request.add_header("authorization", "Basic " + base64.b64encode(login.encode()).decode())
+        try:
+            answer = urllib.request.urlopen(request, timeout=30)
+            status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        return status, json.loads(text) if text else None
+
+    def get(self, path):
+        status, answer = self.ask("GET", path)
+        equal(status, 200, path)
+        return answer
+
+    def queue(self, **more):
+        name = fresh("q")
+        self.client.create_queue("/", name, durable=True, **more)
+        return name
+
+    def send(self, queue, *bodies):
+        for body in bodies:
+            equal(self.client.publish("/", "amq.default", queue, body), True, "routed")
+
+    def ready(self, queue):
+        """How many messages can be had; RabbitMQ counts them every five seconds."""
+        return self.ask("POST", f"queues/%2F/{queue}/get",
+                        {"count": 1000, "ackmode": "ack_requeue_true", "encoding": "auto"})[1]
+
+    def connect(self, name):
+        host, port = self.amqp.rsplit(":", 1)
+        return pika.BlockingConnection(
+            pika.ConnectionParameters(host, int(port), client_properties={"connection_name": name}))
+
+
+def payloads(messages):
+    return [message["payload"] for message in messages]
+
+
+def login(addresses):
+    broker = Broker(addresses)
+    equal(broker.client.get_whoami()["name"], "guest", "who it is")
+    status, answer = broker.ask("GET", "whoami", login="guest:wrong")
+    equal((status, answer["error"]), (401, "not_authorized"), "a wrong password")
+    equal("guest" in [user["name"] for user in broker.client.get_users()], True, "users")
+    equal("/" in broker.client.get_vhost_names(), True, "virtual hosts")
+    equal(broker.client.get_permission("/", "guest")["configure"], ".*", "what it may")
+    equal(broker.client.get_user_permissions("guest")[0]["vhost"], "/", "where it may")
+
+
+def node(addresses):
+    broker = Broker(addresses)
+    overview = broker.client.get_overview()
+    for key in ["rabbitmq_version", "cluster_name", "node", "listeners", "object_totals", "queue_totals"]:
+        equal(key in overview, True, key)
+    [only] = broker.client.get_nodes()
+    equal((only["name"], only["running"]), (overview["node"], True), "the node")
+    equal(broker.client.get_cluster_name()["name"], overview["cluster_name"], "the cluster")
+    equal(broker.get("aliveness-test/%2F"), {"status": "ok"}, "alive")
+    port = broker.amqp.rsplit(":", 1)[1]
+    for check in ["alarms", "local-alarms", "virtual-hosts", "node-is-quorum-critical", f"port-listener/{port}",
+                  "protocol-listener/amqp"]:
+        equal(broker.get(f"health/checks/{check}")["status"], "ok", check)
+    equal(broker.ask("GET", "health/checks/port-listener/1")[0], 503, "a port where nobody listens")
+
+
+def queues(addresses):
+    broker = Broker(addresses)
+    name = broker.queue(arguments={"x-max-length": 100})
+    wish = {"durable": True, "arguments": {"x-max-length": 100}}
+    equal(broker.ask("PUT", f"queues/%2F/{name}", wish)[0], 204, "once more")
+    found = broker.client.get_queue("/", name)
+    shown = {key: found[key] for key in ["name", "vhost", "durable", "auto_delete", "exclusive", "type", "arguments"]}
+    wanted = {"name": name, "vhost": "/", "durable": True, "auto_delete": False, "exclusive": False,
+              "type": "classic", "arguments": {"x-max-length": 100}}
+    equal(shown, wanted, "a queue")
+    broker.send(name, "a", "b")
+    until(lambda: broker.client.get_queue("/", name).get("messages_ready") == 2, "its messages are counted")
+    equal(name in [queue["name"] for queue in broker.client.get_queues("/")], True, "the list")
+    broker.client.purge_queue("/", name)
+    equal(broker.ready(name), [], "what is left")
+    broker.client.delete_queue("/", name)
+    equal(refused(lambda: broker.client.get_queue("/", name), "a deleted queue").status, 404, "a deleted queue")
+
+
+def exchanges(addresses):
+    broker = Broker(addresses)
+    exchange, name = fresh("x"), broker.queue()
+    broker.client.create_exchange("/", exchange, "topic", durable=True)
+    found = broker.client.get_exchange("/", exchange)
+    equal((found["type"], found["durable"], found["internal"]), ("topic", True, False), "an exchange")
+    status, _ = broker.ask("POST", f"bindings/%2F/e/{exchange}/q/{name}", {"routing_key": "a.#", "arguments": {"k": 1}})
+    equal(status, 201, "a binding")
+    broker.client.create_binding("/", exchange, name, "plain")
+    bound = {(each["source"], each["routing_key"]): each for each in broker.client.get_queue_bindings("/", name)}
+    equal(sorted(bound), [("", name), (exchange, "a.#"), (exchange, "plain")], "bindings of a queue")
+    key = bound[(exchange, "a.#")]["properties_key"]
+    equal(bound[(exchange, "plain")]["properties_key"], "plain", "the name of a binding")
+    equal(broker.client.publish("/", exchange, "a.b", "x"), True, "routed")
+    broker.client.delete_binding("/", exchange, name, "plain")
+    status, _ = broker.ask("DELETE", f"bindings/%2F/e/{exchange}/q/{name}/{urllib.parse.quote(key, safe='')}")
+    equal(status, 204, "a binding ends")
+    equal(broker.client.publish("/", exchange, "a.b", "x"), False, "routed")
+    equal(broker.get(f"exchanges/%2F/{exchange}/bindings/source"), [], "bindings of an exchange")
+    broker.client.delete_exchange("/", exchange)
+    equal(exchange in [each["name"] for each in broker.client.get_exchanges("/")], False, "exchanges")
+
+
+def messages(addresses):
+    broker = Broker(addresses)
+    name = broker.queue()
+    properties = {"delivery_mode": 2, "headers": {"h": 1, "s": "t"}, "content_type": "text/plain", "priority": 3}
+    equal(broker.client.publish("/", "amq.default", name, "hello", properties=properties), True, "routed")
+    equal(broker.client.publish("/", "amq.default", name, "/wA=", payload_enc="base64"), True, "routed")
+    seen = broker.client.get_messages("/", name, count=5, requeue=True)
+    equal(seen[0]["properties"], properties, "properties")
+    equal([(got["payload"], got["payload_encoding"], got["payload_bytes"], got["message_count"]) for got in seen],
+          [("hello", "string", 5, 1), ("/wA=", "base64", 2, 0)], "what was looked at")
+    cut = broker.client.get_messages("/", name, count=1, requeue=True, truncate=2)
+    equal((cut[0]["payload"], cut[0]["redelivered"]), ("he", True), "a part of it")
+    taken = broker.client.get_messages("/", name, count=5, requeue=False)
+    equal((len(taken), broker.ready(name)), (2, []), "what was taken")
+
+
+def connections(addresses):
+    broker = Broker(addresses)
+    name, word = broker.queue(), fresh("worker")
+    connection = broker.connect(word)
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=7)
+    channel.basic_consume(name, lambda *_: None, consumer_tag=word)
+
+    def seen():
+        connection.process_data_events(0.1)
+        for each in broker.client.get_connections() or []:
+            if each.get("user_provided_name") == word and each.get("channels") == 1:
+                return each
+        return None
+
+    found = until(seen, "the connection is seen")
+    equal((found["user"], found["vhost"], found["protocol"], found["state"]),
+          ("guest", "/", "AMQP 0-9-1", "running"), "a connection")
+    quoted = urllib.parse.quote(found["name"], safe="")
+
+    def channels():
+        connection.process_data_events(0.1)
+        return [each for each in broker.get(f"connections/{quoted}/channels") if each.get("consumer_count") == 1]
+
+    [of_it] = until(channels, "the channel is seen")
+    equal((of_it["prefetch_count"], of_it["number"]), (7, 1), "a channel")
+    [consumer] = [each for each in broker.get("consumers/%2F") if each["consumer_tag"] == word]
+    equal((consumer["queue"]["name"], consumer["ack_required"], consumer["prefetch_count"]), (name, True, 7), "a consumer")
+    broker.client.delete_connection(found["name"])
+
+    def ended():
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            connection.process_data_events(0.1)
+
+    closed = refused(ended, "a closed connection")
+    equal((type(closed), closed.reply_code), (ConnectionClosedByBroker, 320), "what the client hears")
+
+
+def pages(addresses):
+    broker = Broker(addresses)
+    word = fresh("page")
+    for letter in "cab":
+        broker.client.create_queue("/", f"{word}-{letter}")
+    page = broker.get(f"queues/%2F?page=1&page_size=2&name={word}&sort=name&sort_reverse=true")
+    equal([each["name"][-1] for each in page["items"]], ["c", "b"], "a page")
+    equal((page["filtered_count"], page["page_count"], page["item_count"]), (3, 2, 2), "what it says of itself")
+    second = broker.get(f"queues/%2F?page=2&page_size=2&name=^{word}&use_regex=true&sort=name")
+    equal([each["name"][-1] for each in second["items"]], ["c"], "another page")
+    columns = broker.get("queues/%2F?columns=name,durable")
+    equal({tuple(sorted(each)) for each in columns}, {("durable", "name")}, "columns")
+    equal(broker.ask("GET", "queues?page=99&page_size=500")[1]["error"], "page_out_of_range", "too far")
+
+
+def policies(addresses):
+    broker = Broker(addresses)
+    word = fresh("jobs")
+    dead = broker.queue()
+    first = f"{word}-first"
+    broker.client.create_queue("/", first, durable=True)
+    broker.send(first, "1", "2", "3")
+    policy = {"pattern": f"^{word}", "apply-to": "queues", "priority": 1, "definition": {
+        "max-length": 1, "dead-letter-exchange": "", "dead-letter-routing-key": dead}}
+    equal(broker.ask("PUT", f"policies/%2F/{word}", policy)[0], 201, "a policy")
+    shown = broker.client.get_policy("/", word)
+    equal((shown["pattern"], shown["definition"]), (policy["pattern"], policy["definition"]), "it is kept")
+    until(lambda: payloads(broker.ready(first)) == ["3"], "a queue that was there is bounded")
+    until(lambda: payloads(broker.ready(dead)) == ["1", "2"], "what was too much is a dead letter")
+    second = f"{word}-second"
+    broker.client.create_queue("/", second, durable=True)
+    broker.send(second, "4", "5")
+    until(lambda: payloads(broker.ready(second)) == ["5"], "a queue that came is bounded")
+    until(lambda: broker.client.get_queue("/", second).get("policy") == word, "the queue says so")
+    broker.client.delete_policy("/", word)
+    until(lambda: broker.client.get_queue("/", second).get("policy") is None, "the queue is free")
+    broker.send(second, "6", "7")
+    equal(payloads(broker.ready(second)), ["5", "6", "7"], "it holds no more")
+
+
+def alternate(addresses):
+    broker = Broker(addresses)
+    exchange, name = fresh("x"), broker.queue()
+    broker.client.create_exchange("/", exchange, "direct", durable=True)
+    broker.client.create_exchange("/", f"{exchange}-lost", "fanout", durable=True)
+    broker.client.create_binding("/", f"{exchange}-lost", name, "")
+    equal(broker.client.publish("/", exchange, "nobody", "x"), False, "routed")
+    policy = {"pattern": f"^{exchange}$", "apply-to": "exchanges", "definition": {
+        "alternate-exchange": f"{exchange}-lost"}}
+    equal(broker.ask("PUT", f"policies/%2F/{exchange}", policy)[0], 201, "a policy")
+    until(lambda: broker.client.publish("/", exchange, "nobody", "x"), "the alternate takes it")
+    broker.client.delete_policy("/", exchange)
+    until(lambda: not broker.client.publish("/", exchange, "nobody", "x"), "nobody takes it")
+
+
+def definitions(addresses):
+    broker = Broker(addresses)
+    word = fresh("d")
+    broker.client.create_queue("/", word, durable=True, arguments={"x-max-length": 9, "x-queue-type": "quorum"})
+    broker.client.create_exchange("/", word, "headers", durable=True, arguments={"alternate-exchange": "amq.fanout"})
+    broker.ask("POST", f"bindings/%2F/e/{word}/q/{word}", {"routing_key": "", "arguments": {"x-match": "any", "n": 1}})
+    broker.ask("PUT", f"policies/%2F/{word}", {"pattern": f"^{word}$", "definition": {"message-ttl": 60000}})
+    ours = lambda everything: {
+        kind: [each for each in everything[kind] if word in (each.get("name"), each.get("source"))]
+        for kind in ["queues", "exchanges", "bindings", "policies"]}
+    before = ours(broker.client.get_definitions())
+    equal([len(each) for each in before.values()], [1, 1, 1, 1], "what was exported")
+    broker.client.delete_policy("/", word)
+    broker.client.delete_exchange("/", word)
+    broker.client.delete_queue("/", word)
+    equal(ours(broker.client.get_definitions()), {kind: [] for kind in before}, "what is left")
+    status, answer = broker.ask("POST", "definitions", before)
+    equal(status, 204, f"the import ({answer})")
+    equal(ours(broker.client.get_definitions()), before, "what is there again")
+
+
+def refusals(addresses):
+    broker = Broker(addresses)
+    name = broker.queue()
+    told = lambda *request: (lambda status, answer: (status, answer["error"]))(*broker.ask(*request))
+    equal(told("GET", "nothing"), (404, "Object Not Found"), "a path")
+    equal(told("GET", "queues/%2F/nothing"), (404, "Object Not Found"), "a queue")
+    equal(told("PUT", "queues/nowhere/q", {}), (404, "not_found"), "a virtual host")
+    equal(told("PUT", f"queues/%2F/{name}", {"durable": False}), (400, "bad_request"), "another queue")
+    equal(told("PUT", f"queues/%2F/{name}x", {"arguments": {"x-max-length": "a"}}), (400, "bad_request"), "an argument")
+    equal(told("PUT", f"exchanges/%2F/{name}", {"type": "nothing"}), (400, "bad_request"), "a type")
+    equal(told("POST", f"bindings/%2F/e/nothing/q/{name}", {})[0], 404, "a binding from nowhere")
+    equal(told("DELETE", "exchanges/%2F/amq.direct")[0], 401, "an exchange that stays")
+    equal(told("POST", "exchanges/%2F/amq.default/publish", {})[0], 400, "a message without a body")
+    equal(told("POST", f"queues/%2F/{name}/get", {})[0], 400, "nothing that is wanted")
+    equal(told("PUT", f"policies/%2F/{name}", {"pattern": "(", "definition": {"max-length": 1}})[0], 400, "a pattern")
+    equal(told("PUT", f"policies/%2F/{name}", {"pattern": "", "definition": {"nothing": 1}})[0], 400, "a setting")
+    error = refused(lambda: broker.client.create_queue("/", name, durable=False), "another queue")
+    equal((type(error), error.status), (HTTPError, 400), "what the client makes of it")
+
+
+run("pyrabbit2", importlib.metadata.version("pyrabbit2"), globals())
