@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use omnibus_amqp::administration::Refused;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::json::Unfit;
 use crate::site::VIRTUAL_HOST;
@@ -131,6 +131,15 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error
         Value::String(text) if text == "true" => Ok(true),
         Value::String(text) if text == "false" => Ok(false),
         other => Err(D::Error::custom(format!("not_boolean: {other}"))),
+    }
+}
+
+/// Reads an object; some languages write an empty one as an empty list.
+pub(crate) fn object<'de, D: Deserializer<'de>>(input: D) -> Result<Map<String, Value>, D::Error> {
+    match Value::deserialize(input)? {
+        Value::Object(fields) => Ok(fields),
+        Value::Array(empty) if empty.is_empty() => Ok(Map::new()),
+        other => Err(D::Error::custom(format!("not an object: {other}"))),
     }
 }
 

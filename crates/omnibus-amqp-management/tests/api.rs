@@ -256,7 +256,7 @@ async fn exchanges_and_bindings_come_and_go() {
     assert_eq!((&exchange["type"], &exchange["arguments"]["alternate-exchange"]), (&json!("topic"), &json!("ae")));
     let names = broker.get("exchanges?columns=name").await;
     assert_eq!(names.as_array().unwrap().len(), 8);
-    broker.done("PUT", "queues/%2F/q", json!({})).await;
+    broker.done("PUT", "queues/%2F/q", json!({"arguments": []})).await;
     let binding = json!({"routing_key": "a.#", "arguments": {"k": 1}});
     let bound = broker.ask("POST", "bindings/%2F/e/x/q/q", Some(binding)).await;
     assert_eq!(bound.status, 201);
@@ -399,6 +399,10 @@ async fn policies_hold_for_what_is_there_and_what_comes() {
     let broker = Broker::open().await;
     broker.done("PUT", "queues/%2F/jobs.a", json!({"durable": true, "arguments": {"x-max-length": 9}})).await;
     broker.done("PUT", "queues/%2F/dead", json!({"durable": true})).await;
+    for body in ["x", "y"] {
+        let published = json!({"routing_key": "jobs.a", "payload": body, "payload_encoding": "string"});
+        broker.done("POST", "exchanges/%2F/amq.default/publish", published).await;
+    }
     let policy = json!({"pattern": "^jobs", "apply-to": "queues", "priority": 3, "definition": {
         "max-length": 1, "dead-letter-exchange": "", "dead-letter-routing-key": "dead"}});
     assert_eq!(broker.done("PUT", "policies/%2F/p", policy.clone()).await, 201);
@@ -414,7 +418,7 @@ async fn policies_hold_for_what_is_there_and_what_comes() {
         assert_eq!(broker.get(&format!("queues/%2F/{queue}")).await["messages_ready"], 1, "{queue}");
     }
     // What was too much is a dead letter, which takes a moment.
-    while broker.get("queues/%2F/dead").await["messages_ready"] != 2 {
+    while broker.get("queues/%2F/dead").await["messages_ready"] != 4 {
         tokio::task::yield_now().await;
     }
     assert_eq!(broker.get("queues/%2F/jobs.a").await["arguments"], json!({"x-max-length": 9}));

@@ -4,10 +4,11 @@ use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateExchange;
 use omnibus_model::config::ConfigChange;
 use omnibus_model::exchange::{ExchangeConfig, ExchangeKey, ExchangeKind};
+use omnibus_model::queue::DeadLetters;
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{ExchangeName, Refusal};
 
-use crate::arguments::Nature;
+use crate::arguments::{Nature, is_of_amqp};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::{Host, plain};
@@ -105,12 +106,19 @@ impl Door {
     async fn hold_queue(&self, mut topic: SharedTopic, policies: &[Policy]) -> Result<SharedTopic, Fault> {
         for _ in 0..ATTEMPTS_MAX {
             let Some(queue) = topic.queue.as_deref() else { return Ok(topic) };
-            let Some(after) = governed(&queue.config, topic.name.as_str(), policies) else { return Ok(topic) };
-            let limits = Nature::of(&after).terms().limits;
-            let (config, limits) = (change(&queue.config, after), change(&queue.limits, limits));
+            if !is_of_amqp(&queue.config) {
+                return Ok(topic);
+            }
+            let after = governed(&queue.config, topic.name.as_str(), policies).unwrap_or_else(|| queue.config.clone());
+            let terms = Nature::of(&after).terms();
+            let has_dead_letters = terms.dead_letters == DeadLetters::Moved;
+            let (config, limits) = (change(&queue.config, after), change(&queue.limits, terms.limits));
             let changed = match (config, limits) {
                 (None, None) => return Ok(topic),
-                // Limits first: when both are told, it is the configuration that says that it was done.
+                // What is too much at once is a dead letter already, or still.
+                (Some(config), limits) if has_dead_letters || limits.is_none() => {
+                    self.engine.alter_queue(topic.name.clone(), config).await
+                }
                 (_, Some(limits)) => self.engine.limit_queue(topic.name.clone(), limits).await,
                 (Some(config), None) => self.engine.alter_queue(topic.name.clone(), config).await,
             };

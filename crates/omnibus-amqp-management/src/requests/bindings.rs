@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::exchanges::named;
 use super::queues::find;
-use crate::answers::{Answer, Body, Done, Failure, check_host, done};
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, object};
 use crate::json;
 use crate::keys::{is_named, properties_key, quoted};
 use crate::listing::Listing;
@@ -23,7 +23,7 @@ use crate::site::{SharedSite, Site, VIRTUAL_HOST};
 pub(crate) struct Wish {
     #[serde(default)]
     routing_key: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     arguments: Map<String, Value>,
 }
 

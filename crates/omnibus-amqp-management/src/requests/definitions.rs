@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{bindings, policies};
-use crate::answers::{Answer, Body, Done, Failure, check_host, flag};
+use crate::answers::{Answer, Body, Done, Failure, check_host, flag, object};
 use crate::json;
 use crate::site::{RABBITMQ, SharedSite, Site, VIRTUAL_HOST};
 
@@ -61,7 +61,7 @@ struct Queue {
     durable: bool,
     #[serde(default, deserialize_with = "flag")]
     auto_delete: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     arguments: Map<String, Value>,
     /// What RabbitMQ 4 writes beside the arguments.
     #[serde(default, rename = "type")]
@@ -81,7 +81,7 @@ struct Exchange {
     auto_delete: bool,
     #[serde(default, deserialize_with = "flag")]
     internal: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     arguments: Map<String, Value>,
 }
 
@@ -94,7 +94,7 @@ struct Binding {
     destination_type: String,
     #[serde(default)]
     routing_key: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     arguments: Map<String, Value>,
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::queues::{Conditions, of_path};
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made};
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made, object};
 use crate::json;
 use crate::listing::Listing;
 use crate::site::{SharedSite, VIRTUAL_HOST};
@@ -26,7 +26,7 @@ pub(crate) struct Wish {
     auto_delete: bool,
     #[serde(default, deserialize_with = "flag")]
     internal: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     arguments: Map<String, Value>,
 }
 

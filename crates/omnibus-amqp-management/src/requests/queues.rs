@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connections;
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made};
+use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made, object};
 use crate::json;
 use crate::listing::Listing;
 use crate::site::{SharedSite, Site, VIRTUAL_HOST};
@@ -20,7 +20,7 @@ pub(crate) struct Wish {
     durable: bool,
     #[serde(default, deserialize_with = "flag")]
     auto_delete: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     arguments: Map<String, Value>,
 }
 
