@@ -24,11 +24,12 @@ pub(crate) const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
 const OVERFLOW: &str = "x-overflow";
 /// What a full queue refuses is a dead letter, too.
 const REFUSED_DIE: &str = "reject-publish-dlx";
+const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
 pub(crate) const EXPIRES: &str = "x-expires";
 pub(crate) const SINGLE_ACTIVE: &str = "x-single-active-consumer";
 
 /// Arguments that RabbitMQ compares when a queue is declared again.
-const COMPARED: [&str; 11] = [
+const COMPARED: [&str; 12] = [
     EXPIRES,
     MESSAGE_TTL,
     DEAD_LETTER_EXCHANGE,
@@ -40,6 +41,7 @@ const COMPARED: [&str; 11] = [
     MAX_PRIORITY,
     "x-delivery-limit",
     QUEUE_TYPE,
+    DEAD_LETTER_STRATEGY,
 ];
 
 /// Arguments about where and how RabbitMQ stores a queue, which mean nothing to whoever uses it.
@@ -327,6 +329,12 @@ impl Declaration {
                 return Err(self.invalid(name, "routing_key_but_no_dlx_defined".to_owned()));
             }
             DEAD_LETTER_KEY if value.str().is_some() => {}
+            // Dead letters are moved exactly once, which is more than either promises.
+            DEAD_LETTER_STRATEGY
+                if parts.is_quorum && matches!(value.str(), Some("at-most-once" | "at-least-once")) => {}
+            DEAD_LETTER_STRATEGY if parts.is_quorum => {
+                return Err(self.invalid(name, "invalid_dlx_strategy".to_owned()));
+            }
             hint if HINTS.contains(&hint) => {}
             name if name.starts_with("x-") => return Err(self.invalid(name, "not_supported".to_owned())),
             // To RabbitMQ it means nothing, either.
@@ -475,6 +483,20 @@ mod tests {
         assert_eq!((limited(None), limited(Some(2)), limited(Some(-1))), (Some(21), Some(3), None));
         let classic = declared(Table::from([("x-delivery-limit", Value::I32(2))]));
         assert!(text(classic.made("me")).ends_with("not_supported"));
+    }
+
+    #[test]
+    fn dead_letters_of_quorum_queues_may_be_moved_at_least_once() {
+        let quorum = (QUEUE_TYPE, Value::text("quorum"));
+        let by = |strategy| (DEAD_LETTER_STRATEGY, Value::text(strategy));
+        let once = declared(Table::from([quorum.clone(), by("at-least-once")]));
+        let nature = Nature::of(&once.made("me").unwrap().config);
+        assert_eq!(nature.check_same(&once), Ok(()));
+        let other = declared(Table::from([quorum.clone(), by("at-most-once")]));
+        assert!(other.made("me").is_ok());
+        assert!(text(nature.check_same(&other)).contains("inequivalent arg 'x-dead-letter-strategy'"));
+        assert!(text(declared(Table::from([quorum, by("thrice")])).made("me")).ends_with("invalid_dlx_strategy"));
+        assert!(text(declared(Table::from([by("at-least-once")])).made("me")).ends_with("not_supported"));
     }
 
     #[test]
