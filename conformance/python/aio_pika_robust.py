@@ -286,6 +286,11 @@ async def errors(address, connection):
 
 @checked
 async def heartbeat(address, connection):
+    host, port = address.rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    # Who has only said hello is not waited for.
+    writer.write(b"AMQP\x00\x00\x09\x01")
+    silent = asyncio.create_task(reader.read())
     async with await connect(address, heartbeat=1) as beating:
         channel = await beating.channel()
         declared, taken = await queue(channel), asyncio.Queue()
@@ -293,6 +298,8 @@ async def heartbeat(address, connection):
         await asyncio.sleep(3.5)
         await (await connection.channel()).default_exchange.publish(Message(b"1"), declared.name)
         await take(taken, 1)
+    equal(len(await soon(silent)) > 0, True, "what the silent one was told before the end")
+    writer.close()
 
 
 @checked

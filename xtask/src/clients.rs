@@ -31,6 +31,8 @@ pub(crate) enum Checks {
     Celery,
     /// What one door sees of another's messages.
     Doors,
+    /// What AMQP and the other doors see of each other's messages.
+    AmqpDoors,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub(crate) const KOMBU: Client = amqp("kombu", Language::Python, "kombu_amqp.py"
 pub(crate) const AMQPLIB: Client = amqp("amqplib", Language::JavaScript, "amqplib.js");
 pub(crate) const AMQP091_GO: Client = amqp("amqp091-go", Language::Go, "amqp091-go");
 pub(crate) const RABBITMQ_JAVA: Client = amqp("rabbitmq-java", Language::Java, "RabbitClient");
+pub(crate) const LAPIN: Client = amqp("lapin", Language::Rust, "lapin");
 pub(crate) const BOTO3: Client = sqs("boto3", Language::Python, "boto.py");
 pub(crate) const BOTO3_QUERY: Client = sqs("boto3-query", Language::PythonOfOld, "boto.py");
 pub(crate) const AWS_JAVA: Client = sqs("aws-java", Language::Java, "AwsSdk");
@@ -74,8 +77,10 @@ pub(crate) const CELERY: Client =
     Client { key: "celery", checks: Checks::Celery, language: Language::Python, program: "celery_over_sqs.py" };
 pub(crate) const DOORS: Client =
     Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
+pub(crate) const AMQP_DOORS: Client =
+    Client { key: "amqp-doors", checks: Checks::AmqpDoors, language: Language::Python, program: "doors_amqp.py" };
 
-pub(crate) const ALL: [Client; 27] = [
+pub(crate) const ALL: [Client; 29] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -90,6 +95,7 @@ pub(crate) const ALL: [Client; 27] = [
     AMQPLIB,
     AMQP091_GO,
     RABBITMQ_JAVA,
+    LAPIN,
     BOTO3,
     BOTO3_QUERY,
     AWS_JAVA,
@@ -103,6 +109,7 @@ pub(crate) const ALL: [Client; 27] = [
     AWS_JAVASCRIPT_SNS,
     CELERY,
     DOORS,
+    AMQP_DOORS,
 ];
 
 const fn kafka(key: &'static str, language: Language, program: &'static str) -> Client {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::{Addresses, Broker};
+use crate::broker::{self, Addresses, Broker};
 use crate::clients::{self, Checks, Client, Missing};
 use crate::shell::{self, finish_within, root, workshop};
 use crate::suite::{Suite, Tally};
@@ -20,7 +20,7 @@ const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
 
 /// Where each list of checks is, and what its table is headed with.
-const LISTS: [(Checks, &str, &str); 7] = [
+const LISTS: [(Checks, &str, &str); 8] = [
     (Checks::Kafka, "conformance/checks.json", "Kafka"),
     (Checks::Amqp, "conformance/amqp-checks.json", "AMQP 0-9-1"),
     (Checks::AmqpClients, "conformance/amqp-clients-checks.json", "AMQP 0-9-1, client by client"),
@@ -28,10 +28,11 @@ const LISTS: [(Checks, &str, &str); 7] = [
     (Checks::Sns, "conformance/sns-checks.json", "SNS"),
     (Checks::Celery, "conformance/celery-checks.json", "Celery over SQS"),
     (Checks::Doors, "conformance/doors-checks.json", "One message over several doors"),
+    (Checks::AmqpDoors, "conformance/amqp-doors-checks.json", "One message over AMQP and another door"),
 ];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 28] = [
+pub(crate) const SUITES: [Suite; 30] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -46,6 +47,7 @@ pub(crate) const SUITES: [Suite; 28] = [
     Suite { name: "conformance amqplib (JavaScript)", run: || run(clients::AMQPLIB) },
     Suite { name: "conformance amqp091-go (Go)", run: || run(clients::AMQP091_GO) },
     Suite { name: "conformance RabbitMQ's client (Java)", run: || run(clients::RABBITMQ_JAVA) },
+    Suite { name: "conformance lapin (Rust)", run: || run(clients::LAPIN) },
     Suite { name: "conformance boto3 (Python)", run: || run(clients::BOTO3) },
     Suite { name: "conformance boto3, Query protocol (Python)", run: || run(clients::BOTO3_QUERY) },
     Suite { name: "conformance AWS SDK for Java", run: || run(clients::AWS_JAVA) },
@@ -59,6 +61,7 @@ pub(crate) const SUITES: [Suite; 28] = [
     Suite { name: "conformance AWS SDK for JavaScript, SNS", run: || run(clients::AWS_JAVASCRIPT_SNS) },
     Suite { name: "conformance Celery (Python)", run: || run(clients::CELERY) },
     Suite { name: "conformance several doors (Python)", run: || run(clients::DOORS) },
+    Suite { name: "conformance AMQP and other doors (Python)", run: || run(clients::AMQP_DOORS) },
     Suite { name: "compatibility table", run: table_is_fresh },
 ];
 
@@ -108,6 +111,7 @@ fn run(client: Client) -> Result<Tally> {
         Err(error) => return Err(error.context(format!("cannot prepare {}", client.key))),
     };
     let broker = Broker::start_with(client.key, settings_for(client.checks))?;
+    command.env("CONFORMANCE_OMNIBUS", broker::binary());
     command.arg(address_for(client.checks, &broker.addresses)).arg(root().join(list_of(client.checks)));
     let ended = finish_within(CLIENT_TIME_MAX, client.key, &mut command)?;
     broker.end()?;
@@ -124,7 +128,7 @@ fn run(client: Client) -> Result<Tally> {
 fn settings_for(checks: Checks) -> &'static [&'static str] {
     match checks {
         // One of them waits until what is gone is trimmed.
-        Checks::Doors => &["storage.retention_interval=1s"],
+        Checks::Doors | Checks::AmqpDoors => &["storage.retention_interval=1s"],
         Checks::Kafka | Checks::Amqp | Checks::AmqpClients | Checks::Sqs | Checks::Sns | Checks::Celery => &[],
     }
 }
@@ -135,7 +139,7 @@ fn address_for(checks: Checks, Addresses { kafka, amqp, sqs, admin }: &Addresses
         Checks::Kafka => kafka.clone(),
         Checks::Amqp | Checks::AmqpClients => amqp.clone(),
         Checks::Sqs | Checks::Sns | Checks::Celery => sqs.clone(),
-        Checks::Doors => format!("{kafka},{sqs},{admin}"),
+        Checks::Doors | Checks::AmqpDoors => format!("{kafka},{sqs},{admin},{amqp}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod administration;
 mod checks;
+mod rabbit;
 mod sqs;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+/// lapin does not say its version, and the manifest allows no other.
+const LAPIN_VERSION: &str = "4.12.3";
 const WAIT: Duration = Duration::from_secs(45);
 
 type Check = fn(&str) -> Result<()>;
@@ -47,6 +50,7 @@ fn named(client: &str) -> Result<(&'static str, String, fn(&str) -> Option<Check
             let (_, version) = rdkafka::util::get_rdkafka_version();
             ("rdkafka (Rust)", format!("librdkafka {version}"), checks::find)
         }
+        "lapin" => ("lapin (Rust)", LAPIN_VERSION.to_owned(), rabbit::find),
         "aws-sdk-rust" => ("AWS SDK for Rust", aws_sdk_sqs::meta::PKG_VERSION.to_owned(), sqs::find),
         other => bail!("there are no checks of {other}"),
     })
