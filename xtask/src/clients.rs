@@ -246,22 +246,45 @@ pub(crate) const ELASTICMQ: &str = "1.7.1";
 
 /// Returns the directory of `ElasticMQ`'s jars.
 pub(crate) fn elasticmq_jars() -> Result<PathBuf> {
+    jars_of("elasticmq", ("org.elasticmq", "elasticmq-server_2.13", ELASTICMQ))
+}
+
+/// Returns the directory of one artifact's jars, which only benchmarks use.
+fn jars_of(name: &str, (group, artifact, version): (&str, &str, &str)) -> Result<PathBuf> {
     need("java", "default-jdk-headless")?;
     need("mvn", "maven")?;
-    let place = workshop("clients/elasticmq")?;
+    let place = workshop(&format!("clients/{name}"))?;
     let (pom, jars) = (place.join("pom.xml"), place.join("jars"));
     fs::write(
         &pom,
         format!(
             "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>
 <groupId>org.omnibus</groupId><artifactId>peers</artifactId><version>1</version><dependencies><dependency>
-<groupId>org.elasticmq</groupId><artifactId>elasticmq-server_2.13</artifactId><version>{ELASTICMQ}</version>
+<groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>
 </dependency></dependencies></project>
 "
         ),
     )?;
     copy_jars(&pom, &jars)?;
     Ok(jars)
+}
+
+/// The version of `RabbitMQ`'s load generator.
+pub(crate) const PERF_TEST: &str = "2.22.1";
+
+/// Returns the directory of `PerfTest`'s jars.
+pub(crate) fn perf_test_jars() -> Result<PathBuf> {
+    jars_of("perf-test", ("com.rabbitmq", "perf-test", PERF_TEST))
+}
+
+/// Returns the script that starts `RabbitMQ`.
+pub(crate) fn rabbitmq_server() -> Result<PathBuf> {
+    // Not where the system has its users look for programs.
+    let script = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    if !script.exists() {
+        need("rabbitmq-server", "rabbitmq-server")?;
+    }
+    Ok(script)
 }
 
 /// The version of moto that queues are compared with.

@@ -11,6 +11,8 @@ pub(super) enum System {
     Kafka,
     ElasticMq,
     Moto,
+    RabbitClassic,
+    RabbitQuorum,
 }
 
 impl System {
@@ -20,12 +22,14 @@ impl System {
             Self::Kafka => "Kafka",
             Self::ElasticMq => "ElasticMQ",
             Self::Moto => "moto",
+            Self::RabbitClassic => "RabbitMQ classic",
+            Self::RabbitQuorum => "RabbitMQ quorum",
         }
     }
 
     /// Of files, logs and JSON.
     pub(super) fn key(self) -> String {
-        self.name().to_lowercase()
+        self.name().to_lowercase().replace(' ', "-")
     }
 }
 
@@ -72,9 +76,13 @@ pub(super) enum Family {
     QueueCreate,
     #[serde(rename = "queue-idle")]
     QueueIdle,
+    #[serde(rename = "amqp-through")]
+    AmqpThrough,
+    #[serde(rename = "amqp-latency")]
+    AmqpLatency,
 }
 
-pub(super) const FAMILIES: [Family; 20] = [
+pub(super) const FAMILIES: [Family; 22] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -84,6 +92,8 @@ pub(super) const FAMILIES: [Family; 20] = [
     Family::ConsumeCpu,
     Family::GeneratorCpu,
     Family::Latency,
+    Family::AmqpThrough,
+    Family::AmqpLatency,
     Family::Start,
     Family::QueueSend,
     Family::QueueDrain,
@@ -138,6 +148,8 @@ impl Family {
             Self::QueueWait => "Processor time while receivers wait for messages that do not come",
             Self::QueueCreate => "Queues made",
             Self::QueueIdle => "Processor time while queues lie idle",
+            Self::AmqpThrough => "Messages published, delivered and acknowledged at the same time, as fast as they go",
+            Self::AmqpLatency => "From publishing to the consumer, at a fixed rate",
         }
     }
 
@@ -147,9 +159,9 @@ impl Family {
             Self::ProduceCpu | Self::ConsumeCpu | Self::GeneratorCpu => "CPU s/GB",
             Self::Latency | Self::Start => "ms",
             Self::Memory => "MiB",
-            Self::QueueSend | Self::QueueDrain | Self::QueueCycle => "msg/s",
+            Self::QueueSend | Self::QueueDrain | Self::QueueCycle | Self::AmqpThrough => "msg/s",
             Self::QueueCpu => "CPU µs/msg",
-            Self::QueueLatency | Self::QueueDrainLatency => "ms",
+            Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency => "ms",
             Self::QueueWait | Self::QueueIdle => "% of a core",
             Self::QueueCreate => "queues/s",
         }
@@ -177,7 +189,8 @@ impl Family {
             Self::QueueDrain => "drain",
             Self::QueueCycle => "cycle",
             Self::QueueCpu => "cpu",
-            Self::QueueLatency | Self::QueueDrainLatency => "latency",
+            Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency => "latency",
+            Self::AmqpThrough => "through",
             Self::QueueWait => "wait",
             Self::QueueCreate => "create",
             Self::QueueIdle => "idle",

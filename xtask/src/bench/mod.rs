@@ -6,6 +6,7 @@
 mod queues;
 mod drain;
 mod idle;
+mod amqp;
 mod rounds;
 mod restart;
 mod plan;
@@ -16,6 +17,8 @@ mod load;
 mod server;
 mod kafka;
 mod sqs;
+mod rabbit;
+mod amqp_wire;
 mod wire;
 mod machine;
 
@@ -73,6 +76,15 @@ enum Peer {
         #[command(flatten)]
         share: drain::Share,
     },
+    /// `RabbitMQ` as Debian has it, its classic and its quorum queues.
+    Amqp {
+        /// A fraction of the time, and of what is held.
+        #[arg(long)]
+        quick: bool,
+        /// A folder for the figures instead of `docs/benchmarks/`, which a quick run leaves alone.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
     /// No other system: three nodes of which one goes, and how long writers wait.
     Failover(FailoverArgs),
 }
@@ -114,6 +126,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
             }
         }
         Peer::Failover(args) => failover(args)?,
+        Peer::Amqp { quick, out } => measure_amqp(*quick, folder(*quick, out.as_deref()).as_deref())?,
         Peer::Sqs { quick, parts, out, share } => {
             let folder = folder(*quick, out.as_deref());
             for part in if parts.is_empty() { &QueuePart::ALL } else { parts.as_slice() } {
@@ -164,6 +177,18 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
         method: plan.method(&peers),
     };
     show(told, serde_json::to_value(&plan)?, folder, |figures| queues::run(&plan, &peers, figures))
+}
+
+fn measure_amqp(quick: bool, folder: Option<&Path>) -> Result<()> {
+    let plan = if quick { amqp::Plan::quick() } else { amqp::Plan::full() };
+    let rabbit = rabbit::install()?;
+    let told = Told {
+        file: "amqp".to_owned(),
+        title: amqp::TITLE.to_owned(),
+        command: format!("cargo xtask bench amqp{}", if quick { " --quick --out docs/benchmarks" } else { "" }),
+        method: plan.method(&rabbit.versions()?),
+    };
+    show(told, serde_json::to_value(&plan)?, folder, |figures| amqp::run(&plan, &rabbit, figures))
 }
 
 fn measure_drain(quick: bool, share: &drain::Share, folder: Option<&Path>) -> Result<()> {

@@ -60,8 +60,8 @@ fn bars(family: Family, figures: &[&Figure], systems: &BTreeSet<System>) -> Stri
 const fn colour(system: System) -> &'static str {
     match system {
         System::Omnibus => "#1f6feb",
-        System::Kafka | System::ElasticMq => "#9aa4af",
-        System::Moto => "#d4a72c",
+        System::Kafka | System::ElasticMq | System::RabbitClassic => "#9aa4af",
+        System::Moto | System::RabbitQuorum => "#d4a72c",
     }
 }
 

@@ -46,7 +46,7 @@ impl Peers {
                 command.args(["-H", host, "-p", port]);
                 command
             }
-            System::Omnibus | System::Kafka => {
+            System::Omnibus | System::Kafka | System::RabbitClassic | System::RabbitQuorum => {
                 let cache = format!("storage.cache={}MiB", machine::memory_mebibytes()? / CACHE_SHARE);
                 omnibus(&address, data, &["--set", &cache])
             }
