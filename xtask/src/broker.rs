@@ -103,6 +103,11 @@ impl Broker {
         fs::remove_dir_all(&self.data).with_context(|| format!("cannot remove {}", self.data.display()))
     }
 
+    /// Resident memory in MiB.
+    pub(crate) fn memory(&self) -> Result<f64> {
+        shell::resident_mebibytes(self.child.id())
+    }
+
     /// Runs a verb of the command line against this broker and returns what it prints.
     pub(crate) fn command_line(&self, words: &[&str]) -> Result<String> {
         let mut command = Command::new(binary());

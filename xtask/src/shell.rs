@@ -166,6 +166,17 @@ pub(crate) fn must(name: &str, command: &mut Command) -> Result<String> {
     Ok(ended.output)
 }
 
+/// What a process has in memory, in MiB.
+///
+/// # Errors
+/// If it has ended.
+pub(crate) fn resident_mebibytes(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no memory is told")?;
+    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes / 1024.0)
+}
+
 /// Prints the end of a program's output.
 pub(crate) fn show_tail(output: &str) {
     let lines: Vec<&str> = output.lines().collect();

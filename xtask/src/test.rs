@@ -14,7 +14,15 @@ pub(crate) fn suites() -> Vec<Suite> {
     let mut suites = vec![Suite { name: "crates", run: crates }];
     suites.extend([simulation::SUITE, simulation::CLUSTERS, fuzz::SUITE, RELEASE_BUILD]);
     suites.extend(conformance::SUITES);
-    suites.extend([examples::SUITE, main_job::SUITE, crash::SUITE, crash::QUEUES, crash::FULL_DISK, crash::POWER_CUT]);
+    suites.extend([
+        examples::SUITE,
+        main_job::SUITE,
+        crash::SUITE,
+        crash::QUEUES,
+        crash::AMQP,
+        crash::FULL_DISK,
+        crash::POWER_CUT,
+    ]);
     suites
 }
 

@@ -131,7 +131,7 @@ impl Server {
 
     /// Resident memory in MiB, of all nodes.
     pub(crate) fn memory(&self) -> Result<f64> {
-        self.pids().map(resident_mebibytes).sum()
+        self.pids().map(shell::resident_mebibytes).sum()
     }
 
     /// Kills it at once, as a power cut would.
@@ -150,13 +150,6 @@ impl Server {
         ensure!(status.success() || status.code() == Some(143), "the broker ended with {status}");
         Ok(asked_at.elapsed())
     }
-}
-
-fn resident_mebibytes(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no memory is told")?;
-    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kibibytes / 1024.0)
 }
 
 impl Drop for Server {

@@ -4,6 +4,7 @@ mod nodes;
 mod full_disk;
 mod power_cut;
 mod queues;
+mod flood;
 mod figures;
 mod image;
 mod wal;
@@ -23,13 +24,16 @@ use crate::shell::{self, finish, root, say, workshop};
 use crate::suite::{Suite, Tally};
 use figures::{Figures, Findings};
 pub(crate) use nodes::{FailoverArgs, Members, failover};
+use queues::By;
 use wal::Wal;
 
 /// What CI affords.
 pub(crate) const SUITE: Suite =
     Suite { name: "crash", run: || kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }) };
 pub(crate) const QUEUES: Suite =
-    Suite { name: "crash queues", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }) };
+    Suite { name: "crash queues", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }, By::Sqs) };
+pub(crate) const AMQP: Suite =
+    Suite { name: "crash AMQP", run: || queues::kill(&CrashArgs { rounds: 5, ..CrashArgs::default() }, By::Amqp) };
 /// What needs a machine that lets us mount file systems.
 pub(crate) const FULL_DISK: Suite = Suite { name: "full disk", run: full_disk::run };
 pub(crate) const POWER_CUT: Suite = Suite { name: "power cut", run: || power_cut::run(10, None) };
@@ -61,8 +65,14 @@ pub(crate) struct CrashArgs {
     /// Kills it under queues, too.
     #[arg(long, conflicts_with_all = ["full_disk", "power_cut"])]
     queues: bool,
+    /// Kills it under publishers and consumers of AMQP, too.
+    #[arg(long, conflicts_with_all = ["full_disk", "power_cut", "queues"])]
+    amqp: bool,
+    /// Fills a broker over AMQP, faster than its disk and its consumers, and looks at its memory.
+    #[arg(long, conflicts_with_all = ["full_disk", "power_cut", "queues", "amqp"])]
+    flood: bool,
     /// Troubles a cluster of so many nodes instead, under topics and queues.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=7), conflicts_with_all = ["full_disk", "power_cut", "queues"])]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=7), conflicts_with_all = ["full_disk", "power_cut", "queues", "amqp", "flood"])]
     nodes: Option<u32>,
     /// Troubles it in this way only.
     #[arg(long, requires = "nodes")]
@@ -100,7 +110,9 @@ pub(crate) fn run(args: &CrashArgs) -> Result<Tally> {
     match args {
         CrashArgs { full_disk: true, .. } => full_disk::run(),
         CrashArgs { power_cut: true, rounds, json, .. } => power_cut::run(*rounds, json.as_deref()),
-        CrashArgs { queues: true, .. } => queues::kill(args),
+        CrashArgs { queues: true, .. } => queues::kill(args, By::Sqs),
+        CrashArgs { amqp: true, .. } => queues::kill(args, By::Amqp),
+        CrashArgs { flood: true, .. } => flood::run(),
         CrashArgs { nodes: Some(count), .. } => nodes::trouble(args, *count),
         args => kill(args),
     }

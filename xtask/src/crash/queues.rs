@@ -1,5 +1,5 @@
 //! Kills the broker under queues: what was sent is there, what was deleted is not, groups are in
-//! order, and what is sent again is taken once.
+//! order, and what is sent again is taken once; and the same of AMQP's confirms and transactions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,13 @@ pub(super) struct Kept {
     complaints: Vec<String>,
 }
 
+/// By which door queues are used.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    Sqs,
+    Amqp,
+}
+
 /// Those who send to queues and receive from them.
 #[derive(Debug)]
 pub(super) struct Users {
@@ -43,20 +50,20 @@ pub(super) struct Users {
 }
 
 /// Kills the broker again and again, with topics under load too.
-pub(super) fn kill(args: &CrashArgs) -> Result<Tally> {
+pub(super) fn kill(args: &CrashArgs, by: By) -> Result<Tally> {
     let CrashArgs { rounds, first, json, .. } = args;
     let begun_at = Instant::now();
     let python = clients::python()?;
     let mut figures = Figures { first_round: *first, ..Figures::default() };
-    let mut broker = Broker::start_with("crash-queues", SETTINGS)?;
+    let mut broker = Broker::start_with(by.name(), SETTINGS)?;
     broker.command_line(&["topic", "create", TOPIC, "--partitions", PARTITIONS])?;
     let mut load = Load::start(&python, &broker)?;
-    let mut users = Users::start(&python, &broker)?;
+    let mut users = Users::start(&python, &broker, by)?;
     let mut tally = Tally::default();
     for round in (*first..).take(*rounds as usize) {
         std::thread::sleep(Duration::from_millis(200 + u64::from(round) * 7_919 % 1_300));
         let damage = [Damage::Nothing, Damage::TailTruncated, Damage::TailBitFlipped][round as usize % 3];
-        broker = survive(broker, damage, &mut figures).with_context(|| format!("round {round}, {damage:?}"))?;
+        broker = survive(broker, damage, (by, &mut figures)).with_context(|| format!("round {round}, {damage:?}"))?;
         say(&format!("    round {round}, {rounds} from {first}: {damage:?}"));
         tally.add(Tally::pass());
     }
@@ -66,10 +73,10 @@ pub(super) fn kill(args: &CrashArgs) -> Result<Tally> {
     figures.records = check(&python, &broker, &load.notes, "all")?;
     tally.add(Tally::pass());
     figures.seconds = begun_at.elapsed().as_secs();
-    figures.tell(&format!("queues-{first}"), json.as_deref())?;
+    figures.tell(&format!("{}-{first}", by.word()), json.as_deref())?;
     let Kept { sent, deleted, repeated, lost, returned, .. } = &kept;
     let told = format!("{sent} messages, {deleted} deleted, {repeated} repeated, {lost} lost, {returned} returned");
-    let name = workshop("crash")?.join(format!("queues-{first}-messages.json"));
+    let name = workshop("crash")?.join(format!("{}-{first}-messages.json", by.word()));
     fs::write(name, serde_json::to_string_pretty(&kept)? + "\n")?;
     say(&told);
     tally.notes.push(format!("{told}, {rounds} kills"));
@@ -78,7 +85,7 @@ pub(super) fn kill(args: &CrashArgs) -> Result<Tally> {
 
 /// Kills the broker, leaves a torn write behind the end of its log, and starts it again. Within the
 /// newest block there may be a deletion that was acknowledged and has no number to know it by.
-fn survive(broker: Broker, damage: Damage, figures: &mut Figures) -> Result<Broker> {
+fn survive(broker: Broker, damage: Damage, (by, figures): (By, &mut Figures)) -> Result<Broker> {
     let (data, addresses) = broker.kill()?;
     let log = wal::Wal::read(&data)?;
     let is_damaged = match (log.newest(), damage) {
@@ -89,7 +96,7 @@ fn survive(broker: Broker, damage: Damage, figures: &mut Figures) -> Result<Brok
     let verified = verify(&data)?;
     ensure!(verified.sound, "omnibus verify calls it unsound: {:?}", verified.damage);
     let begun_at = Instant::now();
-    let broker = Broker::start_on("crash-queues", data, &addresses, SETTINGS)?;
+    let broker = Broker::start_on(by.name(), data, &addresses, SETTINGS)?;
     let what = match damage {
         Damage::Nothing => "kill -9",
         Damage::TailTruncated => "kill -9, cut off behind the end",
@@ -99,14 +106,39 @@ fn survive(broker: Broker, damage: Damage, figures: &mut Figures) -> Result<Brok
     Ok(broker)
 }
 
+impl By {
+    /// Of the broker.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sqs => "crash-queues",
+            Self::Amqp => "crash-amqp",
+        }
+    }
+
+    /// Of files.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Sqs => "queues",
+            Self::Amqp => "amqp",
+        }
+    }
+}
+
 impl Users {
-    fn start(python: &Path, broker: &Broker) -> Result<Self> {
-        Self::start_by(Command::new(python), &broker.addresses.sqs)
+    fn start(python: &Path, broker: &Broker, by: By) -> Result<Self> {
+        match by {
+            By::Sqs => Self::start_by(Command::new(python), &broker.addresses.sqs),
+            By::Amqp => Self::run(Command::new(python), "rabbit.py", &broker.addresses.amqp),
+        }
     }
 
     /// Starts them with a Python that is called in this way.
-    pub(super) fn start_by(mut command: Command, endpoints: &str) -> Result<Self> {
-        command.arg(root().join("conformance/crash/queues.py")).arg(endpoints);
+    pub(super) fn start_by(command: Command, endpoints: &str) -> Result<Self> {
+        Self::run(command, "queues.py", endpoints)
+    }
+
+    fn run(mut command: Command, program: &str, addresses: &str) -> Result<Self> {
+        command.arg(root().join("conformance/crash").join(program)).arg(addresses);
         let (child, log) = shell::start("crash-queues-load", &mut command)?;
         Ok(Self { child, log })
     }
