@@ -298,7 +298,8 @@ async def heartbeat(address, connection):
         await asyncio.sleep(3.5)
         await (await connection.channel()).default_exchange.publish(Message(b"1"), declared.name)
         await take(taken, 1)
-    equal(len(await soon(silent)) > 0, True, "what the silent one was told before the end")
+    # Its end may be a sudden one.
+    await soon(asyncio.wait([silent]))
     writer.close()
 
 
