@@ -29,6 +29,8 @@ pub(crate) enum Checks {
     Sns,
     /// What Celery makes of SQS.
     Celery,
+    /// What Celery makes of AMQP.
+    CeleryAmqp,
     /// What one door sees of another's messages.
     Doors,
     /// What AMQP and the other doors see of each other's messages.
@@ -75,12 +77,18 @@ pub(crate) const AWS_GO_SNS: Client = sns("aws-go-sns", Language::Go, "aws-sdk-g
 pub(crate) const AWS_JAVASCRIPT_SNS: Client = sns("aws-javascript-sns", Language::JavaScript, "sns.js");
 pub(crate) const CELERY: Client =
     Client { key: "celery", checks: Checks::Celery, language: Language::Python, program: "celery_over_sqs.py" };
+pub(crate) const CELERY_AMQP: Client = Client {
+    key: "celery-amqp",
+    checks: Checks::CeleryAmqp,
+    language: Language::Python,
+    program: "celery_over_amqp.py",
+};
 pub(crate) const DOORS: Client =
     Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
 pub(crate) const AMQP_DOORS: Client =
     Client { key: "amqp-doors", checks: Checks::AmqpDoors, language: Language::Python, program: "doors_amqp.py" };
 
-pub(crate) const ALL: [Client; 29] = [
+pub(crate) const ALL: [Client; 30] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -108,6 +116,7 @@ pub(crate) const ALL: [Client; 29] = [
     AWS_GO_SNS,
     AWS_JAVASCRIPT_SNS,
     CELERY,
+    CELERY_AMQP,
     DOORS,
     AMQP_DOORS,
 ];
