@@ -49,7 +49,12 @@ fn door(checks: Checks) -> Option<(u16, bool)> {
         Checks::Kafka => Some((9092, true)),
         Checks::Sqs | Checks::Sns => Some((9324, false)),
         // They come with users, brokers or addresses of their own.
-        Checks::Amqp | Checks::AmqpClients | Checks::Celery | Checks::Doors => None,
+        Checks::Amqp
+        | Checks::AmqpClients
+        | Checks::Celery
+        | Checks::CeleryAmqp
+        | Checks::Doors
+        | Checks::AmqpDoors => None,
     }
 }
 
