@@ -40,7 +40,8 @@ pub struct Replicas {
     pub voters: BTreeSet<NodeId>,
     /// They get everything and decide nothing.
     pub learners: BTreeSet<NodeId>,
-    /// Voters that have lost what they had, and take no part until they have left and come back.
+    /// Voters that have lost what they had, or lack what the leader has no entries of, and take no part until they have left
+    /// and come back.
     pub lost: BTreeSet<NodeId>,
 }
 

@@ -139,6 +139,8 @@ impl Way {
         let last = entry_id_or_none(meta.last_log_id.as_ref());
         let joined = entry_id_or_none(meta.last_membership.log_id().as_ref());
         if !self.state.has_learner(self.target) {
+            // What a voter was not told to be committed counts until another has it, and filling it begins with voiding that.
+            self.state.note_lost(self.target);
             return Err(cannot(&BackfillError::NotALearner));
         }
         if joined.index > last.index {

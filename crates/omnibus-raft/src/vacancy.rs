@@ -62,7 +62,8 @@ impl ShardState {
         self.known.lock().membership.membership().learner_ids().any(|learner| learner == node)
     }
 
-    /// A voter has nothing. Until it is taken out of the group, it takes no part.
+    /// A voter has nothing, or lacks what this node has no entries of: those of before it was filled itself. Until it is taken out of
+    /// the group, it takes no part.
     pub(crate) fn note_lost(&self, node: u64) {
         let is_news = {
             let mut known = self.known.lock();
@@ -70,7 +71,11 @@ impl ShardState {
             known.lost.insert(node)
         };
         if is_news {
-            tracing::warn!(shard = self.shard.0, node, "a voter has lost what it had; it must leave and join again");
+            tracing::warn!(
+                shard = self.shard.0,
+                node,
+                "a voter lacks what only a new replica can be sent; it must leave and join again"
+            );
         }
     }
 

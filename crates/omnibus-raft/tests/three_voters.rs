@@ -493,6 +493,43 @@ fn a_replica_that_has_something_is_filled_however_often_that_is_cut_short() {
 }
 
 #[test]
+fn a_voter_that_was_away_is_filled_by_a_leader_whose_log_begins_later() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found_by(seed, &[1, 2, 3, 4, 5]).await;
+            let first = trio.leader().await;
+            trio.propose(first, "all have this").unwrap();
+            trio.pass(200).await;
+            let (away, new) = (trio.others(first)[0], trio.others(first)[1]);
+            trio.isolate(away, true);
+            for number in 0..50 {
+                trio.propose(first, &format!("{number}")).unwrap();
+                trio.pass(1).await;
+            }
+            trio.save(first);
+            trio.pass(100).await;
+            // Another voter loses its disk, leaves, and is filled with what was saved.
+            trio.wipe(new);
+            let (log, rest) = (trio.log(first), trio.alive().into_iter().filter(|node| *node != new).collect());
+            trio.change_under_load(first, async move { log.change_voters(SHARD, rest).await }).await;
+            trio.save(first);
+            trio.admit(first, new).await;
+            trio.node(first).replicated.transfer(SHARD, new).await.unwrap();
+            let (leader, _) = trio.leader_other_than(first).await;
+            assert_eq!(leader, new);
+            trio.isolate(away, false);
+            trio.propose(leader, "after").unwrap();
+            trio.loses(leader, away).await;
+            let (log, rest) = (trio.log(leader), trio.others(away).into_iter().collect());
+            trio.change_under_load(leader, async move { log.change_voters(SHARD, rest).await }).await;
+            trio.admit(leader, away).await;
+            trio.end().await;
+            assert!(trio.acknowledged() > 52);
+        });
+    }
+}
+
+#[test]
 fn a_replica_without_a_vote_that_loses_its_disk_is_filled_by_the_leader_that_knew_it() {
     for seed in seeds() {
         run(async {

@@ -173,7 +173,7 @@ impl Trio {
         let mut trio = Self {
             board: Switchboard::default(),
             nodes: BTreeMap::new(),
-            disks: (1..=3).map(disk).collect(),
+            disks: founders.iter().map(|node| node.0).chain(1..=3).map(disk).collect(),
             retired: BTreeSet::new(),
             joining: BTreeSet::new(),
             founders: founders.clone(),
@@ -310,7 +310,7 @@ impl Trio {
 
     /// Cuts a node off from all others, or lets it back.
     pub(crate) fn isolate(&self, node: NodeId, is_cut: bool) {
-        for other in (1..=3).map(NodeId).filter(|other| *other != node) {
+        for other in self.disks.keys().copied().filter(|other| *other != node) {
             self.board.set_cut(node, other, is_cut);
             self.board.set_cut(other, node, is_cut);
         }
@@ -383,6 +383,17 @@ impl Trio {
         panic!("node {node} does not get full: {:?}", self.ends())
     }
 
+    /// Waits until a leader says of a voter that it must leave.
+    pub(crate) async fn loses(&mut self, leader: NodeId, voter: NodeId) {
+        for _ in 0..PATIENCE_MILLIS {
+            if self.node(leader).replicated.replicas(SHARD).lost.contains(&voter) {
+                return;
+            }
+            self.pass(1).await;
+        }
+        panic!("node {voter} is not missed: {:?}", self.ends())
+    }
+
     /// Asks whether a node leads in a term for certain.
     pub(crate) async fn confirms(&mut self, node: NodeId, term: Term) -> bool {
         let confirming = tokio::spawn(self.log(node).confirm(SHARD, term).unwrap());
@@ -417,7 +428,7 @@ impl Trio {
 
     /// Lets all come to the same, and checks that they do.
     pub(crate) async fn end(&mut self) {
-        for node in (1..=3).map(NodeId) {
+        for node in self.disks.keys().copied().collect::<Vec<_>>() {
             if !self.nodes.contains_key(&node) && !self.retired.contains(&node) {
                 self.start(node);
             }
