@@ -117,6 +117,9 @@ pub struct Payload {
 #[derive(Debug)]
 pub struct Commit {
     outcome: oneshot::Receiver<Result<Outcome, SubmitError>>,
+    engine: Engine,
+    shard: ShardId,
+    term: Term,
 }
 
 impl Commit {
@@ -125,7 +128,9 @@ impl Commit {
     /// # Errors
     /// [`SubmitError`].
     pub async fn appended(self) -> Result<Appended, SubmitError> {
-        match self.outcome.await.unwrap_or(Err(SubmitError::Closing))? {
+        let Self { outcome, engine, shard, term } = self;
+        let outcome = outcome.await.unwrap_or(Err(SubmitError::Closing));
+        match engine.sure(shard, term, outcome).await? {
             Outcome::Appended(appended) => Ok(appended),
             other => unreachable!("an append ended in {other:?}"),
         }
@@ -145,12 +150,13 @@ impl Engine {
     /// that was handed over before; the commit tells when it is on disk.
     ///
     /// # Errors
-    /// [`SubmitError::Closing`].
+    /// [`SubmitError::Closing`], [`SubmitError::NotLeader`].
     pub async fn append(&self, shard: ShardId, stream: StreamId, payload: Payload) -> Result<Commit, SubmitError> {
+        let term = self.leading_term(shard)?;
         let (reply, outcome) = oneshot::channel();
         let appending = Appending { stream, batch: payload.batch, payload: payload.bytes, reply };
         self.send(shard, Request::Append(appending)).await?;
-        Ok(Commit { outcome })
+        Ok(Commit { outcome, engine: self.clone(), shard, term })
     }
 
     /// Enters the next round of a classic group and waits until it closes.
@@ -342,6 +348,23 @@ impl Engine {
     pub(crate) async fn confirm(&self, shard: ShardId, term: Term) -> Result<(), SubmitError> {
         let Some(confirming) = self.inner.replicated.confirm(shard, term) else { return Ok(()) };
         confirming.await.map_err(|NotConfirmed { leader }| SubmitError::NotLeader { leader })
+    }
+
+    /// Makes sure of a refusal that was decided in a term: it rests on what this node knows, and waits for no majority as
+    /// what changes something does.
+    ///
+    /// # Errors
+    /// The one that there was, or [`SubmitError::NotLeader`].
+    pub(crate) async fn sure<T>(
+        &self,
+        shard: ShardId,
+        term: Term,
+        result: Result<T, SubmitError>,
+    ) -> Result<T, SubmitError> {
+        if let Err(SubmitError::Refused(_)) = &result {
+            self.confirm(shard, term).await?;
+        }
+        result
     }
 
     /// Asks this node's broker of a shard, whoever leads it.

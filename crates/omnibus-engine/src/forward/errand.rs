@@ -185,7 +185,9 @@ impl Errand for Command {
     type Answer = Outcome;
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Outcome, SubmitError> {
-        engine.request(shard, |reply| Request::Submit { command: self, reply }).await
+        let term = engine.leading_term(shard)?;
+        let outcome = engine.request(shard, |reply| Request::Submit { command: self, reply }).await;
+        engine.sure(shard, term, outcome).await
     }
 
     fn asked(&self) -> Asked {
@@ -205,6 +207,7 @@ impl Errand for All {
     type Answer = Vec<Result<Outcome, SubmitError>>;
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
+        let term = engine.leading_term(shard)?;
         let mut answers = Vec::with_capacity(self.0.len());
         for command in self.0 {
             let (reply, answer) = oneshot::channel();
@@ -213,7 +216,8 @@ impl Errand for All {
         }
         let mut outcomes = Vec::with_capacity(answers.len());
         for answer in answers {
-            outcomes.push(answer.await.unwrap_or(Err(SubmitError::Closing)));
+            let outcome = answer.await.unwrap_or(Err(SubmitError::Closing));
+            outcomes.push(engine.sure(shard, term, outcome).await);
         }
         Ok(outcomes)
     }

@@ -10,7 +10,7 @@ use omnibus_engine::{Engine, Fate, SubmitError};
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{Envelope, QueueConfig, Settlement};
 use omnibus_model::topic::{Partition, TopicConfig};
-use omnibus_model::{NodeId, Offset, TopicId, TopicName};
+use omnibus_model::{Command, NodeId, Offset, TopicId, TopicName};
 use omnibus_replication::model::ModelCluster;
 use tokio::task::JoinSet;
 
@@ -138,6 +138,10 @@ async fn who_was_replaced_and_does_not_know_answers_nothing_of_before() {
     let engine = engines[0].clone();
     let acquire = Acquire { stream: queue.stream, count_max: 7, lease: LEASE, holder: None, attempt: None };
     let receiving = tokio::spawn(async move { engine.receive(queue, acquire, Duration::ZERO).await });
+    // It would refuse this, since it has no record up to there.
+    let trim = Command::Trim { stream: queue.stream, before: Offset(1) };
+    let engine = engines[0].clone();
+    let trimming = tokio::spawn(async move { engine.submit(queue.shard, trim).await });
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
@@ -145,6 +149,7 @@ async fn who_was_replaced_and_does_not_know_answers_nothing_of_before() {
     let pumping = tokio::spawn(pump(cluster.clone()));
     assert_eq!(viewing.await.unwrap().unwrap().unwrap().counts.enqueued, 1);
     assert_eq!(receiving.await.unwrap().unwrap().leases().count(), 1);
+    trimming.await.unwrap().unwrap();
     for running in running {
         running.close().await;
     }
