@@ -201,6 +201,17 @@ async def until_cut(connection, channel, ended):
         await asyncio.sleep(0.05)
 
 
+def declare(declared):
+    """Also who declares may lose its broker."""
+    async def work(connection):
+        channel = await connection.channel()
+        for queue, arguments in QUEUES.items():
+            await channel.queue_declare(queue, durable=True, arguments=arguments)
+        declared.set()
+
+    return work
+
+
 def numbers_of(one, of):
     return (f"{number:012d}" for number in itertools.count(one, of))
 
@@ -208,11 +219,8 @@ def numbers_of(one, of):
 async def main(addresses):
     stopped, ended, book, places = asyncio.Event(), asyncio.Event(), Book(), Places(addresses.split(","))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    connection = await places.connect()
-    channel = await connection.channel()
-    for queue, arguments in QUEUES.items():
-        await channel.queue_declare(queue, durable=True, arguments=arguments)
-    await connection.close()
+    declared = asyncio.Event()
+    await again_and_again(places, declare(declared), declared)
     print("ready", flush=True)
     work = []
     for place, queue in enumerate(QUEUES):
