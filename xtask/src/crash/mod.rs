@@ -33,7 +33,7 @@ pub(crate) const SUITE: Suite =
 pub(crate) const QUEUES: Suite =
     Suite { name: "crash queues", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }, By::Sqs) };
 pub(crate) const AMQP: Suite =
-    Suite { name: "crash AMQP", run: || queues::kill(&CrashArgs { rounds: 5, ..CrashArgs::default() }, By::Amqp) };
+    Suite { name: "crash AMQP", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }, By::Amqp) };
 /// What needs a machine that lets us mount file systems.
 pub(crate) const FULL_DISK: Suite = Suite { name: "full disk", run: full_disk::run };
 pub(crate) const POWER_CUT: Suite = Suite { name: "power cut", run: || power_cut::run(10, None) };
