@@ -67,6 +67,8 @@ enum Misunderstood {
     Lost { node: u64, shard: u16 },
     #[error("node {node} has just been told that it is new in shard {shard}")]
     Greeted { node: u64, shard: u16 },
+    #[error("what node {node} lacks of shard {shard} is not in the log any more")]
+    Purged { node: u64, shard: u16 },
 }
 
 impl RaftNetworkFactory<Types> for Network {
@@ -229,12 +231,14 @@ impl RaftNetworkV2<Types> for Way {
         let shard = self.state.shard;
         let previous = entry_id_or_none(prev_log_id.as_ref());
         let entries: Vec<_> = entries.into_iter().map(|entry| our_entry(shard, entry)).collect();
+        let is_empty = entries.is_empty();
+        let is_behind = previous.index < self.state.ends().0.index;
         let last = entries.last().map_or(previous.index, |entry| entry.index);
-        if entries.is_empty() {
+        if is_empty {
             self.state.check_promises();
         }
         // Signs of life go out beside entries.
-        let time = if entries.is_empty() { option.soft_ttl() } else { ENTRIES_TIME };
+        let time = if is_empty { option.soft_ttl() } else { ENTRIES_TIME };
         let term = our_vote(&vote).term;
         let append = Append {
             vote: our_vote(&vote),
@@ -246,6 +250,12 @@ impl RaftNetworkV2<Types> for Way {
         match self.ask(Request::Append(append), RPCTypes::AppendEntries, time).await? {
             Answer::Appended => {
                 self.state.confirmed(self.target, term, last);
+                // A stream of entries that were purged behind its back has none to send, and would go on for ever; whoever is
+                // told of an error looks what is to be sent now.
+                if is_empty && is_behind {
+                    let (node, shard) = (self.target, shard.0);
+                    return Err(RPCError::Network(NetworkError::new(&Misunderstood::Purged { node, shard })));
+                }
                 Ok(AppendEntriesResponse::Success)
             }
             Answer::AppendedUpTo(id) => {
