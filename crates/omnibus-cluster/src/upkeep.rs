@@ -23,6 +23,8 @@ const STEP_TIME: Duration = Duration::from_secs(10);
 /// What is done next about who replicates a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
+    /// A change of who votes was left half done: it needs more than one majority.
+    Settle(BTreeSet<NodeId>),
     /// These voters have lost what they had, or go for good.
     Leave(BTreeSet<NodeId>),
     /// A replica without a vote goes for good.
@@ -115,13 +117,16 @@ fn full(cluster: &Cluster, standing: &Standing) -> BTreeSet<NodeId> {
 
 impl View<'_> {
     fn next_step(&self) -> Option<Step> {
-        let Replicas { voters, learners, lost } = self.replicas;
+        let Replicas { voters, learners, lost, goal } = self.replicas;
         if !voters.contains(&self.own) && !self.place.voters.contains(&self.own) {
             return Some(Step::Yield);
         }
         let lost: BTreeSet<NodeId> = voters.intersection(lost).copied().collect();
         if !lost.is_empty() {
             return Some(Step::Leave(lost));
+        }
+        if let Some(goal) = goal {
+            return Some(Step::Settle(goal.clone()));
         }
         if let Some(new) = self.there.iter().find(|node| !voters.contains(node) && !learners.contains(node)) {
             return Some(Step::Join(*new));
@@ -162,6 +167,7 @@ impl View<'_> {
 async fn take(cluster: &Cluster, shard: ShardId, step: &Step) {
     let voters = cluster.log.replicas(shard).voters;
     let taken = match step {
+        Step::Settle(goal) => cluster.log.demote_others(shard, goal.clone()).await,
         Step::Leave(gone) => cluster.log.change_voters(shard, voters.difference(gone).copied().collect()).await,
         Step::Dismiss(node) => cluster.log.remove_learner(shard, *node).await,
         Step::Join(node) => cluster.log.add_learner(shard, *node).await,
@@ -209,7 +215,7 @@ mod tests {
     }
 
     fn replicas(voters: &[u32], learners: &[u32], lost: &[u32]) -> Replicas {
-        Replicas { voters: nodes(voters), learners: nodes(learners), lost: nodes(lost) }
+        Replicas { voters: nodes(voters), learners: nodes(learners), lost: nodes(lost), goal: None }
     }
 
     /// The next step of node 1, where all voters have everything that are there, and these are to vote.
@@ -254,6 +260,14 @@ mod tests {
         assert_eq!(steps(replicas(&[1, 2, 3, 4], &[], &[])), Some(Step::Yield));
         let of_others = step(&replicas(&[1, 2, 3, 4], &[], &[]), &there, &[], &[1, 3, 4]);
         assert_eq!(of_others, Some(Step::Demote(NodeId(2))));
+    }
+
+    #[test]
+    fn a_change_that_was_left_half_done_is_brought_to_its_end() {
+        let half = Replicas { goal: Some(nodes(&[1, 2, 3])), ..replicas(&[1, 2, 3], &[], &[]) };
+        assert_eq!(step(&half, &[1, 2, 3], &[], &[1, 2, 3]), Some(Step::Settle(nodes(&[1, 2, 3]))));
+        let lost = Replicas { lost: nodes(&[3]), ..half };
+        assert_eq!(step(&lost, &[1, 2, 3], &[], &[1, 2, 3]), Some(Step::Leave(nodes(&[3]))));
     }
 
     #[test]

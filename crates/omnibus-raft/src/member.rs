@@ -43,6 +43,9 @@ pub struct Replicas {
     /// Voters that have lost what they had, or lack what the leader has no entries of, and take no part until they have left
     /// and come back.
     pub lost: BTreeSet<NodeId>,
+    /// Who is to vote when a change comes to its end that is on its way, or was left by a leader that went away. Until then
+    /// majorities of those before and of these are needed.
+    pub goal: Option<BTreeSet<NodeId>>,
 }
 
 /// How a shard stands, as far as this node knows.
@@ -85,10 +88,15 @@ impl Member {
     pub(crate) fn replicas(&self) -> Replicas {
         let (_, membership) = self.state.applied();
         let node = |number: u64| u32::try_from(number).ok().map(NodeId);
+        let goal = match &membership.membership().get_joint_config()[..] {
+            [_, .., goal] => Some(goal.iter().copied().filter_map(node).collect()),
+            _ => None,
+        };
         Replicas {
             voters: membership.membership().voter_ids().filter_map(node).collect(),
             learners: membership.membership().learner_ids().filter_map(node).collect(),
             lost: self.state.lost(),
+            goal,
         }
     }
 

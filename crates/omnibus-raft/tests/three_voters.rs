@@ -266,6 +266,40 @@ fn voters_are_changed_one_step_at_a_time_under_load() {
 }
 
 #[test]
+fn a_change_that_a_leader_left_half_done_is_seen_and_brought_to_its_end() {
+    let mut half_done = 0;
+    for millis in 0..12 {
+        run(async {
+            let mut trio = Trio::found_by(millis, &[1, 2, 3, 4, 5]).await;
+            let first = trio.leader().await;
+            trio.propose(first, "before").unwrap();
+            trio.pass(200).await;
+            let gone = trio.others(first)[0];
+            let rest: BTreeSet<NodeId> = trio.others(gone).into_iter().collect();
+            let (log, voters) = (trio.log(first), rest.clone());
+            let changing = tokio::spawn(async move { log.demote_others(SHARD, voters).await });
+            trio.pass(millis).await;
+            changing.abort();
+            trio.lose_power(first);
+            let (leader, _) = trio.leader_other_than(first).await;
+            trio.propose(leader, "after").unwrap();
+            trio.pass(300).await;
+            let replicas = trio.log(leader).replicas(SHARD);
+            if let Some(goal) = replicas.goal {
+                half_done += 1;
+                assert_eq!((goal.clone(), replicas.voters.len()), (rest, 5));
+                let log = trio.log(leader);
+                trio.change_under_load(leader, async move { log.demote_others(SHARD, goal).await }).await;
+                let replicas = trio.log(leader).replicas(SHARD);
+                assert_eq!((replicas.goal, replicas.voters.len(), replicas.learners.len()), (None, 4, 1));
+            }
+            trio.end().await;
+        });
+    }
+    assert!(half_done > 0, "no leader went away in the midst of a change");
+}
+
+#[test]
 fn a_leader_that_loses_its_vote_leads_until_another_does() {
     for seed in seeds() {
         run(async {

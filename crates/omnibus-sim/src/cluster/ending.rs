@@ -150,9 +150,12 @@ async fn look(site: &Arc<Site>) -> Result<(), String> {
 async fn look_at(site: &Arc<Site>, shard: ShardId) -> Result<(), String> {
     let lacks = |what: &str| format!("shard {shard}: {what}");
     let leader = site.leader(shard).ok_or_else(|| lacks("nobody leads"))?;
-    let Replicas { voters, learners, lost } = leader.replicated.replicas(shard);
+    let Replicas { voters, learners, lost, goal } = leader.replicated.replicas(shard);
     let replicas: BTreeSet<NodeId> = voters.union(&learners).copied().collect();
-    if voters != site.wanted_voters(shard) || replicas != site.members() || voters.intersection(&lost).next().is_some()
+    if voters != site.wanted_voters(shard)
+        || replicas != site.members()
+        || voters.intersection(&lost).next().is_some()
+        || goal.is_some()
     {
         return Err(lacks(&format!("voters {voters:?}, learners {learners:?}, lost {lost:?}")));
     }

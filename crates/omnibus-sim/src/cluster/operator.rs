@@ -80,11 +80,14 @@ async fn take(site: &Site, leader: &Access, (shard, step): (ShardId, Step)) {
 }
 
 fn next_step(site: &Site, leader: &Access, shard: ShardId) -> Option<Step> {
-    let Standing { replicas: Replicas { voters, learners, lost }, .. } = leader.replicated.standing(shard);
+    let Standing { replicas: Replicas { voters, learners, lost, goal }, .. } = leader.replicated.standing(shard);
     let (members, wanted) = (site.members(), site.wanted_voters(shard));
     let up: BTreeSet<NodeId> = site.all().into_iter().map(|access| access.node).collect();
     if voters.intersection(&lost).next().is_some() {
         return Some(Step::Voters(voters.difference(&lost).copied().collect()));
+    }
+    if let Some(goal) = goal {
+        return Some(Step::Demote(goal));
     }
     let is_there = |node: &&NodeId| up.contains(node);
     if !voters.contains(&leader.node) && !wanted.contains(&leader.node) {

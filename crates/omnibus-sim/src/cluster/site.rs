@@ -328,10 +328,10 @@ impl Site {
     /// Whether the leader of a shard says that a node has the place that it is to have, and nearly all there is.
     fn has_place(&self, node: NodeId, shard: ShardId) -> bool {
         let Some(leader) = self.leader(shard) else { return false };
-        let Standing { replicas: Replicas { voters, learners, lost }, last, confirmed, applied, .. } =
+        let Standing { replicas: Replicas { voters, learners, lost, goal }, last, confirmed, applied, .. } =
             leader.replicated.standing(shard);
         // What is not committed yet may be another membership, which counts already.
-        if last != applied {
+        if last != applied || goal.is_some() {
             return false;
         }
         let is_placed = if self.wanted_voters(shard).contains(&node) {
