@@ -11,11 +11,12 @@ pub(crate) const SUITE: Suite = Suite { name: "simulation", run: || campaign(250
 /// Clusters of three and of five nodes.
 pub(crate) const CLUSTERS: Suite = Suite { name: "simulation of clusters", run: clusters };
 
-const SEEDS_OF_CLUSTERS: u64 = 60;
+const SEEDS_OF_THREE: u64 = 300;
+const SEEDS_OF_FIVE: u64 = 200;
 
 fn clusters() -> Result<Tally> {
-    let mut tally = campaign(SEEDS_OF_CLUSTERS, 3)?;
-    tally.add(campaign(SEEDS_OF_CLUSTERS, 5)?);
+    let mut tally = campaign(SEEDS_OF_THREE, 3)?;
+    tally.add(campaign(SEEDS_OF_FIVE, 5)?);
     Ok(tally)
 }
 
