@@ -18,6 +18,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Addresses {
     pub(crate) kafka: String,
     pub(crate) amqp: String,
+    pub(crate) amqp_management: String,
     pub(crate) sqs: String,
     pub(crate) admin: String,
 }
@@ -26,7 +27,7 @@ impl Addresses {
     /// Ports that are free.
     pub(crate) fn anywhere() -> Self {
         let anywhere = || "127.0.0.1:0".to_owned();
-        Self { kafka: anywhere(), amqp: anywhere(), sqs: anywhere(), admin: anywhere() }
+        Self { kafka: anywhere(), amqp: anywhere(), amqp_management: anywhere(), sqs: anywhere(), admin: anywhere() }
     }
 }
 
@@ -78,8 +79,8 @@ impl Broker {
         }
         let mut command = shell::command(binary());
         command.args(["serve", "--kafka", &at.kafka, "--amqp", &at.amqp, "--sqs", &at.sqs, "--admin", &at.admin]);
-        // The usual port of the management API is for one broker only.
-        command.args(["--set", "amqp.virtual_hosts=staging", "--set", "amqp.management=127.0.0.1:0"]);
+        command.args(["--set", "amqp.virtual_hosts=staging"]);
+        command.args(["--set", &format!("amqp.management={}", at.amqp_management)]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

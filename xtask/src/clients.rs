@@ -31,6 +31,8 @@ pub(crate) enum Checks {
     Celery,
     /// What Celery makes of AMQP.
     CeleryAmqp,
+    /// What those do who look after RabbitMQ by HTTP.
+    AmqpManagement,
     /// What one door sees of another's messages.
     Doors,
     /// What AMQP and the other doors see of each other's messages.
@@ -83,12 +85,14 @@ pub(crate) const CELERY_AMQP: Client = Client {
     language: Language::Python,
     program: "celery_over_amqp.py",
 };
+pub(crate) const PYRABBIT2: Client =
+    Client { key: "pyrabbit2", checks: Checks::AmqpManagement, language: Language::Python, program: "management.py" };
 pub(crate) const DOORS: Client =
     Client { key: "doors", checks: Checks::Doors, language: Language::Python, program: "doors.py" };
 pub(crate) const AMQP_DOORS: Client =
     Client { key: "amqp-doors", checks: Checks::AmqpDoors, language: Language::Python, program: "doors_amqp.py" };
 
-pub(crate) const ALL: [Client; 30] = [
+pub(crate) const ALL: [Client; 31] = [
     KAFKA_CLIENTS,
     CONSOLE_TOOLS,
     CONFLUENT_PYTHON,
@@ -117,6 +121,7 @@ pub(crate) const ALL: [Client; 30] = [
     AWS_JAVASCRIPT_SNS,
     CELERY,
     CELERY_AMQP,
+    PYRABBIT2,
     DOORS,
     AMQP_DOORS,
 ];

@@ -20,7 +20,7 @@ const CLIENT_TIME_MAX: Duration = Duration::from_secs(300);
 const PAGE: &str = "docs/compatibility.md";
 
 /// Where each list of checks is, and what its table is headed with.
-const LISTS: [(Checks, &str, &str); 9] = [
+const LISTS: [(Checks, &str, &str); 10] = [
     (Checks::Kafka, "conformance/checks.json", "Kafka"),
     (Checks::Amqp, "conformance/amqp-checks.json", "AMQP 0-9-1"),
     (Checks::AmqpClients, "conformance/amqp-clients-checks.json", "AMQP 0-9-1, client by client"),
@@ -28,12 +28,13 @@ const LISTS: [(Checks, &str, &str); 9] = [
     (Checks::Sns, "conformance/sns-checks.json", "SNS"),
     (Checks::Celery, "conformance/celery-checks.json", "Celery over SQS"),
     (Checks::CeleryAmqp, "conformance/celery-amqp-checks.json", "Celery over AMQP"),
+    (Checks::AmqpManagement, "conformance/amqp-management-checks.json", "RabbitMQ's management API"),
     (Checks::Doors, "conformance/doors-checks.json", "One message over several doors"),
     (Checks::AmqpDoors, "conformance/amqp-doors-checks.json", "One message over AMQP and another door"),
 ];
 
 /// One suite per client, and one for the table they make together.
-pub(crate) const SUITES: [Suite; 31] = [
+pub(crate) const SUITES: [Suite; 32] = [
     Suite { name: "conformance kafka-clients (Java)", run: || run(clients::KAFKA_CLIENTS) },
     Suite { name: "conformance console tools (Java)", run: || run(clients::CONSOLE_TOOLS) },
     Suite { name: "conformance confluent-kafka (Python)", run: || run(clients::CONFLUENT_PYTHON) },
@@ -62,6 +63,7 @@ pub(crate) const SUITES: [Suite; 31] = [
     Suite { name: "conformance AWS SDK for JavaScript, SNS", run: || run(clients::AWS_JAVASCRIPT_SNS) },
     Suite { name: "conformance Celery (Python)", run: || run(clients::CELERY) },
     Suite { name: "conformance Celery over AMQP (Python)", run: || run(clients::CELERY_AMQP) },
+    Suite { name: "conformance pyrabbit2 (Python)", run: || run(clients::PYRABBIT2) },
     Suite { name: "conformance several doors (Python)", run: || run(clients::DOORS) },
     Suite { name: "conformance AMQP and other doors (Python)", run: || run(clients::AMQP_DOORS) },
     Suite { name: "compatibility table", run: table_is_fresh },
@@ -137,16 +139,18 @@ fn settings_for(checks: Checks) -> &'static [&'static str] {
         | Checks::Sqs
         | Checks::Sns
         | Checks::Celery
-        | Checks::CeleryAmqp => &[],
+        | Checks::CeleryAmqp
+        | Checks::AmqpManagement => &[],
     }
 }
 
 /// The addresses that the checks need.
-fn address_for(checks: Checks, Addresses { kafka, amqp, sqs, admin }: &Addresses) -> String {
+fn address_for(checks: Checks, Addresses { kafka, amqp, amqp_management, sqs, admin }: &Addresses) -> String {
     match checks {
         Checks::Kafka => kafka.clone(),
         Checks::Amqp | Checks::AmqpClients | Checks::CeleryAmqp => amqp.clone(),
         Checks::Sqs | Checks::Sns | Checks::Celery => sqs.clone(),
+        Checks::AmqpManagement => format!("{amqp_management},{amqp}"),
         Checks::Doors | Checks::AmqpDoors => format!("{kafka},{sqs},{admin},{amqp}"),
     }
 }

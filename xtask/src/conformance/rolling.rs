@@ -53,6 +53,7 @@ fn door(checks: Checks) -> Option<(u16, bool)> {
         | Checks::AmqpClients
         | Checks::Celery
         | Checks::CeleryAmqp
+        | Checks::AmqpManagement
         | Checks::Doors
         | Checks::AmqpDoors => None,
     }
