@@ -425,6 +425,9 @@ impl Known {
     pub(crate) fn joined(&mut self, id: EntryId, membership: openraft::Membership<u64, openraft::BasicNode>) {
         // Who comes back after it had gone is another replica.
         self.confirmed.retain(|node, _| membership.get_node(node).is_some());
+        // openraft believes that a voter that has lost its vote, and what it had before that, has it still.
+        let without = membership.learner_ids().filter(|learner| self.lost.contains(learner));
+        self.reverted.extend(without);
         self.lost.retain(|node| membership.voter_ids().any(|voter| voter == *node));
         self.membership = StoredMembership::new(log_id(id), membership);
     }

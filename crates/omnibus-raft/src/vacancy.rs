@@ -95,6 +95,8 @@ impl ShardState {
                 node,
                 "a replica without a vote has lost what it had; it is filled again"
             );
+        }
+        if waits {
             self.broken.notify_one();
         }
         waits

@@ -527,6 +527,29 @@ fn a_replica_that_has_something_is_filled_however_often_that_is_cut_short() {
 }
 
 #[test]
+fn a_voter_that_loses_its_disk_and_then_its_vote_is_filled() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found_by(seed, &[1, 2, 3, 4, 5]).await;
+            let leader = trio.leader().await;
+            for number in 0..20 {
+                trio.propose(leader, &format!("{number}")).unwrap();
+                trio.pass(1).await;
+            }
+            trio.pass(200).await;
+            let new = trio.others(leader)[0];
+            trio.wipe(new);
+            trio.loses(leader, new).await;
+            let (log, rest) = (trio.log(leader), trio.others(new).into_iter().collect());
+            trio.change_under_load(leader, async move { log.demote_others(SHARD, rest).await }).await;
+            trio.promote(leader, new).await;
+            trio.end().await;
+            assert!(trio.acknowledged() > 20);
+        });
+    }
+}
+
+#[test]
 fn a_voter_that_was_away_is_filled_by_a_leader_whose_log_begins_later() {
     for seed in seeds() {
         run(async {
