@@ -1,5 +1,5 @@
 //! lapin: futures, and confirms as values. Its recovery is not checked: of publishes that are cut off it sometimes never
-//! says what became of them, against RabbitMQ as against Omnibus.
+//! says what became of them, against RabbitMQ as against Omnibus. Whether that is its doing or this program's is not known.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
