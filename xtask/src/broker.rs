@@ -19,6 +19,7 @@ pub(crate) struct Addresses {
     pub(crate) kafka: String,
     pub(crate) amqp: String,
     pub(crate) amqp_management: String,
+    pub(crate) amqp_metrics: String,
     pub(crate) sqs: String,
     pub(crate) admin: String,
 }
@@ -27,7 +28,14 @@ impl Addresses {
     /// Ports that are free.
     pub(crate) fn anywhere() -> Self {
         let anywhere = || "127.0.0.1:0".to_owned();
-        Self { kafka: anywhere(), amqp: anywhere(), amqp_management: anywhere(), sqs: anywhere(), admin: anywhere() }
+        Self {
+            kafka: anywhere(),
+            amqp: anywhere(),
+            amqp_management: anywhere(),
+            amqp_metrics: anywhere(),
+            sqs: anywhere(),
+            admin: anywhere(),
+        }
     }
 }
 
@@ -81,6 +89,7 @@ impl Broker {
         command.args(["serve", "--kafka", &at.kafka, "--amqp", &at.amqp, "--sqs", &at.sqs, "--admin", &at.admin]);
         command.args(["--set", "amqp.virtual_hosts=staging"]);
         command.args(["--set", &format!("amqp.management={}", at.amqp_management)]);
+        command.args(["--set", &format!("amqp.metrics={}", at.amqp_metrics)]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

@@ -145,12 +145,13 @@ fn settings_for(checks: Checks) -> &'static [&'static str] {
 }
 
 /// The addresses that the checks need.
-fn address_for(checks: Checks, Addresses { kafka, amqp, amqp_management, sqs, admin }: &Addresses) -> String {
+fn address_for(checks: Checks, at: &Addresses) -> String {
+    let Addresses { kafka, amqp, amqp_management, amqp_metrics, sqs, admin } = at;
     match checks {
         Checks::Kafka => kafka.clone(),
         Checks::Amqp | Checks::AmqpClients | Checks::CeleryAmqp => amqp.clone(),
         Checks::Sqs | Checks::Sns | Checks::Celery => sqs.clone(),
-        Checks::AmqpManagement => format!("{amqp_management},{amqp}"),
+        Checks::AmqpManagement => format!("{amqp_management},{amqp},{amqp_metrics}"),
         Checks::Doors | Checks::AmqpDoors => format!("{kafka},{sqs},{admin},{amqp}"),
     }
 }

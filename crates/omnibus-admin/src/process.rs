@@ -54,6 +54,16 @@ pub fn open_files() -> io::Result<u64> {
     Ok(fs::read_dir("/proc/self/fd")?.count() as u64)
 }
 
+/// The most files that this process may have open.
+///
+/// # Errors
+/// If /proc is not there, or there is no limit.
+pub fn open_files_max() -> io::Result<u64> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    soft.and_then(|soft| soft.parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// User and kernel time, the 14th and 15th field; the second may hold blanks but ends with
 /// the last bracket.
 fn ticks(stat: &str) -> Option<u64> {
@@ -78,6 +88,7 @@ mod tests {
         let usage = Usage::own().unwrap();
         assert!(usage.memory_bytes > 0 && usage.threads > 0);
         assert!(Usage::of(std::process::id()).unwrap().memory_bytes > 0);
+        assert!(open_files().unwrap() < open_files_max().unwrap());
     }
 
     #[test]

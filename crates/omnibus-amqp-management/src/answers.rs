@@ -6,13 +6,13 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use omnibus_amqp::administration::Refused;
+use omnibus_amqp::administration::{Host, Refused};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::json::Unfit;
-use crate::site::VIRTUAL_HOST;
+use crate::site::Site;
 
 /// An answer that says why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,9 +107,14 @@ pub(crate) async fn unknown_method() -> (StatusCode, Json<Value>) {
     (StatusCode::METHOD_NOT_ALLOWED, Json(json!({ "error": "method_not_allowed", "reason": reason })))
 }
 
-/// Makes sure that a virtual host is there.
-pub(crate) fn check_host(host: &str) -> Result<(), Failure> {
-    if host == VIRTUAL_HOST { Ok(()) } else { Err(Failure::not_found("vhost_not_found")) }
+/// Finds the virtual host in which something is to be changed.
+pub(crate) async fn host(site: &Site, name: &str) -> Result<Host, Failure> {
+    site.administration.host(name).await.ok_or_else(|| Failure::not_found("vhost_not_found"))
+}
+
+/// Finds the virtual host of which something is to be told.
+pub(crate) async fn known_host(site: &Site, name: &str) -> Result<Host, Failure> {
+    site.administration.host(name).await.ok_or_else(Failure::missing)
 }
 
 /// What was made, or was there already.

@@ -1,12 +1,13 @@
-//! RabbitMQ's management HTTP API over the AMQP door, for tools and clients that look after a broker by it.
+//! RabbitMQ's management HTTP API and its metrics over the AMQP door, for tools that look after a broker by them.
 //!
-//! Reading order: what listens (`server`), what is served where (`routes`), what each request does (`requests`), how
-//! lists are cut (`listing`) and values written (`json`), and what all of them know (`site`).
+//! Reading order: what listens (`server`), what is served where (`routes`), what each request does (`requests`), what
+//! Prometheus is told under RabbitMQ's names (`metrics`), how lists are cut (`listing`) and values written (`json`), and what all of them know (`site`).
 //!
 //! **Never:** decisions; what AMQP's clients may do is the door's to say.
 
 pub mod server;
 mod routes;
+mod metrics;
 mod requests;
 mod login;
 mod listing;
@@ -17,4 +18,4 @@ mod entrance;
 pub mod site;
 
 pub use server::Server;
-pub use site::{Listening, Site};
+pub use site::{Listening, Process, Site};

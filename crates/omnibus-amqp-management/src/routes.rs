@@ -73,6 +73,7 @@ fn of_hosts() -> Router<SharedSite> {
         .route("/api/vhosts/{host}/permissions", get(users::permissions_of_host))
         .route("/api/vhosts/{host}/topic-permissions", get(users::topic_permissions_of_host))
         .route("/api/users", get(users::list))
+        .route("/api/users/without-permissions", get(policies::nothing))
         .route("/api/users/{user}", get(users::one).put(users::put).delete(users::delete))
         .route("/api/users/{user}/permissions", get(users::permissions_of_user))
         .route("/api/users/{user}/topic-permissions", get(users::topic_permissions_of_user))
@@ -118,6 +119,7 @@ fn of_settings() -> Router<SharedSite> {
         .route("/api/parameters", get(policies::nothing))
         .route("/api/global-parameters", get(policies::nothing))
         .route("/api/vhost-limits", get(policies::nothing))
+        .route("/api/user-limits", get(policies::nothing))
 }
 
 fn of_connections() -> Router<SharedSite> {

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::entrance::Entrance;
 use crate::login::Peer;
+use crate::metrics;
 use crate::routes::router;
 use crate::site::Site;
 
@@ -25,33 +26,52 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Server {
     entrances: Vec<Entrance>,
+    metrics: Vec<Entrance>,
     places: Arc<Semaphore>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { entrances: Vec::new(), places: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        Self { entrances: Vec::new(), metrics: Vec::new(), places: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
     }
 }
 
 impl Server {
-    /// Listens on `address`, too; port 0 picks a free one. Returns where clients can connect.
+    /// Listens on `address` for the management API, too; port 0 picks a free one. Returns where clients can connect.
     ///
     /// # Errors
     /// If the address cannot be had.
     pub async fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        self.entrances.push(Entrance { listener, places: Arc::clone(&self.places) });
+        let entrance = self.open(address).await?;
+        let address = entrance.listener.local_addr()?;
+        self.entrances.push(entrance);
         Ok(address)
+    }
+
+    /// Listens on `address` for metrics, too; port 0 picks a free one. Returns where Prometheus can connect.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub async fn listen_for_metrics(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let entrance = self.open(address).await?;
+        let address = entrance.listener.local_addr()?;
+        self.metrics.push(entrance);
+        Ok(address)
+    }
+
+    async fn open(&self, address: SocketAddr) -> io::Result<Entrance> {
+        Ok(Entrance { listener: TcpListener::bind(address).await?, places: Arc::clone(&self.places) })
     }
 
     /// Serves until `shutdown` says true, then lets requests finish for a short while.
     pub async fn run(self, site: Site, shutdown: watch::Receiver<bool>) {
-        let router = router(Arc::new(site));
+        let site = Arc::new(site);
+        let (management, metrics) = (router(Arc::clone(&site)), metrics::router(site));
         let mut serving = JoinSet::new();
-        for entrance in self.entrances {
-            serving.spawn(serve(entrance, router.clone(), shutdown.clone()));
+        for (entrances, router) in [(self.entrances, management), (self.metrics, metrics)] {
+            for entrance in entrances {
+                serving.spawn(serve(entrance, router.clone(), shutdown.clone()));
+            }
         }
         while serving.join_next().await.is_some() {}
     }

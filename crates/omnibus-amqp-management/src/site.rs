@@ -7,9 +7,6 @@ use std::time::Duration;
 use omnibus_amqp::administration::Administration;
 use omnibus_model::{NodeId, ShardId};
 
-/// The virtual host that there is.
-pub(crate) const VIRTUAL_HOST: &str = "/";
-
 /// The version of RabbitMQ whose API this follows.
 pub(crate) const RABBITMQ: &str = "4.1.0";
 
@@ -23,6 +20,17 @@ pub struct Site {
     pub listening: Vec<Listening>,
     /// Free bytes on disk below which publishes are refused.
     pub disk_reserve_bytes: u64,
+    /// The most series that one metric may have.
+    pub metrics_series_max: u64,
+    pub read_process: fn() -> Process,
+}
+
+/// What the process takes of the machine, as far as the system tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    pub memory_bytes: Option<u64>,
+    pub open_files: Option<u64>,
+    pub open_files_max: Option<u64>,
 }
 
 /// Where the node is reached by a protocol.

@@ -1,7 +1,9 @@
 //! What those may see and do who look after the door without being AMQP's clients.
 //!
-//! All of it holds for the virtual host `/`.
+//! Names are those of the engine, which say whose virtual host something is: [`Host::full`] makes one, [`Host::of`] and
+//! [`plain`] take it apart.
 
+mod hosts;
 mod messages;
 mod policies;
 
@@ -17,13 +19,15 @@ use omnibus_model::{ExchangeName, Timestamp, TopicName};
 use crate::arguments::Declaration;
 use crate::door::Door;
 use crate::errors::Fault;
-use crate::hosts::Host;
+use crate::meter::Churn;
 use crate::nature::{BindingWish, ExchangeNature};
 use crate::queues::Queue;
-use crate::registry::{ConnectionInfo, ConnectionState};
+use crate::registry::{ConnectionInfo, ConnectionState, Tally};
 use crate::routing::Destination;
 use crate::wire::Table;
 
+pub use crate::alarms::Shortage;
+pub use crate::hosts::{Host, plain};
 pub use messages::{After, Got, Posted};
 pub use policies::{Governed, PolicyInfo};
 
@@ -152,6 +156,24 @@ impl Administration {
         self.door.registry.describe_all().await
     }
 
+    /// What the connections of this node have counted since it started.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.door.registry.tally()
+    }
+
+    /// What has become of queues by this node since it started.
+    #[must_use]
+    pub fn churn(&self) -> Churn {
+        self.door.queue_meter.churn()
+    }
+
+    /// What publishers of this node must wait for now.
+    #[must_use]
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.door.alarms.now()
+    }
+
     /// Ends a connection of this node by its name; returns whether there was one.
     pub async fn close_connection(&self, name: &str, reason: String) -> bool {
         self.door.registry.close(name, reason).await
@@ -160,12 +182,11 @@ impl Administration {
 
 /// Queues.
 impl Administration {
-    /// All queues by name, whichever door they came by.
+    /// All queues of all virtual hosts by name, whichever door they came by.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueInfo> {
         let topics = self.door.engine.catalog().topics();
-        let names = topics.iter().map(|topic| topic.name.as_str()).filter(|name| Host::of(name).is_default());
-        names.filter_map(|name| self.door.find(name)).map(|queue| info(&queue)).collect()
+        topics.iter().filter_map(|topic| self.door.find(topic.name.as_str())).map(|queue| info(&queue)).collect()
     }
 
     #[must_use]
@@ -253,18 +274,17 @@ fn info(queue: &Queue) -> QueueInfo {
 
 /// Exchanges.
 impl Administration {
-    /// All exchanges by name, with those that are there from the beginning.
+    /// All exchanges of all virtual hosts by name, with those that are there from the beginning.
     #[must_use]
     pub fn exchanges(&self) -> Vec<ExchangeInfo> {
-        let names = self.door.exchange_names().into_iter().filter(|name| Host::of(name.as_str()).is_default());
-        names.filter_map(|name| self.exchange(name.as_str())).collect()
+        self.door.exchange_names().iter().filter_map(|name| self.exchange(name.as_str())).collect()
     }
 
-    /// One exchange; the one without a name is the default exchange.
+    /// One exchange; the one without a name is its host's default exchange.
     #[must_use]
     pub fn exchange(&self, name: &str) -> Option<ExchangeInfo> {
         let name = ExchangeName::new(name).ok()?;
-        let nature = match name.as_str() {
+        let nature = match plain(name.as_str()) {
             "" => ExchangeNature::nameless(),
             _ => self.door.exchange(&name)?.nature.clone(),
         };
@@ -299,7 +319,7 @@ impl Administration {
 
 /// Bindings.
 impl Administration {
-    /// All bindings that somebody made, by their source.
+    /// All bindings of all virtual hosts that somebody made, by their source.
     #[must_use]
     pub fn bindings(&self) -> Vec<BindingInfo> {
         let info = |(source, to, wish): (ExchangeName, Destination, BindingWish)| BindingInfo {
@@ -311,8 +331,7 @@ impl Administration {
             key: wish.key,
             arguments: wish.arguments,
         };
-        let all = self.door.bindings().into_iter();
-        all.filter(|(source, ..)| Host::of(source.as_str()).is_default()).map(info).collect()
+        self.door.bindings().into_iter().map(info).collect()
     }
 
     /// Binds something to an exchange; what is bound so already stays so.
@@ -350,5 +369,5 @@ impl Administration {
 /// The name of an exchange that is not the default one.
 fn named(name: &str) -> Result<ExchangeName, Fault> {
     let read = ExchangeName::new(name).map_err(|_| Fault::NoExchange(name.to_owned()))?;
-    if name.is_empty() { Err(Fault::DefaultExchange) } else { Ok(read) }
+    if plain(name).is_empty() { Err(Fault::DefaultExchange) } else { Ok(read) }
 }

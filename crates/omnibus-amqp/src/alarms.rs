@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// What there is too little of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shortage {
+pub enum Shortage {
     Disk,
     Memory,
 }

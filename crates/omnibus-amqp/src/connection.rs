@@ -85,9 +85,19 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     link.user.clone_from(&user);
     link.channel_max = channel_max;
     link.frame_max = frame_max;
-    let (connected_at, owner) = (link.door.engine.now(), link.owner.clone());
-    let info = ConnectionInfo { ends, user, mechanism, client, channel_max, frame_max, heartbeat, connected_at, owner };
-    let (_known, words) = link.door.registry.enter(info);
+    let info = ConnectionInfo {
+        ends,
+        user,
+        host: link.host.name().to_owned(),
+        mechanism,
+        client,
+        channel_max,
+        frame_max,
+        heartbeat,
+        connected_at: link.door.engine.now(),
+        owner: link.owner.clone(),
+    };
+    let (_known, words) = link.door.registry.enter(info, Arc::clone(&link.meter));
     let (shortages, life) = (link.door.alarms.watch(), Life::default());
     let mut connection = Connection { socket, received, link, coming, words, shortages, shutdown, life };
     let ended = connection.run(heartbeat).await;

@@ -6,6 +6,7 @@ use omnibus_engine::Engine;
 
 use crate::alarms::Alarms;
 use crate::budget::Budget;
+use crate::meter::QueueMeter;
 use crate::registry::Registry;
 use crate::replies::Replies;
 use crate::routing::Routes;
@@ -21,6 +22,7 @@ pub(crate) struct Door {
     pub(crate) replies: Replies,
     pub(crate) registry: Arc<Registry>,
     pub(crate) alarms: Alarms,
+    pub(crate) queue_meter: QueueMeter,
 }
 
 impl Door {
@@ -28,7 +30,8 @@ impl Door {
         let budget = Budget::new(settings.memory_bytes_max);
         let (routes, replies, registry, alarms) =
             (Routes::default(), Replies::default(), Arc::default(), Alarms::default());
-        Self { engine, settings, budget, routes, replies, registry, alarms }
+        let queue_meter = QueueMeter::default();
+        Self { engine, settings, budget, routes, replies, registry, alarms, queue_meter }
     }
 
     /// Whether a user has given the right password.

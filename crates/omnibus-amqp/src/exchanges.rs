@@ -52,11 +52,13 @@ impl Door {
         self.exchange(name).ok_or_else(|| missing(name))
     }
 
-    /// All exchanges by name, with those that are there from the beginning.
+    /// All exchanges by name, with those that every virtual host has from the beginning.
     pub(crate) fn exchange_names(&self) -> BTreeSet<ExchangeName> {
         let kept = self.engine.catalog().exchanges(ExchangeKind::Amqp);
         let kept = kept.iter().map(|exchange| exchange.key.name.clone());
-        kept.chain(PREDECLARED.iter().filter_map(|name| ExchangeName::new(name).ok())).collect()
+        let hosts: Vec<Host> = self.virtual_hosts().iter().map(|name| Host::new(name)).collect();
+        let of_host = |host| PREDECLARED.iter().filter_map(move |name| ExchangeName::new(&Host::full(host, name)).ok());
+        kept.chain(hosts.iter().flat_map(of_host)).collect()
     }
 
     /// All bindings, by their source.

@@ -12,7 +12,7 @@ pub(crate) const DEFAULT: &str = "/";
 
 /// A virtual host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Host(Arc<str>);
+pub struct Host(Arc<str>);
 
 impl Default for Host {
     fn default() -> Self {
@@ -26,11 +26,13 @@ impl Host {
     }
 
     /// The host of what the engine calls so.
-    pub(crate) fn of(full: &str) -> Self {
+    #[must_use]
+    pub fn of(full: &str) -> Self {
         Self::new(&split(full).0)
     }
 
-    pub(crate) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.0
     }
 
@@ -39,7 +41,8 @@ impl Host {
     }
 
     /// What the engine calls what clients of the host call so.
-    pub(crate) fn full(&self, plain: &str) -> String {
+    #[must_use]
+    pub fn full(&self, plain: &str) -> String {
         match self.name() {
             // Otherwise it would be some other host's.
             DEFAULT if plain.starts_with('/') => format!("//{plain}"),
@@ -60,7 +63,8 @@ pub(crate) fn split(full: &str) -> (Cow<'_, str>, &str) {
 }
 
 /// What clients call what the engine calls so.
-pub(crate) fn plain(full: &str) -> &str {
+#[must_use]
+pub fn plain(full: &str) -> &str {
     split(full).1
 }
 

@@ -21,6 +21,7 @@ use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
 use crate::hosts::Host;
+use crate::meter::{Counted, Meter, Present};
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
 use crate::replies::Reply;
 use crate::session::{Channel, ConsumerNumber, Mode};
@@ -45,6 +46,7 @@ pub(crate) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// One client's connection, without its socket.
 pub(crate) struct Link {
     pub(crate) door: Arc<Door>,
+    pub(crate) meter: Arc<Meter>,
     /// What its exclusive queues are known by.
     pub(crate) owner: String,
     pub(crate) user: String,
@@ -132,6 +134,8 @@ pub(crate) struct Subscription {
     pub(crate) held: u32,
     /// The client has cancelled it.
     pub(crate) is_cancelled: bool,
+    /// Until it is cancelled.
+    pub(crate) counted: Option<Present>,
     /// The client does not want to hear of that.
     pub(crate) is_silent: bool,
     /// Nothing more comes; it stays for what the client holds of it.
@@ -190,6 +194,7 @@ impl Link {
         let link = Self {
             owner: door.new_owner(),
             door,
+            meter: Arc::default(),
             user: String::new(),
             host: Host::default(),
             hears_cancels: false,
@@ -251,7 +256,7 @@ impl Link {
     pub(crate) fn describe(&self, (received_bytes, sent_bytes): (u64, u64)) -> ConnectionState {
         let channels = self.channels.iter().filter(|(_, channel)| !channel.is_closing);
         let channels = channels.map(|(number, channel)| self.describe_channel(*number, channel)).collect();
-        ConnectionState { received_bytes, sent_bytes, channels }
+        ConnectionState { is_blocked: self.is_blocked, received_bytes, sent_bytes, channels }
     }
 
     fn describe_channel(&self, number: u16, channel: &Channel) -> ChannelState {
@@ -302,6 +307,7 @@ impl Link {
         self.parked.remove(&channel);
         self.arriving.remove(&channel);
         let ended = self.channels.remove(&channel);
+        ended.iter().for_each(|ended| self.count_ended(ended));
         ended.and_then(|ended| ended.replying).iter().for_each(|(token, _)| self.door.replies.leave(*token));
         let ending: Vec<Subscription> = self
             .consumers
@@ -320,7 +326,9 @@ impl Link {
         while self.publishing.next().await.is_some() {}
         self.parked.clear();
         self.arriving.clear();
-        for (token, _) in std::mem::take(&mut self.channels).into_values().filter_map(|channel| channel.replying) {
+        let ended = std::mem::take(&mut self.channels);
+        ended.values().for_each(|ended| self.count_ended(ended));
+        for (token, _) in ended.into_values().filter_map(|channel| channel.replying) {
             self.door.replies.leave(token);
         }
         let ending: Vec<Subscription> = std::mem::take(&mut self.consumers).into_values().collect();
@@ -335,6 +343,11 @@ impl Link {
                 tracing::warn!(queue = queue.name(), %fault, "an exclusive queue was not deleted with its connection");
             }
         }
+    }
+
+    fn count_ended(&self, channel: &Channel) {
+        self.meter.add(Counted::ChannelsClosed, u64::from(!channel.is_closing));
+        self.meter.add(Counted::PublishersGone, u64::from(channel.has_published));
     }
 
     async fn close(&mut self, ending: Vec<Subscription>, mut consumers: Vec<Consumer>) {

@@ -19,8 +19,9 @@ use crate::terms::governed;
 /// How often something is tried that somebody else changes at the same time.
 const ATTEMPTS_MAX: u32 = 100;
 
-fn key(name: &str) -> Result<ExchangeKey, Fault> {
-    let name = ExchangeName::new(name).map_err(|error| Fault::Precondition(format!("policy '{name}': {error}")))?;
+fn key(host: &Host, name: &str) -> Result<ExchangeKey, Fault> {
+    let name = ExchangeName::new(&host.full(name))
+        .map_err(|error| Fault::Precondition(format!("policy '{name}': {error}")))?;
     Ok(ExchangeKey { kind: ExchangeKind::AmqpPolicy, name })
 }
 
@@ -35,7 +36,7 @@ impl Door {
     pub(crate) async fn put_policy(&self, policy: Policy) -> Result<(), Fault> {
         policy.check()?;
         self.check_bounds(&policy)?;
-        let (key, after) = (key(&policy.name)?, policy.config());
+        let (key, after) = (key(&policy.host, &policy.name)?, policy.config());
         for _ in 0..ATTEMPTS_MAX {
             let kept = match self.engine.catalog().exchange(&key) {
                 None => self.engine.create_exchange(CreateExchange { key: key.clone(), config: after.clone() }).await,
@@ -59,12 +60,23 @@ impl Door {
     }
 
     /// Forgets a policy; returns whether there was one.
-    pub(crate) async fn delete_policy(&self, name: &str) -> Result<bool, Fault> {
-        match self.engine.delete_exchange(key(name)?).await {
+    pub(crate) async fn delete_policy(&self, host: &Host, name: &str) -> Result<bool, Fault> {
+        match self.engine.delete_exchange(key(host, name)?).await {
             Ok(_) => self.hold_to_policies().await.map(|()| true),
             Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Forgets all policies of a virtual host, of which nothing else is left.
+    pub(crate) async fn forget_policies(&self, host: &Host) -> Result<(), Fault> {
+        for policy in self.policies().iter().filter(|policy| policy.host == *host) {
+            match self.engine.delete_exchange(key(host, &policy.name)?).await {
+                Ok(_) | Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Holds every queue and exchange to the policy that holds for it now. What is so already is left alone.
@@ -89,7 +101,7 @@ impl Door {
     /// A queue with priorities has no bounds, so none may be given to it.
     fn check_bounds(&self, policy: &Policy) -> Result<(), Fault> {
         let mut policies = self.policies();
-        policies.retain(|each| each.name != policy.name);
+        policies.retain(|each| (&each.host, &each.name) != (&policy.host, &policy.name));
         policies.push(policy.clone());
         for topic in self.engine.catalog().topics() {
             let Some((queue, place)) = topic.queue.as_deref().zip(topic.queue_place()) else { continue };
@@ -138,12 +150,11 @@ impl Door {
     }
 
     async fn hold_exchange(&self, name: &ExchangeName, policies: &[Policy]) -> Result<(), Fault> {
-        // Policies are those of the virtual host `/`.
-        let policies = if Host::of(name.as_str()).is_default() { policies } else { &[] };
-        let policy = effective(policies, Subject::Exchange(plain(name.as_str())));
+        let plain = plain(name.as_str());
+        let policy = effective(policies, &Host::of(name.as_str()), Subject::Exchange(plain));
         let key = ExchangeKey { kind: ExchangeKind::Amqp, name: name.clone() };
         for _ in 0..ATTEMPTS_MAX {
-            let changed = match (self.engine.catalog().exchange(&key), ExchangeNature::predeclared(name.as_str())) {
+            let changed = match (self.engine.catalog().exchange(&key), ExchangeNature::predeclared(plain)) {
                 (Some(exchange), _) => {
                     let mut after = exchange.config.clone();
                     put(&mut after.attributes, policy);

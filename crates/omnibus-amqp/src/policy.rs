@@ -10,6 +10,7 @@ use omnibus_model::exchange::{Exchange, ExchangeConfig};
 use regex::Regex;
 
 use crate::errors::Fault;
+use crate::hosts::{Host, plain};
 use crate::wire::{Table, Value};
 
 const PATTERN: &str = "amqp.pattern";
@@ -69,6 +70,8 @@ pub(crate) enum Subject<'a> {
 /// One policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
+    /// The virtual host whose queues and exchanges it is for.
+    pub(crate) host: Host,
     pub(crate) name: String,
     /// A regular expression for names.
     pub(crate) pattern: String,
@@ -117,8 +120,10 @@ impl Policy {
     pub(crate) fn of(kept: &Exchange) -> Self {
         let attributes = &kept.config.attributes;
         let text = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+        let name = kept.key.name.as_str();
         Self {
-            name: kept.key.name.as_str().to_owned(),
+            host: Host::of(name),
+            name: plain(name).to_owned(),
             pattern: text(PATTERN),
             apply_to: ApplyTo::of(&text(APPLY_TO)).unwrap_or(ApplyTo::All),
             priority: text(PRIORITY).parse().unwrap_or_default(),
@@ -166,11 +171,12 @@ impl Policy {
     }
 }
 
-/// The policy that holds for something; of two with one priority the one whose name comes first.
-pub(crate) fn effective<'a>(policies: &'a [Policy], subject: Subject<'_>) -> Option<&'a Policy> {
+/// The policy that holds for something of a virtual host; of two with one priority the one whose name comes first.
+pub(crate) fn effective<'a>(policies: &'a [Policy], host: &Host, subject: Subject<'_>) -> Option<&'a Policy> {
     let holds = |policy: &&Policy| {
         // What is kept was checked.
-        policy.apply_to.holds_for(subject)
+        policy.host == *host
+            && policy.apply_to.holds_for(subject)
             && Regex::new(&policy.pattern).is_ok_and(|pattern| pattern.is_match(subject.name()))
     };
     policies.iter().filter(holds).min_by_key(|policy| (std::cmp::Reverse(policy.priority), &policy.name))
@@ -222,12 +228,23 @@ mod tests {
 
     fn policy(name: &str, pattern: &str, priority: i64) -> Policy {
         let definition = Table::from([("max-length", Value::I64(5))]);
-        let (name, pattern) = (name.to_owned(), pattern.to_owned());
-        Policy { name, pattern, apply_to: ApplyTo::Queues, priority, definition }
+        let (host, name, pattern) = (Host::default(), name.to_owned(), pattern.to_owned());
+        Policy { host, name, pattern, apply_to: ApplyTo::Queues, priority, definition }
     }
 
     fn holding(policies: &[Policy], name: &str) -> Option<String> {
-        effective(policies, Subject::Queue { name, is_quorum: false }).map(|policy| policy.name.clone())
+        effective(policies, &Host::default(), Subject::Queue { name, is_quorum: false })
+            .map(|policy| policy.name.clone())
+    }
+
+    #[test]
+    fn policy_holds_in_its_host_only() {
+        let staging = Host::of("/staging/q");
+        let policies = [Policy { host: staging.clone(), ..policy("p", "", 0) }];
+        assert!(effective(&policies, &staging, Subject::Exchange("a")).is_none());
+        let queue = Subject::Queue { name: "a", is_quorum: false };
+        assert!(effective(&policies, &staging, queue).is_some());
+        assert!(effective(&policies, &Host::default(), queue).is_none());
     }
 
     #[test]
@@ -250,10 +267,10 @@ mod tests {
         assert_eq!(holding(&policies, "x").as_deref(), Some("low"));
         assert_eq!(holding(&policies, "a").as_deref(), Some("high"));
         assert_eq!(holding(&policies, "ab").as_deref(), Some("also-high"));
-        assert!(effective(&policies, Subject::Exchange("a")).is_none());
+        assert!(effective(&policies, &Host::default(), Subject::Exchange("a")).is_none());
         let quorum = Policy { apply_to: ApplyTo::QuorumQueues, ..policy("q", "", 0) };
         assert!(holding(std::slice::from_ref(&quorum), "a").is_none());
-        assert!(effective(&[quorum], Subject::Queue { name: "a", is_quorum: true }).is_some());
+        assert!(effective(&[quorum], &Host::default(), Subject::Queue { name: "a", is_quorum: true }).is_some());
     }
 
     #[test]

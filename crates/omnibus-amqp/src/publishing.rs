@@ -16,6 +16,7 @@ use crate::errors::{Fault, NO_ROUTE};
 use crate::exchanges::Way;
 use crate::hosts::Host;
 use crate::link::{Later, Link, Published, begun};
+use crate::meter::Counted;
 use crate::nature::more_keys;
 use crate::queues::Queue;
 use crate::replies::{DIRECT_REPLY, name_of, token_of};
@@ -32,7 +33,11 @@ const BLIND_COPIES: &str = "BCC";
 /// Takes a message that has arrived.
 pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> Result<(), Fault> {
     let share = link.arriving.remove(&channel).unwrap_or_default();
-    if !matches!(link.channel(channel)?.mode, Mode::Tx(_)) {
+    let mode = &link.channel(channel)?.mode;
+    let (is_held_back, is_answered) = (matches!(mode, Mode::Tx(_)), !matches!(mode, Mode::Plain));
+    link.meter.receive(content.body.len());
+    link.meter.add(Counted::ReceivedConfirm, u64::from(is_answered));
+    if !is_held_back {
         return send(link, channel, content, share).await;
     }
     let letter = Letter::read(&content, sender(link, channel)?)?;
@@ -51,8 +56,10 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
     let (number, opening) = (state.number_publish(), state.opening);
     let reply_to = token_of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
     let is_taken = reply_to.is_some_and(|token| link.door.replies.send(token, content.clone()));
-    if way.queues.is_empty() && !is_taken && content.publish.is_mandatory {
-        give_back(link, channel, &content);
+    match way.queues.len() as u64 + u64::from(is_taken) {
+        0 if content.publish.is_mandatory => give_back(link, channel, &content),
+        0 => link.meter.add(Counted::Dropped, 1),
+        routed => link.meter.add(Counted::Routed, routed),
     }
     let sealed = letter.sealed(content, way, link.door.engine.now())?;
     let (door, bytes) = (Arc::clone(&link.door), sealed.bytes);
@@ -71,8 +78,8 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
 }
 
 /// Writes a message for a user who has no channel, and waits until it is on disk; returns whether anybody gets it.
-pub(crate) async fn post(door: &Door, content: Content, user: &str) -> Result<bool, Fault> {
-    let letter = Letter::read(&content, Sender { user, host: &Host::default(), replying: None })?;
+pub(crate) async fn post(door: &Door, content: Content, (user, host): (&str, &Host)) -> Result<bool, Fault> {
+    let letter = Letter::read(&content, Sender { user, host, replying: None })?;
     let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let sealed = letter.sealed(content, way, door.engine.now())?;
     let is_wanted = !sealed.targets.is_empty();
@@ -135,6 +142,7 @@ pub(crate) fn confirm(link: &mut Link, first: Published) {
         let number = open.zip(number).map(|(channel, number)| channel.note_answer(number));
         match (number, result) {
             (Some(number), Ok(())) => {
+                link.meter.add(Counted::Confirmed, 1);
                 acked = match acked {
                     Some((same, _, _)) if same == channel => Some((channel, number, true)),
                     other => {
@@ -302,6 +310,7 @@ fn message(content: Content, now: Timestamp) -> Message {
 
 /// Returns a message that no queue gets to its publisher.
 fn give_back(link: &mut Link, channel: u16, content: &Content) {
+    link.meter.add(Counted::Returned, 1);
     let (code, text) = NO_ROUTE;
     let Publish { exchange, routing_key, .. } = content.publish.clone();
     link.tell(channel, &Method::BasicReturn { code, text: text.into(), exchange, routing_key });

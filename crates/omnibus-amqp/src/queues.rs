@@ -13,6 +13,7 @@ use crate::arguments::{Declaration, EXPIRES, MAX_PRIORITY, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::plain;
+use crate::meter::QueueMeter;
 use crate::routing::Destination;
 use crate::terms::governed;
 
@@ -82,6 +83,7 @@ impl Door {
 
     /// Creates a queue, or finds the one that has the name and is the same.
     pub(crate) async fn declare(&self, wanted: &Declaration, owner: &str) -> Result<Queue, Fault> {
+        QueueMeter::count(&self.queue_meter.declared);
         let present = |queue: Queue| {
             let queue = queue.open_to(owner)?;
             if wanted.is_exclusive != queue.nature.owner.is_some() {
@@ -104,6 +106,7 @@ impl Door {
         for _ in 0..ATTEMPTS_MAX {
             match self.create(name.clone(), made.clone()).await {
                 Ok(topic) => {
+                    QueueMeter::count(&self.queue_meter.created);
                     // Those of a namesake that went by another door.
                     self.unbind_all(&Destination::Queue(topic.name.clone())).await?;
                     let topic = self.hold_new(topic).await?;
@@ -164,7 +167,8 @@ impl Door {
     /// Deletes a queue, if it is there.
     pub(crate) async fn delete(&self, queue: &Queue) -> Result<(), Fault> {
         match self.engine.delete_topic(queue.topic.name.clone()).await {
-            Ok(()) | Err(SubmitError::Refused(Refusal::UnknownTopic { .. })) => {}
+            Ok(()) => QueueMeter::count(&self.queue_meter.deleted),
+            Err(SubmitError::Refused(Refusal::UnknownTopic { .. })) => {}
             Err(error) => return Err(error.into()),
         }
         self.unbind_all(&Destination::Queue(queue.topic.name.clone())).await

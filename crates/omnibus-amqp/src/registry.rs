@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::meter::{Counts, Meter};
 use crate::wire::Table;
 
 /// Words that wait for a connection; who says one more waits.
@@ -31,6 +32,8 @@ pub struct Ends {
 pub struct ConnectionInfo {
     pub ends: Ends,
     pub user: String,
+    /// The virtual host that it is connected to.
+    pub host: String,
     pub mechanism: String,
     /// What the client says of itself.
     pub client: Table,
@@ -54,6 +57,8 @@ impl ConnectionInfo {
 /// A connection as it was when it was asked.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionState {
+    /// It has a publish that waits until there is enough again of what is short.
+    pub is_blocked: bool,
     pub received_bytes: u64,
     pub sent_bytes: u64,
     pub channels: Vec<ChannelState>,
@@ -107,12 +112,23 @@ pub(crate) struct Registry {
 struct Known {
     connections: BTreeMap<u64, Entry>,
     begun: u64,
+    /// What those have counted that are gone.
+    gone: Counts,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     info: Arc<ConnectionInfo>,
     words: mpsc::Sender<Word>,
+    meter: Arc<Meter>,
+}
+
+/// What all connections have counted that were ever open, and how many those are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub connections_opened: u64,
+    pub connections: u64,
+    pub counts: Counts,
 }
 
 /// A connection's place among those that are known, for as long as it is there.
@@ -124,18 +140,25 @@ pub(crate) struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.registry.known.lock().connections.remove(&self.number);
+        let mut known = self.registry.known.lock();
+        if let Some(entry) = known.connections.remove(&self.number) {
+            known.gone.add(&entry.meter.counts());
+        }
     }
 }
 
 impl Registry {
-    /// Makes a connection known; what is said to it comes through the channel.
-    pub(crate) fn enter(self: &Arc<Self>, info: ConnectionInfo) -> (Registered, mpsc::Receiver<Word>) {
+    /// Makes a connection known with what it counts; what is said to it comes through the channel.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        info: ConnectionInfo,
+        meter: Arc<Meter>,
+    ) -> (Registered, mpsc::Receiver<Word>) {
         let (words, coming) = mpsc::channel(WORDS_MAX);
         let mut known = self.known.lock();
         known.begun += 1;
         let number = known.begun;
-        known.connections.insert(number, Entry { info: Arc::new(info), words });
+        known.connections.insert(number, Entry { info: Arc::new(info), words, meter });
         (Registered { registry: Arc::clone(self), number }, coming)
     }
 
@@ -144,10 +167,19 @@ impl Registry {
         self.known.lock().connections.values().map(|entry| Arc::clone(&entry.info)).collect()
     }
 
+    /// What all connections have counted, also those that are gone. It never becomes less.
+    pub(crate) fn tally(&self) -> Tally {
+        let known = self.known.lock();
+        let mut counts = known.gone;
+        known.connections.values().for_each(|entry| counts.add(&entry.meter.counts()));
+        let connections = known.connections.len() as u64;
+        Tally { connections_opened: known.begun, connections, counts }
+    }
+
     /// All connections, each with how it is. One that is busy for too long says nothing of itself.
     pub(crate) async fn describe_all(&self) -> Vec<(Arc<ConnectionInfo>, ConnectionState)> {
         let entries: Vec<Entry> = self.known.lock().connections.values().cloned().collect();
-        let asked = entries.into_iter().map(|Entry { info, words }| async move {
+        let asked = entries.into_iter().map(|Entry { info, words, .. }| async move {
             let (answer, described) = oneshot::channel();
             let asking = async {
                 words.send(Word::Describe(answer)).await.ok()?;

@@ -16,7 +16,6 @@ use crate::deaths::Router;
 use crate::door::Door;
 use crate::registry::Ends;
 use crate::settings::Settings;
-use crate::virtual_hosts::VirtualHosts;
 
 /// How long connections may take to end once the door closes.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -38,12 +37,6 @@ impl Server {
         // Also where nobody can come in: those of other nodes, and of earlier, have queues here.
         door.engine.route_dead_letters(Arc::new(Router { door: Arc::downgrade(&door) }));
         Self { listeners: Vec::new(), door }
-    }
-
-    /// Who creates and deletes virtual hosts.
-    #[must_use]
-    pub fn virtual_hosts(&self) -> VirtualHosts {
-        VirtualHosts::new(Arc::clone(&self.door))
     }
 
     /// Listens on `address`, too; port 0 picks a free one. Returns where clients can connect.

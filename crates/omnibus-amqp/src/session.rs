@@ -30,6 +30,7 @@ pub(crate) struct Channel {
     pub(crate) opening: u64,
     /// The server has closed it and waits for the client's word.
     pub(crate) is_closing: bool,
+    pub(crate) has_published: bool,
     pub(crate) mode: Mode,
     /// What consumers that begin from now on may hold; 0 is without limit.
     pub(crate) prefetch: u16,
@@ -167,9 +168,10 @@ impl Channel {
         self.arriving.is_some()
     }
 
-    /// Begins to receive a message.
-    pub(crate) fn begin(&mut self, publish: Publish) {
+    /// Begins to receive a message; returns whether it is the channel's first.
+    pub(crate) fn begin(&mut self, publish: Publish) -> bool {
         self.arriving = Some(Arriving { publish, header: None, body: Body::Empty });
+        !std::mem::replace(&mut self.has_published, true)
     }
 
     /// Takes a part of a message; returns it once it is whole.

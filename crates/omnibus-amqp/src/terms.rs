@@ -50,9 +50,7 @@ pub(crate) fn governed(config: &QueueConfig, name: &str, policies: &[Policy]) ->
     }
     let mut after = config.clone();
     let subject = Subject::Queue { name: plain(name), is_quorum: Nature::of(config).is_quorum() };
-    // Policies are those of the virtual host `/`.
-    let policies = if Host::of(name).is_default() { policies } else { &[] };
-    put(&mut after.attributes, effective(policies, subject));
+    put(&mut after.attributes, effective(policies, &Host::of(name), subject));
     if after.attributes == config.attributes {
         return None;
     }
@@ -75,8 +73,8 @@ mod tests {
     }
 
     fn policy(definition: Table) -> [Policy; 1] {
-        let (name, pattern) = ("p".to_owned(), "^q$".to_owned());
-        [Policy { name, pattern, apply_to: ApplyTo::Queues, priority: 0, definition }]
+        let (host, name, pattern) = (Host::default(), "p".to_owned(), "^q$".to_owned());
+        [Policy { host, name, pattern, apply_to: ApplyTo::Queues, priority: 0, definition }]
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! Virtual hosts come and go. They are kept in the catalog, beside exchanges.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateExchange;
 use omnibus_model::exchange::{ExchangeConfig, ExchangeKey, ExchangeKind};
 use omnibus_model::{ExchangeName, Refusal};
-use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::door::Door;
@@ -17,48 +15,6 @@ use crate::queues::Queue;
 
 /// How soon is tried again to create a host.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Creates and deletes virtual hosts.
-#[derive(Clone, Debug)]
-pub struct VirtualHosts {
-    door: Arc<Door>,
-}
-
-/// Why a virtual host cannot be had, or not be deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct VirtualHostError(String);
-
-impl VirtualHosts {
-    pub(crate) const fn new(door: Arc<Door>) -> Self {
-        Self { door }
-    }
-
-    /// The names of all that are there, `/` first.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        self.door.virtual_hosts()
-    }
-
-    /// Creates a host; returns whether it was not there.
-    ///
-    /// # Errors
-    /// [`VirtualHostError`].
-    pub async fn create(&self, name: &str) -> Result<bool, VirtualHostError> {
-        let created = self.door.create_host(&Host::new(name)).await;
-        created.map_err(|fault| VirtualHostError(fault.to_string()))
-    }
-
-    /// Deletes a host with all that is in it; returns whether it was there. Its connections are closed when they next ask
-    /// for something, or within half a heartbeat.
-    ///
-    /// # Errors
-    /// [`VirtualHostError`]; it may be tried again.
-    pub async fn delete(&self, name: &str) -> Result<bool, VirtualHostError> {
-        let deleted = self.door.delete_host(&Host::new(name)).await;
-        deleted.map_err(|fault| VirtualHostError(fault.to_string()))
-    }
-}
 
 fn key(host: &Host) -> Option<ExchangeKey> {
     Some(ExchangeKey { kind: ExchangeKind::AmqpHost, name: ExchangeName::new(host.name()).ok()? })
@@ -80,13 +36,15 @@ impl Door {
         if self.has_host(host) { Ok(()) } else { Err(Fault::NoVirtualHost(host.name().to_owned())) }
     }
 
-    fn virtual_hosts(&self) -> Vec<String> {
+    /// The names of all hosts that are there, `/` first.
+    pub(crate) fn virtual_hosts(&self) -> Vec<String> {
         let kept = self.engine.catalog().exchanges(ExchangeKind::AmqpHost);
         let kept = kept.iter().map(|host| host.key.name.as_str().to_owned());
         std::iter::once(DEFAULT.to_owned()).chain(kept).collect()
     }
 
-    async fn create_host(&self, host: &Host) -> Result<bool, Fault> {
+    /// Creates a host; returns whether it was not there.
+    pub(crate) async fn create_host(&self, host: &Host) -> Result<bool, Fault> {
         let unusable = || Fault::Precondition(format!("'{}' cannot be the name of a vhost", host.name()));
         let key = key(host).filter(|key| !key.name.as_str().is_empty()).ok_or_else(unusable)?;
         if self.has_host(host) {
@@ -99,7 +57,8 @@ impl Door {
         }
     }
 
-    async fn delete_host(&self, host: &Host) -> Result<bool, Fault> {
+    /// Deletes a host with all that is in it; returns whether it was there.
+    pub(crate) async fn delete_host(&self, host: &Host) -> Result<bool, Fault> {
         let Some(key) = key(host).filter(|_| !host.is_default()) else {
             return Err(Fault::Precondition("the vhost '/' stays".to_owned()));
         };
@@ -118,6 +77,7 @@ impl Door {
                 self.remove_exchange(&exchange.key.name).await?;
             }
         }
+        self.forget_policies(host).await?;
         match self.engine.delete_exchange(key).await {
             Ok(_) | Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => Ok(was_there),
             Err(error) => Err(error.into()),

@@ -48,6 +48,7 @@ impl Broker {
             ])
             .args(["--set", "storage.segment=8MiB", "--set", "storage.reserve=0"])
             .args(["--set", "groups.initial_rebalance_delay=0ms", "--set", "amqp.management=127.0.0.1:0"])
+            .args(["--set", "amqp.metrics=127.0.0.1:0"])
             .arg("--data-dir")
             .arg(self.data_dir())
             .stdout(Stdio::piped())

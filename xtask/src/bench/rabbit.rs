@@ -81,6 +81,8 @@ impl Rabbit {
                     &connections,
                     "--set",
                     "amqp.management=off",
+                    "--set",
+                    "amqp.metrics=off",
                 ]);
                 command.arg("--data-dir").arg(node.data.join("data"));
                 command

@@ -5,18 +5,18 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use omnibus_amqp::administration::{BindingInfo, Leads};
+use omnibus_amqp::administration::{BindingInfo, Host, Leads, plain};
 use omnibus_amqp::wire::Table;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::exchanges::named;
 use super::queues::find;
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, object};
+use crate::answers::{Answer, Body, Done, Failure, done, host, known_host, object};
 use crate::json;
 use crate::keys::{is_named, properties_key, quoted};
 use crate::listing::Listing;
-use crate::site::{SharedSite, Site, VIRTUAL_HOST};
+use crate::site::{SharedSite, Site};
 
 /// What a binding shall be.
 #[derive(Debug, Deserialize)]
@@ -31,17 +31,17 @@ pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> An
     cut(all(&site), &listing)
 }
 
-pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    list(site, listing).await
+pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+    let host = known_host(&site, &name).await?;
+    cut(all(&site).into_iter().filter(|binding| Host::of(&binding.source) == host).collect(), &listing)
 }
 
 pub(crate) async fn of_queue(
     State(site): State<SharedSite>,
-    Path((host, queue)): Path<(String, String)>,
+    Path((of, queue)): Path<(String, String)>,
     listing: Listing,
 ) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
+    let queue = known_host(&site, &of).await?.full(&queue);
     find(&site, &queue).await?;
     let leads = Leads::ToQueue(queue);
     cut(all(&site).into_iter().filter(|binding| binding.leads == leads).collect(), &listing)
@@ -52,7 +52,7 @@ pub(crate) async fn of_source(
     Path((host, exchange)): Path<(String, String)>,
     listing: Listing,
 ) -> Answer {
-    let exchange = there(&site, &host, exchange)?;
+    let exchange = there(&site, &host, &exchange).await?;
     cut(all(&site).into_iter().filter(|binding| binding.source == exchange).collect(), &listing)
 }
 
@@ -61,21 +61,21 @@ pub(crate) async fn of_destination(
     Path((host, exchange)): Path<(String, String)>,
     listing: Listing,
 ) -> Answer {
-    let leads = Leads::ToExchange(there(&site, &host, exchange)?);
+    let leads = Leads::ToExchange(there(&site, &host, &exchange).await?);
     cut(all(&site).into_iter().filter(|binding| binding.leads == leads).collect(), &listing)
 }
 
 pub(crate) async fn between(State(site): State<SharedSite>, Path(ends): Path<Ends>, listing: Listing) -> Answer {
-    let (source, leads) = ends.read()?;
+    let (source, leads) = ends.read(&site).await?;
     cut(matching(&site, &source, &leads), &listing)
 }
 
 pub(crate) async fn one(State(site): State<SharedSite>, Path(place): Path<Place>) -> Answer {
-    Ok(Json(shown(&place.find(&site)?)))
+    Ok(Json(shown(&place.find(&site).await?)))
 }
 
 pub(crate) async fn bind(State(site): State<SharedSite>, Path(ends): Path<Ends>, Body(wish): Body<Wish>) -> Done {
-    let (source, leads) = ends.read()?;
+    let (source, leads) = ends.read(&site).await?;
     let arguments = json::table(&wish.arguments)?;
     let key = properties_key(wish.routing_key.as_bytes(), &arguments);
     if wish.routing_key.len() > usize::from(u8::MAX) {
@@ -89,7 +89,7 @@ pub(crate) async fn bind(State(site): State<SharedSite>, Path(ends): Path<Ends>,
 }
 
 pub(crate) async fn unbind(State(site): State<SharedSite>, Path(place): Path<Place>) -> Done {
-    site.administration.unbind(place.find(&site)?).await?;
+    site.administration.unbind(place.find(&site).await?).await?;
     Ok(done())
 }
 
@@ -113,29 +113,28 @@ pub(crate) struct Place {
 }
 
 impl Ends {
-    fn read(&self) -> Result<(String, Leads), Failure> {
-        check_host(&self.host)?;
+    async fn read(&self, site: &Site) -> Result<(String, Leads), Failure> {
+        let host = host(site, &self.host).await?;
         let leads = match &*self.kind {
-            "q" => Leads::ToQueue(self.to.clone()),
-            "e" => Leads::ToExchange(named(self.to.clone())),
+            "q" => Leads::ToQueue(host.full(&self.to)),
+            "e" => Leads::ToExchange(host.full(named(&self.to))),
             _ => return Err(Failure::missing()),
         };
-        Ok((named(self.source.clone()), leads))
+        Ok((host.full(named(&self.source)), leads))
     }
 }
 
 impl Place {
-    fn find(self, site: &Site) -> Result<BindingInfo, Failure> {
+    async fn find(self, site: &Site) -> Result<BindingInfo, Failure> {
         let Self { host, source, kind, to, key } = self;
-        let (source, leads) = Ends { host, source, kind, to }.read()?;
+        let (source, leads) = Ends { host, source, kind, to }.read(site).await?;
         let mut between = matching(site, &source, &leads).into_iter();
         between.find(|binding| is_named(&key, &binding.key, &binding.arguments)).ok_or_else(Failure::missing)
     }
 }
 
-fn there(site: &Site, host: &str, exchange: String) -> Result<String, Failure> {
-    check_host(host).map_err(|_| Failure::missing())?;
-    let name = named(exchange);
+async fn there(site: &Site, host: &str, exchange: &str) -> Result<String, Failure> {
+    let name = known_host(site, host).await?.full(named(exchange));
     site.administration.exchange(&name).map(|_| name).ok_or_else(Failure::missing)
 }
 
@@ -145,11 +144,14 @@ fn matching(site: &Site, source: &str, leads: &Leads) -> Vec<BindingInfo> {
 
 /// All bindings, those to the default exchange first.
 fn all(site: &Site) -> Vec<BindingInfo> {
-    let implied = site.administration.queues().into_iter().map(|queue| BindingInfo {
-        source: String::new(),
-        leads: Leads::ToQueue(queue.name.as_str().to_owned()),
-        key: Bytes::copy_from_slice(queue.name.as_str().as_bytes()),
-        arguments: Table::default(),
+    let implied = site.administration.queues().into_iter().map(|queue| {
+        let name = queue.name.as_str();
+        BindingInfo {
+            source: Host::of(name).full(""),
+            leads: Leads::ToQueue(name.to_owned()),
+            key: Bytes::copy_from_slice(plain(name).as_bytes()),
+            arguments: Table::default(),
+        }
     });
     implied.chain(site.administration.bindings()).collect()
 }
@@ -164,9 +166,9 @@ pub(crate) fn shown(binding: &BindingInfo) -> Value {
         Leads::ToExchange(exchange) => (exchange, "exchange"),
     };
     json!({
-        "source": binding.source,
-        "vhost": VIRTUAL_HOST,
-        "destination": to,
+        "source": plain(&binding.source),
+        "vhost": Host::of(&binding.source).name(),
+        "destination": plain(to),
         "destination_type": kind,
         "routing_key": json::text(&binding.key),
         "arguments": json::of_table(&binding.arguments),

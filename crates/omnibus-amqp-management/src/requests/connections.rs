@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use omnibus_amqp::administration::{Host, plain};
 use omnibus_amqp::registry::{ChannelState, ConnectionInfo, ConnectionState, ConsumerState};
 use omnibus_amqp::wire::Value as Field;
 use serde_json::{Map, Value, json};
 
-use crate::answers::{Answer, Done, Failure, check_host, done};
+use crate::answers::{Answer, Done, Failure, done, known_host};
 use crate::json;
 use crate::listing::Listing;
-use crate::site::{SharedSite, Site, VIRTUAL_HOST};
+use crate::site::{SharedSite, Site};
 
 /// What a client is told if nobody says why.
 const REASON: &str = "Closed via management plugin";
@@ -19,9 +20,9 @@ pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> An
     listing.cut(connections(&site, |_| true).await).map(Json)
 }
 
-pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    list(site, listing).await
+pub(crate) async fn list_host(State(site): State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
+    known_host(&site, &host).await?;
+    listing.cut(connections(&site, |info| info.host == host).await).map(Json)
 }
 
 pub(crate) async fn of_user(State(site): State<SharedSite>, Path(user): Path<String>, listing: Listing) -> Answer {
@@ -51,9 +52,13 @@ pub(crate) async fn channels(State(site): State<SharedSite>, listing: Listing) -
     listing.cut(all_channels(&site, |_| true).await).map(Json)
 }
 
-pub(crate) async fn channels_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    channels(site, listing).await
+pub(crate) async fn channels_host(
+    State(site): State<SharedSite>,
+    Path(host): Path<String>,
+    listing: Listing,
+) -> Answer {
+    known_host(&site, &host).await?;
+    listing.cut(all_channels(&site, |info| info.host == host).await).map(Json)
 }
 
 pub(crate) async fn channels_of(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
@@ -82,12 +87,16 @@ pub(crate) async fn consumers(State(site): State<SharedSite>, listing: Listing) 
     listing.cut(all_consumers(&site, |_| true).await).map(Json)
 }
 
-pub(crate) async fn consumers_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    consumers(site, listing).await
+pub(crate) async fn consumers_host(
+    State(site): State<SharedSite>,
+    Path(host): Path<String>,
+    listing: Listing,
+) -> Answer {
+    known_host(&site, &host).await?;
+    listing.cut(all_consumers(&site, |consumer| Host::of(&consumer.queue).name() == host).await).map(Json)
 }
 
-/// Who consumes a queue by this node.
+/// Who consumes a queue by this node; it is named with its virtual host.
 pub(crate) async fn consumers_of(site: &Site, queue: &str) -> Vec<Value> {
     all_consumers(site, |consumer| consumer.queue == queue).await
 }
@@ -130,9 +139,9 @@ fn of_connection(site: &Site, info: &ConnectionInfo, state: &ConnectionState) ->
         "name": info.name(),
         "type": "network",
         "protocol": "AMQP 0-9-1",
-        "state": "running",
+        "state": state_of(site, state),
         "node": site.name(),
-        "vhost": VIRTUAL_HOST,
+        "vhost": info.host,
         "user": info.user,
         "user_who_performed_action": info.user,
         "auth_mechanism": info.mechanism,
@@ -156,12 +165,21 @@ fn of_connection(site: &Site, info: &ConnectionInfo, state: &ConnectionState) ->
     shown
 }
 
+/// A connection is blocked once it wants to publish while something is short, and will be if it wants to.
+fn state_of(site: &Site, state: &ConnectionState) -> &'static str {
+    match (state.is_blocked, site.administration.shortage()) {
+        (true, _) => "blocked",
+        (false, Some(_)) => "blocking",
+        (false, None) => "running",
+    }
+}
+
 fn of_channel(site: &Site, info: &ConnectionInfo, channel: &ChannelState) -> Map<String, Value> {
     let shown = json!({
         "name": channel_name(info, channel.number),
         "number": channel.number,
         "node": site.name(),
-        "vhost": VIRTUAL_HOST,
+        "vhost": info.host,
         "user": info.user,
         "user_who_performed_action": info.user,
         "state": "running",
@@ -189,7 +207,7 @@ fn of_channel(site: &Site, info: &ConnectionInfo, channel: &ChannelState) -> Map
 fn of_consumer(site: &Site, info: &ConnectionInfo, (number, consumer): (u16, &ConsumerState)) -> Value {
     json!({
         "consumer_tag": consumer.tag,
-        "queue": { "name": consumer.queue, "vhost": VIRTUAL_HOST },
+        "queue": { "name": plain(&consumer.queue), "vhost": Host::of(&consumer.queue).name() },
         "ack_required": consumer.settles,
         "exclusive": consumer.is_exclusive,
         "prefetch_count": consumer.prefetch,

@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use omnibus_amqp::administration::{BindingInfo, ExchangeInfo, ExchangeWish, Leads, QueueInfo, QueueWish};
+use omnibus_amqp::administration::{BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, QueueInfo, QueueWish, plain};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{bindings, policies};
-use crate::answers::{Answer, Body, Done, Failure, check_host, flag, object};
+use super::{bindings, policies, users};
+use crate::answers::{Answer, Body, Done, Failure, flag, host, known_host, object};
 use crate::json;
-use crate::site::{RABBITMQ, SharedSite, Site, VIRTUAL_HOST};
+use crate::site::{RABBITMQ, SharedSite, Site};
 
 /// A document of definitions.
 #[derive(Debug, Default, Deserialize)]
@@ -101,9 +101,7 @@ struct Binding {
 pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
     let users: Vec<Value> =
         site.administration.users().iter().map(|name| json!({ "name": name, "tags": ["administrator"] })).collect();
-    let allowed =
-        |user: &String| json!({ "user": user, "vhost": VIRTUAL_HOST, "configure": ".*", "write": ".*", "read": ".*" });
-    let permissions: Vec<Value> = site.administration.users().iter().map(allowed).collect();
+    let hosts: Vec<Value> = site.administration.hosts().iter().map(|host| json!({ "name": host.name() })).collect();
     let mut all = json!({
         "rabbit_version": RABBITMQ,
         "rabbitmq_version": RABBITMQ,
@@ -112,20 +110,20 @@ pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
         "rabbitmq_definition_format": "cluster",
         "original_cluster_name": site.cluster_id,
         "users": users,
-        "vhosts": [{ "name": VIRTUAL_HOST }],
-        "permissions": permissions,
+        "vhosts": hosts,
+        "permissions": users::all(&site),
         "topic_permissions": [],
         "global_parameters": [],
     });
-    add_names(&site, &mut all);
+    add_names(&site, &mut all, |_| true);
     Json(all)
 }
 
 /// What one virtual host has, without its name.
-pub(crate) async fn export_host(State(site): State<SharedSite>, Path(host): Path<String>) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
+pub(crate) async fn export_host(State(site): State<SharedSite>, Path(name): Path<String>) -> Answer {
+    let host = known_host(&site, &name).await?;
     let mut all = json!({ "rabbit_version": RABBITMQ, "rabbitmq_version": RABBITMQ });
-    add_names(&site, &mut all);
+    add_names(&site, &mut all, |each| *each == host);
     for list in ["parameters", "policies", "queues", "exchanges", "bindings"] {
         for each in all[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
             each.remove("vhost");
@@ -134,16 +132,20 @@ pub(crate) async fn export_host(State(site): State<SharedSite>, Path(host): Path
     Ok(Json(all))
 }
 
-fn add_names(site: &Site, all: &mut Value) {
+/// Adds what there is in those virtual hosts that are wanted.
+fn add_names(site: &Site, all: &mut Value, is_wanted: impl Fn(&Host) -> bool) {
+    let is_in = |name: &str| is_wanted(&Host::of(name));
     let queues = site.administration.queues();
     // An exclusive queue is its connection's.
-    let queues = queues.iter().filter(|queue| queue.owner.is_none()).map(of_queue).collect();
+    let queues = queues.iter().filter(|queue| queue.owner.is_none() && is_in(queue.name.as_str()));
+    let queues = queues.map(of_queue).collect();
     let exchanges = site.administration.exchanges();
-    let is_there_anyway = |name: &str| name.is_empty() || name.starts_with("amq.");
-    let exchanges = exchanges.iter().filter(|exchange| !is_there_anyway(exchange.name.as_str()));
+    let is_there_anyway = |name: &str| plain(name).is_empty() || plain(name).starts_with("amq.");
+    let names = |exchange: &&ExchangeInfo| is_in(exchange.name.as_str()) && !is_there_anyway(exchange.name.as_str());
+    let exchanges = exchanges.iter().filter(names);
     let exchanges = exchanges.map(of_exchange).collect();
     let bindings = site.administration.bindings();
-    let bindings = bindings.iter().map(|binding| {
+    let bindings = bindings.iter().filter(|binding| is_in(&binding.source)).map(|binding| {
         let mut shown = bindings::shown(binding);
         if let Some(shown) = shown.as_object_mut() {
             shown.remove("properties_key");
@@ -151,16 +153,18 @@ fn add_names(site: &Site, all: &mut Value) {
         shown
     });
     all["parameters"] = json!([]);
-    all["policies"] = site.administration.policies().iter().map(policies::shown).collect();
+    let policies = site.administration.policies();
+    all["policies"] = policies.iter().filter(|policy| is_wanted(&policy.host)).map(policies::shown).collect();
     all["queues"] = queues;
     all["exchanges"] = exchanges;
     all["bindings"] = bindings.collect();
 }
 
 fn of_queue(queue: &QueueInfo) -> Value {
+    let name = queue.name.as_str();
     json!({
-        "name": queue.name.as_str(),
-        "vhost": VIRTUAL_HOST,
+        "name": plain(name),
+        "vhost": Host::of(name).name(),
         "durable": queue.is_durable,
         "auto_delete": queue.is_auto_delete,
         "arguments": json::of_table(&queue.arguments),
@@ -168,9 +172,10 @@ fn of_queue(queue: &QueueInfo) -> Value {
 }
 
 fn of_exchange(exchange: &ExchangeInfo) -> Value {
+    let name = exchange.name.as_str();
     json!({
-        "name": exchange.name.as_str(),
-        "vhost": VIRTUAL_HOST,
+        "name": plain(name),
+        "vhost": Host::of(name).name(),
         "type": exchange.kind,
         "durable": exchange.is_durable,
         "auto_delete": exchange.is_auto_delete,
@@ -180,19 +185,41 @@ fn of_exchange(exchange: &ExchangeInfo) -> Value {
 }
 
 pub(crate) async fn import(State(site): State<SharedSite>, Body(wanted): Body<Definitions>) -> Done {
-    wanted.check(&site)?;
-    wanted.carry_out(&site).await?;
+    let known: Vec<String> = site.administration.hosts().iter().map(|host| host.name().to_owned()).collect();
+    let known = known.iter().chain(wanted.vhosts.iter().map(|host| &host.name));
+    wanted.check(&site, &known.map(String::as_str).collect::<Vec<_>>())?;
+    for Named { name } in &wanted.vhosts {
+        site.administration.create_host(name).await?;
+    }
+    wanted.carry_out(&site, &Host::default()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-pub(crate) async fn import_host(state: State<SharedSite>, Path(host): Path<String>, body: Body<Definitions>) -> Done {
-    check_host(&host)?;
-    import(state, body).await
+/// Declares what one virtual host shall have, whichever its definitions name.
+pub(crate) async fn import_host(
+    State(site): State<SharedSite>,
+    Path(name): Path<String>,
+    Body(mut wanted): Body<Definitions>,
+) -> Done {
+    let host = host(&site, &name).await?;
+    wanted.name_no_host();
+    wanted.check(&site, &[])?;
+    wanted.carry_out(&site, &host).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl Definitions {
-    /// Looks for what cannot be had, before anything is done.
-    fn check(&self, site: &Site) -> Result<(), Failure> {
+    fn name_no_host(&mut self) {
+        self.vhosts.clear();
+        let hosts = self.permissions.iter_mut().map(|each| &mut each.vhost);
+        let hosts = hosts.chain(self.policies.iter_mut().map(|each| &mut each.vhost));
+        let hosts = hosts.chain(self.queues.iter_mut().map(|each| &mut each.vhost));
+        let hosts = hosts.chain(self.exchanges.iter_mut().map(|each| &mut each.vhost));
+        hosts.chain(self.bindings.iter_mut().map(|each| &mut each.vhost)).for_each(|host| *host = None);
+    }
+
+    /// Looks for what cannot be had, before anything is done; these are the virtual hosts that there are.
+    fn check(&self, site: &Site, known: &[&str]) -> Result<(), Failure> {
         let users = site.administration.users();
         let named = self.users.iter().map(|user| &user.name);
         let named = named.chain(self.permissions.iter().map(|permission| &permission.user));
@@ -219,25 +246,32 @@ impl Definitions {
         let hosts = hosts.chain(self.queues.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.exchanges.iter().filter_map(|each| each.vhost.as_ref()));
         let mut hosts = hosts.chain(self.bindings.iter().filter_map(|each| each.vhost.as_ref()));
-        match hosts.find(|host| *host != VIRTUAL_HOST) {
-            Some(host) => Err(Failure::bad(format!("there is the virtual host / only, and no {host}"))),
+        match hosts.find(|host| !known.contains(&host.as_str())) {
+            Some(host) => Err(Failure::bad(format!("there is no virtual host {host}"))),
             None => Ok(()),
         }
     }
 
-    async fn carry_out(self, site: &Site) -> Result<(), Failure> {
+    /// Declares everything; what names no virtual host is for this one.
+    async fn carry_out(self, site: &Site, first: &Host) -> Result<(), Failure> {
         let door = &site.administration;
-        for Policy { name, wish, .. } in self.policies {
-            door.put_policy(wish.named(name)?).await?;
+        let hosts = door.hosts();
+        let host = |named: Option<String>| match named {
+            None => Ok(first),
+            Some(name) => hosts.iter().find(|host| host.name() == name).ok_or_else(|| gone(&name)),
+        };
+        for Policy { name, wish, vhost } in self.policies {
+            door.put_policy(wish.named(host(vhost)?.clone(), name)?).await?;
         }
-        for Queue { name, durable, auto_delete, mut arguments, kind, .. } in self.queues {
+        for Queue { name, durable, auto_delete, mut arguments, kind, vhost } in self.queues {
+            let name = host(vhost)?.full(&name);
             if let Some(kind) = kind.filter(|_| !arguments.contains_key("x-queue-type")) {
                 arguments.insert("x-queue-type".to_owned(), json!(kind));
             }
             let arguments = json::table(&arguments)?;
             door.declare_queue(QueueWish { name, is_durable: durable, is_auto_delete: auto_delete, arguments }).await?;
         }
-        for Exchange { name, kind, durable, auto_delete, internal, arguments, .. } in self.exchanges {
+        for Exchange { name, kind, durable, auto_delete, internal, arguments, vhost } in self.exchanges {
             let wish = ExchangeWish {
                 kind,
                 is_durable: durable,
@@ -245,21 +279,26 @@ impl Definitions {
                 is_internal: internal,
                 arguments: json::table(&arguments)?,
             };
-            door.declare_exchange(&name, wish).await?;
+            door.declare_exchange(&host(vhost)?.full(&name), wish).await?;
         }
-        for Binding { source, destination, destination_type, routing_key, arguments, .. } in self.bindings {
+        for Binding { source, destination, destination_type, routing_key, arguments, vhost } in self.bindings {
+            let host = host(vhost)?;
             let leads = match &*destination_type {
-                "queue" => Leads::ToQueue(destination),
-                "exchange" => Leads::ToExchange(destination),
+                "queue" => Leads::ToQueue(host.full(&destination)),
+                "exchange" => Leads::ToExchange(host.full(&destination)),
                 other => return Err(Failure::bad(format!("a binding leads to no {other}"))),
             };
             // Every queue is bound to the default exchange by itself.
             if source.is_empty() {
                 continue;
             }
-            let arguments = json::table(&arguments)?;
+            let (source, arguments) = (host.full(&source), json::table(&arguments)?);
             door.bind(BindingInfo { source, leads, key: routing_key.into(), arguments }).await?;
         }
         Ok(())
     }
+}
+
+fn gone(host: &str) -> Failure {
+    Failure::bad(format!("there is no virtual host {host} any more"))
 }

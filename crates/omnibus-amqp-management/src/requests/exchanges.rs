@@ -2,15 +2,15 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use omnibus_amqp::administration::{ExchangeInfo, ExchangeWish};
+use omnibus_amqp::administration::{ExchangeInfo, ExchangeWish, Host, plain};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::queues::{Conditions, of_path};
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made, object};
+use crate::answers::{Answer, Body, Done, Failure, done, flag, host, known_host, made, object};
 use crate::json;
 use crate::listing::Listing;
-use crate::site::{SharedSite, VIRTUAL_HOST};
+use crate::site::SharedSite;
 
 /// What the default exchange is called where a name cannot be empty.
 const DEFAULT: &str = "amq.default";
@@ -31,26 +31,27 @@ pub(crate) struct Wish {
 }
 
 /// The name that a path stands for.
-pub(crate) fn named(name: String) -> String {
-    if name == DEFAULT { String::new() } else { name }
+pub(crate) fn named(name: &str) -> &str {
+    if name == DEFAULT { "" } else { name }
 }
 
 pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
     listing.cut(site.administration.exchanges().iter().map(shown).collect()).map(Json)
 }
 
-pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    list(site, listing).await
+pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+    let host = known_host(&site, &name).await?;
+    let exchanges = site.administration.exchanges();
+    let of_host = exchanges.iter().filter(|exchange| Host::of(exchange.name.as_str()) == host);
+    listing.cut(of_host.map(shown).collect()).map(Json)
 }
 
 pub(crate) async fn one(
     State(site): State<SharedSite>,
-    Path((host, exchange)): Path<(String, String)>,
+    Path((of, exchange)): Path<(String, String)>,
     listing: Listing,
 ) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    let name = named(exchange);
+    let name = known_host(&site, &of).await?.full(named(&exchange));
     let found = match site.administration.exchange(&name) {
         Some(found) => Some(found),
         // It may have been created at another node a moment ago.
@@ -64,10 +65,10 @@ pub(crate) async fn one(
 
 pub(crate) async fn declare(
     State(site): State<SharedSite>,
-    Path((host, name)): Path<(String, String)>,
+    Path((of, name)): Path<(String, String)>,
     Body(wish): Body<Wish>,
 ) -> Done {
-    check_host(&host)?;
+    let name = host(&site, &of).await?.full(named(&name));
     let wish = ExchangeWish {
         kind: wish.kind.unwrap_or_else(|| "direct".to_owned()),
         is_durable: wish.durable,
@@ -75,23 +76,24 @@ pub(crate) async fn declare(
         is_internal: wish.internal,
         arguments: json::table(&wish.arguments)?,
     };
-    Ok(made(site.administration.declare_exchange(&named(name), wish).await?))
+    Ok(made(site.administration.declare_exchange(&name, wish).await?))
 }
 
 pub(crate) async fn delete(
     State(site): State<SharedSite>,
-    Path((host, name)): Path<(String, String)>,
+    Path((of, name)): Path<(String, String)>,
     Query(conditions): Query<Conditions>,
 ) -> Done {
-    check_host(&host)?;
-    site.administration.delete_exchange(&named(name), conditions.if_unused == "true").await.map_err(of_path)?;
+    let name = host(&site, &of).await?.full(named(&name));
+    site.administration.delete_exchange(&name, conditions.if_unused == "true").await.map_err(of_path)?;
     Ok(done())
 }
 
 fn shown(exchange: &ExchangeInfo) -> Value {
+    let name = exchange.name.as_str();
     json!({
-        "name": exchange.name.as_str(),
-        "vhost": VIRTUAL_HOST,
+        "name": plain(name),
+        "vhost": Host::of(name).name(),
         "type": exchange.kind,
         "durable": exchange.is_durable,
         "auto_delete": exchange.is_auto_delete,

@@ -4,12 +4,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use omnibus_amqp::administration::{After, Posted, QueueWish};
+use omnibus_amqp::administration::{After, Posted, QueueWish, Shortage};
 use omnibus_amqp::wire::Properties;
 use omnibus_engine::Health;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::answers::{Answer, Failure, check_host};
+use crate::answers::{Answer, Failure, known_host};
 use crate::login::User;
 use crate::site::{SharedSite, Site};
 
@@ -24,37 +24,43 @@ fn well() -> Response {
 pub(crate) async fn aliveness(
     State(site): State<SharedSite>,
     Extension(User(user)): Extension<User>,
-    Path(host): Path<String>,
+    Path(of): Path<String>,
 ) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    let wish = QueueWish { name: TEST_QUEUE.to_owned(), ..QueueWish::default() };
+    let host = known_host(&site, &of).await?;
+    let queue = host.full(TEST_QUEUE);
+    let wish = QueueWish { name: queue.clone(), ..QueueWish::default() };
     site.administration.declare_queue(wish).await?;
     let body = Bytes::from_static(b"test_message");
-    let posted = Posted { key: TEST_QUEUE.to_owned(), properties: Properties::default(), body, ..Posted::default() };
+    let (key, properties) = (TEST_QUEUE.to_owned(), Properties::default());
+    let posted = Posted { host, exchange: String::new(), key, properties, body };
     site.administration.publish(posted, &user).await?;
-    let got = site.administration.get(TEST_QUEUE, 1, After::Accept).await?;
+    let got = site.administration.get(&queue, 1, After::Accept).await?;
     match got.is_empty() {
         false => Ok(Json(json!({ "status": "ok" }))),
         true => Err(Failure::bad("a message was published and did not come")),
     }
 }
 
-/// What is wrong with the disk.
-pub(crate) fn disk_alarm(site: &Site) -> Option<&'static str> {
+/// Whether there is too little room on the disk, or it cannot be written.
+pub(crate) fn disk_alarm(site: &Site) -> bool {
     let engine = site.administration.engine();
-    let is_short = engine.log_stats().free_bytes < site.disk_reserve_bytes;
-    (is_short || engine.health() != Health::Well).then_some("disk")
+    engine.log_stats().free_bytes < site.disk_reserve_bytes || engine.health() != Health::Well
+}
+
+/// Whether publishers wait for memory.
+pub(crate) fn memory_alarm(site: &Site) -> bool {
+    site.administration.shortage() == Some(Shortage::Memory)
 }
 
 pub(crate) async fn alarms(State(site): State<SharedSite>) -> Response {
-    match disk_alarm(&site) {
-        None => well(),
-        Some(resource) => Failure::unwell(json!({
-            "status": "failed",
-            "reason": "There are alarms in effect in the cluster",
-            "alarms": [{ "node": site.name(), "resource": resource }],
-        })),
+    let alarms = [("disk", disk_alarm(&site)), ("memory", memory_alarm(&site))];
+    let alarms = alarms.iter().filter(|(_, is_on)| *is_on);
+    let alarms: Vec<Value> = alarms.map(|(resource, _)| json!({ "node": site.name(), "resource": resource })).collect();
+    if alarms.is_empty() {
+        return well();
     }
+    let reason = "There are alarms in effect in the cluster";
+    Failure::unwell(json!({ "status": "failed", "reason": reason, "alarms": alarms }))
 }
 
 pub(crate) async fn local_alarms(site: State<SharedSite>) -> Response {

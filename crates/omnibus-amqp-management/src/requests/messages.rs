@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::exchanges::named;
-use crate::answers::{Answer, Body, Failure, check_host};
+use crate::answers::{Answer, Body, Failure, host};
 use crate::json;
 use crate::login::User;
 use crate::site::SharedSite;
@@ -34,10 +34,10 @@ pub(crate) struct Wanted {
 pub(crate) async fn publish(
     State(site): State<SharedSite>,
     Extension(User(user)): Extension<User>,
-    Path((host, exchange)): Path<(String, String)>,
+    Path((of, exchange)): Path<(String, String)>,
     Body(publish): Body<Publish>,
 ) -> Answer {
-    check_host(&host)?;
+    let host = host(&site, &of).await?;
     let Publish { routing_key, payload, payload_encoding, properties } = publish;
     let keys = [
         ("routing_key", routing_key.is_none()),
@@ -57,7 +57,7 @@ pub(crate) async fn publish(
         Value::Null => json::properties(&Map::new())?,
         _ => return Err(Failure::bad("properties is not an object")),
     };
-    let posted = Posted { exchange: named(exchange), key, properties, body };
+    let posted = Posted { host, exchange: named(&exchange).to_owned(), key, properties, body };
     let routed = site.administration.publish(posted, &user).await.map_err(|refused| {
         let reason = format!("{} {} - {}", refused.code, refused.name, refused.text);
         if refused.code < 500 { Failure::bad(reason) } else { refused.into() }
@@ -67,10 +67,10 @@ pub(crate) async fn publish(
 
 pub(crate) async fn get(
     State(site): State<SharedSite>,
-    Path((host, queue)): Path<(String, String)>,
+    Path((of, queue)): Path<(String, String)>,
     Body(wanted): Body<Wanted>,
 ) -> Answer {
-    check_host(&host)?;
+    let queue = host(&site, &of).await?.full(&queue);
     let Wanted { count, ackmode, encoding, truncate } = wanted;
     check_present(&[("count", count.is_none()), ("ackmode", ackmode.is_none()), ("encoding", encoding.is_none())])?;
     let count = count.as_ref().and_then(number).and_then(|count| u32::try_from(count).ok());

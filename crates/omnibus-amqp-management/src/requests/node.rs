@@ -5,10 +5,10 @@ use axum::extract::{Path, State};
 use omnibus_amqp::administration::QueueLoad;
 use serde_json::{Value, json};
 
-use super::health::disk_alarm;
+use super::health::{disk_alarm, memory_alarm};
 use crate::answers::{Answer, Failure};
 use crate::listing::Listing;
-use crate::site::{RABBITMQ, SharedSite, Site};
+use crate::site::{Process, RABBITMQ, SharedSite, Site};
 
 pub(crate) async fn overview(State(site): State<SharedSite>, listing: Listing) -> Answer {
     let queues = site.administration.queues();
@@ -84,6 +84,7 @@ fn own(site: &Site) -> Value {
     let log = site.administration.engine().log_stats();
     let mechanisms = ["PLAIN", "AMQPLAIN"].map(|name| json!({ "name": name, "enabled": true }));
     let uptime = u64::try_from(site.uptime().as_millis()).unwrap_or(u64::MAX);
+    let Process { memory_bytes, open_files, open_files_max } = (site.read_process)();
     json!({
         "name": site.name(),
         "type": "disc",
@@ -94,8 +95,11 @@ fn own(site: &Site) -> Value {
         "processors": std::thread::available_parallelism().map_or(1, usize::from),
         "disk_free": log.free_bytes,
         "disk_free_limit": site.disk_reserve_bytes,
-        "disk_free_alarm": disk_alarm(site).is_some(),
-        "mem_alarm": false,
+        "disk_free_alarm": disk_alarm(site),
+        "mem_used": memory_bytes,
+        "mem_alarm": memory_alarm(site),
+        "fd_used": open_files,
+        "fd_total": open_files_max,
         "partitions": [],
         "being_drained": false,
         "sockets_used": site.administration.connections().len(),
@@ -103,7 +107,7 @@ fn own(site: &Site) -> Value {
         "auth_mechanisms": mechanisms,
         "applications": [],
         "contexts": contexts(site),
-        "enabled_plugins": ["rabbitmq_management"],
+        "enabled_plugins": ["rabbitmq_management", "rabbitmq_prometheus"],
     })
 }
 

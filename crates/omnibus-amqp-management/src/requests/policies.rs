@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use omnibus_amqp::administration::PolicyInfo;
+use omnibus_amqp::administration::{Host, PolicyInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, made, whole};
+use crate::answers::{Answer, Body, Done, Failure, done, host, known_host, made, whole};
 use crate::json;
 use crate::listing::Listing;
-use crate::site::{SharedSite, VIRTUAL_HOST};
+use crate::site::SharedSite;
 
 /// What a policy shall be.
 #[derive(Debug, Deserialize)]
@@ -23,10 +23,11 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    pub(crate) fn named(self, name: String) -> Result<PolicyInfo, Failure> {
+    pub(crate) fn named(self, host: Host, name: String) -> Result<PolicyInfo, Failure> {
         let missing = |key: &str| Failure::bad(format!("[{{key_missing,{key}}}]"));
         let definition = self.definition.ok_or_else(|| missing("definition"))?;
         Ok(PolicyInfo {
+            host,
             name,
             pattern: self.pattern.ok_or_else(|| missing("pattern"))?,
             apply_to: self.apply_to.unwrap_or_else(|| "all".to_owned()),
@@ -40,29 +41,31 @@ pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> An
     listing.cut(site.administration.policies().iter().map(shown).collect()).map(Json)
 }
 
-pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    list(site, listing).await
+pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+    let host = known_host(&site, &name).await?;
+    let policies = site.administration.policies();
+    listing.cut(policies.iter().filter(|policy| policy.host == host).map(shown).collect()).map(Json)
 }
 
-pub(crate) async fn one(State(site): State<SharedSite>, Path((host, name)): Path<(String, String)>) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    let found = site.administration.policies().into_iter().find(|policy| policy.name == name);
+pub(crate) async fn one(State(site): State<SharedSite>, Path((of, name)): Path<(String, String)>) -> Answer {
+    let host = known_host(&site, &of).await?;
+    let mut policies = site.administration.policies().into_iter();
+    let found = policies.find(|policy| policy.host == host && policy.name == name);
     Ok(Json(shown(&found.ok_or_else(Failure::missing)?)))
 }
 
 pub(crate) async fn put(
     State(site): State<SharedSite>,
-    Path((host, name)): Path<(String, String)>,
+    Path((of, name)): Path<(String, String)>,
     Body(wish): Body<Wish>,
 ) -> Done {
-    check_host(&host)?;
-    Ok(made(site.administration.put_policy(wish.named(name)?).await?))
+    let host = host(&site, &of).await?;
+    Ok(made(site.administration.put_policy(wish.named(host, name)?).await?))
 }
 
-pub(crate) async fn delete(State(site): State<SharedSite>, Path((host, name)): Path<(String, String)>) -> Done {
-    check_host(&host)?;
-    if site.administration.delete_policy(&name).await? { Ok(done()) } else { Err(Failure::missing()) }
+pub(crate) async fn delete(State(site): State<SharedSite>, Path((of, name)): Path<(String, String)>) -> Done {
+    let host = host(&site, &of).await?;
+    if site.administration.delete_policy(&host, &name).await? { Ok(done()) } else { Err(Failure::missing()) }
 }
 
 /// What nobody can set.
@@ -72,7 +75,7 @@ pub(crate) async fn nothing() -> Json<Value> {
 
 pub(crate) fn shown(policy: &PolicyInfo) -> Value {
     json!({
-        "vhost": VIRTUAL_HOST,
+        "vhost": policy.host.name(),
         "name": policy.name,
         "pattern": policy.pattern,
         "apply-to": policy.apply_to,

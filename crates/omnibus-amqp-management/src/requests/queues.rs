@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use omnibus_amqp::administration::{QueueInfo, QueueLoad, QueueWish, Refused};
+use omnibus_amqp::administration::{Host, QueueInfo, QueueLoad, QueueWish, Refused, plain};
 use omnibus_amqp::wire::Value as Field;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connections;
-use crate::answers::{Answer, Body, Done, Failure, check_host, done, flag, made, object};
+use crate::answers::{Answer, Body, Done, Failure, done, flag, host, known_host, made, object};
 use crate::json;
 use crate::listing::Listing;
-use crate::site::{SharedSite, Site, VIRTUAL_HOST};
+use crate::site::{SharedSite, Site};
 
 /// What a queue shall be.
 #[derive(Debug, Deserialize)]
@@ -34,32 +34,36 @@ pub(crate) struct Conditions {
 }
 
 pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    let queues = site.administration.queues();
+    cut(&site, site.administration.queues(), &listing).await
+}
+
+pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+    let host = known_host(&site, &name).await?;
+    let mut queues = site.administration.queues();
+    queues.retain(|queue| Host::of(queue.name.as_str()) == host);
+    cut(&site, queues, &listing).await
+}
+
+async fn cut(site: &Site, queues: Vec<QueueInfo>, listing: &Listing) -> Answer {
     let rows = if listing.wants_loads() {
         site.administration
             .loads(queues)
             .await
             .iter()
-            .map(|(queue, load)| row(&site, queue, load.as_ref().ok()))
+            .map(|(queue, load)| row(site, queue, load.as_ref().ok()))
             .collect()
     } else {
-        queues.iter().map(|queue| Value::Object(basics(&site, queue))).collect()
+        queues.iter().map(|queue| Value::Object(basics(site, queue))).collect()
     };
     listing.cut(rows).map(Json)
 }
 
-pub(crate) async fn list_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    list(site, listing).await
-}
-
 pub(crate) async fn one(
     State(site): State<SharedSite>,
-    Path((host, queue)): Path<(String, String)>,
+    Path((of, queue)): Path<(String, String)>,
     listing: Listing,
 ) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    let queue = find(&site, &queue).await?;
+    let queue = find(&site, &known_host(&site, &of).await?.full(&queue)).await?;
     let load = site.administration.load(&queue).await?;
     let mut shown = with_load(&site, &queue, load);
     let consumers = connections::consumers_of(&site, queue.name.as_str()).await;
@@ -71,10 +75,10 @@ pub(crate) async fn one(
 
 pub(crate) async fn declare(
     State(site): State<SharedSite>,
-    Path((host, name)): Path<(String, String)>,
+    Path((of, name)): Path<(String, String)>,
     Body(wish): Body<Wish>,
 ) -> Done {
-    check_host(&host)?;
+    let name = host(&site, &of).await?.full(&name);
     let arguments = json::table(&wish.arguments)?;
     let wish = QueueWish { name, is_durable: wish.durable, is_auto_delete: wish.auto_delete, arguments };
     Ok(made(site.administration.declare_queue(wish).await?))
@@ -82,17 +86,17 @@ pub(crate) async fn declare(
 
 pub(crate) async fn delete(
     State(site): State<SharedSite>,
-    Path((host, name)): Path<(String, String)>,
+    Path((of, name)): Path<(String, String)>,
     Query(conditions): Query<Conditions>,
 ) -> Done {
-    check_host(&host)?;
+    let name = host(&site, &of).await?.full(&name);
     let conditions = (conditions.if_unused == "true", conditions.if_empty == "true");
     site.administration.delete_queue(&name, conditions).await.map_err(of_path)?;
     Ok(done())
 }
 
-pub(crate) async fn purge(State(site): State<SharedSite>, Path((host, name)): Path<(String, String)>) -> Done {
-    check_host(&host)?;
+pub(crate) async fn purge(State(site): State<SharedSite>, Path((of, name)): Path<(String, String)>) -> Done {
+    let name = host(&site, &of).await?.full(&name);
     site.administration.purge(&name).await.map_err(of_path)?;
     Ok(done())
 }
@@ -102,7 +106,7 @@ pub(crate) fn of_path(refused: Refused) -> Failure {
     if refused.code == 404 { Failure::missing() } else { refused.into() }
 }
 
-/// Finds a queue, also one that was created at another node a moment ago.
+/// Finds a queue by its whole name, also one that was created at another node a moment ago.
 pub(crate) async fn find(site: &Site, name: &str) -> Result<QueueInfo, Failure> {
     if let Some(queue) = site.administration.queue(name) {
         return Ok(queue);
@@ -149,8 +153,9 @@ pub(crate) fn basics(site: &Site, queue: &QueueInfo) -> Map<String, Value> {
     let kind = queue.arguments.get("x-queue-type").and_then(Field::str).unwrap_or("classic");
     let leader = site.leader(queue.place.shard());
     let mut shown = Map::new();
-    shown.insert("name".to_owned(), json!(queue.name.as_str()));
-    shown.insert("vhost".to_owned(), json!(VIRTUAL_HOST));
+    let name = queue.name.as_str();
+    shown.insert("name".to_owned(), json!(plain(name)));
+    shown.insert("vhost".to_owned(), json!(Host::of(name).name()));
     shown.insert("durable".to_owned(), json!(queue.is_durable));
     shown.insert("auto_delete".to_owned(), json!(queue.is_auto_delete));
     shown.insert("exclusive".to_owned(), json!(queue.owner.is_some()));

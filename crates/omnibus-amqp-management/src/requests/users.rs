@@ -5,10 +5,10 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::answers::{Answer, Body, Done, Failure, check_host, made};
+use crate::answers::{Answer, Body, Done, Failure, known_host, made};
 use crate::listing::Listing;
 use crate::login::User;
-use crate::site::{SharedSite, Site, VIRTUAL_HOST};
+use crate::site::{SharedSite, Site};
 
 /// Where users are kept.
 const KEPT: &str = "users are those of the file that amqp.credentials_file names, and change with it";
@@ -50,22 +50,32 @@ pub(crate) async fn delete(State(site): State<SharedSite>, Path(user): Path<Stri
 }
 
 pub(crate) async fn permissions(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(site.administration.users().iter().map(|user| allowed(user)).collect()).map(Json)
+    listing.cut(all(&site)).map(Json)
 }
 
-pub(crate) async fn permissions_of_host(site: State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
-    permissions(site, listing).await
+/// What each user may do in each virtual host.
+pub(crate) fn all(site: &Site) -> Vec<Value> {
+    let (hosts, users) = (site.administration.hosts(), site.administration.users());
+    hosts.iter().flat_map(|host| users.iter().map(|user| allowed(user, host.name()))).collect()
+}
+
+pub(crate) async fn permissions_of_host(
+    State(site): State<SharedSite>,
+    Path(host): Path<String>,
+    listing: Listing,
+) -> Answer {
+    known_host(&site, &host).await?;
+    listing.cut(site.administration.users().iter().map(|user| allowed(user, &host)).collect()).map(Json)
 }
 
 pub(crate) async fn permissions_of_user(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
     check_user(&site, &user)?;
-    Ok(Json(json!([allowed(&user)])))
+    Ok(Json(site.administration.hosts().iter().map(|host| allowed(&user, host.name())).collect()))
 }
 
 pub(crate) async fn permission(State(site): State<SharedSite>, Path((host, user)): Path<(String, String)>) -> Answer {
-    check(&site, &host, &user)?;
-    Ok(Json(allowed(&user)))
+    check(&site, &host, &user).await?;
+    Ok(Json(allowed(&user, &host)))
 }
 
 pub(crate) async fn put_permission(
@@ -73,7 +83,7 @@ pub(crate) async fn put_permission(
     Path((host, user)): Path<(String, String)>,
     Body(wish): Body<PermissionWish>,
 ) -> Done {
-    check(&site, &host, &user)?;
+    check(&site, &host, &user).await?;
     if [&wish.configure, &wish.write, &wish.read].into_iter().all(|pattern| pattern == EVERYTHING) {
         return Ok(made(false));
     }
@@ -84,7 +94,7 @@ pub(crate) async fn delete_permission(
     State(site): State<SharedSite>,
     Path((host, user)): Path<(String, String)>,
 ) -> Done {
-    check(&site, &host, &user)?;
+    check(&site, &host, &user).await?;
     Err(Failure::bad("every user may do everything"))
 }
 
@@ -92,8 +102,8 @@ pub(crate) async fn topic_permissions() -> Json<Value> {
     Json(json!([]))
 }
 
-pub(crate) async fn topic_permissions_of_host(Path(host): Path<String>) -> Answer {
-    check_host(&host).map_err(|_| Failure::missing())?;
+pub(crate) async fn topic_permissions_of_host(State(site): State<SharedSite>, Path(host): Path<String>) -> Answer {
+    known_host(&site, &host).await?;
     Ok(Json(json!([])))
 }
 
@@ -102,8 +112,8 @@ pub(crate) async fn topic_permissions_of_user(State(site): State<SharedSite>, Pa
     Ok(Json(json!([])))
 }
 
-fn check(site: &Site, host: &str, user: &str) -> Result<(), Failure> {
-    check_host(host).map_err(|_| Failure::missing())?;
+async fn check(site: &Site, host: &str, user: &str) -> Result<(), Failure> {
+    known_host(site, host).await?;
     check_user(site, user)
 }
 
@@ -116,6 +126,6 @@ fn shown(user: &str) -> Value {
     json!({ "name": user, "tags": ["administrator"], "limits": {} })
 }
 
-fn allowed(user: &str) -> Value {
-    json!({ "user": user, "vhost": VIRTUAL_HOST, "configure": EVERYTHING, "write": EVERYTHING, "read": EVERYTHING })
+fn allowed(user: &str, host: &str) -> Value {
+    json!({ "user": user, "vhost": host, "configure": EVERYTHING, "write": EVERYTHING, "read": EVERYTHING })
 }

@@ -9,6 +9,7 @@ use omnibus_record::AmqpMessage;
 
 use super::{Administration, Refused};
 use crate::errors::Fault;
+use crate::hosts::{Host, plain};
 use crate::publishing;
 use crate::queues::Queue;
 use crate::session::{Content, Publish};
@@ -46,6 +47,8 @@ pub struct Got {
 /// A message that is to be published.
 #[derive(Clone, Debug, Default)]
 pub struct Posted {
+    /// The virtual host of the exchange.
+    pub host: Host,
     pub exchange: String,
     pub key: String,
     pub properties: Properties,
@@ -58,7 +61,7 @@ impl Administration {
     /// # Errors
     /// [`Refused`].
     pub async fn publish(&self, posted: Posted, user: &str) -> Result<bool, Refused> {
-        let Posted { exchange, key, properties, body } = posted;
+        let Posted { host, exchange, key, properties, body } = posted;
         let bytes_max = self.door.settings.message_bytes_max;
         if body.len() > bytes_max {
             let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -67,7 +70,7 @@ impl Administration {
         let publish =
             Publish { exchange: ShortText::from(&*exchange), routing_key: ShortText::from(&*key), is_mandatory: true };
         let content = Content { publish, properties: properties.write(), body };
-        Ok(publishing::post(&self.door, content, user).await?)
+        Ok(publishing::post(&self.door, content, (user, &host)).await?)
     }
 
     /// Takes up to so many messages that are ready, and says what becomes of them.
@@ -110,7 +113,7 @@ const fn settlement(after: After) -> Settlement {
 }
 
 fn got(queue: &Queue, Delivery { lease, message }: Delivery, left: u64) -> Got {
-    let AmqpMessage { native, body } = AmqpMessage::of(&message, queue.name());
+    let AmqpMessage { native, body } = AmqpMessage::of(&message, plain(queue.name()));
     Got {
         exchange: native.exchange,
         key: native.routing_key,

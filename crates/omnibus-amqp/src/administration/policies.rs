@@ -2,6 +2,7 @@
 
 use super::{Administration, Refused};
 use crate::errors::Fault;
+use crate::hosts::Host;
 use crate::policy::{ApplyTo, Policy};
 use crate::wire::Table;
 
@@ -21,6 +22,8 @@ impl From<(Option<String>, Table)> for Governed {
 /// A policy as operators know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyInfo {
+    /// The virtual host whose queues and exchanges it is for.
+    pub host: Host,
     pub name: String,
     pub pattern: String,
     /// In RabbitMQ's words.
@@ -31,13 +34,13 @@ pub struct PolicyInfo {
 
 impl From<Policy> for PolicyInfo {
     fn from(policy: Policy) -> Self {
-        let Policy { name, pattern, apply_to, priority, definition } = policy;
-        Self { name, pattern, apply_to: apply_to.name().to_owned(), priority, definition }
+        let Policy { host, name, pattern, apply_to, priority, definition } = policy;
+        Self { host, name, pattern, apply_to: apply_to.name().to_owned(), priority, definition }
     }
 }
 
 impl Administration {
-    /// All policies, by name.
+    /// All policies of all virtual hosts.
     #[must_use]
     pub fn policies(&self) -> Vec<PolicyInfo> {
         self.door.policies().into_iter().map(PolicyInfo::from).collect()
@@ -49,12 +52,12 @@ impl Administration {
     /// # Errors
     /// [`Refused`].
     pub async fn put_policy(&self, policy: PolicyInfo) -> Result<bool, Refused> {
-        let PolicyInfo { name, pattern, apply_to, priority, definition } = policy;
+        let PolicyInfo { host, name, pattern, apply_to, priority, definition } = policy;
         let unknown =
             || Fault::Precondition(format!("Validation failed\n\n{apply_to} is not what a policy applies to\n"));
         let apply_to = ApplyTo::of(&apply_to).ok_or_else(unknown)?;
-        let is_new = self.door.policies().iter().all(|policy| policy.name != name);
-        self.door.put_policy(Policy { name, pattern, apply_to, priority, definition }).await?;
+        let is_new = self.door.policies().iter().all(|policy| (&policy.host, &policy.name) != (&host, &name));
+        self.door.put_policy(Policy { host, name, pattern, apply_to, priority, definition }).await?;
         Ok(is_new)
     }
 
@@ -62,7 +65,7 @@ impl Administration {
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn delete_policy(&self, name: &str) -> Result<bool, Refused> {
-        Ok(self.door.delete_policy(name).await?)
+    pub async fn delete_policy(&self, host: &Host, name: &str) -> Result<bool, Refused> {
+        Ok(self.door.delete_policy(host, name).await?)
     }
 }

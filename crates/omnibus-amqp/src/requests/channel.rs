@@ -2,6 +2,7 @@
 
 use crate::errors::Fault;
 use crate::link::Link;
+use crate::meter::Counted;
 use crate::session::Channel;
 use crate::wire::{LongText, Method};
 
@@ -13,6 +14,7 @@ pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
         return Err(Fault::TooManyChannels(u64::from(link.channel_max)));
     }
     link.channels_opened += 1;
+    link.meter.add(Counted::ChannelsOpened, 1);
     link.channels.insert(number, Channel::opened(link.channels_opened));
     link.tell(number, &Method::ChannelOpenOk { reserved: LongText::default() });
     Ok(())

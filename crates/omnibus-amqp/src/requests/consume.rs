@@ -16,6 +16,7 @@ use crate::consuming;
 use crate::errors::Fault;
 use crate::hosts::{Named, plain};
 use crate::link::{Asked, Link, Parked, Subscription, Wish};
+use crate::meter::{Counted, Present};
 use crate::queues::Queue;
 use crate::replies::DIRECT_REPLY;
 use crate::session::{Channel, ConsumerNumber, Held};
@@ -85,6 +86,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         shares_limit,
         held: 0,
         is_cancelled: false,
+        counted: Some(Present::consumer(&link.meter)),
         is_silent: false,
         is_over: false,
         wish,
@@ -158,6 +160,7 @@ pub(crate) fn cancel(link: &mut Link, number: u16, consumer_tag: ShortText, no_w
         Some(subscription) => {
             // What was on its way comes first; then it is told.
             subscription.is_cancelled = true;
+            subscription.counted = None;
             subscription.is_silent = no_wait;
             subscription.wish.send_modify(|wish| wish.is_cancelled = true);
         }
@@ -240,6 +243,9 @@ fn write(link: &mut Link, number: u16, Parked { consumer, queue, delivery: Deliv
     let held = Held { queue, key: lease.key, consumer: Some(consumer) };
     let delivery_tag = channel.deliver((!subscription.is_automatic).then_some(held));
     subscription.held += u32::from(!subscription.is_automatic);
+    let delivered = if subscription.is_automatic { Counted::DeliveredAutomatic } else { Counted::DeliveredManual };
+    link.meter.add(delivered, 1);
+    link.meter.add(Counted::Redelivered, u64::from(lease.delivery_count > 1));
     let AmqpMessage { native, body } = AmqpMessage::of(&message, plain(&subscription.queue));
     let deliver = Method::BasicDeliver {
         consumer_tag: subscription.tag.clone(),

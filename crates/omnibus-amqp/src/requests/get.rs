@@ -13,6 +13,7 @@ use super::queue::named;
 use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
+use crate::meter::Counted;
 use crate::queues::Queue;
 use crate::session::Held;
 use crate::wire::method::put_content;
@@ -22,12 +23,15 @@ pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack:
     let queue = named(link, number, queue).await?;
     let got = if no_ack { take(&link.door.engine, &queue).await? } else { lease(link, number, &queue).await? };
     let Some((partition, Delivery { lease, message })) = got else {
+        link.meter.add(Counted::GetEmpty, 1);
         link.tell(number, &Method::BasicGetEmpty { reserved: ShortText::default() });
         return Ok(());
     };
     let message_count = link.door.ready(&queue).await?;
     let held = Held { queue: partition, key: lease.key, consumer: None };
     let delivery_tag = link.channel(number)?.deliver((!no_ack).then_some(held));
+    link.meter.add(if no_ack { Counted::GotAutomatic } else { Counted::GotManual }, 1);
+    link.meter.add(Counted::Redelivered, u64::from(lease.delivery_count > 1));
     let AmqpMessage { native, body } = AmqpMessage::of(&message, plain(queue.name()));
     let got = Method::BasicGetOk {
         delivery_tag,

@@ -14,6 +14,7 @@ pub(crate) mod settle;
 
 use crate::errors::Fault;
 use crate::link::{Event, Link, What};
+use crate::meter::Counted;
 use crate::publishing;
 use crate::session::Publish;
 use crate::wire::{Frame, FrameKind, Method, MethodError};
@@ -101,7 +102,9 @@ async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), F
         Method::ConfirmSelect { no_wait } => confirm::select(link, number, no_wait),
         Method::BasicPublish { immediate: true, .. } => Err(Fault::NotImplemented("immediate=true".to_owned())),
         Method::BasicPublish { exchange, routing_key, mandatory, .. } => {
-            link.channel(number)?.begin(Publish { exchange, routing_key, is_mandatory: mandatory });
+            let publish = Publish { exchange, routing_key, is_mandatory: mandatory };
+            let is_first = link.channel(number)?.begin(publish);
+            link.meter.add(Counted::PublishersBegun, u64::from(is_first));
             Ok(())
         }
         method @ (Method::QueueDeclare { .. }

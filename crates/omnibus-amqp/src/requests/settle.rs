@@ -10,6 +10,7 @@ use omnibus_model::{Millis, ShardId, StreamId};
 use super::consume;
 use crate::errors::Fault;
 use crate::link::{Later, Link, Settled, begun};
+use crate::meter::Counted;
 use crate::session::{ConsumerNumber, Held, Mode};
 use crate::wire::Method;
 
@@ -68,10 +69,15 @@ async fn settle(
 /// Settles what was taken out of a channel.
 pub(crate) async fn begin(link: &mut Link, taken: impl Iterator<Item = Held>, settlement: Settlement) {
     let mut by_queue: BTreeMap<(ShardId, StreamId), Part> = BTreeMap::new();
+    let mut count = 0;
     for Held { queue, key, consumer } in taken {
+        count += 1;
         let part = by_queue.entry((queue.shard, queue.stream)).or_default();
         part.settlements.push((key, settlement));
         consumer.into_iter().for_each(|consumer| *part.consumers.entry(consumer).or_default() += 1);
+    }
+    if settlement == Settlement::Accept {
+        link.meter.add(Counted::Acknowledged, count);
     }
     for ((shard, stream), Part { settlements, consumers }) in by_queue {
         let engine = link.door.engine.clone();

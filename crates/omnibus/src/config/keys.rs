@@ -106,6 +106,13 @@ pub(crate) const KEYS: &[Key] = &[
         field: |config| &mut config.amqp.management,
     },
     Key {
+        name: "amqp.metrics",
+        meaning: "Where Prometheus finds the metrics of AMQP under RabbitMQ's names: addresses with commas between them, \
+                  or off. Port 0 picks a free one. The default is RabbitMQ's port, too; if it is taken, it is left out. \
+                  Whoever reaches it may ask.",
+        field: |config| &mut config.amqp.metrics,
+    },
+    Key {
         name: "amqp.credentials_file",
         meaning: "A file with a line USER:PASSWORD for everybody who may come in over AMQP. Empty: guest with the \
                   password guest, from this machine only.",

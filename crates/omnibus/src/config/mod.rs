@@ -70,6 +70,7 @@ pub(crate) struct Amqp {
     /// None keeps the door shut.
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) management: Vec<SocketAddr>,
+    pub(crate) metrics: Vec<SocketAddr>,
     pub(crate) credentials_file: Option<String>,
     pub(crate) virtual_hosts: Option<String>,
     pub(crate) connections_max: usize,
@@ -196,6 +197,7 @@ impl Default for Amqp {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
             management: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 15672))],
+            metrics: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 15692))],
             credentials_file: None,
             virtual_hosts: None,
             connections_max: settings.connections_max,

@@ -20,6 +20,8 @@ pub(crate) struct Addresses {
     pub(crate) amqp_too: Vec<SocketAddr>,
     /// Where RabbitMQ's management API is; `None` if it is not served.
     pub(crate) amqp_management: Option<SocketAddr>,
+    /// Where its metrics are under RabbitMQ's names; `None` if they are not served.
+    pub(crate) amqp_metrics: Option<SocketAddr>,
     /// `None` if the door is shut.
     pub(crate) sqs: Option<SocketAddr>,
     /// Where it is, too.
@@ -38,7 +40,7 @@ impl Addresses {
             output::line(serde_json::to_string(self)?)?;
             return output::flush();
         }
-        let Self { kafka, amqp, amqp_too, amqp_management, sqs, sqs_too, admin, cluster, .. } = self;
+        let Self { kafka, amqp, amqp_too, amqp_management, amqp_metrics, sqs, sqs_too, admin, cluster, .. } = self;
         output::line(format_args!("kafka  {kafka}"))?;
         output::line(format_args!("admin  {admin}"))?;
         for (door, first, too) in [("amqp", amqp, amqp_too), ("sqs", sqs, sqs_too)] {
@@ -49,6 +51,9 @@ impl Addresses {
         }
         if let Some(management) = amqp_management {
             output::line(format_args!("mgmt   {management}"))?;
+        }
+        if let Some(metrics) = amqp_metrics {
+            output::line(format_args!("prom   {metrics}"))?;
         }
         if let Some(cluster) = cluster {
             output::line(format_args!("nodes  {cluster}"))?;

@@ -277,15 +277,16 @@ impl Doors {
         let kafka = omnibus_kafka::Server::bind(config.kafka.listen, engine.clone(), presented).await;
         let kafka = kafka.map_err(|error| cannot_listen("kafka", config.kafka.listen, error))?;
         let (amqp, amqp_addresses) = open_amqp(effective, node).await?;
-        let (management, management_addresses) = management::open(effective, amqp_addresses.is_empty()).await?;
+        let (management, places) = management::open(effective, amqp_addresses).await?;
         let (sqs, sqs_addresses) = open_sqs(effective, engine, secret(engine, others).await?).await?;
         let admin = omnibus_admin::Listener::bind(config.admin.listen).await;
         let admin = admin.map_err(|error| cannot_listen("admin", config.admin.listen, error))?;
         let addresses = Addresses {
             kafka: kafka.local_addr()?,
-            amqp: amqp_addresses.first().copied(),
-            amqp_management: management_addresses.first().copied(),
-            amqp_too: amqp_addresses.iter().copied().skip(1).collect(),
+            amqp: places.amqp.first().copied(),
+            amqp_management: places.management.first().copied(),
+            amqp_metrics: places.metrics.first().copied(),
+            amqp_too: places.amqp.iter().copied().skip(1).collect(),
             sqs: sqs_addresses.first().copied(),
             sqs_too: sqs_addresses.into_iter().skip(1).collect(),
             admin: admin.local_addr()?,
@@ -293,7 +294,7 @@ impl Doors {
             pid: std::process::id(),
             cluster_id: identity.cluster_id.clone(),
         };
-        let site = management::site(effective, node, &amqp, (amqp_addresses, management_addresses));
+        let site = management::site(effective, node, &amqp, &places);
         let node = omnibus_admin::Node {
             engine: engine.clone(),
             cluster: others.map(|others| others.cluster.clone()),

@@ -1,16 +1,16 @@
 use super::*;
-use crate::virtual_hosts::VirtualHosts;
+use crate::administration::Administration;
 
 async fn node() -> Node {
     let node = Node::new();
-    assert!(node.hosts().create("staging").await.unwrap());
-    assert!(!node.hosts().create("staging").await.unwrap());
+    assert!(node.administration().create_host("staging").await.unwrap());
+    assert!(!node.administration().create_host("staging").await.unwrap());
     node
 }
 
 impl Node {
-    fn hosts(&self) -> VirtualHosts {
-        VirtualHosts::new(Arc::clone(&self.door))
+    fn administration(&self) -> Administration {
+        Administration::new(Arc::clone(&self.door))
     }
 }
 
@@ -104,11 +104,11 @@ async fn host_goes_with_all_that_is_in_it() {
     client.declare("q").await;
     client.ask(exchange("x", Table::default())).await;
     client.ask(bind("q", "amq.direct", "k")).await;
-    assert_eq!(node.hosts().names(), ["/", "staging"]);
-    assert!(node.hosts().delete("staging").await.unwrap());
-    assert!(!node.hosts().delete("staging").await.unwrap());
-    assert!(node.hosts().delete("/").await.is_err());
-    assert_eq!(node.hosts().names(), ["/"]);
+    assert_eq!(node.door.virtual_hosts(), ["/", "staging"]);
+    assert!(node.administration().delete_host("staging").await.unwrap());
+    assert!(!node.administration().delete_host("staging").await.unwrap());
+    assert!(node.administration().delete_host("/").await.is_err());
+    assert_eq!(node.door.virtual_hosts(), ["/"]);
     client.say(1, declare("q")).await;
     assert_eq!(client.closed().await, (320, "CONNECTION_FORCED - vhost 'staging' is deleted".to_owned()));
     assert!(node.door.engine.catalog().topic("/staging/q").is_none());
