@@ -20,7 +20,7 @@ class Broker:
     """Both doors of a broker."""
 
     def __init__(self, addresses):
-        self.http, self.amqp = addresses.split(",")
+        self.http, self.amqp, self.metrics = addresses.split(",")
         self.client = Client(self.http, "guest", "guest", timeout=30)
 
     def ask(self, method, path, body=None, login="guest:guest"):
@@ -41,6 +41,14 @@ class Broker:
         equal(status, 200, path)
         return answer
 
+    def metric(self, series, path="/metrics"):
+        """The number of a series, or of all of a name together."""
+        text = urllib.request.urlopen(f"http://{self.metrics}{path}", timeout=30).read().decode()
+        lines = [line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#"]
+        numbers = [float(number) for name, number in lines if series in (name, name.split("{")[0])]
+        equal(bool(numbers), True, f"{series} is there")
+        return sum(numbers)
+
     def queue(self, **more):
         name = fresh("q")
         self.client.create_queue("/", name, durable=True, **more)
@@ -55,10 +63,10 @@ class Broker:
         return self.ask("POST", f"queues/%2F/{queue}/get",
                         {"count": 1000, "ackmode": "ack_requeue_true", "encoding": "auto"})[1]
 
-    def connect(self, name):
+    def connect(self, name, **more):
         host, port = self.amqp.rsplit(":", 1)
         return pika.BlockingConnection(
-            pika.ConnectionParameters(host, int(port), client_properties={"connection_name": name}))
+            pika.ConnectionParameters(host, int(port), client_properties={"connection_name": name}, **more))
 
 
 def payloads(messages):
@@ -242,6 +250,75 @@ def alternate(addresses):
     until(lambda: broker.client.publish("/", exchange, "nobody", "x"), "the alternate takes it")
     broker.client.delete_policy("/", exchange)
     until(lambda: not broker.client.publish("/", exchange, "nobody", "x"), "nobody takes it")
+
+
+def hosts(addresses):
+    broker = Broker(addresses)
+    host, other = fresh("host"), broker.queue()
+    broker.client.create_vhost(host)
+    broker.client.set_vhost_permissions(host, "guest", ".*", ".*", ".*")
+    equal(host in broker.client.get_vhost_names(), True, "virtual hosts")
+    equal(broker.client.get_permission(host, "guest")["read"], ".*", "what one may there")
+    broker.client.create_queue(host, other, durable=True)
+    broker.client.create_exchange(host, "x", "fanout", durable=True)
+    broker.client.create_binding(host, "x", other, "k")
+    broker.ask("PUT", f"policies/{host}/p", {"pattern": ".*", "apply-to": "queues", "definition": {"max-length": 1}})
+    for body in ["1", "2"]:
+        equal(broker.client.publish(host, "x", "any", body), True, "routed")
+    until(lambda: payloads(broker.ask("POST", f"queues/{host}/{other}/get", {
+        "count": 9, "ackmode": "ack_requeue_true", "encoding": "auto"})[1]) == ["2"], "its policy holds")
+    equal(broker.ready(other), [], "the namesake in /")
+    equal([each["name"] for each in broker.client.get_queues(host)], [other], "its queues")
+    equal([each["name"] for each in broker.get(f"policies/{host}")], ["p"], "its policies")
+    exported = broker.get(f"definitions/{host}")
+    equal([(each["source"], each["destination"]) for each in exported["bindings"]], [("x", other)], "what was exported")
+    connection = broker.connect("visitor", virtual_host=host)
+    until(lambda: host in [each.get("vhost") for each in broker.client.get_connections() or []], "a connection to it")
+    connection.close()
+    broker.client.delete_vhost(host)
+    equal(host in broker.client.get_vhost_names(), False, "a deleted host")
+    equal(broker.ask("GET", f"queues/{host}")[0], 404, "its queues")
+    equal(broker.client.get_queue("/", other)["vhost"], "/", "the namesake")
+
+
+def metrics(addresses):
+    broker = Broker(addresses)
+    everything = "rabbitmq_global_messages_{}_total"
+    counted = ["received", "routed", "confirmed", "unroutable_dropped", "delivered_consume_manual_ack",
+               "delivered_get_auto_ack", "get_empty", "redelivered", "acknowledged"]
+    before = {name: broker.metric(everything.format(name)) for name in counted}
+    opened, declared = (broker.metric(f"rabbitmq_{name}_total") for name in ["connections_opened", "queues_declared"])
+    connection = broker.connect("counted")
+    channel = connection.channel()
+    channel.confirm_delivery()
+    name = channel.queue_declare(fresh("q"), durable=True).method.queue
+    for _ in range(3):
+        channel.basic_publish("", name, b"x", pika.BasicProperties(delivery_mode=2))
+    channel.basic_publish("", fresh("nobody"), b"x")
+    channel.basic_get(name, auto_ack=True)
+    got = channel.basic_get(name)[0]
+    channel.basic_nack(got.delivery_tag)
+    for _, (method, _, _) in zip(range(2), channel.consume(name)):
+        channel.basic_ack(method.delivery_tag)
+    channel.cancel()
+    equal(channel.basic_get(name)[0], None, "nothing is left")
+    wanted = {"received": 4, "routed": 3, "confirmed": 4, "unroutable_dropped": 1, "delivered_consume_manual_ack": 2,
+              "delivered_get_auto_ack": 1, "get_empty": 1, "redelivered": 1, "acknowledged": 2}
+    grown = lambda: {each: broker.metric(everything.format(each)) - before[each] for each in counted}
+    until(lambda: grown() == wanted, "messages are counted")
+    equal(broker.metric("rabbitmq_connections_opened_total") - opened, 1, "connections")
+    equal(broker.metric("rabbitmq_queues_declared_total") - declared, 1, "declarations")
+    equal(broker.metric("rabbitmq_connections") >= 1, True, "connections that are open")
+    channel.basic_publish("", name, b"x")
+    series = f'rabbitmq_queue_messages_ready{{vhost="/",queue="{name}"}}'
+    until(lambda: broker.metric(series, "/metrics/per-object") == 1, "each queue is told of")
+    equal(broker.metric("rabbitmq_identity_info"), 1, "who it is")
+    for alarm in ["free_disk_space", "memory_used"]:
+        equal(broker.metric(f"rabbitmq_alarms_{alarm}_watermark"), 0, alarm)
+    for each in ["build_info", "process_open_fds", "process_max_fds", "process_resident_memory_bytes",
+                 "disk_space_available_bytes", "disk_space_available_limit_bytes", "erlang_uptime_seconds"]:
+        equal(broker.metric(f"rabbitmq_{each}") > 0, True, each)
+    connection.close()
 
 
 def definitions(addresses):
