@@ -307,6 +307,10 @@ def metrics(addresses):
     grown = lambda: {each: broker.metric(everything.format(each)) - before[each] for each in counted}
     until(lambda: grown() == wanted, "messages are counted")
     equal(broker.metric("rabbitmq_connections_opened_total") - opened, 1, "connections")
+    until(lambda: broker.client.get_overview()["message_stats"]["publish_details"]["rate"] > 0, "a rate of publishes")
+    series = f'rabbitmq_detailed_queue_consumers{{vhost="/",queue="{name}"}}'
+    detailed = "/metrics/detailed?vhost=/&family=queue_consumer_count"
+    until(lambda: broker.metric(series, detailed) == 0, "a family of a virtual host")
     equal(broker.metric("rabbitmq_queues_declared_total") - declared, 1, "declarations")
     equal(broker.metric("rabbitmq_connections") >= 1, True, "connections that are open")
     channel.basic_publish("", name, b"x")

@@ -14,6 +14,7 @@ mod listing;
 mod answers;
 mod json;
 mod keys;
+mod rates;
 mod entrance;
 pub mod site;
 

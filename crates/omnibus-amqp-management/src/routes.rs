@@ -1,11 +1,14 @@
 //! What is served where.
 
+use std::sync::Arc;
+
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use tower::ServiceExt;
 
+use crate::rates::Rates;
 use crate::requests::{
     bindings, connections, definitions, exchanges, health, hosts, messages, node, policies, queues, users,
 };
@@ -16,7 +19,7 @@ use crate::{answers, login};
 const BODY_BYTES_MAX: usize = 32 << 20;
 
 /// All paths of the API. Nobody passes who has not logged in, whatever they ask for.
-pub(crate) fn router(site: SharedSite) -> Router {
+pub(crate) fn router(site: SharedSite, rates: Arc<Rates>) -> Router {
     let routes = Router::new()
         .merge(of_the_node())
         .merge(of_hosts())
@@ -27,6 +30,7 @@ pub(crate) fn router(site: SharedSite) -> Router {
         .method_not_allowed_fallback(answers::unknown_method)
         .layer(middleware::from_fn_with_state(site.clone(), login::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(Extension(rates))
         .with_state(site);
     Router::new().fallback(move |request| route(routes.clone(), request))
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::entrance::Entrance;
 use crate::login::Peer;
 use crate::metrics;
+use crate::rates::Rates;
 use crate::routes::router;
 use crate::site::Site;
 
@@ -66,8 +67,13 @@ impl Server {
     /// Serves until `shutdown` says true, then lets requests finish for a short while.
     pub async fn run(self, site: Site, shutdown: watch::Receiver<bool>) {
         let site = Arc::new(site);
-        let (management, metrics) = (router(Arc::clone(&site)), metrics::router(site));
         let mut serving = JoinSet::new();
+        let rates = Arc::new(Rates::default());
+        if !self.entrances.is_empty() {
+            let (site, rates, shutdown) = (Arc::clone(&site), Arc::clone(&rates), shutdown.clone());
+            serving.spawn(async move { rates.watch(&site, shutdown).await });
+        }
+        let (management, metrics) = (router(Arc::clone(&site), rates), metrics::router(site));
         for (entrances, router) in [(self.entrances, management), (self.metrics, metrics)] {
             for entrance in entrances {
                 serving.spawn(serve(entrance, router.clone(), shutdown.clone()));

@@ -17,7 +17,7 @@ pub(super) fn write(site: &Site, scope: Scope, exposition: &mut Exposition) {
     write_churn(site, exposition);
 }
 
-fn write_identity(site: &Site, scope: Scope, exposition: &mut Exposition) {
+pub(super) fn write_identity(site: &Site, scope: Scope, exposition: &mut Exposition) {
     let identity = Metric("rabbitmq_identity_info", Untyped, "Which node of which cluster this is; always 1.");
     let labels = [
         ("rabbitmq_node", &*site.name()),

@@ -16,7 +16,7 @@ pub(crate) enum Kind {
 
 /// A metric's name, what its number does, and what it means.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Metric(pub(crate) &'static str, pub(crate) Kind, pub(crate) &'static str);
+pub(crate) struct Metric<'a>(pub(crate) &'a str, pub(crate) Kind, pub(crate) &'static str);
 
 /// Labels with their values.
 pub(crate) type Labels<'a> = &'a [(&'a str, &'a str)];
@@ -27,13 +27,13 @@ pub(crate) struct Exposition(String);
 
 impl Exposition {
     /// Writes a metric that has one number.
-    pub(crate) fn one(&mut self, metric: Metric, labels: Labels<'_>, value: impl Display) {
+    pub(crate) fn one(&mut self, metric: Metric<'_>, labels: Labels<'_>, value: impl Display) {
         self.head(metric);
         self.sample(metric.0, labels, value);
     }
 
     /// Begins a metric.
-    pub(crate) fn head(&mut self, Metric(name, kind, meaning): Metric) {
+    pub(crate) fn head(&mut self, Metric(name, kind, meaning): Metric<'_>) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",

@@ -1,16 +1,23 @@
 //! The node, its cluster, and how much there is of everything.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use omnibus_amqp::administration::QueueLoad;
 use serde_json::{Value, json};
 
 use super::health::{disk_alarm, memory_alarm};
 use crate::answers::{Answer, Failure};
 use crate::listing::Listing;
+use crate::rates::Rates;
 use crate::site::{Process, RABBITMQ, SharedSite, Site};
 
-pub(crate) async fn overview(State(site): State<SharedSite>, listing: Listing) -> Answer {
+pub(crate) async fn overview(
+    State(site): State<SharedSite>,
+    Extension(rates): Extension<Arc<Rates>>,
+    listing: Listing,
+) -> Answer {
     let queues = site.administration.queues();
     let queue_count = queues.len();
     let loads: Vec<QueueLoad> = if listing.wants_loads() {
@@ -28,12 +35,13 @@ pub(crate) async fn overview(State(site): State<SharedSite>, listing: Listing) -
         "product_version": env!("CARGO_PKG_VERSION"),
         "management_version": RABBITMQ,
         "rabbitmq_version": RABBITMQ,
-        "rates_mode": "none",
+        "rates_mode": "basic",
         "exchange_types": exchange_types(),
         "cluster_name": site.cluster_id,
         "default_queue_type": "classic",
         "disable_stats": false,
         "enable_queue_totals": true,
+        "message_stats": rates.stats(&site.administration.tally().counts),
         "queue_totals": {
             "messages": ready + unacknowledged,
             "messages_ready": ready,
@@ -91,7 +99,7 @@ fn own(site: &Site) -> Value {
         "running": true,
         "os_pid": std::process::id().to_string(),
         "uptime": uptime,
-        "rates_mode": "none",
+        "rates_mode": "basic",
         "processors": std::thread::available_parallelism().map_or(1, usize::from),
         "disk_free": log.free_bytes,
         "disk_free_limit": site.disk_reserve_bytes,

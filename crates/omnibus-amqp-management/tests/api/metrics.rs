@@ -70,6 +70,11 @@ async fn messages_are_counted_by_what_becomes_of_them() {
     ] {
         assert_eq!(broker.metric(ALL, &sizes(series)).await, number, "{series}");
     }
+    let overview = broker.get("overview").await;
+    for (name, number) in [("publish", 3), ("confirm", 1), ("deliver", 1), ("deliver_get", 3), ("ack", 1)] {
+        assert_eq!(overview["message_stats"][name], number, "{name}");
+        assert!(overview["message_stats"][format!("{name}_details")]["rate"].is_number(), "{overview}");
+    }
     client.ask(1, Method::BasicCancel { consumer_tag: "r".into(), no_wait: false }).await;
     assert_eq!(global(&broker, "consumers").await, 0.0);
     close(&mut client).await;
@@ -202,14 +207,43 @@ async fn queues_are_told_of_together_and_one_by_one() {
         );
         assert_eq!(broker.metric(path, &identity).await, 1.0);
     }
-    assert_eq!(broker.metrics("/metrics/detailed").await, "");
+    assert_eq!(broker.metrics("/metrics/none").await, "");
+}
+
+#[tokio::test]
+async fn families_are_told_of_some_hosts() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "vhosts/staging", json!({})).await;
+    for host in ["staging", "%2F"] {
+        broker.done("PUT", &format!("queues/{host}/q"), json!({})).await;
+        broker.done("POST", &format!("bindings/{host}/e/amq.fanout/q/q"), json!({})).await;
+    }
+    let path = "/metrics/detailed?vhost=staging&family=queue_coarse_metrics&family=exchange_bindings";
+    let labels = "vhost=\"staging\",queue=\"q\"";
+    assert_eq!(broker.metric(path, &format!("rabbitmq_detailed_queue_messages{{{labels}}}")).await, 0.0);
+    let bindings = "rabbitmq_cluster_exchange_bindings{vhost=\"staging\",exchange=\"amq.fanout\",type=\"fanout\"}";
+    assert_eq!(broker.metric(path, bindings).await, 1.0);
+    let text = broker.metrics(path).await;
+    assert!(!text.contains("vhost=\"/\"") && !text.contains("consumers") && !text.contains("global"), "{text}");
+    assert!(text.contains("rabbitmq_endpoint=\"detailed\""), "{text}");
+    assert_eq!(broker.metrics("/metrics/detailed?family=channel_metrics").await, "");
 }
 
 #[tokio::test]
 async fn page_tells_of_every_metric() {
     let broker = Broker::open().await;
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rabbitmq-metrics.md")).unwrap();
-    let text = broker.metrics(ALL).await + &broker.metrics(EACH).await;
+    broker.done("PUT", "queues/%2F/q", json!({})).await;
+    let families = [
+        "queue_coarse_metrics",
+        "queue_consumer_count",
+        "queue_metrics",
+        "vhost_status",
+        "exchange_names",
+        "exchange_bindings",
+    ];
+    let detailed = format!("/metrics/detailed?family={}", families.join("&family="));
+    let text = broker.metrics(ALL).await + &broker.metrics(EACH).await + &broker.metrics(&detailed).await;
     for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
         assert!(page.contains(&format!("`{name}`")), "docs/rabbitmq-metrics.md does not tell of {name}");
     }
