@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use omnibus_engine::SubmitError;
 use omnibus_engine::consuming::Consumer;
+use omnibus_engine::line::Line;
 use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_model::StreamId;
 use omnibus_model::topic::Partition;
@@ -74,6 +75,8 @@ pub(crate) struct Link {
     /// Messages that are being written, in the order in which they came.
     pub(crate) publishing: FuturesOrdered<Later<Published>>,
     pub(crate) publishing_bytes: usize,
+    /// Keeps their order when another node begins to lead a queue.
+    pub(crate) line: Line,
     /// Settlements that are being written.
     pub(crate) settling: FuturesUnordered<Later<Settled>>,
     /// What pays for messages that arrive in parts.
@@ -212,6 +215,7 @@ impl Link {
             out: BytesMut::new(),
             publishing: FuturesOrdered::new(),
             publishing_bytes: 0,
+            line: Line::default(),
             settling: FuturesUnordered::new(),
             arriving: BTreeMap::new(),
             events,

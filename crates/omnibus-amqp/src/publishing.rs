@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use omnibus_engine::SubmitError;
 use omnibus_engine::fan_out::Target;
+use omnibus_engine::line::Line;
 use omnibus_model::queue::Envelope;
 use omnibus_model::{ExchangeName, Millis, Offset, Refusal, Timestamp};
 use omnibus_record::{AmqpNative, Message, Native, SharedMessage};
@@ -62,9 +63,9 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
         routed => link.meter.add(Counted::Routed, routed),
     }
     let sealed = letter.sealed(content, way, link.door.engine.now())?;
-    let (door, bytes) = (Arc::clone(&link.door), sealed.bytes);
+    let (door, line, bytes) = (Arc::clone(&link.door), link.line.clone(), sealed.bytes);
     let later: Later<Published> = Box::pin(async move {
-        let result = write(&door, sealed).await;
+        let result = write(&door, &line, sealed).await;
         // The message is on disk, or never will be.
         drop(share);
         Published { channel, opening, number, bytes, result }
@@ -83,7 +84,7 @@ pub(crate) async fn post(door: &Door, content: Content, (user, host): (&str, &Ho
     let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let sealed = letter.sealed(content, way, door.engine.now())?;
     let is_wanted = !sealed.targets.is_empty();
-    write(door, sealed).await?;
+    write(door, &Line::default(), sealed).await?;
     Ok(is_wanted)
 }
 
@@ -93,13 +94,13 @@ fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
     Ok(Sender { user: &link.user, host: &link.host, replying: channel.replying.as_ref().map(|(token, _)| *token) })
 }
 
-async fn write(door: &Door, sealed: Sealed) -> Result<(), SubmitError> {
+async fn write(door: &Door, line: &Line, sealed: Sealed) -> Result<(), SubmitError> {
     let Sealed { targets, shared, mortal, .. } = sealed;
     if targets.is_empty() {
         return Ok(());
     }
     let mut refused = None;
-    let results = door.engine.fan_out(&shared, &targets).await?;
+    let results = door.engine.fan_out_in_line(line, &shared, &targets).await?;
     for (target, result) in targets.iter().zip(results) {
         match result {
             // A queue that went meanwhile has taken it with it.

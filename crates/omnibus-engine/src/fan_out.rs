@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::SubmitError;
 use crate::forward::FanOut;
 use crate::group_commit::part_bytes_max;
+use crate::line::Line;
 use crate::shard::FanningOut;
 
 /// The most queues that one entry serves; more take several. It bounds how long a shard is busy.
@@ -38,13 +39,36 @@ impl Engine {
         message: &SharedMessage,
         targets: &[Target],
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+        self.fan_out_from(None, message, targets).await
+    }
+
+    /// Does the same for who stands in a line: what was polled before it in that line comes before it in every queue, if it
+    /// comes at all, also if other nodes begin to lead meanwhile.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; some targets may have got the message nevertheless.
+    pub async fn fan_out_in_line(
+        &self,
+        line: &Line,
+        message: &SharedMessage,
+        targets: &[Target],
+    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+        self.fan_out_from(Some(line), message, targets).await
+    }
+
+    async fn fan_out_from(
+        &self,
+        line: Option<&Line>,
+        message: &SharedMessage,
+        targets: &[Target],
+    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
         let mut waiting = Vec::new();
         for (shard, places) in by_shard(targets) {
             for places in places.chunks(self.targets_max(message)) {
                 let wanted = places.iter().map(|place| (targets[*place].queue, targets[*place].envelope));
                 let errand = FanOut { message: message.clone(), targets: wanted.collect() };
                 let places = places.to_vec();
-                waiting.push(async move { (places, self.carry_out(shard, errand).await) });
+                waiting.push(async move { (places, self.carry_out_in_line(shard, errand, line).await) });
             }
         }
         let mut results = Vec::with_capacity(targets.len());

@@ -27,6 +27,7 @@ use errand::{Answer, Answered, Asked, Records};
 use crate::blocking::blocking;
 use crate::engine::Engine;
 use crate::error::SubmitError;
+use crate::line::{Line, Place};
 use crate::peers::{PeerError, Peers};
 
 /// How long a leader may take for what it need not wait for.
@@ -37,6 +38,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// For how long: an election takes one to two seconds.
 const LOOKING: Duration = Duration::from_secs(10);
+
+/// How long is waited for those in front: they look, and whom they have found takes his time.
+const IN_LINE: Duration = LOOKING.saturating_add(PATIENCE);
 
 /// How many bytes of records another node is given at once, about.
 const RECORDS_BYTES: usize = 1 << 20;
@@ -83,35 +87,63 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`].
     pub(crate) async fn carry_out<E: Errand>(&self, shard: ShardId, errand: E) -> Result<E::Answer, SubmitError> {
+        self.carry_out_in_line(shard, errand, None).await
+    }
+
+    /// Does the same; what stands in a line is done in its order, whoever leads.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub(crate) async fn carry_out_in_line<E: Errand>(
+        &self,
+        shard: ShardId,
+        errand: E,
+        line: Option<&Line>,
+    ) -> Result<E::Answer, SubmitError> {
         match self.inner.peers.get() {
             None => errand.here(self, shard).await,
             // In a box, so that who waits on a node without peers does not hold the room for it.
-            Some(peers) => Box::pin(self.carry_anywhere(peers, shard, errand)).await,
+            Some(peers) => {
+                Box::pin(self.carry_anywhere(peers, (shard, line.map(|line| line.stand(shard))), errand)).await
+            }
         }
     }
 
     async fn carry_anywhere<E: Errand>(
         &self,
         peers: &Arc<dyn Peers>,
-        shard: ShardId,
+        (shard, place): (ShardId, Option<Place>),
         errand: E,
     ) -> Result<E::Answer, SubmitError> {
         let began = self.clock().elapsed();
-        while self.clock().elapsed().saturating_sub(began) < LOOKING {
+        loop {
             if self.is_closing() {
                 return Err(SubmitError::Closing);
             }
-            let result = match self.leadership(shard) {
+            let (leadership, since) = (self.leadership(shard), self.clock().elapsed().saturating_sub(began));
+            if let Some(place) = place.as_ref().filter(|place| !place.ask(leadership)) {
+                let left = IN_LINE.saturating_sub(since);
+                if timeout(left, place.turn()).await.is_err() {
+                    return Err(SubmitError::NotLeader { leader: self.leader(shard) });
+                }
+                continue;
+            }
+            let result = match leadership {
                 Leadership::Here { .. } => errand.clone().here(self, shard).await,
                 Leadership::Elsewhere { leader: Some(node), .. } => self.ask_peer(peers, node, shard, &errand).await,
                 Leadership::Elsewhere { leader: None, .. } => Err(SubmitError::NotLeader { leader: None }),
             };
             match result {
-                Err(SubmitError::NotLeader { .. }) => sleep(PAUSE).await,
+                Err(SubmitError::NotLeader { .. }) if since < LOOKING => {
+                    place.iter().for_each(Place::ask_again);
+                    sleep(PAUSE).await;
+                }
+                Err(SubmitError::NotLeader { .. }) => {
+                    return Err(SubmitError::NotLeader { leader: self.leader(shard) });
+                }
                 result => return result,
             }
         }
-        Err(SubmitError::NotLeader { leader: self.leader(shard) })
     }
 
     /// Asks a shard's broker something; the answer rests on all that was answered before this was asked.

@@ -31,6 +31,7 @@ mod exchanges;
 pub mod questions;
 mod reading;
 mod forward;
+pub mod line;
 pub mod engine;
 pub mod peers;
 mod ahead;

@@ -5,6 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::poll;
+use omnibus_engine::fan_out::Target;
+use omnibus_engine::line::Line;
 use omnibus_engine::peers::{Asking, PeerError, Peers};
 use omnibus_engine::{Engine, Fate, SubmitError};
 use omnibus_model::command::{Acquire, CreateQueue};
@@ -16,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::engines::{all_bodies, lead, open, pump, pump_to};
 use crate::node::SHARDS;
-use crate::trio::{LEASE, NODES, message};
+use crate::trio::{LEASE, NODES, Trio, message, shared};
 
 const MESSAGES_EACH: usize = 60;
 const ELECTIONS: usize = 9;
@@ -115,6 +118,43 @@ async fn whoever_is_asked_has_it_done_while_the_lead_goes_round() {
     for running in running {
         running.close().await;
     }
+    pumping.abort();
+}
+
+#[tokio::test]
+async fn what_stands_in_a_line_stays_in_order_while_the_lead_goes_round() {
+    let cluster = ModelCluster::new(NODES.len(), SHARDS);
+    let (engines, _running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();
+    Nearby::connect(&engines);
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    lead(&cluster, &engines, NODES[0]).await;
+    let (config, queue) = (TopicConfig::default(), QueueConfig::default());
+    let create = CreateQueue { name: TopicName::new("orders").unwrap(), id: TopicId(1), config, queue };
+    let queue = engines[2].create_queue(create).await.unwrap().partitions[0];
+    let (line, mut asking) = (Line::default(), JoinSet::new());
+    for number in 0..ELECTIONS * MESSAGES_EACH {
+        let (engine, line) = (engines[2].clone(), line.clone());
+        let shared = shared(&format!("{number:04}"));
+        let targets = [Target { queue: queue.into(), envelope: Envelope::default() }];
+        let mut one = Box::pin(async move { engine.fan_out_in_line(&line, &shared, &targets).await });
+        // Its place is what it has when it is polled first.
+        assert!(poll!(&mut one).is_pending());
+        asking.spawn(one);
+        tokio::task::yield_now().await;
+        if number % MESSAGES_EACH == MESSAGES_EACH / 2 {
+            let leader = NODES[number / MESSAGES_EACH % NODES.len()];
+            // Whoever can lead already does.
+            Trio::shards()
+                .filter(|shard| cluster.can_lead(*shard, leader))
+                .for_each(|shard| cluster.elect(shard, leader));
+        }
+    }
+    assert!(asking.join_all().await.into_iter().all(|answers| answers.unwrap()[0].is_ok()));
+    // Who was told finds what it was told of.
+    let bodies: Vec<Bytes> = all_bodies(&engines[2], queue).await.into_values().collect();
+    let sent = |number: usize| Bytes::from(format!("{number:04}"));
+    let wrong: Vec<_> = bodies.iter().enumerate().filter(|(at, body)| **body != sent(*at)).take(9).collect();
+    assert_eq!((bodies.len(), wrong), (ELECTIONS * MESSAGES_EACH, vec![]));
     pumping.abort();
 }
 

@@ -15,7 +15,7 @@ use omnibus_model::{
     BatchInfo, Command, Millis, NodeId, Offset, Outcome, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat,
     Refusal, ShardId, StreamId, Timestamp,
 };
-use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
+use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SharedMessage, SqsNative, Stamp};
 use omnibus_replication::model::ModelCluster;
 use tokio::sync::oneshot;
 
@@ -174,15 +174,23 @@ pub(crate) fn place() -> QueuePlace {
 }
 
 pub(crate) fn message(body: &str, envelope: Envelope) -> Encoded {
+    plain(body, envelope).encode().unwrap()
+}
+
+/// The same, as it is sent to many queues.
+pub(crate) fn shared(body: &str) -> SharedMessage {
+    plain(body, Envelope::default()).encode_shared().unwrap()
+}
+
+fn plain(body: &str, envelope: Envelope) -> Message {
     let timestamp = Timestamp(1_700_000_000_000);
     let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
-    let message = Message {
+    Message {
         offset: Offset::ZERO,
         timestamp,
         envelope,
         native: Native::Sqs(native),
         history: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
-    };
-    message.encode().unwrap()
+    }
 }
