@@ -114,7 +114,8 @@ pub(crate) struct Published {
 pub(crate) struct Settled {
     /// How many deliveries of each consumer it were.
     pub(crate) consumers: BTreeMap<ConsumerNumber, u32>,
-    pub(crate) result: Result<(), SubmitError>,
+    /// How many were not held any more and come again.
+    pub(crate) result: Result<usize, SubmitError>,
 }
 
 /// A consumer that has begun.

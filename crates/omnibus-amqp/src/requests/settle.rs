@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use omnibus_engine::SubmitError;
-use omnibus_model::queue::{Delivery, LeaseKey, Settlement};
+use omnibus_model::queue::{Delivery, LeaseKey, LeaseRefusal, Settlement};
 use omnibus_model::topic::Partition;
 use omnibus_model::{Millis, ShardId, StreamId};
 
@@ -68,6 +68,16 @@ async fn settle(
 
 /// Settles what was taken out of a channel.
 pub(crate) async fn begin(link: &mut Link, taken: impl Iterator<Item = Held>, settlement: Settlement) {
+    for later in by_queue(link, taken, settlement) {
+        match begun(later).await {
+            Ok(done) => settled(link, done),
+            Err(later) => link.settling.push(later),
+        }
+    }
+}
+
+/// The settlements of what was taken out of a channel, by partition. None has begun.
+pub(crate) fn by_queue(link: &Link, taken: impl Iterator<Item = Held>, settlement: Settlement) -> Vec<Later<Settled>> {
     let mut by_queue: BTreeMap<(ShardId, StreamId), Part> = BTreeMap::new();
     let mut count = 0;
     for Held { queue, key, consumer } in taken {
@@ -79,18 +89,23 @@ pub(crate) async fn begin(link: &mut Link, taken: impl Iterator<Item = Held>, se
     if settlement == Settlement::Accept {
         link.meter.add(Counted::Acknowledged, count);
     }
-    for ((shard, stream), Part { settlements, consumers }) in by_queue {
+    let later = |((shard, stream), Part { settlements, consumers })| {
         let engine = link.door.engine.clone();
         let later: Later<Settled> = Box::pin(async move {
-            // What is not held any more was purged, or the queue is gone: nobody needs to hear of it.
-            let result = engine.settle(Partition { stream, shard }, settlements).await.map(drop);
-            Settled { consumers, result }
+            let result = engine.settle(Partition { stream, shard }, settlements).await;
+            Settled {
+                consumers,
+                result: result.map(|results| results.iter().filter(|result| was_lost(result)).count()),
+            }
         });
-        match begun(later).await {
-            Ok(done) => settled(link, done),
-            Err(later) => link.settling.push(later),
-        }
-    }
+        later
+    };
+    by_queue.into_iter().map(later).collect()
+}
+
+/// Whether a delivery was not its holder's any more, and comes again. What is gone was purged: nobody needs to hear of it.
+const fn was_lost(result: &Result<(), LeaseRefusal>) -> bool {
+    matches!(result, Err(LeaseRefusal::Lost { .. } | LeaseRefusal::Unknown))
 }
 
 /// What is settled of one partition of a queue, and whose it was.
@@ -103,7 +118,8 @@ struct Part {
 /// Notes what became of settlements.
 pub(crate) fn settled(link: &mut Link, Settled { consumers, result }: Settled) {
     match result {
-        Ok(()) | Err(SubmitError::Refused(_)) => {}
+        // Who only settles is not answered: what was lost meanwhile comes again, and says so.
+        Ok(_) | Err(SubmitError::Refused(_)) => {}
         Err(error) => tracing::warn!(%error, "deliveries were not settled, and come again"),
     }
     for (consumer, count) in consumers {

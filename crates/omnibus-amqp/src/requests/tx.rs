@@ -1,12 +1,15 @@
 //! Publishes and settlements that count together, when the client says so.
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use omnibus_engine::SubmitError;
+use omnibus_model::queue::Settlement;
 
 use super::settle;
 use crate::errors::Fault;
-use crate::link::Link;
+use crate::link::{Later, Link, Settled, begun};
 use crate::publishing;
-use crate::session::{Mode, Transaction};
+use crate::session::{Held, Mode, Transaction};
 use crate::wire::Method;
 
 pub(crate) fn select(link: &mut Link, number: u16) -> Result<(), Fault> {
@@ -34,14 +37,38 @@ pub(crate) async fn commit(link: &mut Link, number: u16) -> Result<(), Fault> {
     if let Some(error) = failed {
         return Err(Fault::Internal(format!("the transaction may be incomplete: {error}")));
     }
-    for (taken, settlement) in settlements {
-        settle::begin(link, taken.into_iter().map(|(_, held)| held), settlement).await;
-    }
-    while let Some(done) = link.settling.next().await {
-        settle::settled(link, done);
-    }
+    settle_all(link, settlements).await?;
     link.tell(number, &Method::TxCommitOk {});
     Ok(())
+}
+
+/// Settles, and waits until that is on disk: what is told as settled does not come again.
+async fn settle_all(link: &mut Link, settlements: Vec<(Vec<(u64, Held)>, Settlement)>) -> Result<(), Fault> {
+    let mut settling = FuturesUnordered::new();
+    for (taken, settlement) in settlements {
+        for later in settle::by_queue(link, taken.into_iter().map(|(_, held)| held), settlement) {
+            // All are in their places before one is waited for.
+            let later: Later<Settled> = match begun(later).await {
+                Ok(done) => Box::pin(std::future::ready(done)),
+                Err(later) => later,
+            };
+            settling.push(later);
+        }
+    }
+    let (mut lost, mut failed) = (0, None);
+    while let Some(done) = settling.next().await {
+        match &done.result {
+            Ok(count) => lost += count,
+            Err(SubmitError::Refused(_)) => {}
+            Err(error) => failed = Some(error.clone()),
+        }
+        settle::settled(link, done);
+    }
+    match failed {
+        Some(error) => Err(Fault::Internal(format!("the transaction may be incomplete: {error}"))),
+        None if lost > 0 => Err(Fault::Precondition(format!("{lost} of what is settled was given back before"))),
+        None => Ok(()),
+    }
 }
 
 /// Forgets what was said since the last time: what was settled is held again.

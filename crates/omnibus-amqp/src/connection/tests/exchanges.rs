@@ -1,3 +1,5 @@
+use omnibus_model::Command;
+
 use super::*;
 
 fn exchange(name: &str, kind: &str) -> Method {
@@ -258,6 +260,24 @@ async fn transaction_counts_when_it_is_committed() {
     client.done([Method::TxCommit {}]).await;
     client.ask(Method::ChannelClose { code: 200, text: "".into(), class: 0, method: 0 }).await;
     assert_eq!(other.count("q").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_lost_before_it_was_settled_is_not_told_as_settled() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.done([declare("q"), Method::TxSelect {}]).await;
+    client.publish("", "q", &Properties::default(), b"1").await;
+    client.done([Method::TxCommit {}]).await;
+    client.get("q", false).await.unwrap();
+    // As whoever begins to lead the queue does.
+    let shard = node.door.find("q").unwrap().place.lowest.shard;
+    node.door.engine.submit(shard, Command::EndSessions).await.unwrap();
+    client.say(1, ack(1)).await;
+    let refused = client.refused(Method::TxCommit {}).await;
+    let text = "PRECONDITION_FAILED - 1 of what is settled was given back before";
+    assert_eq!(refused, (406, text.to_owned()));
+    assert_eq!(client.drain("q").await, [("1".to_owned(), true)]);
 }
 
 #[tokio::test]
