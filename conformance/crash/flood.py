@@ -1,6 +1,6 @@
 """Publishes over AMQP faster than a disk writes, while consumers take their time; then everything is drained.
 
-    flood.py ADDRESS
+    flood.py ADDRESS SECONDS
 
 At the end one line of JSON says how much was confirmed, and what of it was missing.
 """
@@ -12,7 +12,6 @@ import time
 
 import aiormq
 
-FLOOD_SECONDS = 15
 DRAIN_SECONDS_MAX = 120
 PUBLISHERS = 8
 #: Publishes without a confirm, of each publisher; the broker has to hold them up.
@@ -64,13 +63,13 @@ async def consume(url, delivered, seconds_each, prefetch, ended):
     await connection.close()
 
 
-async def main(address):
+async def main(address, seconds):
     url, confirmed, delivered, complaints = f"amqp://guest:guest@{address}/", set(), set(), []
     connection = await aiormq.connect(url)
     await (await connection.channel()).queue_declare(QUEUE, durable=True)
     slow, fast = asyncio.Event(), asyncio.Event()
     readers = [asyncio.create_task(consume(url, delivered, 0.01, prefetch, slow)) for prefetch in (0, 10)]
-    until = time.monotonic() + FLOOD_SECONDS
+    until = time.monotonic() + float(seconds)
     await asyncio.gather(*(publish_all(url, place, confirmed, until) for place in range(PUBLISHERS)))
     slow.set()
     readers += [asyncio.create_task(consume(url, delivered, 0, 500, fast)) for _ in range(2)]
@@ -89,4 +88,4 @@ async def main(address):
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    sys.exit(asyncio.run(main(*sys.argv[1:])))

@@ -20,6 +20,9 @@ pub(crate) fn suites() -> Vec<Suite> {
         crash::SUITE,
         crash::QUEUES,
         crash::AMQP,
+        crash::FLOOD,
+        crash::NODES,
+        crash::NODES_AMQP,
         crash::FULL_DISK,
         crash::POWER_CUT,
     ]);

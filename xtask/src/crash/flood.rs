@@ -27,12 +27,12 @@ struct Told {
     complaints: Vec<String>,
 }
 
-/// Floods a broker of its own, and looks at its memory all the while.
-pub(super) fn run() -> Result<Tally> {
+/// Floods a broker of its own for so many seconds, and looks at its memory until all is drained.
+pub(super) fn run(seconds: u32) -> Result<Tally> {
     let python = clients::python()?;
     let broker = Broker::start_with("flood", SETTINGS)?;
     let mut command = Command::new(python);
-    command.arg(root().join("conformance/crash/flood.py")).arg(&broker.addresses.amqp);
+    command.arg(root().join("conformance/crash/flood.py")).args([&broker.addresses.amqp, &seconds.to_string()]);
     let (mut child, log) = shell::start("crash-flood", &mut command)?;
     let (begun_at, mut most) = (std::time::Instant::now(), 0.0_f64);
     let status = loop {

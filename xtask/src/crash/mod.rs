@@ -34,6 +34,16 @@ pub(crate) const QUEUES: Suite =
     Suite { name: "crash queues", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }, By::Sqs) };
 pub(crate) const AMQP: Suite =
     Suite { name: "crash AMQP", run: || queues::kill(&CrashArgs { rounds: 10, ..CrashArgs::default() }, By::Amqp) };
+pub(crate) const FLOOD: Suite = Suite { name: "AMQP flood", run: || flood::run(4) };
+/// What needs a machine that lets us make network namespaces.
+pub(crate) const NODES: Suite = Suite {
+    name: "crash cluster",
+    run: || nodes::trouble_shortly(&CrashArgs { rounds: 2, first: 0, ..CrashArgs::default() }),
+};
+pub(crate) const NODES_AMQP: Suite = Suite {
+    name: "crash cluster AMQP",
+    run: || nodes::trouble_shortly(&CrashArgs { rounds: 3, first: 0, amqp: true, ..CrashArgs::default() }),
+};
 /// What needs a machine that lets us mount file systems.
 pub(crate) const FULL_DISK: Suite = Suite { name: "full disk", run: full_disk::run };
 pub(crate) const POWER_CUT: Suite = Suite { name: "power cut", run: || power_cut::run(10, None) };
@@ -71,8 +81,8 @@ pub(crate) struct CrashArgs {
     /// Fills a broker over AMQP, faster than its disk and its consumers, and looks at its memory.
     #[arg(long, conflicts_with_all = ["full_disk", "power_cut", "queues", "amqp"])]
     flood: bool,
-    /// Troubles a cluster of so many nodes instead, under topics and queues.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=7), conflicts_with_all = ["full_disk", "power_cut", "queues", "amqp", "flood"])]
+    /// Troubles a cluster of so many nodes instead, under topics and queues; with --amqp, under AMQP on three nodes.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=7), conflicts_with_all = ["full_disk", "power_cut", "queues", "flood"])]
     nodes: Option<u32>,
     /// Troubles it in this way only.
     #[arg(long, requires = "nodes")]
@@ -111,9 +121,9 @@ pub(crate) fn run(args: &CrashArgs) -> Result<Tally> {
         CrashArgs { full_disk: true, .. } => full_disk::run(),
         CrashArgs { power_cut: true, rounds, json, .. } => power_cut::run(*rounds, json.as_deref()),
         CrashArgs { queues: true, .. } => queues::kill(args, By::Sqs),
-        CrashArgs { amqp: true, .. } => queues::kill(args, By::Amqp),
-        CrashArgs { flood: true, .. } => flood::run(),
         CrashArgs { nodes: Some(count), .. } => nodes::trouble(args, *count),
+        CrashArgs { amqp: true, .. } => queues::kill(args, By::Amqp),
+        CrashArgs { flood: true, .. } => flood::run(15),
         args => kill(args),
     }
 }

@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::commits::Committed;
+use super::rabbits::Found;
 use super::waits::Seen;
 use crate::crash::figures::Findings;
 use crate::crash::queues::Kept;
@@ -43,6 +44,9 @@ pub(super) struct Figures {
     pub(super) records: Findings,
     pub(super) messages: Kept,
     pub(super) commits: Committed,
+    /// If AMQP was used, in the place of messages and commits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) amqp: Option<Found>,
     pub(super) seconds: u64,
 }
 
@@ -111,6 +115,12 @@ impl Figures {
     /// One line for a table.
     pub(super) fn in_short(&self, rounds: u32) -> String {
         let (records, messages) = (self.records.acknowledged, self.messages.sent);
+        if let Some(found) = &self.amqp {
+            let [confirmed, settled] = ["confirmed", "proved_by_commit"].map(|what| found.count(what));
+            return format!(
+                "{records} records, {confirmed} confirmed over AMQP, {settled} committed, {rounds} troubles"
+            );
+        }
         format!("{records} records, {messages} messages, {} commits, {rounds} troubles", self.commits.commits)
     }
 
@@ -128,18 +138,37 @@ impl Figures {
         let Findings { served, acknowledged, lost, twice, gaps, .. } = &self.records;
         say(&format!("\n{table}\n"));
         say(&format!("{acknowledged} acknowledged, {served} served, {lost} lost, {twice} twice, {gaps} gaps"));
-        let Kept { sent, deleted, repeated, lost, returned, asked, unanswered, .. } = &self.messages;
-        say(&format!("{sent} messages, {deleted} deleted, {repeated} repeated, {lost} lost, {returned} returned"));
-        say(&format!("{asked} requests of queues, {unanswered} without an answer"));
-        let Committed { commits, asked, failed, returned, .. } = &self.commits;
-        say(&format!("{commits} commits, {asked} questions after them, {failed} of both failed, {returned} went back"));
+        match &self.amqp {
+            Some(found) => tell_amqp(found),
+            None => self.tell_queues(),
+        }
         let text = serde_json::to_string_pretty(self)? + "\n";
-        let kept = workshop("crash")?.join(format!("nodes-{}.json", self.first_round));
+        let name = if self.amqp.is_some() { "nodes-amqp" } else { "nodes" };
+        let kept = workshop("crash")?.join(format!("{name}-{}.json", self.first_round));
         for path in std::iter::once(kept.as_path()).chain(json) {
             fs::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }
+
+    fn tell_queues(&self) {
+        let Kept { sent, deleted, repeated, lost, returned, asked, unanswered, .. } = &self.messages;
+        say(&format!("{sent} messages, {deleted} deleted, {repeated} repeated, {lost} lost, {returned} returned"));
+        say(&format!("{asked} requests of queues, {unanswered} without an answer"));
+        let Committed { commits, asked, failed, returned, .. } = &self.commits;
+        say(&format!("{commits} commits, {asked} questions after them, {failed} of both failed, {returned} went back"));
+    }
+}
+
+/// What came of publishers and consumers.
+fn tell_amqp(found: &Found) {
+    let counts: Vec<String> =
+        found.counts.iter().map(|(what, count)| format!("{count} {}", what.replace('_', " "))).collect();
+    say(&format!("AMQP: {}", counts.join(", ")));
+    let Found { apart, apart_from_leader, .. } = found;
+    say(&format!(
+        "trouble came {apart} times to a queue with publisher, consumer and leader on three nodes, {apart_from_leader} times to its leader"
+    ));
 }
 
 #[cfg(test)]

@@ -80,7 +80,11 @@ impl Members {
             let data = disks.as_ref().map_or_else(|| place.join(number.to_string()), |disks| disks.data(number));
             Member { number, child: None, data, log: PathBuf::new(), starts: 0 }
         };
-        let settings = settings.iter().map(ToString::to_string).collect();
+        // Who comes from another host than the broker's is not let in as guest without that.
+        let users = place.join("users");
+        fs::write(&users, "guest:guest\n")?;
+        let mut settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        settings.push(format!("amqp.credentials_file={}", users.display()));
         let nodes = (1..=count).map(member).collect();
         let mut members = Self { network, nodes, settings, disks };
         members.start_missing()?;
@@ -113,6 +117,8 @@ impl Members {
             let mut command = self.network.on_node(node.number, &broker::binary());
             command.args(["serve", "--node", &node.number.to_string(), "--cluster", &peers.join(",")]);
             command.args(["--kafka", &format!("{host}:9092"), "--sqs", &format!("{host}:9324")]);
+            command.args(["--amqp", &format!("{host}:5672")]);
+            command.args(["--set", &format!("amqp.management={host}:15672")]);
             command.args(["--admin", &format!("{host}:9644"), "--data-dir"]).arg(&node.data);
             let ready = node.data.with_extension("ready");
             if ready.exists() {

@@ -5,13 +5,14 @@ mod failover;
 mod figures;
 mod mischief;
 mod commits;
+mod rabbits;
 mod members;
 mod disks;
 mod network;
 mod waits;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -27,6 +28,8 @@ use figures::Figures;
 pub(crate) use members::Members;
 pub(crate) use mischief::Mischief;
 use mischief::Plan;
+use network::Network;
+use rabbits::{Found, Rabbits};
 use waits::Since;
 
 /// One in each data shard, so that every shard's failover is seen.
@@ -35,13 +38,28 @@ const PARTITIONS: u32 = 16;
 const RECORDS_PER_SECOND: u32 = 400;
 const KAFKA: u16 = 9092;
 const SQS: u16 = 9324;
+const AMQP: u16 = 5672;
 
 /// Everybody who uses the cluster.
 #[derive(Debug)]
 struct Users {
     producers: Load,
-    group: Group,
-    queues: queues::Users,
+    others: Others,
+}
+
+/// Who uses it beside the producers.
+#[derive(Debug)]
+enum Others {
+    Queues { group: Group, queues: queues::Users },
+    Amqp(Rabbits),
+}
+
+/// A few rounds, for CI, where nodes can have hosts of their own.
+pub(super) fn trouble_shortly(args: &CrashArgs) -> Result<Tally> {
+    const NODES: u32 = 3;
+    // It goes before another one is made.
+    let refused = Network::make(NODES).refused().map(ToOwned::to_owned);
+    refused.map_or_else(|| trouble(args, NODES), |reason| Ok(Tally::skip(reason)))
 }
 
 /// Troubles so many nodes, round by round.
@@ -80,17 +98,22 @@ fn go_through(
     let CrashArgs { rounds, first, only, .. } = args;
     let kinds = kinds(*only, members);
     let count = figures.nodes;
-    let mut users = Users::start(python, members)?;
+    let mut users = Users::start(args, python, members)?;
     for round in (*first..).take(*rounds as usize) {
         let plan = Plan::of(round, count, &kinds);
         say(&format!("    round {round}, {rounds} from {first}: {}, {}", plan.what.name(), plan.whom(members)));
-        let survived = survive(&plan, members, &users.producers.notes, figures);
+        let survived = survive(&plan, members, &mut users, figures);
         survived.with_context(|| format!("round {round}, {plan:?}"))?;
         tally.add(Tally::pass());
     }
-    figures.messages = users.queues.end()?;
-    tally.add(Tally::pass());
-    figures.commits = users.group.end()?;
+    match &mut users.others {
+        Others::Queues { group, queues } => {
+            figures.messages = queues.end()?;
+            tally.add(Tally::pass());
+            figures.commits = group.end()?;
+        }
+        Others::Amqp(rabbits) => rabbits.end(figures.amqp.get_or_insert_default())?,
+    }
     tally.add(Tally::pass());
     users.producers.end()?;
     figures.records = check_all(python, members, &users.producers.notes, tally)?;
@@ -98,14 +121,33 @@ fn go_through(
 }
 
 impl Users {
-    fn start(python: &Path, members: &Members) -> Result<Self> {
+    fn start(args: &CrashArgs, python: &Path, members: &Members) -> Result<Self> {
         let (kafka, sqs) = (members.addresses(KAFKA), members.addresses(SQS));
         let on_clients = || members.network.on_clients(python);
-        Ok(Self {
-            producers: Load::start_by(on_clients(), &kafka, RECORDS_PER_SECOND)?,
-            group: Group::start_by(on_clients(), &kafka)?,
-            queues: queues::Users::start_by(on_clients(), &sqs)?,
-        })
+        let others = if args.amqp {
+            Others::Amqp(Rabbits::start(python, members)?)
+        } else {
+            let group = Group::start_by(on_clients(), &kafka)?;
+            Others::Queues { group, queues: queues::Users::start_by(on_clients(), &sqs)? }
+        };
+        Ok(Self { producers: Load::start_by(on_clients(), &kafka, RECORDS_PER_SECOND)?, others })
+    }
+
+    /// Lets them work in peace for a while.
+    fn let_be(&mut self, members: &Members, span: Duration) -> Result<()> {
+        match &mut self.others {
+            Others::Queues { .. } => std::thread::sleep(span),
+            Others::Amqp(rabbits) => rabbits.let_be(members, span)?,
+        }
+        Ok(())
+    }
+
+    /// Notes where they are when trouble comes to some nodes.
+    fn note_places(&self, victims: &[u32], found: &mut Option<Found>) -> Result<()> {
+        match &self.others {
+            Others::Queues { .. } => Ok(()),
+            Others::Amqp(rabbits) => rabbits.count_apart(victims, found.get_or_insert_default()),
+        }
     }
 }
 
@@ -118,10 +160,12 @@ fn kinds(only: Option<Mischief>, members: &Members) -> Vec<Mischief> {
 }
 
 /// One trouble: it begins, lasts, and is mended; then nothing is missing, and all takes writes.
-fn survive(plan: &Plan, members: &mut Members, notes: &Path, figures: &mut Figures) -> Result<()> {
-    std::thread::sleep(plan.calm);
+fn survive(plan: &Plan, members: &mut Members, users: &mut Users, figures: &mut Figures) -> Result<()> {
+    users.let_be(members, plan.calm)?;
     let leaders = members.leaders(TOPIC)?;
     let victims = plan.victims(members);
+    users.note_places(&victims, &mut figures.amqp)?;
+    let notes = users.producers.notes.as_path();
     let since = Since::now(notes)?;
     plan.begin(members).context("to begin it")?;
     std::thread::sleep(plan.length);
