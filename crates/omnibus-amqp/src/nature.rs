@@ -251,7 +251,8 @@ impl BindingWish {
         Self { key, arguments: Table::take(&mut kept(ARGUMENTS)).unwrap_or_default() }
     }
 
-    /// How it is kept: a key that is text as it is, all else by its digits.
+    /// How it is kept: a key that is text as it is, all else by its digits. Arguments have no order: clients that keep
+    /// them in a hash table write them each time in another.
     pub(crate) fn config(&self) -> BindingConfig {
         let key = match std::str::from_utf8(&self.key) {
             Ok(text) if !text.starts_with(ESCAPE) => text.to_owned(),
@@ -259,8 +260,10 @@ impl BindingWish {
         };
         let mut attributes = BTreeMap::from([(KEY.to_owned(), key)]);
         if !self.arguments.0.is_empty() {
+            let mut arguments = self.arguments.clone();
+            arguments.0.sort_by(|(one, _), (other, _)| one.cmp(other));
             let mut bytes = Vec::new();
-            self.arguments.put(&mut bytes);
+            arguments.put(&mut bytes);
             attributes.insert(ARGUMENTS.to_owned(), hex(&bytes));
         }
         BindingConfig { attributes }
@@ -314,12 +317,23 @@ mod tests {
     #[test]
     fn binding_is_kept_whatever_its_key() {
         for key in [&b"a.b"[..], b"", b"\xff\x00", b"\x01a"] {
-            let arguments = Table::from([("x-match", Value::text("any")), ("n", Value::I32(1))]);
+            let arguments = Table::from([("n", Value::I32(1)), ("x-match", Value::text("any"))]);
             let wish = BindingWish { key: Bytes::copy_from_slice(key), arguments };
             assert_eq!(BindingWish::of(&wish.config()), wish);
             let plain = BindingWish { arguments: Table::default(), ..wish };
             assert_eq!(BindingWish::of(&plain.config()), plain);
         }
+    }
+
+    #[test]
+    fn arguments_of_a_binding_have_no_order() {
+        let of = |arguments: [(&'static str, Value); 2]| BindingWish {
+            key: Bytes::new(),
+            arguments: Table::from(arguments),
+        };
+        let one = of([("colour", Value::text("red")), ("size", Value::I32(1))]);
+        let other = of([("size", Value::I32(1)), ("colour", Value::text("red"))]);
+        assert_eq!(one.config(), other.config());
     }
 
     #[test]
