@@ -375,7 +375,7 @@ def direct_reply(address):
     channel.basic_consume("amq.rabbitmq.reply-to", lambda *answer: answers.append(answer), auto_ack=True)
     asks = pika.BasicProperties(reply_to="amq.rabbitmq.reply-to", correlation_id="1")
     channel.basic_publish("", name, b"question", asks)
-    method, properties, body = others_channel.basic_get(name, auto_ack=True)
+    _, properties, _ = await_one(others_channel, name)
     declared = others_channel.queue_declare(properties.reply_to, passive=True).method
     equal((declared.message_count, declared.consumer_count), (0, 1), "who waits")
     others_channel.basic_publish("", properties.reply_to, b"answer", pika.BasicProperties(correlation_id="1"))
