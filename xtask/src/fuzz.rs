@@ -2,8 +2,10 @@
 //! the stable compiler: coverage guides them, sanitizers are left out, as our code is safe.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result};
 
@@ -24,9 +26,18 @@ const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-covera
 pub(crate) fn run(seconds: u64, words: &[String]) -> Result<Tally> {
     let mut tally = Tally::default();
     let programs = build()?;
-    for name in targets()?.iter().filter(|name| words.is_empty() || words.contains(name)) {
-        shell::say(&format!("    {name} for {seconds} s"));
-        tally.add(one(name, &programs, seconds)?);
+    let mut names = targets()?;
+    names.retain(|name| words.is_empty() || words.contains(name));
+    let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+    for names in names.chunks(at_once) {
+        shell::say(&format!("    {} for {seconds} s", names.join(", ")));
+        let ended: Vec<Result<Tally>> = thread::scope(|scope| {
+            let running: Vec<_> = names.iter().map(|name| scope.spawn(|| one(name, &programs, seconds))).collect();
+            running.into_iter().map(|each| each.join().expect("no target panics here")).collect()
+        });
+        for each in ended {
+            tally.add(each?);
+        }
     }
     Ok(tally)
 }
