@@ -132,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let has_more = self.carry_out().await;
+            publishing::hand_over(&mut self.link).await;
             match self.link.ending {
                 Ending::No => {}
                 Ending::Told => return self.part().await,
@@ -145,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let (mut reading, mut writing) = tokio::io::split(socket);
             tokio::select! {
-                Some(published) = link.publishing.next(), if !link.publishing.is_empty() => {
+                Some(published) = link.publishing.under_way.next(), if !link.publishing.under_way.is_empty() => {
                     publishing::confirm(link, published);
                 }
                 Some(done) = link.settling.next(), if !link.settling.is_empty() => settle::settled(link, done),
@@ -192,7 +193,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match Frame::take(&mut self.received, self.link.frame_max) {
                 Ok(Some(frame)) => requests::handle(&mut self.link, frame).await,
                 Ok(None) => return false,
-                Err(error) => self.link.fail(0, Fault::Frame(error), (0, 0)).await,
+                Err(error) => {
+                    publishing::hand_over(&mut self.link).await;
+                    self.link.fail(0, Fault::Frame(error), (0, 0)).await;
+                }
             }
         }
         true
@@ -201,8 +205,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn has_room(&self) -> bool {
         let link = &self.link;
         link.out.len() < OUT_BYTES_MAX
-            && link.publishing.len() < PUBLISHING_MAX
-            && link.publishing_bytes < PUBLISHING_BYTES_MAX
+            && link.publishing.count < PUBLISHING_MAX
+            && link.publishing.bytes < PUBLISHING_BYTES_MAX
             && link.settling.len() < SETTLING_MAX
     }
 

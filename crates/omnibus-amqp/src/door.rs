@@ -7,6 +7,7 @@ use omnibus_engine::Engine;
 use crate::alarms::Alarms;
 use crate::budget::Budget;
 use crate::meter::QueueMeter;
+use crate::natures::Natures;
 use crate::registry::Registry;
 use crate::replies::Replies;
 use crate::routing::Routes;
@@ -19,6 +20,7 @@ pub(crate) struct Door {
     pub(crate) settings: Settings,
     pub(crate) budget: Budget,
     pub(crate) routes: Routes,
+    pub(crate) natures: Natures,
     pub(crate) replies: Replies,
     pub(crate) registry: Arc<Registry>,
     pub(crate) alarms: Alarms,
@@ -28,10 +30,17 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(engine: Engine, settings: Settings) -> Self {
         let budget = Budget::new(settings.memory_bytes_max);
-        let (routes, replies, registry, alarms) =
-            (Routes::default(), Replies::default(), Arc::default(), Alarms::default());
-        let queue_meter = QueueMeter::default();
-        Self { engine, settings, budget, routes, replies, registry, alarms, queue_meter }
+        Self {
+            engine,
+            settings,
+            budget,
+            routes: Routes::default(),
+            natures: Natures::default(),
+            replies: Replies::default(),
+            registry: Arc::default(),
+            alarms: Alarms::default(),
+            queue_meter: QueueMeter::default(),
+        }
     }
 
     /// Whether a user has given the right password.

@@ -81,7 +81,7 @@ impl Candidates {
             let known = before.remove(&topic.id).filter(|known| known.expires == expires);
             let new = |queue| Candidate { queue, expires, look_at: Duration::ZERO };
             let id = topic.id;
-            self.by_id.extend(known.or_else(|| Queue::of(topic).map(new)).map(|candidate| (id, candidate)));
+            self.by_id.extend(known.or_else(|| door.queue(topic).map(new)).map(|candidate| (id, candidate)));
         }
     }
 }

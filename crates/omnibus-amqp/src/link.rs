@@ -1,14 +1,11 @@
 //! What requests of one connection work on: its channels, its consumers, and what is on its way out.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use futures_util::stream::FuturesUnordered;
 use omnibus_engine::SubmitError;
 use omnibus_engine::consuming::Consumer;
 use omnibus_engine::line::Line;
@@ -16,13 +13,14 @@ use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_model::StreamId;
 use omnibus_model::topic::Partition;
 use tokio::sync::mpsc;
-use tokio::task::unconstrained;
 
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
 use crate::hosts::Host;
+use crate::later::Later;
 use crate::meter::{Counted, Meter, Present};
+use crate::publishes::Publishing;
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
 use crate::replies::Reply;
 use crate::session::{Channel, ConsumerNumber, Mode};
@@ -41,8 +39,6 @@ pub(crate) struct Coming {
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) replies: mpsc::Receiver<Reply>,
 }
-
-pub(crate) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One client's connection, without its socket.
 pub(crate) struct Link {
@@ -72,10 +68,8 @@ pub(crate) struct Link {
     /// Queues that go with the connection.
     pub(crate) exclusive: Vec<String>,
     pub(crate) out: BytesMut,
-    /// Messages that are being written, in the order in which they came.
-    pub(crate) publishing: FuturesOrdered<Later<Published>>,
-    pub(crate) publishing_bytes: usize,
-    /// Keeps their order when another node begins to lead a queue.
+    pub(crate) publishing: Publishing,
+    /// Keeps messages in order when another node begins to lead a queue.
     pub(crate) line: Line,
     /// Settlements that are being written.
     pub(crate) settling: FuturesUnordered<Later<Settled>>,
@@ -96,17 +90,6 @@ pub(crate) enum Ending {
     Told,
     /// Nothing more is read.
     Done,
-}
-
-/// What became of a publish.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub(crate) channel: u16,
-    pub(crate) opening: u64,
-    /// There if it is to be confirmed.
-    pub(crate) number: Option<u64>,
-    pub(crate) bytes: usize,
-    pub(crate) result: Result<(), SubmitError>,
 }
 
 /// What became of settlements.
@@ -214,8 +197,7 @@ impl Link {
             parked: BTreeMap::new(),
             exclusive: Vec::new(),
             out: BytesMut::new(),
-            publishing: FuturesOrdered::new(),
-            publishing_bytes: 0,
+            publishing: Publishing::default(),
             line: Line::default(),
             settling: FuturesUnordered::new(),
             arriving: BTreeMap::new(),
@@ -328,7 +310,7 @@ impl Link {
     pub(crate) async fn end_all(&mut self) {
         // What the client has said still counts.
         while self.settling.next().await.is_some() {}
-        while self.publishing.next().await.is_some() {}
+        while self.publishing.under_way.next().await.is_some() {}
         self.parked.clear();
         self.arriving.clear();
         let ended = std::mem::take(&mut self.channels);
@@ -387,15 +369,5 @@ impl Link {
         if let Err(fault) = self.door.delete(&queue).await {
             tracing::warn!(queue = queue.name(), %fault, "a queue that nobody consumes was not deleted");
         }
-    }
-}
-
-/// Lets something begin, so that it is in its place before whatever comes after it; the rest may wait.
-pub(crate) async fn begun<T>(mut later: Later<T>) -> Result<T, Later<T>> {
-    // Whatever this task has done in its turn, nobody may stand in front of it.
-    let mut first = unconstrained(&mut later);
-    match poll_fn(|context| Poll::Ready(Pin::new(&mut first).poll(context))).await {
-        Poll::Ready(done) => Ok(done),
-        Poll::Pending => Err(later),
     }
 }

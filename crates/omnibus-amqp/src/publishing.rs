@@ -5,20 +5,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use omnibus_engine::SubmitError;
-use omnibus_engine::fan_out::Target;
+use omnibus_engine::fan_out::{Letter as Addressed, Target};
 use omnibus_engine::line::Line;
+use omnibus_model::outcome::Appended;
 use omnibus_model::queue::Envelope;
 use omnibus_model::{ExchangeName, Millis, Offset, Refusal, Timestamp};
-use omnibus_record::{AmqpNative, Message, Native, SharedMessage};
+use omnibus_record::{AmqpNative, Message, Native};
 
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, NO_ROUTE};
 use crate::exchanges::Way;
 use crate::hosts::Host;
-use crate::link::{Later, Link, Published, begun};
+use crate::later::{Later, begun};
+use crate::link::Link;
 use crate::meter::Counted;
 use crate::nature::more_keys;
+use crate::publishes::{Mark, Mortal, Published, Sealed};
 use crate::queues::Queue;
 use crate::replies::{DIRECT_REPLY, name_of, token_of};
 use crate::session::{Content, Mode, Publish, Token};
@@ -49,7 +52,8 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
     }
 }
 
-/// Writes a message to all queues that its exchange and keys lead to. A confirm follows when it is committed.
+/// Writes a message to all queues that its exchange and keys lead to, with those that come right behind it. A confirm
+/// follows when it is committed.
 pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share: Share) -> Result<(), Fault> {
     let letter = Letter::read(&content, sender(link, channel)?)?;
     let way = link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
@@ -63,19 +67,37 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
         routed => link.meter.add(Counted::Routed, routed),
     }
     let sealed = letter.sealed(content, way, link.door.engine.now())?;
-    let (door, line, bytes) = (Arc::clone(&link.door), link.line.clone(), sealed.bytes);
-    let later: Later<Published> = Box::pin(async move {
-        let result = write(&door, &line, sealed).await;
-        // The message is on disk, or never will be.
-        drop(share);
-        Published { channel, opening, number, bytes, result }
-    });
-    link.publishing_bytes += bytes;
-    match begun(later).await {
-        Ok(published) => link.publishing.push_back(Box::pin(std::future::ready(published))),
-        Err(later) => link.publishing.push_back(later),
+    let bytes = sealed.bytes;
+    let mark = Mark { channel, opening, number, bytes };
+    if link.publishing.push((mark, sealed, share)) {
+        hand_over(link).await;
     }
     Ok(())
+}
+
+/// Hands what has come so far to the engine: it is in its place when this returns, before whatever the client asks next.
+pub(crate) async fn hand_over(link: &mut Link) {
+    let batch = link.publishing.take_batch();
+    if batch.is_empty() {
+        return;
+    }
+    let (door, line) = (Arc::clone(&link.door), link.line.clone());
+    let later: Later<Vec<Published>> = Box::pin(async move {
+        let (mut marks, mut messages, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        for (mark, sealed, share) in batch {
+            marks.push(mark);
+            messages.push(sealed);
+            shares.push(share);
+        }
+        let results = write(&door, &line, messages).await;
+        // The messages are on disk, or never will be.
+        drop(shares);
+        marks.into_iter().zip(results).map(|(mark, result)| Published { mark, result }).collect()
+    });
+    match begun(later).await {
+        Ok(published) => link.publishing.under_way.push_back(Box::pin(std::future::ready(published))),
+        Err(later) => link.publishing.under_way.push_back(later),
+    }
 }
 
 /// Writes a message for a user who has no channel, and waits until it is on disk; returns whether anybody gets it.
@@ -83,8 +105,10 @@ pub(crate) async fn post(door: &Door, content: Content, (user, host): (&str, &Ho
     let letter = Letter::read(&content, Sender { user, host, replying: None })?;
     let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let sealed = letter.sealed(content, way, door.engine.now())?;
-    let is_wanted = !sealed.targets.is_empty();
-    write(door, &Line::default(), sealed).await?;
+    let is_wanted = !sealed.letter.targets.is_empty();
+    for result in write(door, &Line::default(), vec![sealed]).await {
+        result?;
+    }
     Ok(is_wanted)
 }
 
@@ -94,14 +118,29 @@ fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
     Ok(Sender { user: &link.user, host: &link.host, replying: channel.replying.as_ref().map(|(token, _)| *token) })
 }
 
-async fn write(door: &Door, line: &Line, sealed: Sealed) -> Result<(), SubmitError> {
-    let Sealed { targets, shared, mortal, .. } = sealed;
-    if targets.is_empty() {
-        return Ok(());
+/// Writes messages in their order; returns what has become of each.
+async fn write(door: &Door, line: &Line, messages: Vec<Sealed>) -> Vec<Result<(), SubmitError>> {
+    let (letters, mortals): (Vec<Addressed>, Vec<Option<Mortal>>) =
+        messages.into_iter().map(|Sealed { letter, mortal, .. }| (letter, mortal)).unzip();
+    let answers = door.engine.fan_out_in_line(line, &letters).await;
+    let mut results = Vec::with_capacity(answers.len());
+    for ((letter, mortal), answers) in letters.iter().zip(mortals).zip(answers) {
+        results.push(match answers {
+            Ok(answers) => answered(door, letter, (mortal, answers)).await,
+            Err(error) => Err(error),
+        });
     }
+    results
+}
+
+/// Takes what the queues of a message say; it is refused if one of them refuses it.
+async fn answered(
+    door: &Door,
+    letter: &Addressed,
+    (mortal, answers): (Option<Mortal>, Vec<Result<Appended, Refusal>>),
+) -> Result<(), SubmitError> {
     let mut refused = None;
-    let results = door.engine.fan_out_in_line(line, &shared, &targets).await?;
-    for (target, result) in targets.iter().zip(results) {
+    for (target, result) in letter.targets.iter().zip(answers) {
         match result {
             // A queue that went meanwhile has taken it with it.
             Ok(_) | Err(Refusal::StreamDropped { .. } | Refusal::UnknownQueue { .. }) => {}
@@ -133,40 +172,47 @@ impl Mortal {
 }
 
 /// Tells publishers what has become of their messages: confirms, in order, with as few words as possible.
-pub(crate) fn confirm(link: &mut Link, first: Published) {
+pub(crate) fn confirm(link: &mut Link, first: Vec<Published>) {
     let mut next = Some(first);
     let mut acked: Option<(u16, u64, bool)> = None;
-    while let Some(published) = next.take() {
-        link.publishing_bytes = link.publishing_bytes.saturating_sub(published.bytes);
-        let Published { channel, opening, number, result, .. } = published;
-        let open = link.channels.get_mut(&channel).filter(|channel| channel.opening == opening);
-        let number = open.zip(number).map(|(channel, number)| channel.note_answer(number));
-        match (number, result) {
-            (Some(number), Ok(())) => {
-                link.meter.add(Counted::Confirmed, 1);
-                acked = match acked {
-                    Some((same, _, _)) if same == channel => Some((channel, number, true)),
-                    other => {
-                        tell_acked(link, other);
-                        Some((channel, number, false))
-                    }
-                };
-            }
-            (Some(number), Err(error)) => {
-                // A queue that is full says so to every publisher.
-                if !matches!(error, SubmitError::Refused(Refusal::QueueFull { .. })) {
-                    tracing::warn!(%error, "a message was refused");
-                }
-                tell_acked(link, acked.take());
-                link.tell(channel, &Method::BasicNack { delivery_tag: number, multiple: false, requeue: false });
-            }
-            (None, Ok(())) => {}
-            (None, Err(SubmitError::Refused(Refusal::QueueFull { .. }))) => {}
-            (None, Err(error)) => tracing::warn!(%error, "a message was lost for which no confirm was asked"),
+    while let Some(batch) = next.take() {
+        for published in batch {
+            tell(link, published, &mut acked);
         }
-        next = futures_util::FutureExt::now_or_never(link.publishing.next()).flatten();
+        next = futures_util::FutureExt::now_or_never(link.publishing.under_way.next()).flatten();
     }
     tell_acked(link, acked);
+}
+
+/// Tells of one message, unless one that comes behind it may speak for it, too.
+fn tell(link: &mut Link, Published { mark, result }: Published, acked: &mut Option<(u16, u64, bool)>) {
+    link.publishing.done(mark);
+    let Mark { channel, opening, number, .. } = mark;
+    let open = link.channels.get_mut(&channel).filter(|channel| channel.opening == opening);
+    let number = open.zip(number).map(|(channel, number)| channel.note_answer(number));
+    match (number, result) {
+        (Some(number), Ok(())) => {
+            link.meter.add(Counted::Confirmed, 1);
+            *acked = match acked.take() {
+                Some((same, _, _)) if same == channel => Some((channel, number, true)),
+                other => {
+                    tell_acked(link, other);
+                    Some((channel, number, false))
+                }
+            };
+        }
+        (Some(number), Err(error)) => {
+            // A queue that is full says so to every publisher.
+            if !matches!(error, SubmitError::Refused(Refusal::QueueFull { .. })) {
+                tracing::warn!(%error, "a message was refused");
+            }
+            tell_acked(link, acked.take());
+            link.tell(channel, &Method::BasicNack { delivery_tag: number, multiple: false, requeue: false });
+        }
+        (None, Ok(())) => {}
+        (None, Err(SubmitError::Refused(Refusal::QueueFull { .. }))) => {}
+        (None, Err(error)) => tracing::warn!(%error, "a message was lost for which no confirm was asked"),
+    }
 }
 
 fn tell_acked(link: &mut Link, acked: Option<(u16, u64, bool)>) {
@@ -183,20 +229,6 @@ struct Letter {
     properties: Properties,
     expiration: Option<Millis>,
     is_changed: bool,
-}
-
-/// A message as it is written.
-struct Sealed {
-    targets: Vec<Target>,
-    bytes: usize,
-    shared: SharedMessage,
-    mortal: Option<Mortal>,
-}
-
-/// A message that is a dead letter if one of these queues is full.
-struct Mortal {
-    queues: Vec<Queue>,
-    message: Message,
 }
 
 /// Who publishes.
@@ -238,7 +270,7 @@ impl Letter {
         let shared = message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))?;
         let queues: Vec<Queue> = way.queues.into_iter().filter(|queue| queue.nature.refused_die()).collect();
         let mortal = (!queues.is_empty()).then_some(Mortal { queues, message });
-        Ok(Sealed { targets, bytes, shared, mortal })
+        Ok(Sealed { letter: Addressed { message: shared, targets }, bytes, mortal })
     }
 
     /// How long the message is held back; its receivers see that it was.

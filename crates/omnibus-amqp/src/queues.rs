@@ -1,5 +1,6 @@
 //! The engine's queues under their names in AMQP. Those of the virtual host `/` are topics of the same name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Queue {
     pub(crate) topic: SharedTopic,
     pub(crate) place: QueuePlace,
-    pub(crate) nature: Nature,
+    pub(crate) nature: Arc<Nature>,
 }
 
 impl Queue {
@@ -55,21 +56,21 @@ impl Queue {
     pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
         if plain(name).starts_with(RESERVED) { Err(Fault::QueueNameReserved(name.to_owned())) } else { Ok(()) }
     }
-
-    pub(crate) fn of(topic: SharedTopic) -> Option<Self> {
-        let place = topic.queue_place()?;
-        let nature = Nature::of(&topic.queue.as_deref()?.config);
-        Some(Self { topic, place, nature })
-    }
 }
 
 impl Door {
+    /// Takes a topic for the queue that it is; `None` if it is none.
+    pub(crate) fn queue(&self, topic: SharedTopic) -> Option<Queue> {
+        let (place, nature) = (topic.queue_place()?, self.natures.of(&topic)?);
+        Some(Queue { topic, place, nature })
+    }
+
     /// Finds a queue among the names that this node knows.
     pub(crate) fn find(&self, name: &str) -> Option<Queue> {
         if name.starts_with(HIDDEN) {
             return None;
         }
-        Queue::of(self.engine.catalog().topic(name)?)
+        self.queue(self.engine.catalog().topic(name)?)
     }
 
     /// Finds a queue, also one that was created by another node a moment ago.
@@ -110,7 +111,7 @@ impl Door {
                     // Those of a namesake that went by another door.
                     self.unbind_all(&Destination::Queue(topic.name.clone())).await?;
                     let topic = self.hold_new(topic).await?;
-                    return Queue::of(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone()));
+                    return self.queue(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone()));
                 }
                 Err(SubmitError::Refused(Refusal::TopicExists { .. })) => {}
                 Err(error) => return Err(error.into()),
@@ -236,7 +237,7 @@ impl Door {
             if !topic.queue.as_deref().is_some_and(|queue| is_left_over(&queue.config)) {
                 continue;
             }
-            let Some(queue) = Queue::of(topic) else { continue };
+            let Some(queue) = self.queue(topic) else { continue };
             if let Err(fault) = self.delete(&queue).await {
                 tracing::warn!(queue = queue.name(), %fault, "a queue whose connection is gone was not deleted");
             }

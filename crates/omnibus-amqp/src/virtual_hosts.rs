@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::{DEFAULT, Host};
-use crate::queues::Queue;
 
 /// How soon is tried again to create a host.
 const RETRY: Duration = Duration::from_secs(1);
@@ -67,7 +66,7 @@ impl Door {
         // What is in it goes first: if that cannot be done now, it is still there to be deleted again.
         for topic in self.engine.catalog().topics() {
             if Host::of(topic.name.as_str()) == *host
-                && let Some(queue) = Queue::of(topic)
+                && let Some(queue) = self.queue(topic)
             {
                 self.delete(&queue).await?;
             }

@@ -1,4 +1,4 @@
-//! One message to many queues, as front ends ask for it.
+//! Messages to many queues, as front ends ask for it.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use omnibus_record::SharedMessage;
 use crate::engine::Engine;
 use crate::error::SubmitError;
 use crate::forward::FanOut;
-use crate::group_commit::part_bytes_max;
+use crate::group_commit::{GROUP_BYTES_MAX, part_bytes_max};
 use crate::line::Line;
-use crate::shard::FanningOut;
+use crate::shard::{Addressed, FannedOut};
 
 /// The most queues that one entry serves; more take several. It bounds how long a shard is busy.
 const TARGETS_MAX: usize = 10_000;
@@ -25,6 +25,19 @@ pub struct Target {
     pub queue: QueuePlace,
     pub envelope: Envelope,
 }
+
+/// A message and where it goes.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub message: SharedMessage,
+    pub targets: Vec<Target>,
+}
+
+/// The part of a letter that one shard takes in one entry: the letter's number, and which of its targets.
+type Part = (usize, Vec<usize>);
+
+/// What its targets have said so far, each with its place.
+type Told = Result<Vec<(usize, Result<Appended, Refusal>)>, SubmitError>;
 
 impl Engine {
     /// Appends one message to many queues and waits until all are committed. The queues of one
@@ -39,52 +52,86 @@ impl Engine {
         message: &SharedMessage,
         targets: &[Target],
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
-        self.fan_out_from(None, message, targets).await
+        let letter = Letter { message: message.clone(), targets: targets.to_vec() };
+        self.fan_out_all(None, std::slice::from_ref(&letter)).await.pop().unwrap_or(Ok(Vec::new()))
     }
 
-    /// Does the same for who stands in a line: what was polled before it in that line comes before it in every queue, if it
-    /// comes at all, also if other nodes begin to lead meanwhile.
-    ///
-    /// # Errors
-    /// [`SubmitError`]; some targets may have got the message nevertheless.
-    pub async fn fan_out_in_line(
-        &self,
-        line: &Line,
-        message: &SharedMessage,
-        targets: &[Target],
-    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
-        self.fan_out_from(Some(line), message, targets).await
+    /// Does that with many messages, in less time than one after the other, for who stands in a line: they come to each
+    /// queue in their order, behind what was polled before in that line, if that comes at all, also if other nodes begin to
+    /// lead meanwhile. Returns what has become of each.
+    pub async fn fan_out_in_line(&self, line: &Line, letters: &[Letter]) -> Vec<FannedOut> {
+        self.fan_out_all(Some(line), letters).await
     }
 
-    async fn fan_out_from(
-        &self,
-        line: Option<&Line>,
-        message: &SharedMessage,
-        targets: &[Target],
-    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+    async fn fan_out_all(&self, line: Option<&Line>, letters: &[Letter]) -> Vec<FannedOut> {
         let mut waiting = Vec::new();
-        for (shard, places) in by_shard(targets) {
-            for places in places.chunks(self.targets_max(message)) {
-                let wanted = places.iter().map(|place| (targets[*place].queue, targets[*place].envelope));
-                let errand = FanOut { message: message.clone(), targets: wanted.collect() };
-                let places = places.to_vec();
-                waiting.push(async move { (places, self.carry_out_in_line(shard, errand, line).await) });
+        for (shard, parts) in self.parts(letters) {
+            for parts in runs(letters, parts) {
+                let errand = FanOut(parts.iter().map(|part| addressed(letters, part)).collect());
+                waiting.push(async move { (parts, self.carry_out_in_line(shard, errand, line).await) });
             }
         }
-        let mut results = Vec::with_capacity(targets.len());
-        for (places, answers) in join_all(waiting).await {
-            results.extend(places.into_iter().zip(answers?));
+        let mut told: Vec<Told> = letters.iter().map(|letter| Ok(Vec::with_capacity(letter.targets.len()))).collect();
+        for (parts, answers) in join_all(waiting).await {
+            let answers = answers.unwrap_or_else(|error| vec![Err(error); parts.len()]);
+            for ((letter, places), answer) in parts.into_iter().zip(answers) {
+                match (&mut told[letter], answer) {
+                    (Ok(known), Ok(results)) => known.extend(places.into_iter().zip(results)),
+                    (known, Err(error)) => *known = Err(error),
+                    (Err(_), Ok(_)) => {}
+                }
+            }
         }
-        results.sort_unstable_by_key(|(place, _)| *place);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        told.into_iter().map(|known| known.map(in_order)).collect()
+    }
+
+    /// What each shard gets, in the order of the letters.
+    fn parts(&self, letters: &[Letter]) -> BTreeMap<ShardId, Vec<Part>> {
+        let mut parts: BTreeMap<ShardId, Vec<Part>> = BTreeMap::new();
+        for (number, letter) in letters.iter().enumerate() {
+            for (shard, places) in by_shard(&letter.targets) {
+                let entries = places.chunks(self.targets_max(&letter.message)).map(|places| (number, places.to_vec()));
+                parts.entry(shard).or_default().extend(entries);
+            }
+        }
+        parts
     }
 
     /// For how many queues there is room in one entry, beside what they share.
     fn targets_max(&self, message: &SharedMessage) -> usize {
         let bytes_max = part_bytes_max(self.inner.log.entry_bytes_max());
         let bytes = bytes_max.saturating_sub(message.rest().len());
-        (bytes / FanningOut::TARGET_BYTES).clamp(1, TARGETS_MAX)
+        (bytes / Addressed::TARGET_BYTES).clamp(1, TARGETS_MAX)
     }
+}
+
+fn in_order(mut results: Vec<(usize, Result<Appended, Refusal>)>) -> Vec<Result<Appended, Refusal>> {
+    results.sort_unstable_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn addressed(letters: &[Letter], (number, places): &Part) -> Addressed {
+    let Letter { message, targets } = &letters[*number];
+    let wanted = places.iter().map(|place| (targets[*place].queue, targets[*place].envelope));
+    Addressed { message: message.clone(), targets: wanted.collect() }
+}
+
+/// Parts that are asked for together: as much as one entry takes beside others.
+fn runs(letters: &[Letter], parts: Vec<Part>) -> Vec<Vec<Part>> {
+    let mut runs: Vec<Vec<Part>> = Vec::new();
+    let mut bytes = 0;
+    for part in parts {
+        let more = letters[part.0].message.rest().len() + part.1.len() * Addressed::TARGET_BYTES;
+        match runs.last_mut() {
+            Some(run) if bytes + more <= GROUP_BYTES_MAX => run.push(part),
+            _ => {
+                runs.push(vec![part]);
+                bytes = 0;
+            }
+        }
+        bytes += more;
+    }
+    runs
 }
 
 /// The places of the targets of each shard.

@@ -281,9 +281,9 @@ impl Engine {
                 let errand = Enqueue::read(queue, messages).map_err(unreadable)?;
                 errand.here(self, shard).await.map(Answered::Appended)
             }
-            Asked::FanOut { message, targets } => {
-                let errand = FanOut::read(&message, targets).map_err(unreadable)?;
-                errand.here(self, shard).await.map(Answered::Appended)
+            Asked::FanOut(messages) => {
+                let errand = FanOut::read(messages).map_err(unreadable)?;
+                errand.here(self, shard).await.map(Answered::FannedOut)
             }
             Asked::Receive { queue, acquire, wait } => {
                 Take { queue, acquire, wait }.here(self, shard).await.map(Answered::Received)

@@ -43,7 +43,7 @@ use crate::setbacks::Setbacks;
 use crate::waiting::Waiting;
 use crate::watch::Watches;
 
-pub use fan_out::FanningOut;
+pub use fan_out::{Addressed, FannedOut, FanningOut};
 pub use groups::Heartbeat;
 pub use queues::{EnqueueReply, Enqueueing, TogetherReply};
 pub use request::{Appending, Question, Request};

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use omnibus_engine::fan_out::Target;
+use omnibus_engine::fan_out::{Letter, Target};
+use omnibus_engine::line::Line;
 use omnibus_model::queue::{Envelope, RecordState};
 use omnibus_model::topic::Partition;
 use omnibus_model::{DedupHash, Offset, Refusal, StreamId, Timestamp};
@@ -91,6 +92,33 @@ async fn each_target_has_its_own_envelope_and_its_own_answer() {
     assert_eq!((bodies(&delivered), delivered[0].message.envelope), (vec!["news".to_owned()], dedup));
     let held_back = node.engine.messages(queue.stream, vec![Offset(1)]).await.unwrap();
     assert_eq!(held_back[&Offset(1)].envelope, later);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn many_messages_come_to_each_queue_in_their_order() {
+    let node = Node::start();
+    let queues = queues(&node, 20).await;
+    let gone = Partition { stream: StreamId(u64::MAX), shard: queues[0].shard };
+    let long = "x".repeat(700_000);
+    let letters = [
+        Letter { message: shared("first"), targets: queues.iter().copied().map(plain).collect() },
+        Letter { message: shared("nobody's"), targets: Vec::new() },
+        Letter { message: shared("lost"), targets: vec![plain(gone), plain(queues[3])] },
+        // Two of these are more than one entry takes beside others.
+        Letter { message: shared(&long), targets: vec![plain(queues[3])] },
+        Letter { message: shared(&long), targets: vec![plain(queues[3])] },
+        Letter { message: shared("last"), targets: vec![plain(queues[3]), plain(queues[4])] },
+    ];
+    let told = node.engine.fan_out_in_line(&Line::default(), &letters).await;
+    let told: Vec<Vec<Option<u64>>> = told
+        .into_iter()
+        .map(|answers| answers.unwrap().into_iter().map(|answer| answer.ok().map(|appended| appended.base.0)).collect())
+        .collect();
+    assert_eq!(told[0], vec![Some(0); 20]);
+    assert_eq!(told[1..], [vec![], vec![None, Some(1)], vec![Some(2)], vec![Some(3)], vec![Some(4), Some(1)]]);
+    assert_eq!(bodies(&node.receive(queues[3], 10).await), ["first", "lost", &*long, &*long, "last"]);
+    assert_eq!(bodies(&node.receive(queues[4], 10).await), ["first", "last"]);
     node.stop().await;
 }
 

@@ -23,6 +23,7 @@ use crate::wire::{Frame, FrameKind, Method, MethodError};
 pub(crate) async fn handle(link: &mut Link, frame: Frame) {
     let number = frame.channel;
     if let Err((fault, method)) = take(link, frame).await {
+        publishing::hand_over(link).await;
         link.fail(number, fault, method).await;
     }
 }
@@ -57,6 +58,10 @@ async fn take(link: &mut Link, frame: Frame) -> Result<(), (Fault, (u16, u16))> 
     }
     let method = Method::read(&frame.payload).map_err(|error| (Fault::from(error), id_of(error)))?;
     let id = method.id();
+    if !matches!(method, Method::BasicPublish { .. }) {
+        // It finds what was published before it.
+        publishing::hand_over(link).await;
+    }
     carry_out(link, number, method).await.map_err(|fault| (fault, id))
 }
 

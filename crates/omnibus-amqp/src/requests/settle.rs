@@ -9,7 +9,8 @@ use omnibus_model::{Millis, ShardId, StreamId};
 
 use super::consume;
 use crate::errors::Fault;
-use crate::link::{Later, Link, Settled, begun};
+use crate::later::{Later, begun};
+use crate::link::{Link, Settled};
 use crate::meter::Counted;
 use crate::session::{ConsumerNumber, Held, Mode};
 use crate::wire::Method;

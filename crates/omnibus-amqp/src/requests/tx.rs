@@ -7,7 +7,8 @@ use omnibus_model::queue::Settlement;
 
 use super::settle;
 use crate::errors::Fault;
-use crate::link::{Later, Link, Settled, begun};
+use crate::later::{Later, begun};
+use crate::link::{Link, Settled};
 use crate::publishing;
 use crate::session::{Held, Mode, Transaction};
 use crate::wire::Method;
@@ -29,9 +30,10 @@ pub(crate) async fn commit(link: &mut Link, number: u16) -> Result<(), Fault> {
     for (content, share) in publishes {
         publishing::send(link, number, content, share).await?;
     }
+    publishing::hand_over(link).await;
     let mut failed = None;
-    while let Some(published) = link.publishing.next().await {
-        failed = failed.or_else(|| published.result.as_ref().err().cloned());
+    while let Some(published) = link.publishing.under_way.next().await {
+        failed = failed.or_else(|| published.iter().find_map(|each| each.result.as_ref().err().cloned()));
         publishing::confirm(link, published);
     }
     if let Some(error) = failed {

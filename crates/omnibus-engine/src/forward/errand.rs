@@ -18,10 +18,10 @@ use crate::consumers::{ConsumerConfig, ConsumerRequest, Occupied};
 use crate::engine::Engine;
 use crate::error::SubmitError;
 use crate::receivers::{Receive, Received};
-use crate::shard::{Enqueueing, FanningOut, Request};
+use crate::shard::{Addressed, Enqueueing, FannedOut, FanningOut, Request};
 
 /// The layout of [`Asked`] and [`Answer`]; a node refuses any other.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 /// Something to be done by whoever leads a shard.
 pub(crate) trait Errand: Clone + Send + Sync {
@@ -52,11 +52,8 @@ pub(crate) enum Asked {
         queue: QueuePlace,
         messages: Vec<(Bytes, Option<Origin>)>,
     },
-    /// A whole message with a plain envelope.
-    FanOut {
-        message: Bytes,
-        targets: Vec<(QueuePlace, Envelope)>,
-    },
+    /// Whole messages with plain envelopes, and where each goes.
+    FanOut(Vec<(Bytes, Vec<(QueuePlace, Envelope)>)>),
     Receive {
         queue: QueuePlace,
         acquire: Acquire,
@@ -120,6 +117,7 @@ pub(crate) enum Answered {
     Gone,
     /// None if not all of it is here.
     Records(Option<Records>),
+    FannedOut(Vec<FannedOut>),
 }
 
 /// The first batches of what was asked for: base, number of offsets, newest timestamp and bytes of each.
@@ -284,34 +282,31 @@ impl Enqueue {
     }
 }
 
-/// A message for many queues of a shard.
+/// Messages, each for many queues of a shard.
 #[derive(Clone, Debug)]
-pub(crate) struct FanOut {
-    pub(crate) message: SharedMessage,
-    pub(crate) targets: Vec<(QueuePlace, Envelope)>,
-}
+pub(crate) struct FanOut(pub(crate) Vec<Addressed>);
 
 impl Errand for FanOut {
-    type Answer = Vec<Result<Appended, Refusal>>;
+    type Answer = Vec<FannedOut>;
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
-        let Self { message, targets } = self;
-        engine.request(shard, |reply| Request::FanOut(FanningOut { message, targets, reply })).await
+        engine.request(shard, |reply| Request::FanOut(FanningOut { messages: self.0, reply })).await
     }
 
     fn asked(&self) -> Asked {
-        Asked::FanOut { message: self.message.joined(), targets: self.targets.clone() }
+        Asked::FanOut(self.0.iter().map(|each| (each.message.joined(), each.targets.clone())).collect())
     }
 
     fn answer(answered: Answered) -> Option<Self::Answer> {
-        Enqueue::answer(answered)
+        if let Answered::FannedOut(answers) = answered { Some(answers) } else { None }
     }
 }
 
 impl FanOut {
-    /// Takes a message as it came from another node.
-    pub(super) fn read(message: &Bytes, targets: Vec<(QueuePlace, Envelope)>) -> Result<Self, InvalidBatch> {
-        Ok(Self { message: SharedMessage::read(message)?, targets })
+    /// Takes messages as they came from another node.
+    pub(super) fn read(messages: Vec<(Bytes, Vec<(QueuePlace, Envelope)>)>) -> Result<Self, InvalidBatch> {
+        let read = |(message, targets): (Bytes, _)| Ok(Addressed { message: SharedMessage::read(&message)?, targets });
+        Ok(Self(messages.into_iter().map(read).collect::<Result<_, _>>()?))
     }
 }
 

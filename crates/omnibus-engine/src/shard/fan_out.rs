@@ -1,4 +1,4 @@
-//! One message for many queues of a shard: one command, one entry, one body.
+//! Messages for many queues of a shard: of each one command and one body, in one entry.
 
 use omnibus_log::{ENTRY_BESIDE_BYTES_PER_BATCH, EntryBatch, Rest, Room};
 use omnibus_model::command::{FanOut, Target};
@@ -7,41 +7,60 @@ use omnibus_model::queue::Envelope;
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Bug, Command, Outcome, Refusal, planted};
 use omnibus_record::SharedMessage;
+use tokio::sync::oneshot;
 
-use super::queues::EnqueueReply;
 use super::{Shard, leader_epoch};
 use crate::error::SubmitError;
 
-/// A message on its way into queues.
-#[derive(Debug)]
-pub struct FanningOut {
+/// A message and the queues of a shard that it goes to.
+#[derive(Clone, Debug)]
+pub struct Addressed {
     pub message: SharedMessage,
     pub targets: Vec<(QueuePlace, Envelope)>,
-    /// An answer per target, in order.
-    pub reply: EnqueueReply,
 }
 
-impl FanningOut {
+/// What has become of a message: an answer per target, in order.
+pub type FannedOut = Result<Vec<Result<Appended, Refusal>>, SubmitError>;
+
+/// Messages on their way into queues, each by itself.
+#[derive(Debug)]
+pub struct FanningOut {
+    pub messages: Vec<Addressed>,
+    /// An answer per message, in order.
+    pub reply: oneshot::Sender<Result<Vec<FannedOut>, SubmitError>>,
+}
+
+impl Addressed {
     /// The most that one target takes in an entry, all told, of which its command has 64.
     pub const TARGET_BYTES: usize = SharedMessage::HEAD_BYTES_MAX + ENTRY_BESIDE_BYTES_PER_BATCH + 64;
 
-    /// How many bytes they bring along.
+    /// How many bytes it brings along.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.message.rest().len() + self.targets.len() * Self::TARGET_BYTES
     }
 }
 
+impl FanningOut {
+    /// How many bytes they bring along.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.messages.iter().map(Addressed::bytes).sum()
+    }
+}
+
 impl Shard {
-    pub(super) fn fan_out(&mut self, fanning_out: FanningOut) {
-        let answer = if self.shared.replicated.room() == Room::Plenty {
-            self.check_bytes(fanning_out.bytes())
-        } else {
-            Err(SubmitError::DiskFull)
-        };
-        let FanningOut { message, targets, reply } = fanning_out;
-        let answer = answer.and_then(|()| self.fan_out_new(&message, &targets));
-        self.answer_with(reply, answer);
+    pub(super) fn fan_out(&mut self, FanningOut { messages, reply }: FanningOut) {
+        let answers = messages.iter().map(|addressed| self.fan_out_one(addressed)).collect();
+        self.answer_with(reply, Ok(answers));
+    }
+
+    fn fan_out_one(&mut self, addressed: &Addressed) -> FannedOut {
+        if self.shared.replicated.room() != Room::Plenty {
+            return Err(SubmitError::DiskFull);
+        }
+        self.check_bytes(addressed.bytes())?;
+        self.fan_out_new(&addressed.message, &addressed.targets)
     }
 
     /// Fans out to all but those queues with priorities that have the message already.

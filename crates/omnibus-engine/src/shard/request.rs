@@ -60,9 +60,8 @@ impl Request {
             Self::Sync { reply, .. } => drop(reply.send(Err(error))),
             Self::Heartbeat(heartbeat) => drop(heartbeat.reply.send(Err(error))),
             Self::Together { reply, .. } => drop(reply.send(Err(error))),
-            Self::Enqueue(Enqueueing { reply, .. }) | Self::FanOut(FanningOut { reply, .. }) => {
-                drop(reply.send(Err(error)));
-            }
+            Self::Enqueue(Enqueueing { reply, .. }) => drop(reply.send(Err(error))),
+            Self::FanOut(FanningOut { reply, .. }) => drop(reply.send(Err(error))),
             Self::Receive(receive) => drop(receive.reply.send(Err(error))),
             Self::Consumer(request) => request.refuse(error),
             Self::Ask(question) | Self::AskApplied(question) => question(broker)(Err(error)),
@@ -101,7 +100,7 @@ impl std::fmt::Debug for Request {
             Self::Sync { command, .. } => f.debug_tuple("Sync").field(command).finish(),
             Self::Heartbeat(heartbeat) => f.debug_tuple("Heartbeat").field(heartbeat).finish(),
             Self::Enqueue(enqueueing) => f.debug_tuple("Enqueue").field(&enqueueing.queue).finish(),
-            Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.targets.len()).finish(),
+            Self::FanOut(fanning_out) => f.debug_tuple("FanOut").field(&fanning_out.messages.len()).finish(),
             Self::Receive(receive) => f.debug_tuple("Receive").field(&receive.acquire).finish(),
             Self::Consumer(request) => f.debug_tuple("Consumer").field(request).finish(),
             Self::Ask(_) => f.write_str("Ask"),

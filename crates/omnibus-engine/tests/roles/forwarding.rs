@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::poll;
-use omnibus_engine::fan_out::Target;
+use omnibus_engine::fan_out::{Letter, Target};
 use omnibus_engine::line::Line;
 use omnibus_engine::peers::{Asking, PeerError, Peers};
 use omnibus_engine::{Engine, Fate, SubmitError};
@@ -134,9 +134,9 @@ async fn what_stands_in_a_line_stays_in_order_while_the_lead_goes_round() {
     let (line, mut asking) = (Line::default(), JoinSet::new());
     for number in 0..ELECTIONS * MESSAGES_EACH {
         let (engine, line) = (engines[2].clone(), line.clone());
-        let shared = shared(&format!("{number:04}"));
-        let targets = [Target { queue: queue.into(), envelope: Envelope::default() }];
-        let mut one = Box::pin(async move { engine.fan_out_in_line(&line, &shared, &targets).await });
+        let targets = vec![Target { queue: queue.into(), envelope: Envelope::default() }];
+        let letters = [Letter { message: shared(&format!("{number:04}")), targets }];
+        let mut one = Box::pin(async move { engine.fan_out_in_line(&line, &letters).await.remove(0) });
         // Its place is what it has when it is polled first.
         assert!(poll!(&mut one).is_pending());
         asking.spawn(one);

@@ -16,7 +16,8 @@ const COMBINED_BYTES_MIN: usize = 256 << 10;
 pub struct SharedMessage {
     /// The native section, the history and the body.
     rest: Bytes,
-    rest_crc: u32,
+    /// Its checksum, if it is long enough to be combined with others.
+    rest_crc: Option<u32>,
     timestamp: Timestamp,
     /// The native section's kind.
     kind: u8,
@@ -39,7 +40,8 @@ impl Message {
         let bytes = rest.len().saturating_add(SharedMessage::HEAD_BYTES_MAX);
         i32::try_from(bytes).map_err(|_| InvalidBatch::MessageTooLong { bytes })?;
         let flags = if self.history.is_some() { envelope::HISTORY } else { 0 };
-        let (timestamp, kind, rest_crc) = (self.timestamp, self.native.kind(), crc32c::crc32c(&rest));
+        let rest_crc = (rest.len() >= COMBINED_BYTES_MIN).then(|| crc32c::crc32c(&rest));
+        let (timestamp, kind) = (self.timestamp, self.native.kind());
         Ok(SharedMessage { rest: rest.into(), rest_crc, timestamp, kind, flags })
     }
 }
@@ -127,10 +129,9 @@ impl SharedMessage {
         let length = head.len().saturating_add(self.rest.len()).saturating_sub(LENGTH_EXCLUDES);
         put(&mut head, 8, &i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
         let own_crc = crc32c::crc32c(head.get(CHECKED_FROM..).unwrap_or_default());
-        let crc = if self.rest.len() < COMBINED_BYTES_MIN {
-            crc32c::crc32c_append(own_crc, &self.rest)
-        } else {
-            crc32c::crc32c_combine(own_crc, self.rest_crc, self.rest.len())
+        let crc = match self.rest_crc {
+            Some(rest_crc) => crc32c::crc32c_combine(own_crc, rest_crc, self.rest.len()),
+            None => crc32c::crc32c_append(own_crc, &self.rest),
         };
         put(&mut head, CRC.start, &crc.to_be_bytes());
         head
