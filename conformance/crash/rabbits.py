@@ -14,7 +14,8 @@ What must hold, and is judged at the end:
 - What a transaction has settled does not come again. What was acknowledged, and is followed by an answer on the same channel,
   does not either, if nobody began to lead its queue between its delivery and that answer.
 - While nobody begins to lead a queue, what one holds is not given to another, and one of the consumers that take turns is active.
-- What is delivered to one consumer for the first time, of one publisher's connection, is in the order in which it was published.
+- What is delivered to one consumer for the first time, of one publisher's connection, is in the order in which it was published,
+  unless it was not confirmed.
 - A reply that was confirmed reaches whoever asked, if its connection lives; to others its queue is locked, and gone with it.
 
 SIGTERM stops the publishers; the consumers go on until nothing comes any more. Then one line of JSON says what was found.
@@ -159,6 +160,8 @@ class Queue:
         self.confirmed, self.asked, self.known = set(), set(), {}
         #: With the times between which nobody may have begun to lead it if they are to count.
         self.returned, self.shared, self.switches = [], [], []
+        #: What came for the first time behind what was published after it.
+        self.behind = []
         self.active, self.active_at = None, None
 
     def backlog(self):
@@ -181,8 +184,7 @@ class Queue:
         if not again:
             newest = life.newest.get(sender, 0)
             if number < newest:
-                self.book.count("out_of_order")
-                self.book.complain(f"{self.name}: {number} came for the first time behind {newest}")
+                self.behind.append((number, newest))
             life.newest[sender] = max(number, newest)
         known.count, known.holder, known.last, known.held_at = known.count + 1, life, life, now
         self.book.heard_at = time.monotonic()
@@ -237,6 +239,11 @@ class Queue:
         self.book.count("lost", len(lost | left))
         self.book.complaints += [f"{self.name}: confirmed and never delivered: {number}" for number in sorted(lost)[:5]]
         self.book.complaints += [f"{self.name}: gone, but never settled: {number}" for number in sorted(left - lost)[:5]]
+        for number, newest in self.behind:
+            # Of what was not confirmed nobody knows where it is.
+            is_ours = number in self.confirmed
+            told = f"{self.name}: {number} was confirmed, and came for the first time behind {newest}"
+            self.book.judge(is_ours, ("out_of_order", "unconfirmed_behind"), told)
         for number, held_at, proof_at in self.returned:
             is_ours = plan.was_calm(self.name, held_at, proof_at)
             self.book.judge(is_ours, ("returned", "in_vain"), f"{self.name}: {number} was acknowledged, and came again")
@@ -254,7 +261,7 @@ class Book:
     def __init__(self):
         self.counts = dict.fromkeys((
             "published", "confirmed", "refused", "unanswered", "unroutable", "deliveries", "again", "again_to_holder",
-            "again_to_another", "late", "unmarked", "out_of_order", "proved_by_commit", "proved_by_answer", "commits_refused", "in_vain",
+            "again_to_another", "late", "unmarked", "out_of_order", "unconfirmed_behind", "proved_by_commit", "proved_by_answer", "commits_refused", "in_vain",
             "lost", "returned", "shared", "shared_by_failover", "two_active", "turns_by_failover", "cancelled", "connections", "moves",
             "requests", "replies", "replies_lost", "locked", "left_behind"), 0)
         self.complaints = []
