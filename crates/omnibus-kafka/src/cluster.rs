@@ -11,6 +11,9 @@ pub const DOOR: &str = "kafka";
 /// No broker, where Kafka wants a number.
 pub(crate) const NO_BROKER: i32 = -1;
 
+/// No epoch, where Kafka wants one.
+const NO_EPOCH: i32 = -1;
+
 /// A broker that clients can go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Broker {
@@ -45,9 +48,15 @@ impl Context {
         self.brokers().into_iter().find(|broker| broker.id == id)
     }
 
-    /// The broker that leads a shard's partitions, or none.
+    /// The broker that leads a shard's partitions, or none. One that this broker cannot reach any more is not named:
+    /// clients that are told of a leader that is gone ask no more for a while (ADR 0088).
     pub(crate) fn leader(&self, shard: ShardId) -> Option<i32> {
-        self.engine.leader(shard).map(broker_id)
+        self.engine.leader(shard).filter(|leader| self.engine.reaches(*leader)).map(broker_id)
+    }
+
+    /// The broker that leads a shard's partitions and its epoch, as Kafka writes them; both −1 if there is none.
+    pub(crate) fn wire_leader(&self, shard: ShardId) -> (i32, i32) {
+        self.leader(shard).map_or((NO_BROKER, NO_EPOCH), |leader| (leader, self.leader_epoch(shard)))
     }
 
     /// The broker that leads a shard's partitions and its epoch, for those whom an error tells that they are wrong about

@@ -7,7 +7,6 @@ use omnibus_model::topic::Topic;
 use super::Context;
 use super::create_topics::topic_name;
 use super::metadata::TOPIC_OPERATIONS;
-use crate::cluster::NO_BROKER;
 use crate::listed;
 use crate::wire::messages::describe_topic_partitions_request::{Cursor as From, DescribeTopicPartitionsRequest};
 use crate::wire::messages::describe_topic_partitions_response::{
@@ -91,16 +90,19 @@ fn page(context: &Context, topic: &Topic, first: usize, room: usize) -> Response
     let (replicas, reachable) = (context.replicas(), context.reachable());
     let offline: Vec<i32> = replicas.iter().filter(|broker| !reachable.contains(broker)).copied().collect();
     let partitions = (0..).zip(&topic.partitions).skip(first).take(room);
-    let described = partitions.map(|(partition_index, partition)| Partition {
-        partition_index,
-        leader_id: context.leader(partition.shard).unwrap_or(NO_BROKER),
-        leader_epoch: context.leader_epoch(partition.shard),
-        replica_nodes: replicas.clone(),
-        isr_nodes: reachable.clone(),
-        offline_replicas: offline.clone(),
-        eligible_leader_replicas: Some(Vec::new()),
-        last_known_elr: Some(Vec::new()),
-        ..Partition::default()
+    let described = partitions.map(|(partition_index, partition)| {
+        let (leader_id, leader_epoch) = context.wire_leader(partition.shard);
+        Partition {
+            partition_index,
+            leader_id,
+            leader_epoch,
+            replica_nodes: replicas.clone(),
+            isr_nodes: reachable.clone(),
+            offline_replicas: offline.clone(),
+            eligible_leader_replicas: Some(Vec::new()),
+            last_known_elr: Some(Vec::new()),
+            ..Partition::default()
+        }
     });
     ResponseTopic {
         name: Some(topic.name.as_str().into()),

@@ -128,13 +128,13 @@ fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
     let (replicas, reachable) = (context.replicas(), context.reachable());
     let offline: Vec<i32> = replicas.iter().filter(|broker| !reachable.contains(broker)).copied().collect();
     let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| {
-        let leader = context.leader(partition.shard);
-        let error = if leader.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
+        let (leader_id, leader_epoch) = context.wire_leader(partition.shard);
+        let error = if leader_id == NO_BROKER { ErrorCode::LeaderNotAvailable } else { ErrorCode::None };
         MetadataResponsePartition {
             error_code: error.number(),
             partition_index,
-            leader_id: leader.unwrap_or(NO_BROKER),
-            leader_epoch: context.leader_epoch(partition.shard),
+            leader_id,
+            leader_epoch,
             replica_nodes: replicas.clone(),
             isr_nodes: reachable.clone(),
             offline_replicas: offline.clone(),

@@ -1,6 +1,7 @@
 //! Three brokers: who follows can be read, and says who leads.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -13,8 +14,10 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::{Node, batch};
 use crate::cluster::DOOR;
+use crate::wire::messages::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use crate::wire::messages::fetch_response::PartitionData;
+use crate::wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::wire::messages::metadata_request::MetadataRequest;
 use crate::wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::wire::messages::produce_response::ProduceResponse;
@@ -24,26 +27,32 @@ const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 const SHARDS: u16 = 2;
 const VERSION: i16 = 17;
 
-/// The way from anybody to anybody, in one process.
+/// The way from anybody to anybody who is not away, in one process.
 #[derive(Debug, Default)]
-struct Nearby(OnceLock<Vec<Engine>>);
+struct Nearby {
+    engines: OnceLock<Vec<Engine>>,
+    /// The number of a node, or 0.
+    away: AtomicU32,
+}
 
 impl Peers for Nearby {
     fn ask(&self, node: NodeId, request: Bytes) -> Asking {
-        let engine = self.0.get().and_then(|engines| engines.get(node.0 as usize - 1)).cloned();
+        let engines = self.engines.get().filter(|_| self.reaches(node));
+        let engine = engines.and_then(|engines| engines.get(node.0 as usize - 1)).cloned();
         Box::pin(async move {
             let engine = engine.ok_or(PeerError::Unreachable { node })?;
             Ok(engine.answer_peer(request).await)
         })
     }
 
-    fn reaches(&self, _node: NodeId) -> bool {
-        true
+    fn reaches(&self, node: NodeId) -> bool {
+        self.away.load(Ordering::Relaxed) != node.0
     }
 }
 
 struct Trio {
     nodes: Vec<Node>,
+    nearby: Arc<Nearby>,
     pumping: JoinHandle<()>,
 }
 
@@ -55,19 +64,11 @@ impl Trio {
         let engines: Vec<Engine> = nodes.iter().map(|node| node.context.engine.clone()).collect();
         let nearby = Arc::new(Nearby::default());
         engines.iter().for_each(|engine| engine.connect(Arc::<Nearby>::clone(&nearby)));
-        nearby.0.set(engines.clone()).unwrap();
+        nearby.engines.set(engines.clone()).unwrap();
         for shard in (0..SHARDS).map(ShardId) {
             cluster.elect(shard, NODES[0]);
         }
-        let pumping = tokio::spawn(async move {
-            loop {
-                for shard in (0..SHARDS).map(ShardId) {
-                    NODES.into_iter().for_each(|node| cluster.replicate(shard, node, 8));
-                    cluster.commit(shard);
-                }
-                yield_now().await;
-            }
-        });
+        let pumping = tokio::spawn(pump(cluster));
         for node in NODES {
             let address = Address { host: format!("node-{node}.example"), port: 9092 };
             let addresses = BTreeMap::from([(DOOR.to_owned(), address)]);
@@ -78,7 +79,7 @@ impl Trio {
             yield_now().await;
         }
         let topic = nodes[0].create("a", 1).await;
-        let trio = Self { nodes, pumping };
+        let trio = Self { nodes, nearby, pumping };
         for node in &trio.nodes {
             while node.context.engine.catalog().topic("a").is_none() {
                 yield_now().await;
@@ -108,6 +109,17 @@ impl Trio {
             node.stop().await;
         }
         self.pumping.abort();
+    }
+}
+
+/// Brings to all what one has, for ever.
+async fn pump(cluster: ModelCluster) {
+    loop {
+        for shard in (0..SHARDS).map(ShardId) {
+            NODES.into_iter().for_each(|node| cluster.replicate(shard, node, 8));
+            cluster.commit(shard);
+        }
+        yield_now().await;
     }
 }
 
@@ -161,5 +173,38 @@ async fn who_follows_names_the_leader_to_producers_and_its_epoch_to_all() {
         assert_eq!((partition.leader_id, partition.leader_epoch), (1, epoch));
         assert_eq!((partition.isr_nodes, partition.offline_replicas), (vec![1, 2, 3], vec![]));
     }
+    trio.stop().await;
+}
+
+/// The leader of the only partition, its epoch and its error.
+async fn told_leader(node: &Node) -> (i32, i32, i16) {
+    let partition = node.ask(12, all_topics()).await.topics[0].partitions[0].clone();
+    (partition.leader_id, partition.leader_epoch, partition.error_code)
+}
+
+#[tokio::test]
+async fn a_leader_that_cannot_be_reached_is_not_named() {
+    let (trio, topic) = Trio::start().await;
+    let (_, epoch, _) = told_leader(&trio.nodes[0]).await;
+    trio.nearby.away.store(NODES[0].0, Ordering::Relaxed);
+    assert_eq!(told_leader(&trio.nodes[0]).await, (1, epoch, 0), "it knows of itself");
+    for node in &trio.nodes[1..] {
+        assert_eq!(told_leader(node).await, (-1, -1, ErrorCode::LeaderNotAvailable.number()));
+        assert_eq!(node.ask(12, all_topics()).await.controller_id, -1);
+        let topics = vec![TopicRequest { name: "a".into() }];
+        let described = node.ask(0, DescribeTopicPartitionsRequest { topics, ..Default::default() }).await;
+        let partition = &described.topics[0].partitions[0];
+        assert_eq!((partition.leader_id, partition.leader_epoch), (-1, -1));
+        let sought = FindCoordinatorRequest { coordinator_keys: vec!["g".into()], ..Default::default() };
+        let found = node.ask(4, sought).await.coordinators.remove(0);
+        assert_eq!(found.error_code, ErrorCode::CoordinatorNotAvailable.number());
+    }
+    let refused = trio.produce(1, 10).await;
+    assert_eq!(refused.responses[0].partition_responses[0].current_leader.leader_id, -1);
+    assert!(refused.node_endpoints.is_empty());
+    let unread = trio.fetch(1, (topic, 0), "").await;
+    assert_eq!((unread.error_code, unread.current_leader.leader_id), (ErrorCode::NotLeaderOrFollower.number(), -1));
+    trio.nearby.away.store(0, Ordering::Relaxed);
+    assert_eq!(told_leader(&trio.nodes[1]).await, (1, epoch, 0));
     trio.stop().await;
 }
