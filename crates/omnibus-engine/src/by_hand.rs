@@ -38,7 +38,7 @@ pub fn engine(
 ) -> (Engine, Vec<mpsc::Receiver<Request>>) {
     let shards = usize::from(limits.data_shards) + 1;
     let (senders, requests) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
-    let Shared { log, replicated, watches, catalog, counters, configs, chores, reached } = shared.clone();
+    let Shared { log, replicated, watches, catalog, counters, configs, chores, reached, vacancies } = shared.clone();
     let inner = Inner {
         shards: senders,
         log,
@@ -56,6 +56,7 @@ pub fn engine(
         ahead: Ahead::default(),
         loading: Loading::Here,
         reached,
+        vacancies,
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
         baskets: Baskets::default(),

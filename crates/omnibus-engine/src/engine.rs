@@ -31,6 +31,7 @@ use crate::peers::Peers;
 use crate::reached::Reached;
 use crate::scrubbing::{ScrubConfig, Scrubbing};
 use crate::shard::{Appending, Heartbeat, Question, Request, leader_epoch};
+use crate::vacancies::Vacancies;
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
 
@@ -88,6 +89,7 @@ pub(crate) struct Inner {
     pub(crate) ahead: Ahead,
     pub(crate) loading: Loading,
     pub(crate) reached: Arc<Reached>,
+    pub(crate) vacancies: Arc<Vacancies>,
     pub(crate) deleting: Deleting,
     pub(crate) scrubbing: Arc<Scrubbing>,
     pub(crate) baskets: Baskets,

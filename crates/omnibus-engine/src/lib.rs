@@ -55,6 +55,7 @@ mod pending;
 mod group_commit;
 pub mod watch;
 pub mod reached;
+pub mod vacancies;
 pub mod chores;
 pub mod catalog;
 pub mod configs;

@@ -2,6 +2,7 @@
 
 use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::{Command, NodeId, ShardId};
+use tokio::time::timeout;
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
@@ -23,6 +24,27 @@ impl Engine {
     #[must_use]
     pub fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
         self.reaches(node) && self.inner.replicated.is_in_sync(shard, node)
+    }
+
+    /// Waits while nobody leads one of these shards, once in each vacancy and no longer than it takes to hand a shard
+    /// over: who asks then is told the next leader, and not that there is none.
+    pub async fn await_leaders(&self, shards: impl IntoIterator<Item = ShardId>) {
+        let vacancies = &self.inner.vacancies;
+        let mut vacant: Vec<ShardId> = shards.into_iter().filter(|shard| self.leader(*shard).is_none()).collect();
+        // Before the next look, so that nothing is missed between it and the wait.
+        let mut filled = vacancies.watch();
+        loop {
+            vacant.retain(|shard| {
+                let is_led = self.leader(*shard).is_some();
+                if is_led {
+                    vacancies.forget(*shard);
+                }
+                !is_led
+            });
+            let Some(patience) = vacancies.patience(&vacant, self.clock().elapsed()) else { return };
+            // Whoever was waited for in vain is not any more.
+            drop(timeout(patience, filled.changed()).await);
+        }
     }
 
     /// Tells the cluster how a node is reached. What was told before does not count any more.

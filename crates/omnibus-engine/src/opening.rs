@@ -185,6 +185,7 @@ fn start(
         configs: Arc::new(configs(&recovered, config.node, &config.limits)),
         chores: Arc::new(Chores::default()),
         reached: Arc::new(Reached::new(config.limits.data_shards + 1)),
+        vacancies: Arc::default(),
     };
     let (closing, closing_seen) = watch::channel(false);
     let mut leftovers = leftovers_here(&*shared.replicated, &recovered, &shared.catalog).into_iter();
@@ -208,7 +209,7 @@ fn start(
         actors.push(task::spawn(actor.run()));
         shards.push(sender);
     }
-    let Shared { replicated, watches, catalog, configs, counters, chores, reached, .. } = shared;
+    let Shared { replicated, watches, catalog, configs, counters, chores, reached, vacancies, .. } = shared;
     let inner = Inner {
         shards,
         log: log.clone(),
@@ -226,6 +227,7 @@ fn start(
         ahead: Ahead::default(),
         loading,
         reached,
+        vacancies,
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
         baskets: Baskets::default(),

@@ -41,7 +41,6 @@ use crate::receivers::Receivers;
 use crate::sessions::Sessions;
 use crate::setbacks::Setbacks;
 use crate::waiting::Waiting;
-use crate::watch::Watches;
 
 pub use fan_out::{Addressed, FannedOut, FanningOut};
 pub use groups::Heartbeat;
@@ -75,12 +74,13 @@ pub struct Snapshot {
 pub struct Shared {
     pub log: Log,
     pub replicated: Arc<dyn ReplicatedLog>,
-    pub watches: Arc<Watches>,
+    pub watches: Arc<crate::watch::Watches>,
     pub catalog: Arc<Catalog>,
     pub counters: Arc<Counters>,
     pub configs: Arc<Configs>,
     pub chores: Arc<Chores>,
     pub reached: Arc<Reached>,
+    pub vacancies: Arc<crate::vacancies::Vacancies>,
 }
 
 /// One shard.

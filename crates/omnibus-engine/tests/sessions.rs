@@ -58,6 +58,7 @@ impl Driven {
             configs: Arc::new(Configs::new(NodeId(1), &BrokerLimits::default())),
             chores: Arc::new(Chores::default()),
             reached: Arc::new(Reached::new(SHARDS)),
+            vacancies: Arc::default(),
         };
         let nothing = (LogIndex(0), Term(0));
         let shard = Shard::new(HERE, Broker::new(BrokerLimits::default()), nothing, shared);

@@ -259,6 +259,7 @@ fn shared(log: &Log, witness: &Arc<Witness>, names: &Arc<Catalog>, configs: Arc<
         configs,
         chores: Arc::new(Chores::default()),
         reached: Arc::new(Reached::new(shards)),
+        vacancies: Arc::default(),
     }
 }
 

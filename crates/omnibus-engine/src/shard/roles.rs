@@ -78,6 +78,9 @@ impl Shard {
     /// # Errors
     /// Why a committed entry cannot be understood: this process cannot go on.
     pub fn told(&mut self, now: Moment, event: ReplicationEvent) -> Result<Office, String> {
+        if let ReplicationEvent::Leads { .. } | ReplicationEvent::Follows { leader: Some(_) } = &event {
+            self.shared.vacancies.filled(self.id);
+        }
         match event {
             ReplicationEvent::Committed(newest) => {
                 if self.is_told_to_follow {

@@ -72,6 +72,7 @@ impl Node {
             configs: Arc::new(configs(&recovered, id, &limits())),
             chores: Arc::new(Chores::default()),
             reached: Arc::new(Reached::new(SHARDS)),
+            vacancies: Arc::default(),
         };
         let shard = |(number, Recovered { broker, last, term, .. })| {
             Shard::new(ShardId(number), broker, (last, term), shared.clone())

@@ -1,5 +1,7 @@
 //! Metadata: brokers, topics, and who leads which partition; may create topics.
 
+use std::collections::BTreeSet;
+
 use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateTopic;
 use omnibus_model::topic::{SharedTopic, TopicConfig};
@@ -31,13 +33,17 @@ pub(super) async fn handle(context: &Context, request: MetadataRequest, version:
     let mut topics = Vec::new();
     match wanted(&request, version) {
         Wanted::All => {
-            topics.extend(listed::topics(context.engine.catalog()).iter().map(|topic| found(context, topic)))
+            let all = listed::topics(context.engine.catalog());
+            context.engine.await_leaders(shards(&all)).await;
+            topics.extend(all.iter().map(|topic| found(context, topic)));
         }
         Wanted::These(these) => {
-            if these.iter().any(|wanted| !is_known(context, wanted)) {
+            let known: Vec<SharedTopic> = these.iter().filter_map(|wanted| known(context, wanted)).collect();
+            if known.len() < these.len() {
                 // Somebody may have been told a moment ago that it is there.
                 context.engine.learn_names().await;
             }
+            context.engine.await_leaders(shards(&known)).await;
             for topic in these {
                 topics.push(look_up(context, topic, may_create(&request, version)).await);
             }
@@ -81,12 +87,17 @@ fn may_create(request: &MetadataRequest, version: i16) -> Creation {
     if version < 4 || request.allow_auto_topic_creation { Creation::Allowed } else { Creation::Forbidden }
 }
 
-fn is_known(context: &Context, wanted: &MetadataRequestTopic) -> bool {
+fn known(context: &Context, wanted: &MetadataRequestTopic) -> Option<SharedTopic> {
     let catalog = context.engine.catalog();
     match &wanted.name {
-        Some(name) => listed::topic(catalog, name).is_some(),
-        None => listed::topic_by_id(catalog, wanted.topic_id).is_some(),
+        Some(name) => listed::topic(catalog, name),
+        None => listed::topic_by_id(catalog, wanted.topic_id),
     }
+}
+
+/// The shards that topics lie in.
+fn shards(topics: &[SharedTopic]) -> BTreeSet<ShardId> {
+    topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.shard).collect()
 }
 
 async fn look_up(context: &Context, wanted: MetadataRequestTopic, creation: Creation) -> MetadataResponseTopic {

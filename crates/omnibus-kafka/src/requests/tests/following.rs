@@ -52,6 +52,7 @@ impl Peers for Nearby {
 
 struct Trio {
     nodes: Vec<Node>,
+    cluster: ModelCluster,
     nearby: Arc<Nearby>,
     pumping: JoinHandle<()>,
 }
@@ -68,7 +69,7 @@ impl Trio {
         for shard in (0..SHARDS).map(ShardId) {
             cluster.elect(shard, NODES[0]);
         }
-        let pumping = tokio::spawn(pump(cluster));
+        let pumping = tokio::spawn(pump(cluster.clone()));
         for node in NODES {
             let address = Address { host: format!("node-{node}.example"), port: 9092 };
             let addresses = BTreeMap::from([(DOOR.to_owned(), address)]);
@@ -79,7 +80,7 @@ impl Trio {
             yield_now().await;
         }
         let topic = nodes[0].create("a", 1).await;
-        let trio = Self { nodes, nearby, pumping };
+        let trio = Self { nodes, cluster, nearby, pumping };
         for node in &trio.nodes {
             while node.context.engine.catalog().topic("a").is_none() {
                 yield_now().await;
@@ -206,5 +207,23 @@ async fn a_leader_that_cannot_be_reached_is_not_named() {
     assert_eq!((unread.error_code, unread.current_leader.leader_id), (ErrorCode::NotLeaderOrFollower.number(), -1));
     trio.nearby.away.store(0, Ordering::Relaxed);
     assert_eq!(told_leader(&trio.nodes[1]).await, (1, epoch, 0));
+    trio.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_while_a_shard_is_handed_over_is_told_the_next_leader() {
+    let (trio, _) = Trio::start().await;
+    let shard = trio.nodes[0].context.engine.catalog().topic("a").unwrap().partitions[0].shard;
+    while !trio.cluster.can_lead(shard, NODES[1]) {
+        yield_now().await;
+    }
+    trio.cluster.depose(shard, NODES[0]);
+    assert_eq!(trio.nodes[0].context.leader(shard), None);
+    let handing_over = async {
+        trio.cluster.elect(shard, NODES[1]);
+        trio.cluster.replicate(shard, NODES[0], 8);
+    };
+    let ((leader, _, error), ()) = tokio::join!(told_leader(&trio.nodes[0]), handing_over);
+    assert_eq!((leader, error), (2, 0));
     trio.stop().await;
 }
