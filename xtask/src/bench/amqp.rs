@@ -14,7 +14,32 @@ use super::rounds::settle;
 use super::server::{Server, fresh, remove};
 use crate::shell::say;
 
-pub(super) const TITLE: &str = "AMQP: Omnibus and RabbitMQ";
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Part {
+    /// Messages that come and go, and how long they take; a quarter of an hour.
+    Load,
+    /// Memory and starts with many queues, connections and messages; half an hour.
+    Held,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 2] = [Self::Load, Self::Held];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Held => "held",
+        }
+    }
+
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Load => "Messages over AMQP: Omnibus and RabbitMQ",
+            Self::Held => "Queues, connections and messages that are held over AMQP: Omnibus and RabbitMQ",
+        }
+    }
+}
 
 /// In their turns. `RabbitMQ` has two kinds of queues that keep what they are given.
 const SYSTEMS: [System; 3] = [System::Omnibus, System::RabbitClassic, System::RabbitQuorum];
@@ -78,16 +103,8 @@ const CELLS: [Cell; 5] = [
 ];
 
 impl Plan {
-    pub(super) const fn full() -> Self {
-        Self {
-            rounds: 3,
-            seconds: 10,
-            warm_seconds: 10,
-            rate: 2_000,
-            queues: 10_000,
-            connections: 10_000,
-            messages: 10_000_000,
-        }
+    pub(super) const fn full(messages: u64) -> Self {
+        Self { rounds: 3, seconds: 10, warm_seconds: 10, rate: 2_000, queues: 10_000, connections: 10_000, messages }
     }
 
     pub(super) const fn quick() -> Self {
@@ -95,31 +112,36 @@ impl Plan {
     }
 
     /// How it is measured, for readers.
-    pub(super) fn method(&self, versions: &str) -> String {
+    pub(super) fn method(&self, part: Part, versions: &str) -> String {
         let Self { rounds, seconds, warm_seconds, rate, queues, connections, messages } = self;
-        format!(
-            "{versions}. The brokers run on loopback and are loaded in turn, {rounds} times, by RabbitMQ's own load generator on
+        let (body, rest) = (BODY.len(), REST.as_secs());
+        let how = match part {
+            Part::Load => format!(
+                "The brokers run on loopback and are loaded in turn, {rounds} times, by RabbitMQ's own load generator on
 the same machine, whose processor time is part of what they share; each value is the median of the rounds. Each load lasts
-{seconds} s after a start of its own; before the first round each broker is loaded for {warm_seconds} s. RabbitMQ is one node as it comes;
-its classic and quorum queues are measured in one process, in turn. Omnibus has its defaults but for `storage.cache`, a quarter of the
-machine's memory, and the number of connections; its queues are the same thing under both names. What is confirmed is on the disk in
-Omnibus and in quorum queues; classic queues sync when they have time. Latency is from the sending of a message to
-its arrival, at {rate} msg/s. Then each system alone, on an empty directory: memory and starts with {queues} queues, {connections} connections, and
-{messages} queued messages of {} B; what is resident {} s later, and from the start of the process to the first answer.
-",
-            BODY.len(),
-            REST.as_secs()
+{seconds} s after a start of its own; before the first round each broker is loaded for {warm_seconds} s. RabbitMQ's classic and quorum queues
+are measured in one process, in turn. What is confirmed is on the disk in Omnibus and in quorum queues; classic queues sync when they have
+time. Latency is from the sending of a message to its arrival, at {rate} msg/s."
+            ),
+            Part::Held => format!(
+                "Each system alone, on an empty directory: memory and starts with {queues} queues, {connections} connections, and
+{messages} queued messages of {body} B; what is resident {rest} s later, and from the start of the process to the first answer."
+            ),
+        };
+        format!(
+            "{versions}. {how} RabbitMQ is one node as it comes. Omnibus has its defaults but for `storage.cache`, a quarter of the
+machine's memory, and the number of connections; its queues are the same thing under both names.
+"
         )
     }
 }
 
-/// Measures all of it.
-pub(super) fn run(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
-    loads(plan, rabbit, figures)?;
-    for system in SYSTEMS {
-        holdings(plan, rabbit, system, figures)?;
+/// Measures a part.
+pub(super) fn run(part: Part, plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
+    match part {
+        Part::Load => loads(plan, rabbit, figures),
+        Part::Held => SYSTEMS.into_iter().try_for_each(|system| holdings(plan, rabbit, system, figures)),
     }
-    Ok(())
 }
 
 /// Both brokers run; which kind of queue of `RabbitMQ`'s is loaded, the words say.

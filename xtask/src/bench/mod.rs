@@ -81,6 +81,12 @@ enum Peer {
         /// A fraction of the time, and of what is held.
         #[arg(long)]
         quick: bool,
+        /// Measures only this part; may be given several times.
+        #[arg(long = "part", value_enum, value_name = "PART")]
+        parts: Vec<amqp::Part>,
+        /// How many messages are held.
+        #[arg(long, value_name = "COUNT", default_value_t = 10_000_000)]
+        messages: u64,
         /// A folder for the figures instead of `docs/benchmarks/`, which a quick run leaves alone.
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
@@ -126,7 +132,13 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
             }
         }
         Peer::Failover(args) => failover(args)?,
-        Peer::Amqp { quick, out } => measure_amqp(*quick, folder(*quick, out.as_deref()).as_deref())?,
+        Peer::Amqp { quick, parts, messages, out } => {
+            let folder = folder(*quick, out.as_deref());
+            let plan = if *quick { amqp::Plan::quick() } else { amqp::Plan::full(*messages) };
+            for part in if parts.is_empty() { &amqp::Part::ALL } else { parts.as_slice() } {
+                measure_amqp(*part, &plan, folder.as_deref())?;
+            }
+        }
         Peer::Sqs { quick, parts, out, share } => {
             let folder = folder(*quick, out.as_deref());
             for part in if parts.is_empty() { &QueuePart::ALL } else { parts.as_slice() } {
@@ -179,16 +191,15 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
     show(told, serde_json::to_value(&plan)?, folder, |figures| queues::run(&plan, &peers, figures))
 }
 
-fn measure_amqp(quick: bool, folder: Option<&Path>) -> Result<()> {
-    let plan = if quick { amqp::Plan::quick() } else { amqp::Plan::full() };
+fn measure_amqp(part: amqp::Part, plan: &amqp::Plan, folder: Option<&Path>) -> Result<()> {
     let rabbit = rabbit::install()?;
     let told = Told {
-        file: "amqp".to_owned(),
-        title: amqp::TITLE.to_owned(),
-        command: format!("cargo xtask bench amqp{}", if quick { " --quick --out docs/benchmarks" } else { "" }),
-        method: plan.method(&rabbit.versions()?),
+        file: format!("amqp-{}", part.word()),
+        title: part.title().to_owned(),
+        command: format!("cargo xtask bench amqp --part {}", part.word()),
+        method: plan.method(part, &rabbit.versions()?),
     };
-    show(told, serde_json::to_value(&plan)?, folder, |figures| amqp::run(&plan, &rabbit, figures))
+    show(told, serde_json::to_value(plan)?, folder, |figures| amqp::run(part, plan, &rabbit, figures))
 }
 
 fn measure_drain(quick: bool, share: &drain::Share, folder: Option<&Path>) -> Result<()> {
