@@ -238,7 +238,8 @@ fn holdings(plan: &Plan, rabbit: &Rabbit, system: System, figures: &mut Figures)
 impl Holding<'_> {
     fn connections(&mut self, plan: &Plan, server: &Server) -> Result<()> {
         let count = plan.connections;
-        let connections = (0..count).map(|_| Wire::open(&server.address)).collect::<Result<Vec<_>>>();
+        let connections =
+            (0..count).map(|_| Wire::open(&server.address).map(Wire::into_socket)).collect::<Result<Vec<_>>>();
         let _held = connections.with_context(|| format!("{count} connections to {}", self.system.name()))?;
         rest();
         self.add(Family::Memory, &format!("{count} connections with a channel each"), server.memory()?);

@@ -81,6 +81,11 @@ impl Wire {
         Ok(wire)
     }
 
+    /// The connection alone, for who only holds it: it takes one file descriptor less.
+    pub(super) fn into_socket(self) -> TcpStream {
+        self.input.into_inner()
+    }
+
     /// Declares durable queues whose names begin with this and end with a number, some at a time.
     pub(super) fn declare(&mut self, prefix: &str, count: u32, queue_type: Option<&str>) -> Result<()> {
         let mut asked = 0;
