@@ -135,8 +135,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
         Peer::Amqp { quick, parts, messages, out } => {
             let folder = folder(*quick, out.as_deref());
             let plan = if *quick { amqp::Plan::quick() } else { amqp::Plan::full(*messages) };
+            let how_much = if *quick { " --quick".to_owned() } else { format!(" --messages {messages}") };
             for part in if parts.is_empty() { &amqp::Part::ALL } else { parts.as_slice() } {
-                measure_amqp(*part, &plan, folder.as_deref())?;
+                let command = format!("cargo xtask bench amqp --part {}{how_much}", part.word());
+                measure_amqp((*part, command), &plan, folder.as_deref())?;
             }
         }
         Peer::Sqs { quick, parts, out, share } => {
@@ -191,12 +193,12 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
     show(told, serde_json::to_value(&plan)?, folder, |figures| queues::run(&plan, &peers, figures))
 }
 
-fn measure_amqp(part: amqp::Part, plan: &amqp::Plan, folder: Option<&Path>) -> Result<()> {
+fn measure_amqp((part, command): (amqp::Part, String), plan: &amqp::Plan, folder: Option<&Path>) -> Result<()> {
     let rabbit = rabbit::install()?;
     let told = Told {
         file: format!("amqp-{}", part.word()),
         title: part.title().to_owned(),
-        command: format!("cargo xtask bench amqp --part {}", part.word()),
+        command,
         method: plan.method(part, &rabbit.versions()?),
     };
     show(told, serde_json::to_value(plan)?, folder, |figures| amqp::run(part, plan, &rabbit, figures))
