@@ -16,6 +16,8 @@ What must hold, and is judged at the end:
 - While nobody begins to lead a queue, what one holds is not given to another, and one of the consumers that take turns is active.
 - What is delivered to one consumer for the first time, of one publisher's connection, is in the order in which it was published,
   unless it was not confirmed.
+- A stream has what was confirmed once, each of its readers reads all of it in order, and goes on where it was, and all find the same
+  at the same place.
 - A reply that was confirmed reaches whoever asked, if its connection lives; to others its queue is locked, and gone with it.
 
 SIGTERM stops the publishers; the consumers go on until nothing comes any more. Then one line of JSON says what was found.
@@ -44,6 +46,7 @@ QUEUES = {
     "rabbits-one-quorum": (QUORUM, "one"),
     "rabbits-turns": (IN_TURN, "turns"),
     "rabbits-turns-quorum": ({**QUORUM, **IN_TURN}, "turns"),
+    "rabbits-stream": ({"x-queue-type": "stream"}, "stream"),
     "rabbits-requests": ({}, "requests"),
 }
 #: Publishes without a confirm, and the pause after each, of each publisher.
@@ -255,6 +258,48 @@ class Queue:
             self.book.judge(is_ours, ("two_active", "turns_by_failover"), f"{self.name}: {life} is active, too")
 
 
+class Stream(Queue):
+    """The same of one whose messages stay where they are."""
+
+    def __init__(self, name, book):
+        super().__init__(name, book)
+        #: What is at each offset, and the newest number of each publisher's connection. Where each reader is.
+        self.places, self.newest, self.readers = [], {}, []
+
+    def read(self, reader, message):
+        """Notes what a reader was given."""
+        offset, body = message.header.properties.headers["x-stream-offset"], bytes(message.body)
+        self.book.heard_at = time.monotonic()
+        self.book.count("read")
+        if offset != self.readers[reader]:
+            self.book.complain(f"{self.name}: reader {reader} was given {offset} instead of {self.readers[reader]}")
+        elif message.delivery.redelivered:
+            self.book.complain(f"{self.name}: {offset} is said to come again")
+        elif offset == len(self.places):
+            self.places.append(body)
+            self.note_new(body)
+        elif body != self.places[offset]:
+            self.book.complain(f"{self.name}: readers have found different messages at {offset}")
+        self.readers[reader] = offset + 1
+
+    def note_new(self, body):
+        sender, number, _ = body.split(b":", 2)
+        sender, number = int(sender), int(number)
+        if number in self.known:
+            self.book.complain(f"{self.name}: {number} is there twice")
+        self.known[number] = Message()
+        self.asked.add(number)
+        newest = self.newest.get(sender, 0)
+        if number < newest:
+            self.behind.append((number, newest))
+        self.newest[sender] = max(number, newest)
+
+    def judge(self, plan, takes_turns):
+        super().judge(plan, takes_turns)
+        if set(self.readers) != {len(self.places)}:
+            self.book.complain(f"{self.name}: its readers have stopped at {self.readers}")
+
+
 class Book:
     """What was found."""
 
@@ -263,7 +308,7 @@ class Book:
             "published", "confirmed", "refused", "unanswered", "unroutable", "deliveries", "again", "again_to_holder",
             "again_to_another", "late", "unmarked", "out_of_order", "unconfirmed_behind", "proved_by_commit", "proved_by_answer", "commits_refused", "in_vain",
             "lost", "returned", "shared", "shared_by_failover", "two_active", "turns_by_failover", "cancelled", "connections", "moves",
-            "requests", "replies", "replies_lost", "locked", "left_behind"), 0)
+            "read", "requests", "replies", "replies_lost", "locked", "left_behind"), 0)
         self.complaints = []
         self.heard_at = time.monotonic()
 
@@ -439,6 +484,28 @@ def settler(queue, seat, ended):
     return work
 
 
+def reader(queue, seat, ended):
+    """Reads a stream on from where it is, wherever it is connected."""
+    queue.readers.append(0)
+    number = len(queue.readers) - 1
+
+    async def work(connection, life):
+        channel = await channel_for(connection, life, queue.book)
+
+        async def take(message):
+            # What a connection had still to give that is gone comes by the next one.
+            if life.ended_at is None:
+                queue.read(number, message)
+                await channel.basic_ack(message.delivery_tag)
+
+        await channel.basic_consume(queue.name, take, arguments={"x-stream-offset": queue.readers[number]})
+        while not ended.is_set():
+            seat.stay(life, channel)
+            await asyncio.sleep(0.05)
+
+    return work
+
+
 class Replies:
     """Who asked what, and which answers were confirmed."""
 
@@ -576,6 +643,9 @@ def users(queue, kind, seat, ends):
     if kind == "requests":
         replies = Replies(queue, at[:2], ends)
         return replies, [(at[0], replies.ask, stopped), (at[1], replies.answer, ended)]
+    if kind == "stream":
+        work = [(at[place], reader(queue, at[place], ended), ended) for place in (1, 3, 4)]
+        return None, [(at[0], publisher(queue, at[0], stopped), stopped), *work]
     work = [(at[0], publisher(queue, at[0], stopped), stopped), (at[1], acker(queue, at[1], ended), ended)]
     if kind == "shared":
         work.append((at[2], settler(queue, at[2], ended), ended))
@@ -606,7 +676,9 @@ async def main(plan, status):
     watching = asyncio.create_task(plan.watch())
     await declare(plan, book)
     status.write()
-    queues, tasks, replies = {name: Queue(name, book) for name in QUEUES}, [], None
+    queues, tasks, replies = {}, [], None
+    for name, (_, kind) in QUEUES.items():
+        queues[name] = (Stream if kind == "stream" else Queue)(name, book)
     for name, (_, kind) in QUEUES.items():
         def seat(steps, place=None, name=name):
             return Seat(plan, name, steps, None if place is None else status.noting(name, place))

@@ -225,6 +225,31 @@ def shared(addresses):
     connection.close()
 
 
+def stream(addresses):
+    doors = Doors(addresses)
+    connection, channel = connect(doors)
+    channel.confirm_delivery()
+    name, taken = fresh("s"), []
+    channel.queue_declare(name, durable=True, arguments={"x-queue-type": "stream"})
+    url = doors.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    for number in range(0, 30, 3):
+        channel.basic_publish("", name, str(number).encode())
+        doors.send(url, str(number + 1))
+        doors.produce(name, {"value": str(number + 2).encode()})
+    wanted = [str(number) for number in range(30)]
+    doors.delete(url, doors.receive(url, 30))
+    equal([record.value().decode() for record in doors.read(name, 30)], wanted, "over Kafka")
+    def take(channel, method, properties, body):
+        taken.append((properties.headers["x-stream-offset"], body.decode()))
+        channel.basic_ack(method.delivery_tag)
+    channel.basic_qos(prefetch_count=7)
+    channel.basic_consume(name, take, arguments={"x-stream-offset": "first"})
+    until(lambda: connection.process_data_events(0.1) or len(taken) >= 30, "all messages")
+    equal(taken, list(enumerate(wanted)), "over AMQP")
+    equal(channel.queue_declare(name, passive=True).method.message_count, 30, "what is there")
+    connection.close()
+
+
 def omnibus(doors, *words):
     """Runs a verb of the command line; returns what it tells as JSON, or nothing."""
     line = [os.environ["CONFORMANCE_OMNIBUS"], "queue", *words, "--admin", doors.admin, "--output", "json"]

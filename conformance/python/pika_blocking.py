@@ -511,6 +511,97 @@ def single_active(address):
     connection.close()
 
 
+def stream(channel, count, **arguments):
+    """Declares a stream that nobody has used before, with so many messages in it, called 0, 1 and so on."""
+    name = fresh("s")
+    channel.queue_declare(name, durable=True, arguments={"x-queue-type": "stream", **arguments})
+    publish(channel, name, range(count))
+    return name
+
+
+def publish(channel, name, numbers):
+    for number in numbers:
+        channel.basic_publish("", name, str(number).encode(), mandatory=True)
+
+
+def offsets(consumer):
+    return [properties.headers["x-stream-offset"] for _, properties, _ in consumer.taken]
+
+
+def streams(address):
+    connection, channel = connect(address)
+    channel.confirm_delivery()
+    name = stream(channel, 6, **{"x-max-age": "7D", "x-max-length-bytes": 10_000_000})
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+    starts = [("first", 0), (4, 4), (long_ago, 0), ("1h", 0), ("next", 6), (None, 6)]
+    consumers = []
+    for start, begins in starts:
+        arguments = {} if start is None else {"x-stream-offset": start}
+        consumers.append((Consumer(address, name, prefetch=3, arguments=arguments), begins))
+    newest = Consumer(address, name, prefetch=100, arguments={"x-stream-offset": "last"})
+    newest.await_count(1)
+    publish(channel, name, range(6, 9))
+    for consumer, begins in consumers:
+        consumer.await_count(3)
+        consumer.rest()
+        equal(offsets(consumer), list(range(begins, begins + 3)), "within the prefetch")
+        equal(any(method.redelivered for method, _, _ in consumer.taken), False, "what comes again")
+        tags = [method.delivery_tag for method, _, _ in consumer.taken]
+        consumer.channel.basic_ack(tags[1])
+        consumer.channel.basic_ack(tags[2], multiple=True)
+        consumer.await_count(min(6, 9 - begins))
+        consumer.rest()
+        equal(consumer.bodies(), [str(offset) for offset in offsets(consumer)], "messages and their places")
+        consumer.connection.close()
+    newest.await_count(4)
+    equal(newest.bodies()[-4:], list("5678"), "from the newest on")
+    channel.queue_declare(name, durable=True, passive=True)
+    again = Consumer(address, name, prefetch=9, arguments={"x-stream-offset": "first"})
+    again.await_count(9)
+    told = []
+    again.channel.add_on_cancel_callback(told.append)
+    channel.queue_delete(name)
+    until(lambda: again.connection.process_data_events(0.05) or told, "the word that it is gone")
+    for one in again, newest:
+        one.connection.close()
+    connection.close()
+
+
+def stream_refusals(address):
+    connection, channel = connect(address)
+    channel.confirm_delivery()
+    name, kind = stream(channel, 1), {"x-queue-type": "stream"}
+    for options in (
+        {"durable": False}, {"exclusive": True}, {"auto_delete": True}, {"queue": ""},
+        *({"arguments": {**kind, **more}} for more in (
+            {"x-max-age": "7"}, {"x-max-age": 7}, {"x-max-length-bytes": -1}, {"x-max-priority": 5}, {"x-expires": 1000},
+            {"x-message-ttl": 1000}, {"x-overflow": "reject-publish"}, {"x-delivery-limit": 1}, {"x-queue-mode": "lazy"},
+            {"x-stream-max-segment-size-bytes": 3_000_000_001}, {"x-initial-cluster-size": 0},
+            {"x-queue-leader-locator": "nobody"},
+        )),
+        {"queue": name, "arguments": {**kind, "x-max-age": "7D"}},
+        {"queue": name, "arguments": {}},
+    ):
+        wanted = {"queue": fresh("s"), "durable": True, "arguments": kind, **options}
+        error = refused(lambda: connection.channel().queue_declare(**wanted), str(options))
+        equal(getattr(error, "reply_code", error), 406, f"the code of {options}")
+    for what, prefetch, code, begin in (
+        ("get", 1, 540, lambda channel: channel.basic_get(name)),
+        ("purge", 1, 540, lambda channel: channel.queue_purge(name)),
+        ("no prefetch", 0, 406, lambda channel: channel.basic_consume(name, print)),
+        ("no acknowledgements", 1, 540, lambda channel: channel.basic_consume(name, print, auto_ack=True)),
+        ("a priority", 1, 406, lambda channel: channel.basic_consume(name, print, arguments={"x-priority": 1})),
+    ):
+        other, channel = connect(address)
+        if prefetch:
+            channel.basic_qos(prefetch_count=prefetch)
+        error = refused(lambda: begin(channel), what)
+        equal(getattr(error, "reply_code", error), code, f"the code of {what}")
+        if other.is_open:
+            other.close()
+    connection.close()
+
+
 def virtual_hosts(address):
     (first, one), (second, other) = connect(address), connect(address, virtual_host="staging")
     name, exchange = fresh("q"), fresh("x")

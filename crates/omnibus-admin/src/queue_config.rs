@@ -66,13 +66,21 @@ pub const QUEUE_KEYS: &[QueueKey] = &[
     },
     QueueKey {
         name: "history",
-        meaning: "trimmed, or kept: settled records stay for the topic's retention, and the queue can be rewound.",
-        show: |config| String::from(if config.cursor.history == History::Kept { "kept" } else { "trimmed" }),
+        meaning: "trimmed; kept: settled records stay for the topic's retention; or retained: all records do, and no \
+                  longer. If it is not trimmed, the queue can be rewound.",
+        show: |config| {
+            String::from(match config.cursor.history {
+                History::Trimmed => "trimmed",
+                History::Kept => "kept",
+                History::Retained => "retained",
+            })
+        },
         choose: |config, text| {
             config.cursor.history = match text {
                 "trimmed" => History::Trimmed,
                 "kept" => History::Kept,
-                _ => return Err(String::from("write trimmed or kept")),
+                "retained" => History::Retained,
+                _ => return Err(String::from("write trimmed, kept or retained")),
             };
             Ok(())
         },

@@ -16,7 +16,7 @@ use omnibus_engine::Engine;
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{ExchangeName, Timestamp, TopicName};
 
-use crate::arguments::Declaration;
+use crate::arguments::{Declaration, QUEUE_TYPE};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::meter::Churn;
@@ -24,7 +24,7 @@ use crate::nature::{BindingWish, ExchangeNature};
 use crate::queues::Queue;
 use crate::registry::{ConnectionInfo, ConnectionState, Tally};
 use crate::routing::Destination;
-use crate::wire::Table;
+use crate::wire::{Table, Value};
 
 pub use crate::alarms::Shortage;
 pub use crate::hosts::{Host, plain};
@@ -65,6 +65,14 @@ pub struct QueueInfo {
     pub policy: Governed,
     pub place: QueuePlace,
     pub created_at: Timestamp,
+}
+
+impl QueueInfo {
+    /// What RabbitMQ calls a queue of its kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.arguments.get(QUEUE_TYPE).and_then(Value::str).unwrap_or("classic")
+    }
 }
 
 /// How much there is in a queue.
@@ -199,8 +207,12 @@ impl Administration {
     /// # Errors
     /// [`Refused`].
     pub async fn load(&self, queue: &QueueInfo) -> Result<QueueLoad, Refused> {
-        let counts = self.door.engine.queue_counts(queue.place).await.map_err(Fault::from)?.unwrap_or_default();
         let consumers = self.door.engine.consumer_count(queue.place).await.map_err(Fault::from)?;
+        if queue.kind() == "stream" {
+            let ready = self.door.kept(queue.place).await?;
+            return Ok(QueueLoad { ready, unacknowledged: 0, consumers });
+        }
+        let counts = self.door.engine.queue_counts(queue.place).await.map_err(Fault::from)?.unwrap_or_default();
         Ok(QueueLoad { ready: counts.ready, unacknowledged: counts.leased, consumers })
     }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use omnibus_model::Millis;
-use omnibus_model::queue::{CursorConfig, DeadLetters, Overflow, QueueConfig, QueueLimits};
+use omnibus_model::queue::{CursorConfig, DeadLetters, History, Overflow, QueueConfig, QueueLimits};
 
 use crate::errors::Fault;
-use crate::policy;
+use crate::hosts::Named;
+use crate::policy::{self, QueueKind};
+use crate::stream_arguments::{self as streams, Wrong};
 use crate::wire::{Table, Value};
 
 /// Attributes of a queue's configuration; SQS's names have no dots.
@@ -29,7 +31,7 @@ pub(crate) const EXPIRES: &str = "x-expires";
 pub(crate) const SINGLE_ACTIVE: &str = "x-single-active-consumer";
 
 /// Arguments that RabbitMQ compares when a queue is declared again.
-const COMPARED: [&str; 12] = [
+const COMPARED: [&str; 16] = [
     EXPIRES,
     MESSAGE_TTL,
     DEAD_LETTER_EXCHANGE,
@@ -42,6 +44,10 @@ const COMPARED: [&str; 12] = [
     "x-delivery-limit",
     QUEUE_TYPE,
     DEAD_LETTER_STRATEGY,
+    streams::MAX_AGE,
+    streams::SEGMENT_BYTES,
+    streams::CLUSTER_SIZE,
+    streams::LEADER_LOCATOR,
 ];
 
 /// Arguments about where and how RabbitMQ stores a queue, which mean nothing to whoever uses it.
@@ -49,7 +55,7 @@ const HINTS: [&str; 6] = [
     "x-queue-mode",
     "x-queue-version",
     "x-queue-master-locator",
-    "x-queue-leader-locator",
+    streams::LEADER_LOCATOR,
     "x-quorum-initial-group-size",
     "x-consumer-timeout",
 ];
@@ -119,8 +125,27 @@ impl Nature {
         own.into_iter().chain(policy).min()
     }
 
+    pub(crate) fn kind(&self) -> QueueKind {
+        match self.text(QUEUE_TYPE) {
+            Some("quorum") => QueueKind::Quorum,
+            Some(streams::STREAM) => QueueKind::Stream,
+            _ => QueueKind::Classic,
+        }
+    }
+
     pub(crate) fn is_quorum(&self) -> bool {
-        self.text(QUEUE_TYPE) == Some("quorum")
+        self.kind() == QueueKind::Quorum
+    }
+
+    /// Whether its records stay when they are read.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.kind() == QueueKind::Stream
+    }
+
+    /// What the queue's policy says, or else its creator: of streams, the operator's word counts.
+    pub(crate) fn ruled(&self, name: &str) -> Option<Value> {
+        let policy = name.strip_prefix("x-").and_then(|name| self.policy.1.get(name)).cloned();
+        policy.or_else(|| self.arguments.get(name).map(given))
     }
 
     /// The smaller of the numbers that an argument is and that the queue's policy says, if it is none below 0.
@@ -265,7 +290,11 @@ struct Parts {
 impl Declaration {
     /// Checks what is asked, and says how such a queue is made. What cannot be had is refused.
     pub(crate) fn made(&self, owner: &str) -> Result<Made, Fault> {
-        let is_quorum = self.check_type()?;
+        let kind = self.check_type()?;
+        if kind == QueueKind::Stream {
+            return self.made_stream(owner);
+        }
+        let is_quorum = kind == QueueKind::Quorum;
         let mut parts =
             Parts { is_quorum, deliveries_max: is_quorum.then_some(DELIVERY_LIMIT + 1), ..Parts::default() };
         for (name, value) in &self.arguments.0 {
@@ -284,6 +313,21 @@ impl Declaration {
             config.cursor.expired = DeadLetters::Moved;
         }
         Ok(Made { config, priorities, limits })
+    }
+
+    /// A stream is a queue of which all is kept for as long as its topic says.
+    fn made_stream(&self, owner: &str) -> Result<Made, Fault> {
+        for (name, value) in self.arguments.0.iter().filter(|(name, _)| name != QUEUE_TYPE) {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            streams::check(name, value).map_err(|wrong| match wrong {
+                Wrong::Value(reason) => self.invalid(name, reason),
+                Wrong::OfOthers => of_other_kinds(name, &self.queue),
+                Wrong::Text(text) => Fault::Precondition(text.to_owned()),
+            })?;
+        }
+        let mut config = self.config(owner);
+        config.cursor.history = History::Retained;
+        Ok(Made { config, priorities: 0, limits: QueueLimits::default() })
     }
 
     fn take(&self, name: &str, value: &Value, parts: &mut Parts) -> Result<(), Fault> {
@@ -343,20 +387,23 @@ impl Declaration {
         Ok(())
     }
 
-    /// Whether a quorum queue is asked for.
-    fn check_type(&self) -> Result<bool, Fault> {
+    /// Which kind of queue is asked for.
+    fn check_type(&self) -> Result<QueueKind, Fault> {
         let property = |property| Fault::InvalidProperty { property, queue: self.queue.clone() };
-        match self.arguments.get(QUEUE_TYPE).map(|kind| (kind, kind.str())) {
-            None | Some((_, Some("classic"))) => Ok(false),
-            Some((_, Some("quorum"))) if !self.is_durable => Err(property("non-durable")),
-            Some((_, Some("quorum"))) if self.is_exclusive => Err(property("exclusive-owner")),
-            Some((_, Some("quorum"))) if self.is_auto_delete => Err(property("auto-delete")),
-            Some((_, Some("quorum"))) => Ok(true),
-            Some((_, Some("stream"))) => Err(self.invalid(QUEUE_TYPE, "not_supported".to_owned())),
+        let kind = match self.arguments.get(QUEUE_TYPE).map(|kind| (kind, kind.str())) {
+            None | Some((_, Some("classic"))) => return Ok(QueueKind::Classic),
+            Some((_, Some("quorum"))) => QueueKind::Quorum,
+            Some((_, Some(streams::STREAM))) => QueueKind::Stream,
             Some((kind, _)) => {
                 let (_, kind) = kept(kind);
-                Err(self.invalid(QUEUE_TYPE, format!("\"unsupported queue type '{kind}'\"")))
+                return Err(self.invalid(QUEUE_TYPE, format!("\"unsupported queue type '{kind}'\"")));
             }
+        };
+        match (self.is_durable, self.is_exclusive, self.is_auto_delete) {
+            (false, _, _) => Err(property("non-durable")),
+            (true, true, _) => Err(property("exclusive-owner")),
+            (true, false, true) => Err(property("auto-delete")),
+            (true, false, false) => Ok(kind),
         }
     }
 
@@ -393,6 +440,11 @@ impl Declaration {
             ..QueueConfig::default()
         }
     }
+}
+
+/// An argument of a stream, or of one who consumes it, that only other kinds of queues have.
+pub(crate) fn of_other_kinds(arg: &str, queue: &str) -> Fault {
+    Fault::Precondition(format!("invalid arg '{arg}' for queue {} of queue type rabbit_stream_queue", Named(queue)))
 }
 
 #[cfg(test)]
@@ -497,6 +549,29 @@ mod tests {
         assert!(text(nature.check_same(&other)).contains("inequivalent arg 'x-dead-letter-strategy'"));
         assert!(text(declared(Table::from([quorum, by("thrice")])).made("me")).ends_with("invalid_dlx_strategy"));
         assert!(text(declared(Table::from([by("at-least-once")])).made("me")).ends_with("not_supported"));
+    }
+
+    #[test]
+    fn stream_is_durable_and_shared_and_keeps_what_is_settled() {
+        let kind = (QUEUE_TYPE, Value::text("stream"));
+        let stream = declared(Table::from([kind.clone(), ("x-max-age", Value::text("7D"))]));
+        let made = stream.made("me").unwrap();
+        assert_eq!(made.config.cursor.history, History::Retained);
+        assert!(Nature::of(&made.config).is_stream());
+        for (wrong, property) in [
+            (Declaration { is_durable: false, ..stream.clone() }, "non-durable"),
+            (Declaration { is_exclusive: true, ..stream.clone() }, "exclusive-owner"),
+            (Declaration { is_auto_delete: true, ..stream.clone() }, "auto-delete"),
+        ] {
+            assert!(text(wrong.made("me")).contains(&format!("invalid property '{property}' for queue 'q'")));
+        }
+        let expires = declared(Table::from([kind.clone(), (EXPIRES, Value::I32(1))]));
+        let refused = "PRECONDITION_FAILED - invalid arg 'x-expires' for queue 'q' in vhost '/' of queue type \
+                       rabbit_stream_queue";
+        assert_eq!(text(expires.made("me")), refused);
+        let longer = declared(Table::from([kind, ("x-max-age", Value::text("8D"))]));
+        assert!(text(Nature::of(&made.config).check_same(&longer)).contains("inequivalent arg 'x-max-age'"));
+        assert!(text(declared(Table::from([("x-max-age", Value::text("7D"))])).made("me")).ends_with("not_supported"));
     }
 
     #[test]

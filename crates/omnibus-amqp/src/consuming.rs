@@ -10,7 +10,7 @@ use crate::link::{Event, What, Wish};
 use crate::session::ConsumerNumber;
 
 /// After what cannot be read now is tried again.
-const READ_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const READ_PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits for records and hands them to the connection, until the connection drops its end of `wishes`; returns the
 /// consumer, as it may still hold something.
@@ -57,7 +57,7 @@ pub(crate) async fn run(
 }
 
 /// Carries out what has changed.
-async fn obey(consumer: &mut Consumer, before: Wish, now: Wish) {
+pub(crate) async fn obey(consumer: &mut Consumer, before: Wish, now: Wish) {
     if before.credit != now.credit
         && let Err(error) = consumer.set_credit(now.credit).await
     {
@@ -71,7 +71,7 @@ async fn obey(consumer: &mut Consumer, before: Wish, now: Wish) {
     }
 }
 
-fn told(ended: Ended, wish: Wish) -> What {
+pub(crate) fn told(ended: Ended, wish: Wish) -> What {
     match ended {
         Ended::Cancelled => What::Cancelled,
         Ended::Broken => What::Broken,

@@ -9,9 +9,11 @@ use futures_util::stream::FuturesUnordered;
 use omnibus_engine::SubmitError;
 use omnibus_engine::consuming::Consumer;
 use omnibus_engine::line::Line;
-use omnibus_engine::queues::{Deliveries, Delivery};
+use omnibus_engine::queues::Deliveries;
 use omnibus_model::StreamId;
+use omnibus_model::queue::Lease;
 use omnibus_model::topic::Partition;
+use omnibus_record::Message;
 use tokio::sync::mpsc;
 
 use crate::budget::Share;
@@ -117,6 +119,8 @@ pub(crate) struct Subscription {
     pub(crate) is_unlimited: bool,
     /// Has no limit of its own, but that of its channel.
     pub(crate) shares_limit: bool,
+    /// It reads a stream: what it is given is not leased, and it reads on when that is settled.
+    pub(crate) follows: bool,
     /// How many deliveries the client holds.
     pub(crate) held: u32,
     /// The client has cancelled it.
@@ -145,6 +149,8 @@ pub(crate) struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) credit: u32,
+    /// How much was settled of what a reader of a stream was given.
+    pub(crate) settled: u64,
     pub(crate) is_cancelled: bool,
 }
 
@@ -153,7 +159,9 @@ pub(crate) struct Wish {
 pub(crate) struct Parked {
     pub(crate) consumer: ConsumerNumber,
     pub(crate) queue: Partition,
-    pub(crate) delivery: Delivery,
+    /// `None` if it was read of a stream.
+    pub(crate) lease: Option<Lease>,
+    pub(crate) message: Message,
 }
 
 /// What comes of consumers.
@@ -166,6 +174,8 @@ pub(crate) struct Event {
 #[derive(Debug)]
 pub(crate) enum What {
     Deliveries(Deliveries),
+    /// What was read of a stream.
+    Read(Partition, Vec<Message>),
     /// As the client wished; nothing more comes.
     Cancelled,
     /// Nothing more comes, as the queue is gone or cannot be served.

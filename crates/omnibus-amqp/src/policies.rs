@@ -122,17 +122,21 @@ impl Door {
                 return Ok(topic);
             }
             let after = governed(&queue.config, topic.name.as_str(), policies).unwrap_or_else(|| queue.config.clone());
-            let terms = Nature::of(&after).terms();
+            let nature = Nature::of(&after);
+            let terms = nature.terms();
             let has_dead_letters = terms.dead_letters == DeadLetters::Moved;
+            let keeping = nature.keeping(&topic.config).and_then(|after| change(&topic.config, after));
             let (config, limits) = (change(&queue.config, after), change(&queue.limits, terms.limits));
-            let changed = match (config, limits) {
-                (None, None) => return Ok(topic),
+            let changed = match (config, limits, keeping) {
+                (None, None, _) => return Ok(topic),
+                // Last comes what says that it is done.
+                (Some(_), _, Some(keeping)) => self.engine.alter_topic(topic.name.clone(), keeping).await,
                 // What is too much at once is a dead letter already, or still.
-                (Some(config), limits) if has_dead_letters || limits.is_none() => {
+                (Some(config), limits, None) if has_dead_letters || limits.is_none() => {
                     self.engine.alter_queue(topic.name.clone(), config).await
                 }
-                (_, Some(limits)) => self.engine.limit_queue(topic.name.clone(), limits).await,
-                (Some(config), None) => self.engine.alter_queue(topic.name.clone(), config).await,
+                (_, Some(limits), _) => self.engine.limit_queue(topic.name.clone(), limits).await,
+                (Some(config), None, None) => self.engine.alter_queue(topic.name.clone(), config).await,
             };
             match changed {
                 Ok(now) => topic = now,

@@ -11,6 +11,7 @@ use regex::Regex;
 
 use crate::errors::Fault;
 use crate::hosts::{Host, plain};
+use crate::stream_arguments::age;
 use crate::wire::{Table, Value};
 
 const PATTERN: &str = "amqp.pattern";
@@ -23,7 +24,7 @@ const POLICY: &str = "amqp.policy";
 const POLICY_TERM: &str = "amqp.policy.";
 
 /// What policies may say, and what kind of value that is.
-const TERMS: [(&str, TermKind); 14] = [
+const TERMS: [(&str, TermKind); 16] = [
     ("alternate-exchange", TermKind::Text),
     ("dead-letter-exchange", TermKind::Text),
     ("dead-letter-routing-key", TermKind::Text),
@@ -33,6 +34,8 @@ const TERMS: [(&str, TermKind); 14] = [
     ("max-length", TermKind::Number(0)),
     ("max-length-bytes", TermKind::Number(0)),
     ("delivery-limit", TermKind::Number(0)),
+    ("max-age", TermKind::Age),
+    ("stream-max-segment-size-bytes", TermKind::Number(0)),
     // About where and how RabbitMQ stores a queue, which means nothing to whoever uses it.
     ("consumer-timeout", TermKind::Number(0)),
     ("queue-mode", TermKind::Text),
@@ -41,10 +44,27 @@ const TERMS: [(&str, TermKind); 14] = [
     ("queue-leader-locator", TermKind::Text),
 ];
 
+/// What RabbitMQ's streams, and what its other queues do not act on: a policy that says any of it does not hold for them.
+const NOT_OF_STREAMS: [&str; 10] = [
+    "expires",
+    "message-ttl",
+    "dead-letter-exchange",
+    "dead-letter-routing-key",
+    "max-length",
+    "overflow",
+    "delivery-limit",
+    "queue-mode",
+    "queue-version",
+    "queue-master-locator",
+];
+const OF_STREAMS: [&str; 2] = ["max-age", "stream-max-segment-size-bytes"];
+
 #[derive(Clone, Copy, Debug)]
 enum TermKind {
     Text,
     Overflow,
+    /// A span of time.
+    Age,
     /// So much at least.
     Number(i64),
 }
@@ -60,10 +80,18 @@ pub(crate) enum ApplyTo {
     Exchanges,
 }
 
+/// What RabbitMQ has as kinds of queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueueKind {
+    Classic,
+    Quorum,
+    Stream,
+}
+
 /// What a policy may hold for, by its name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Subject<'a> {
-    Queue { name: &'a str, is_quorum: bool },
+    Queue { name: &'a str, kind: QueueKind },
     Exchange(&'a str),
 }
 
@@ -100,8 +128,13 @@ impl ApplyTo {
 
     const fn holds_for(self, subject: Subject<'_>) -> bool {
         match subject {
-            Subject::Queue { is_quorum: true, .. } => matches!(self, Self::All | Self::Queues | Self::QuorumQueues),
-            Subject::Queue { is_quorum: false, .. } => matches!(self, Self::All | Self::Queues | Self::ClassicQueues),
+            Subject::Queue { kind: QueueKind::Classic, .. } => {
+                matches!(self, Self::All | Self::Queues | Self::ClassicQueues)
+            }
+            Subject::Queue { kind: QueueKind::Quorum, .. } => {
+                matches!(self, Self::All | Self::Queues | Self::QuorumQueues)
+            }
+            Subject::Queue { kind: QueueKind::Stream, .. } => matches!(self, Self::All | Self::Queues | Self::Streams),
             Subject::Exchange(_) => matches!(self, Self::All | Self::Exchanges),
         }
     }
@@ -111,6 +144,16 @@ impl Subject<'_> {
     const fn name(&self) -> &str {
         match self {
             Self::Queue { name, .. } | Self::Exchange(name) => name,
+        }
+    }
+
+    /// Whether it could act on all that a policy says.
+    fn takes(&self, definition: &Table) -> bool {
+        let says_any_of = |terms: &[&str]| terms.iter().any(|term| definition.get(term).is_some());
+        match self {
+            Self::Queue { kind: QueueKind::Stream, .. } => !says_any_of(&NOT_OF_STREAMS),
+            Self::Queue { kind: QueueKind::Classic | QueueKind::Quorum, .. } => !says_any_of(&OF_STREAMS),
+            Self::Exchange(_) => true,
         }
     }
 }
@@ -157,6 +200,7 @@ impl Policy {
             let is_fit = match kind {
                 TermKind::Text => value.str().is_some(),
                 TermKind::Overflow => matches!(value.str(), Some("drop-head" | "reject-publish")),
+                TermKind::Age => value.str().is_some_and(|text| age(text).is_some()),
                 TermKind::Number(least) => value.integer().is_some_and(|number| number >= *least),
             };
             if !is_fit {
@@ -177,6 +221,7 @@ pub(crate) fn effective<'a>(policies: &'a [Policy], host: &Host, subject: Subjec
         // What is kept was checked.
         policy.host == *host
             && policy.apply_to.holds_for(subject)
+            && subject.takes(&policy.definition)
             && Regex::new(&policy.pattern).is_ok_and(|pattern| pattern.is_match(subject.name()))
     };
     policies.iter().filter(holds).min_by_key(|policy| (std::cmp::Reverse(policy.priority), &policy.name))
@@ -233,7 +278,7 @@ mod tests {
     }
 
     fn holding(policies: &[Policy], name: &str) -> Option<String> {
-        effective(policies, &Host::default(), Subject::Queue { name, is_quorum: false })
+        effective(policies, &Host::default(), Subject::Queue { name, kind: QueueKind::Classic })
             .map(|policy| policy.name.clone())
     }
 
@@ -242,7 +287,7 @@ mod tests {
         let staging = Host::of("/staging/q");
         let policies = [Policy { host: staging.clone(), ..policy("p", "", 0) }];
         assert!(effective(&policies, &staging, Subject::Exchange("a")).is_none());
-        let queue = Subject::Queue { name: "a", is_quorum: false };
+        let queue = Subject::Queue { name: "a", kind: QueueKind::Classic };
         assert!(effective(&policies, &staging, queue).is_some());
         assert!(effective(&policies, &Host::default(), queue).is_none());
     }
@@ -270,7 +315,29 @@ mod tests {
         assert!(effective(&policies, &Host::default(), Subject::Exchange("a")).is_none());
         let quorum = Policy { apply_to: ApplyTo::QuorumQueues, ..policy("q", "", 0) };
         assert!(holding(std::slice::from_ref(&quorum), "a").is_none());
-        assert!(effective(&[quorum], &Host::default(), Subject::Queue { name: "a", is_quorum: true }).is_some());
+        assert!(
+            effective(&[quorum], &Host::default(), Subject::Queue { name: "a", kind: QueueKind::Quorum }).is_some()
+        );
+    }
+
+    #[test]
+    fn policy_holds_for_queues_that_can_act_on_all_of_it() {
+        let says = |definition: Table| [Policy { definition, ..policy("p", "", 0) }];
+        let holds = |policies: &[Policy], kind| {
+            effective(policies, &Host::default(), Subject::Queue { name: "a", kind }).is_some()
+        };
+        let bytes = ("max-length-bytes", Value::I64(5));
+        let kinds = [QueueKind::Classic, QueueKind::Quorum, QueueKind::Stream];
+        for (definition, wanted) in [
+            (Table::from([bytes.clone()]), [true, true, true]),
+            (Table::from([bytes.clone(), ("max-age", Value::text("7D"))]), [false, false, true]),
+            (Table::from([bytes, ("message-ttl", Value::I64(5))]), [true, true, false]),
+        ] {
+            assert_eq!(kinds.map(|kind| holds(&says(definition.clone()), kind)), wanted, "{definition:?}");
+        }
+        let streams =
+            [Policy { apply_to: ApplyTo::Streams, ..says(Table::from([("max-age", Value::text("7D"))]))[0].clone() }];
+        assert_eq!(kinds.map(|kind| holds(&streams, kind)), [false, false, true]);
     }
 
     #[test]
@@ -283,6 +350,7 @@ mod tests {
         assert!(refused("max-length", Value::I64(-1)) && refused("max-length", Value::text("1")));
         assert!(refused("ha-mode", Value::text("all")) && refused("overflow", Value::text("reject-publish-dlx")));
         assert!(refused("dead-letter-routing-key", Value::text("k")));
+        assert!(!refused("max-age", Value::text("7D")) && refused("max-age", Value::text("7")));
         assert!(policy("p", "(", 0).check().is_err());
         assert!(Policy { definition: Table::default(), ..policy("p", "", 0) }.check().is_err());
     }

@@ -16,7 +16,7 @@ use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, NO_ROUTE};
 use crate::exchanges::Way;
-use crate::hosts::Host;
+use crate::hosts::{Host, Named};
 use crate::later::{Later, begun};
 use crate::link::Link;
 use crate::meter::Counted;
@@ -264,7 +264,7 @@ impl Letter {
         if let Some(properties) = self.rewritten() {
             content.properties = properties;
         }
-        let targets = way.queues.iter().map(|queue| self.target(queue, (now, delay))).collect();
+        let targets = way.queues.iter().map(|queue| self.target(queue, (now, delay))).collect::<Result<_, _>>()?;
         let bytes = content.body.len().saturating_add(content.properties.len());
         let message = message(content, now);
         let shared = message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))?;
@@ -293,7 +293,13 @@ impl Letter {
         self.is_changed.then(|| self.properties.write())
     }
 
-    fn target(&self, queue: &Queue, (now, delay): (Timestamp, Option<Millis>)) -> Target {
+    fn target(&self, queue: &Queue, (now, delay): (Timestamp, Option<Millis>)) -> Result<Target, Fault> {
+        if queue.nature.is_stream() {
+            // What is in it is there for everybody, at once and until it is too old.
+            let target = Target { queue: queue.place, envelope: Envelope::default() };
+            let held_back = || format!("queue {} is a stream, which holds nothing back", Named(queue.name()));
+            return if delay.is_some() { Err(Fault::Precondition(held_back())) } else { Ok(target) };
+        }
         let deliver_at = delay.map(|delay| now.plus(delay));
         let envelope = Envelope {
             deliver_at,
@@ -302,7 +308,7 @@ impl Letter {
             priority: self.properties.priority.unwrap_or(0),
             ..Envelope::default()
         };
-        Target { queue: queue.place, envelope }
+        Ok(Target { queue: queue.place, envelope })
     }
 }
 

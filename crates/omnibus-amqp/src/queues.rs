@@ -13,7 +13,7 @@ use omnibus_model::{Command, Outcome, Refusal, TopicId, TopicName};
 use crate::arguments::{Declaration, EXPIRES, MAX_PRIORITY, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
-use crate::hosts::plain;
+use crate::hosts::{Named, plain};
 use crate::meter::QueueMeter;
 use crate::routing::Destination;
 use crate::terms::governed;
@@ -50,6 +50,17 @@ impl Queue {
             Some(other) if other != owner => Err(Fault::Locked(self.name().to_owned())),
             _ => Ok(self),
         }
+    }
+
+    /// Makes sure that records can be taken out of it: those of a stream stay.
+    pub(crate) fn check_leasable(&self, what: &str) -> Result<(), Fault> {
+        if self.nature.is_stream() {
+            return Err(Fault::NotImplemented(format!(
+                "{what} not supported by stream queues queue {}",
+                Named(self.name())
+            )));
+        }
+        Ok(())
     }
 
     /// Makes sure that whoever is no connection may choose a name.
@@ -144,7 +155,9 @@ impl Door {
         Made { config, priorities, limits }: Made,
     ) -> Result<SharedTopic, SubmitError> {
         let id = TopicId(self.engine.random());
-        let command = CreateQueue { name, id, config: TopicConfig::default(), queue: config };
+        let topic = TopicConfig::default();
+        let topic = Nature::of(&config).keeping(&topic).unwrap_or(topic);
+        let command = CreateQueue { name, id, config: topic, queue: config };
         match priorities {
             priorities if limits != QueueLimits::default() => {
                 self.engine.create_limited_queue(command, (priorities, limits)).await
@@ -191,6 +204,7 @@ impl Door {
 
     /// Takes out what is ready, as much as that is now; what somebody holds stays his. Returns how many records it was.
     pub(crate) async fn purge(&self, queue: &Queue) -> Result<u32, Fault> {
+        queue.check_leasable("queue.purge")?;
         let counts = self.engine.queue_counts(queue.place).await?;
         let (ready, leased) = counts.map_or((0, 0), |counts| (counts.ready, counts.leased));
         let purged =
@@ -217,8 +231,20 @@ impl Door {
         Ok(taken)
     }
 
+    /// How many records a stream keeps now.
+    pub(crate) async fn kept(&self, queue: QueuePlace) -> Result<u64, Fault> {
+        let Partition { stream, shard } = queue.lowest;
+        // This node knows then what was acknowledged anywhere.
+        self.engine.committed(shard).await?;
+        let bounds = self.engine.bounds(stream);
+        Ok(bounds.end.0.saturating_sub(bounds.start.0))
+    }
+
     /// How many records could be had now.
     pub(crate) async fn ready(&self, queue: &Queue) -> Result<u32, Fault> {
+        if queue.nature.is_stream() {
+            return Ok(u32::try_from(self.kept(queue.place).await?).unwrap_or(u32::MAX));
+        }
         let counts = self.engine.queue_counts(queue.place).await?;
         Ok(counts.map_or(0, |counts| u32::try_from(counts.ready).unwrap_or(u32::MAX)))
     }

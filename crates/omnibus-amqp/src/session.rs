@@ -83,7 +83,8 @@ impl Transaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) queue: Partition,
-    pub(crate) key: LeaseKey,
+    /// `None` if it was read of a stream, and so is nobody's.
+    pub(crate) key: Option<LeaseKey>,
     /// `None` if it was fetched.
     pub(crate) consumer: Option<ConsumerNumber>,
 }
@@ -307,11 +308,11 @@ mod tests {
 
     fn held(offset: u64) -> Held {
         let queue = Partition { stream: StreamId(1), shard: ShardId(1) };
-        Held { queue, key: LeaseKey { offset: Offset(offset), epoch: LeaseEpoch(1) }, consumer: None }
+        Held { queue, key: Some(LeaseKey { offset: Offset(offset), epoch: LeaseEpoch(1) }), consumer: None }
     }
 
     fn offsets(taken: Result<Vec<(u64, Held)>, Fault>) -> Vec<u64> {
-        taken.unwrap().iter().map(|(_, held)| held.key.offset.0).collect()
+        taken.unwrap().iter().map(|(_, held)| held.key.unwrap().offset.0).collect()
     }
 
     #[test]

@@ -4,10 +4,12 @@
 
 use omnibus_model::Millis;
 use omnibus_model::queue::{DeadLetters, Overflow, QueueConfig, QueueLimits};
+use omnibus_model::topic::{Cleanup, Limit, TopicConfig};
 
 use crate::arguments::{DEAD_LETTER_EXCHANGE, DELIVERY_LIMIT, MESSAGE_TTL, Nature, is_of_amqp};
 use crate::hosts::{Host, plain};
 use crate::policy::{Policy, Subject, effective, put};
+use crate::stream_arguments::{MAX_AGE, MAX_BYTES, age};
 
 /// What a queue's cursor acts on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub(crate) struct Terms {
 impl Nature {
     /// What holds for the queue.
     pub(crate) fn terms(&self) -> Terms {
+        if self.is_stream() {
+            // Nothing leaves it but by its topic's retention.
+            return Terms::default();
+        }
         let overflow = match self.text("x-overflow") {
             Some("reject-publish" | "reject-publish-dlx") => Overflow::RefuseNewest,
             _ => Overflow::DropOldest,
@@ -40,6 +46,19 @@ impl Nature {
         let dead_letters = if has_dead_letters { DeadLetters::Moved } else { DeadLetters::Dropped };
         Terms { limits, deliveries_max, dead_letters }
     }
+
+    /// A topic's configuration with how long it keeps records, if it is a stream.
+    pub(crate) fn keeping(&self, topic: &TopicConfig) -> Option<TopicConfig> {
+        let limit = |limit: Option<u64>| Some(limit.map_or(Limit::Unlimited, Limit::AtMost));
+        let time = self.ruled(MAX_AGE).and_then(|value| age(value.str()?)).map(|age| age.0);
+        let bytes = self.ruled(MAX_BYTES).and_then(|value| u64::try_from(value.integer()?).ok());
+        self.is_stream().then(|| TopicConfig {
+            cleanup: Some(Cleanup::Delete),
+            retention_time: limit(time),
+            retention_bytes: limit(bytes),
+            ..topic.clone()
+        })
+    }
 }
 
 /// A queue's configuration as it must be if these are the policies; `None` if it is so already, or the queue is another
@@ -49,7 +68,7 @@ pub(crate) fn governed(config: &QueueConfig, name: &str, policies: &[Policy]) ->
         return None;
     }
     let mut after = config.clone();
-    let subject = Subject::Queue { name: plain(name), is_quorum: Nature::of(config).is_quorum() };
+    let subject = Subject::Queue { name: plain(name), kind: Nature::of(config).kind() };
     put(&mut after.attributes, effective(policies, &Host::of(name), subject));
     if after.attributes == config.attributes {
         return None;
@@ -122,6 +141,28 @@ mod tests {
         assert_eq!(nature.text("x-dead-letter-routing-key"), Some("k"));
         assert_eq!(governed(&after, "q", &says), None);
         assert_eq!(governed(&after, "q", &[]), Some(before));
+    }
+
+    #[test]
+    fn stream_keeps_what_its_policy_says_or_else_its_creator() {
+        let arguments = [
+            (QUEUE_TYPE, Value::text("stream")),
+            ("x-max-age", Value::text("1h")),
+            ("x-max-length-bytes", Value::I64(5)),
+        ];
+        let before = made(Table::from(arguments)).config;
+        let kept = |config: &QueueConfig| {
+            let topic = Nature::of(config).keeping(&TopicConfig::default()).unwrap();
+            (topic.retention_time, topic.retention_bytes)
+        };
+        assert_eq!(kept(&before), (Some(Limit::AtMost(3_600_000)), Some(Limit::AtMost(5))));
+        let longer = policy(Table::from([("max-age", Value::text("2h"))]));
+        let after = governed(&before, "q", &longer).unwrap();
+        assert_eq!(kept(&after), (Some(Limit::AtMost(7_200_000)), Some(Limit::AtMost(5))));
+        assert_eq!(Nature::of(&after).terms(), Terms::default());
+        let all = made(Table::from([(QUEUE_TYPE, Value::text("stream"))])).config;
+        assert_eq!(kept(&all), (Some(Limit::Unlimited), Some(Limit::Unlimited)));
+        assert_eq!(Nature::of(&made(Table::default()).config).keeping(&TopicConfig::default()), None);
     }
 
     #[test]

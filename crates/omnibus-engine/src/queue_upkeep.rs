@@ -6,11 +6,14 @@ use omnibus_model::{Command, Offset, Outcome};
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
-use crate::retention::retained_from;
+use crate::retention::{self, retained_from};
 
 /// Lets what is too old expire, and forgets what is gone unless the queue keeps its history.
 pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
     let Some((queue_place, queue)) = topic.queue_place().zip(topic.queue.as_ref()) else { return Ok(()) };
+    if queue.config.cursor.history == History::Retained {
+        return retention::retain(engine, topic).await;
+    }
     for place in queue_place.partitions() {
         retain_partition(engine, (topic, &queue.config), place).await?;
     }
@@ -38,7 +41,7 @@ async fn retain_partition(
     let before = match queue.cursor.history {
         History::Trimmed => floor,
         // The topic's own retention says how long the past is kept.
-        History::Kept => floor.min(past_from(engine, topic, place)),
+        History::Kept | History::Retained => floor.min(past_from(engine, topic, place)),
     };
     if before > engine.bounds(stream).start {
         engine.trim(place.shard, stream, before).await?;

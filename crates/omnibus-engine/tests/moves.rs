@@ -14,7 +14,7 @@ use omnibus_model::queue::{
     CursorConfig, DeadLetterCause, DeadLetters, DeliveryOrder, Envelope, History, LeaseKey, MoveState, Origin,
     QueueConfig, Settlement,
 };
-use omnibus_model::topic::Partition;
+use omnibus_model::topic::{Limit, Partition};
 use omnibus_model::{Command, GroupHash, Millis, Offset, TopicName};
 use support::{Node, acquire, bodies, enveloped, message, queue_config};
 
@@ -237,6 +237,36 @@ async fn what_is_settled_goes_unless_history_is_kept() {
     assert_eq!(node.engine.bounds(kept.stream).start, Offset::ZERO);
     assert_eq!(node.engine.rewind(kept, Offset::ZERO).await.unwrap(), 2);
     assert_eq!(bodies(&node.receive(kept, 10).await), ["a", "b", "c"]);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_retained_goes_when_it_is_too_old_and_not_when_it_is_settled() {
+    let node = Node::start();
+    let cursor = CursorConfig { history: History::Retained, ..CursorConfig::default() };
+    // Queues are cleaned in the order of their names.
+    let retained = node.queue("a", QueueConfig { cursor, ..queue_config() }).await;
+    let trimmed = node.queue("b", queue_config()).await;
+    let keep = async |time: Limit| {
+        let topic = node.engine.catalog().topic("a").unwrap();
+        let mut after = topic.config.clone();
+        after.retention_time = Some(time);
+        let change = omnibus_model::config::ConfigChange { before: topic.config.clone(), after };
+        node.engine.alter_topic(topic.name.clone(), change).await.unwrap();
+    };
+    keep(Limit::Unlimited).await;
+    for queue in [retained, trimmed] {
+        node.send(queue, &["a", "b", "c"]).await;
+        let taken = node.receive(queue, 2).await;
+        let accepted = taken.iter().map(|delivery| (delivery.lease.key, Settlement::Accept)).collect();
+        node.engine.settle(queue, accepted).await.unwrap();
+    }
+    housekeeping_until(async || node.engine.bounds(trimmed.stream).start == Offset(2)).await;
+    assert_eq!(node.engine.bounds(retained.stream).start, Offset::ZERO);
+    // Its messages say that they are of 2023.
+    keep(Limit::AtMost(60_000)).await;
+    housekeeping_until(async || node.engine.bounds(retained.stream).start == Offset(3)).await;
+    assert_eq!(node.counts(retained).await.unwrap().present(), 0);
     node.stop().await;
 }
 

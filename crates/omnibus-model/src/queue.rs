@@ -126,7 +126,10 @@ pub enum LateHolders {
 pub enum History {
     #[default]
     Trimmed,
+    /// For as long as the topic's retention says. What is not settled stays, however old it is.
     Kept,
+    /// All records stay for as long as the topic's retention says and no longer, settled or not.
+    Retained,
 }
 
 impl Default for CursorConfig {

@@ -1,7 +1,6 @@
 //! Queues that this node leads: summed up over all nodes, each is counted once.
 
 use omnibus_amqp::administration::{Host, QueueInfo, QueueLoad, plain};
-use omnibus_amqp::wire::Value as Field;
 
 use super::text::{Exposition, Kind, Metric};
 use crate::site::Site;
@@ -110,10 +109,9 @@ fn write_info(rows: &[(QueueInfo, QueueLoad)], prefix: &str, exposition: &mut Ex
     exposition.head(Metric(&metric, Gauge, "What kind of queue it is; always 1."));
     for (queue, _) in rows {
         let name = queue.name.as_str();
-        let is_quorum = queue.arguments.get("x-queue-type").and_then(Field::str) == Some("quorum");
-        let kind = if is_quorum { "rabbit_quorum_queue" } else { "rabbit_classic_queue" };
+        let kind = format!("rabbit_{}_queue", queue.kind());
         let host = Host::of(name);
-        let labels = [("vhost", host.name()), ("queue", plain(name)), ("queue_type", kind), ("membership", "leader")];
+        let labels = [("vhost", host.name()), ("queue", plain(name)), ("queue_type", &*kind), ("membership", "leader")];
         exposition.sample(&metric, &labels, 1);
     }
 }

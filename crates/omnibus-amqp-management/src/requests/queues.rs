@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use omnibus_amqp::administration::{Host, QueueInfo, QueueLoad, QueueWish, Refused, plain};
-use omnibus_amqp::wire::Value as Field;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -150,7 +149,6 @@ fn with_load(site: &Site, queue: &QueueInfo, load: QueueLoad) -> Map<String, Val
 
 /// What a queue is, without looking at it.
 pub(crate) fn basics(site: &Site, queue: &QueueInfo) -> Map<String, Value> {
-    let kind = queue.arguments.get("x-queue-type").and_then(Field::str).unwrap_or("classic");
     let leader = site.leader(queue.place.shard());
     let mut shown = Map::new();
     let name = queue.name.as_str();
@@ -160,7 +158,7 @@ pub(crate) fn basics(site: &Site, queue: &QueueInfo) -> Map<String, Value> {
     shown.insert("auto_delete".to_owned(), json!(queue.is_auto_delete));
     shown.insert("exclusive".to_owned(), json!(queue.owner.is_some()));
     shown.insert("arguments".to_owned(), json::of_table(&queue.arguments));
-    shown.insert("type".to_owned(), json!(kind));
+    shown.insert("type".to_owned(), json!(queue.kind()));
     shown.insert("node".to_owned(), json!(leader));
     if let Some(owner) = &queue.owner {
         let known = site.administration.connections();

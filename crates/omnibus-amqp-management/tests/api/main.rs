@@ -92,6 +92,28 @@ async fn queues_are_declared_looked_at_and_deleted() {
 }
 
 #[tokio::test]
+async fn stream_is_shown_as_one_and_nothing_is_taken_out_of_it() {
+    let broker = Broker::open().await;
+    let wish = json!({"durable": true, "arguments": {"x-queue-type": "stream", "x-max-age": "7D"}});
+    assert_eq!(broker.done("PUT", "queues/%2F/s", wish).await, 201);
+    let published = json!({"routing_key": "s", "payload": "x", "payload_encoding": "string", "properties": {}});
+    broker.done("POST", "exchanges/%2F/amq.default/publish", published).await;
+    let stream = broker.get("queues/%2F/s").await;
+    assert_eq!(
+        (&stream["type"], &stream["messages"], &stream["messages_ready"]),
+        (&json!("stream"), &json!(1), &json!(1))
+    );
+    let look = json!({"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"});
+    for (method, path, asked) in [("DELETE", "queues/%2F/s/contents", json!({})), ("POST", "queues/%2F/s/get", look)] {
+        let (status, reason) = broker.status(method, path, asked).await;
+        assert_eq!(status, 400);
+        assert!(reason.ends_with("not supported by stream queues queue 's' in vhost '/'"), "{reason}");
+    }
+    let exposed = broker.metrics("/metrics/per-object").await;
+    assert!(exposed.contains("queue_type=\"rabbit_stream_queue\""), "{exposed}");
+}
+
+#[tokio::test]
 async fn exchanges_and_bindings_come_and_go() {
     let broker = Broker::open().await;
     let wish = json!({"type": "topic", "durable": true, "arguments": {"alternate-exchange": "ae"}});

@@ -79,6 +79,7 @@ impl Administration {
     /// [`Refused`]; 404 if there is no such queue.
     pub async fn get(&self, queue: &str, count: u32, after: After) -> Result<Vec<Got>, Refused> {
         let queue = self.open(queue).await?;
+        queue.check_leasable("basic.get")?;
         let config = ConsumerConfig { credit: 0, settling: Settling::ByReceiver, access: Access::Pulls, priority: 0 };
         let mut consumer = self.door.engine.consume(queue.place, config).await.map_err(Fault::from)?;
         let (mut read, mut taken, mut bytes) = (Vec::new(), 0, 0);

@@ -5,6 +5,7 @@ mod channels;
 mod exchanges;
 mod limits;
 mod shortages;
+mod streams;
 mod virtual_hosts;
 
 use std::sync::Arc;

@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::consuming::ConsumeError;
 use omnibus_engine::queues::{Deliveries, Delivery};
-use omnibus_record::AmqpMessage;
+use omnibus_model::topic::Partition;
+use omnibus_record::{AmqpMessage, Message};
 use tokio::sync::watch;
 
-use super::counted::counted;
+use super::counted::{counted, placed};
+use super::follow;
 use super::queue::named;
 use super::reply;
 use super::settle;
@@ -61,6 +63,11 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         return reply::consume(link, number, tag, (no_ack, no_wait));
     }
     let queue = named(link, number, &queue).await?;
+    if queue.nature.is_stream() {
+        let wanted = follow::Wanted { tag, no_ack, is_exclusive: exclusive, arguments };
+        let (begun, subscription) = follow::begin(link, number, &queue, wanted).await?;
+        return take_in(link, begun, subscription, no_wait);
+    }
     let (prefetch, shares_limit) = match link.channel(number)? {
         // What one may hold at most that shares a limit with others.
         Channel { prefetch: 0, prefetch_all, .. } => (*prefetch_all, !no_ack),
@@ -73,17 +80,18 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
     })?;
     link.consumers_begun += 1;
     let begun = link.consumers_begun;
-    let (wish, wishes) = watch::channel(Wish { credit: config.credit, is_cancelled: false });
+    let (wish, wishes) = watch::channel(Wish { credit: config.credit, settled: 0, is_cancelled: false });
     let task = tokio::spawn(consuming::run(begun, consumer, wishes, link.events.clone()));
     let subscription = Subscription {
         channel: number,
-        tag: tag.clone(),
+        tag,
         queue: queue.name().to_owned(),
         is_automatic: no_ack,
         counts_deliveries: queue.nature.counts_deliveries(),
         asked: Asked { place: queue.place.lowest, is_exclusive: exclusive, prefetch, arguments },
         is_unlimited: !no_ack && prefetch == 0,
         shares_limit,
+        follows: false,
         held: 0,
         is_cancelled: false,
         counted: Some(Present::consumer(&link.meter)),
@@ -92,10 +100,16 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         wish,
         task,
     };
+    take_in(link, begun, subscription, no_wait)
+}
+
+/// Takes in a consumer that has begun, and tells its client.
+fn take_in(link: &mut Link, begun: ConsumerNumber, subscription: Subscription, no_wait: bool) -> Result<(), Fault> {
+    let (number, consumer_tag) = (subscription.channel, subscription.tag.clone());
     link.consumers.insert(begun, subscription);
-    link.channel(number)?.consumers.insert(tag.clone(), begun);
+    link.channel(number)?.consumers.insert(consumer_tag.clone(), begun);
     if !no_wait {
-        link.tell(number, &Method::BasicConsumeOk { consumer_tag: tag });
+        link.tell(number, &Method::BasicConsumeOk { consumer_tag });
     }
     Ok(())
 }
@@ -181,7 +195,8 @@ pub(crate) async fn cancelled(link: &mut Link, consumer: ConsumerNumber) {
         // It is done, and would be lost.
         undelivered.into_iter().for_each(|parked| write(link, channel, parked));
     } else {
-        let held = |parked: Parked| Held { queue: parked.queue, key: parked.delivery.lease.key, consumer: None };
+        let held =
+            |parked: Parked| Held { queue: parked.queue, key: parked.lease.map(|lease| lease.key), consumer: None };
         settle::begin(link, undelivered.into_iter().map(held), settle::NEVER_HAPPENED).await;
     }
     release_if_done(link, consumer);
@@ -213,10 +228,19 @@ pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
 
 /// Writes messages for a consumer, as far as its channel's consumers may hold them.
 pub(crate) fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
+    let parked = |Delivery { lease, message }| Parked { consumer, queue, lease: Some(lease), message };
+    arrive(link, consumer, deliveries.into_iter().map(parked));
+}
+
+/// Does so with what a consumer has read of a stream.
+pub(crate) fn read(link: &mut Link, consumer: ConsumerNumber, (queue, messages): (Partition, Vec<Message>)) {
+    arrive(link, consumer, messages.into_iter().map(|message| Parked { consumer, queue, lease: None, message }));
+}
+
+fn arrive(link: &mut Link, consumer: ConsumerNumber, arriving: impl Iterator<Item = Parked>) {
     // It may have gone meanwhile: who closed it has released what it held.
     let Some(subscription) = link.consumers.get(&consumer) else { return };
     let number = subscription.channel;
-    let arriving = deliveries.into_iter().map(|delivery| Parked { consumer, queue, delivery });
     // Also what is done when it is handed out waits while others hold as much as all may.
     link.parked.entry(number).or_default().extend(arriving);
     unpark(link, number);
@@ -237,25 +261,30 @@ pub(crate) fn unpark(link: &mut Link, number: u16) {
     }
 }
 
-fn write(link: &mut Link, number: u16, Parked { consumer, queue, delivery: Delivery { lease, message } }: Parked) {
+fn write(link: &mut Link, number: u16, Parked { consumer, queue, lease, message }: Parked) {
     let Some(subscription) = link.consumers.get_mut(&consumer) else { return };
     let Some(channel) = link.channels.get_mut(&number) else { return };
-    let held = Held { queue, key: lease.key, consumer: Some(consumer) };
+    let held = Held { queue, key: lease.map(|lease| lease.key), consumer: Some(consumer) };
+    let deliveries = lease.map_or(1, |lease| lease.delivery_count);
     let delivery_tag = channel.deliver((!subscription.is_automatic).then_some(held));
     subscription.held += u32::from(!subscription.is_automatic);
     let delivered = if subscription.is_automatic { Counted::DeliveredAutomatic } else { Counted::DeliveredManual };
     link.meter.add(delivered, 1);
-    link.meter.add(Counted::Redelivered, u64::from(lease.delivery_count > 1));
+    link.meter.add(Counted::Redelivered, u64::from(deliveries > 1));
     let AmqpMessage { native, body } = AmqpMessage::of(&message, plain(&subscription.queue));
     let deliver = Method::BasicDeliver {
         consumer_tag: subscription.tag.clone(),
         delivery_tag,
-        redelivered: lease.delivery_count > 1,
+        redelivered: deliveries > 1,
         exchange: ShortText(native.exchange),
         routing_key: ShortText(native.routing_key),
     };
     deliver.put(&mut link.out, number);
-    let properties = counted(native.properties, subscription.counts_deliveries, lease.delivery_count);
+    let properties = if subscription.follows {
+        placed(native.properties, message.offset)
+    } else {
+        counted(native.properties, subscription.counts_deliveries, deliveries)
+    };
     put_content(&mut link.out, (number, link.frame_max), &properties, &body);
 }
 
@@ -282,6 +311,9 @@ impl Subscription {
 pub(crate) fn settled(link: &mut Link, consumer: ConsumerNumber, count: u32) {
     if let Some(subscription) = link.consumers.get_mut(&consumer) {
         subscription.held = subscription.held.saturating_sub(count);
+        if subscription.follows {
+            subscription.wish.send_modify(|wish| wish.settled += u64::from(count));
+        }
         if subscription.is_over {
             release_if_done(link, consumer);
         }

@@ -21,6 +21,7 @@ use crate::wire::{Method, ShortText};
 
 pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack: bool) -> Result<(), Fault> {
     let queue = named(link, number, queue).await?;
+    queue.check_leasable("basic.get")?;
     let got = if no_ack { take(&link.door.engine, &queue).await? } else { lease(link, number, &queue).await? };
     let Some((partition, Delivery { lease, message })) = got else {
         link.meter.add(Counted::GetEmpty, 1);
@@ -28,7 +29,7 @@ pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack:
         return Ok(());
     };
     let message_count = link.door.ready(&queue).await?;
-    let held = Held { queue: partition, key: lease.key, consumer: None };
+    let held = Held { queue: partition, key: Some(lease.key), consumer: None };
     let delivery_tag = link.channel(number)?.deliver((!no_ack).then_some(held));
     link.meter.add(if no_ack { Counted::GotAutomatic } else { Counted::GotManual }, 1);
     link.meter.add(Counted::Redelivered, u64::from(lease.delivery_count > 1));

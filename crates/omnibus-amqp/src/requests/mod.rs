@@ -6,6 +6,7 @@ mod connection;
 mod queue;
 mod exchange;
 mod consume;
+mod follow;
 mod get;
 mod reply;
 mod tx;
@@ -148,6 +149,7 @@ pub(crate) use reply::deliver as reply;
 pub(crate) async fn deliver(link: &mut Link, Event { consumer, what }: Event) {
     match what {
         What::Deliveries(deliveries) => consume::deliver(link, consumer, deliveries),
+        What::Read(queue, messages) => consume::read(link, consumer, (queue, messages)),
         What::Cancelled => consume::cancelled(link, consumer).await,
         What::Ended => consume::ended(link, consumer),
         // The process ends.

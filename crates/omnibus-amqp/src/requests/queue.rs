@@ -3,7 +3,7 @@
 use omnibus_model::TopicName;
 
 use super::exchange;
-use crate::arguments::Declaration;
+use crate::arguments::{Declaration, QUEUE_TYPE};
 use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
@@ -126,9 +126,9 @@ async fn passively(link: &mut Link, name: &str) -> Result<Queue, Fault> {
 
 async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Fault> {
     if wanted.queue.is_empty() {
-        if let Some("quorum") = wanted.arguments.get(crate::arguments::QUEUE_TYPE).and_then(|kind| kind.str()) {
-            let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
-            return Err(Fault::Precondition(text.to_owned()));
+        if let Some(kind @ ("quorum" | "stream")) = wanted.arguments.get(QUEUE_TYPE).and_then(|kind| kind.str()) {
+            let text = format!("Cannot declare a server-named queue for type rabbit_{kind}_queue");
+            return Err(Fault::Precondition(text));
         }
         wanted.queue = link.host.full(&format!("amq.gen-{:032x}", link.door.engine.random()));
     } else if link.door.find(&wanted.queue).is_none() {

@@ -81,11 +81,19 @@ pub(crate) async fn begin(link: &mut Link, taken: impl Iterator<Item = Held>, se
 pub(crate) fn by_queue(link: &Link, taken: impl Iterator<Item = Held>, settlement: Settlement) -> Vec<Later<Settled>> {
     let mut by_queue: BTreeMap<(ShardId, StreamId), Part> = BTreeMap::new();
     let mut count = 0;
+    // What was read of streams has readers that may go on, whatever is said of it.
+    let mut read = BTreeMap::new();
     for Held { queue, key, consumer } in taken {
         count += 1;
-        let part = by_queue.entry((queue.shard, queue.stream)).or_default();
-        part.settlements.push((key, settlement));
-        consumer.into_iter().for_each(|consumer| *part.consumers.entry(consumer).or_default() += 1);
+        let consumers = match key {
+            Some(key) => {
+                let part = by_queue.entry((queue.shard, queue.stream)).or_default();
+                part.settlements.push((key, settlement));
+                &mut part.consumers
+            }
+            None => &mut read,
+        };
+        consumer.into_iter().for_each(|consumer| *consumers.entry(consumer).or_default() += 1);
     }
     if settlement == Settlement::Accept {
         link.meter.add(Counted::Acknowledged, count);
@@ -101,7 +109,11 @@ pub(crate) fn by_queue(link: &Link, taken: impl Iterator<Item = Held>, settlemen
         });
         later
     };
-    by_queue.into_iter().map(later).collect()
+    let read = (!read.is_empty()).then(|| {
+        let done: Later<Settled> = Box::pin(std::future::ready(Settled { consumers: read, result: Ok(0) }));
+        done
+    });
+    by_queue.into_iter().map(later).chain(read).collect()
 }
 
 /// Whether a delivery was not its holder's any more, and comes again. What is gone was purged: nobody needs to hear of it.
