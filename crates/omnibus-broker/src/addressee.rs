@@ -65,6 +65,8 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         | Command::Purge { stream }
         | Command::Rewind { stream, .. }
         | Command::ExpireBefore { stream, .. } => Addressee::Stream(*stream),
+        // Who waits for a queue waits for all its partitions.
+        Command::LimitCursors { lowest, .. } => Addressee::Stream(*lowest),
         Command::FanOut(fan_out) => Addressee::Queues(fan_out.targets.as_slice()),
         Command::CreateTopic(_)
         | Command::DeleteTopic { .. }

@@ -16,6 +16,8 @@ pub(crate) enum Due {
     Group(GroupName),
     /// A queue with a lease or a delay.
     Queue(StreamId),
+    /// A queue with priorities, by its lowest stream, that has more than it may.
+    Overflow(StreamId),
 }
 
 /// Deadlines in order. Entries may be early, never late: whoever is woken looks again.

@@ -139,7 +139,7 @@ impl Broker {
             Command::ForgetTopic { topic, id } => Ok(groups.forget_topic(at, agenda, (topic, *id))),
 
             Command::ConfigureCursor { stream, config } => queues.configure(agenda, streams, (*stream, *config)),
-            Command::LimitCursor { stream, limits } => queues.limit(at, agenda, (*stream, *limits)),
+            Command::LimitCursor { .. } | Command::LimitCursors { .. } => queues.limit(at, agenda, command),
             Command::Enqueue(enqueue) => queues.enqueue(at, (agenda, streams), enqueue),
             Command::FanOut(fan_out) => Ok(queues.fan_out(at, (agenda, streams), fan_out)),
             Command::Acquire(Acquire { stream, .. })
@@ -239,6 +239,10 @@ impl Broker {
                 Due::Group(name) => self.groups.tick(at, &mut self.agenda, &name),
                 Due::Queue(stream) => {
                     done += self.queues.tick(at, &mut self.agenda, (stream, self.limits.tick_items_max - done));
+                }
+                Due::Overflow(lowest) => {
+                    done +=
+                        self.queues.tick_overflow(at, &mut self.agenda, (lowest, self.limits.tick_items_max - done));
                 }
             }
         }

@@ -43,7 +43,7 @@ use index::{GroupIndex, Standing};
 use repeats::Repeats;
 use sizes::Sizes;
 
-pub(crate) use limits::OVERFLOW_AT_ONCE;
+pub(crate) use limits::{Bounds, Load, OVERFLOW_AT_ONCE};
 
 /// The end of time: a lease until then never runs out.
 const NEVER: Timestamp = Timestamp(i64::MAX);
@@ -53,6 +53,7 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 pub(crate) struct Cursor {
     config: CursorConfig,
     limits: QueueLimits,
+    bounds: Bounds,
     /// Where the stream ends.
     end: Offset,
     /// The first record whose envelope was not looked at.
@@ -154,6 +155,7 @@ impl Cursor {
         Self {
             config,
             limits: QueueLimits::default(),
+            bounds: Bounds::Own,
             end: bounds.end,
             horizon: bounds.end,
             next,

@@ -20,6 +20,7 @@ mod exchanges;
 mod configs;
 mod nodes;
 mod queues;
+mod together;
 mod cursor;
 mod runs;
 mod streams;

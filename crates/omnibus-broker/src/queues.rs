@@ -2,24 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::RangeInclusive;
 
 use omnibus_model::batch::StreamBounds;
 use omnibus_model::command::{Append, Enqueue, FanOut};
 use omnibus_model::outcome::{Appended, Applied};
-use omnibus_model::queue::{CursorConfig, Origin, QueueLimits};
-use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId};
+use omnibus_model::queue::{CursorConfig, Origin, Overflow, QueueLimits};
+use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Agenda, Due};
-use crate::cursor::{Cursor, OVERFLOW_AT_ONCE};
+use crate::cursor::{Bounds, Cursor, Load, OVERFLOW_AT_ONCE};
 use crate::moment::Moment;
 use crate::streams::{Stream, Streams};
+use crate::together::{Together, streams};
 
 /// Every queue of a shard.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Queues {
     /// Boxed, because a tree is half full.
     by_stream: BTreeMap<StreamId, Box<Cursor>>,
+    /// Which of them have bounds together.
+    together: Together,
 }
 
 impl Queues {
@@ -52,21 +56,34 @@ impl Queues {
                 cursor.get_mut().keep_appointment(agenda, stream);
             }
         }
+        self.keep_appointment(agenda, stream);
         Ok(Applied::changed(Outcome::CursorConfigured))
     }
 
     /// Says how much a queue takes and for how long it keeps it.
-    pub(crate) fn limit(
+    pub(crate) fn limit(&mut self, at: Moment<'_>, agenda: &mut Agenda, command: &Command) -> Result<Applied, Refusal> {
+        match command {
+            Command::LimitCursor { stream, limits } => self.limit_alone(at, agenda, (*stream, *limits)),
+            Command::LimitCursors { lowest, highest, limits } => {
+                self.limit_together(at, agenda, (*lowest, *highest, *limits))
+            }
+            other => unreachable!("{other:?} does not limit a queue"),
+        }
+    }
+
+    fn limit_alone(
         &mut self,
         at: Moment<'_>,
         agenda: &mut Agenda,
         (stream, limits): (StreamId, QueueLimits),
     ) -> Result<Applied, Refusal> {
+        self.known(stream)?;
+        let parted = self.part(agenda, stream);
         let cursor = self.known(stream)?;
-        let applied = cursor.limit(at.now, limits);
-        let changed = cursor.overflow(at.now, OVERFLOW_AT_ONCE) > 0 || applied.changed;
+        let applied = cursor.limit(at.now, (limits, Bounds::Own));
+        let overflowed = cursor.overflow(at.now, OVERFLOW_AT_ONCE) > 0;
         cursor.keep_appointment(agenda, stream);
-        Ok(Applied { changed, ..applied })
+        Ok(Applied { changed: parted || overflowed || applied.changed, ..applied })
     }
 
     /// Appends records for those who know nothing of queues.
@@ -76,15 +93,18 @@ impl Queues {
         (agenda, streams): (&mut Agenda, &mut Streams),
         append: &Append,
     ) -> Result<Applied, Refusal> {
+        let coming = (append.batch.count, append.batch.bytes);
+        self.check_room(append.stream, coming)?;
         let mut cursor = self.by_stream.get_mut(&append.stream);
         if let Some(cursor) = &cursor {
             cursor.check_append(append)?;
         }
         let applied = streams.append(at, agenda, append)?;
         if let (true, Outcome::Appended(appended), Some(cursor)) = (applied.changed, &applied.outcome, &mut cursor) {
-            cursor.appended(at.now, appended.base, (append.batch.count, append.batch.bytes));
+            cursor.appended(at.now, appended.base, coming);
             cursor.overflow(at.now, OVERFLOW_AT_ONCE);
             cursor.keep_appointment(agenda, append.stream);
+            self.relieve(at.now, agenda, (append.stream, OVERFLOW_AT_ONCE));
         }
         Ok(applied)
     }
@@ -96,11 +116,13 @@ impl Queues {
         enqueue: &Enqueue,
     ) -> Result<Applied, Refusal> {
         let stream = enqueue.append.stream;
+        let room = self.check_room(stream, (1, enqueue.append.batch.bytes));
         let cursor = self.known(stream)?;
         if let Some(base) = cursor.repeated(at.now, enqueue) {
             let start = bounds_of(streams, stream).start;
             return Ok(Applied::unchanged(Outcome::Enqueued(Appended { base, start, duplicate: true })));
         }
+        room?;
         cursor.check_enqueue(enqueue)?;
         let applied = streams.append(at, agenda, &enqueue.append)?;
         let Outcome::Appended(appended) = applied.outcome else {
@@ -110,6 +132,7 @@ impl Queues {
             cursor.enqueued(at.now, appended.base, enqueue);
             cursor.overflow(at.now, OVERFLOW_AT_ONCE);
             cursor.keep_appointment(agenda, stream);
+            self.relieve(at.now, agenda, (stream, OVERFLOW_AT_ONCE));
         }
         Ok(Applied { outcome: Outcome::Enqueued(appended), changed: applied.changed })
     }
@@ -165,21 +188,27 @@ impl Queues {
         };
         // What was rewound is looked at anew first: some of it may be delayed.
         let is_known = !matches!(command, Command::Rewind { .. }) || cursor.has_looked_at_all();
-        let overflowed = is_known && cursor.overflow(now, OVERFLOW_AT_ONCE) > 0;
+        let count_max = if is_known { OVERFLOW_AT_ONCE } else { 0 };
+        let overflowed = cursor.overflow(now, count_max);
         cursor.keep_appointment(agenda, stream);
-        Ok(Applied { changed: overflowed || applied.changed, ..applied })
+        let overflowed = overflowed + self.relieve(now, agenda, (stream, count_max));
+        Ok(Applied { changed: overflowed > 0 || applied.changed, ..applied })
     }
 
     /// Releases all that sessions hold.
     pub(crate) fn end_sessions(&mut self, at: Moment<'_>, agenda: &mut Agenda) -> Applied {
-        let mut count = 0;
+        let (mut count, mut together) = (0, Vec::new());
         for (stream, cursor) in &mut self.by_stream {
             let released = cursor.end_sessions(at.now);
             if released > 0 {
                 cursor.overflow(at.now, OVERFLOW_AT_ONCE);
                 cursor.keep_appointment(agenda, *stream);
+                together.extend((cursor.bounds() == Bounds::Together).then_some(*stream));
             }
             count += released;
+        }
+        for stream in together {
+            self.relieve(at.now, agenda, (stream, OVERFLOW_AT_ONCE));
         }
         Applied { outcome: Outcome::SessionsEnded { count }, changed: count > 0 }
     }
@@ -191,11 +220,13 @@ impl Queues {
             // What was behind a record of its group is next now, and may be too much.
             cursor.overflow(at.now, OVERFLOW_AT_ONCE);
             cursor.keep_appointment(agenda, stream);
+            self.relieve(at.now, agenda, (stream, OVERFLOW_AT_ONCE));
         }
     }
 
     /// Forgets a stream's cursor.
     pub(crate) fn drop_stream(&mut self, agenda: &mut Agenda, stream: StreamId) {
+        self.part(agenda, stream);
         if let Some(mut cursor) = self.by_stream.remove(&stream) {
             cursor.cancel_appointment(agenda, stream);
         }
@@ -209,7 +240,7 @@ impl Queues {
         cursor.woken();
         let done = cursor.tick(at.now, items_max);
         cursor.keep_appointment(agenda, stream);
-        done
+        done + self.relieve(at.now, agenda, (stream, items_max - done))
     }
 
     pub(crate) fn origins(&self, stream: StreamId) -> impl Iterator<Item = Origin> {
@@ -223,12 +254,145 @@ impl Queues {
             if let Some(deadline) = cursor.next_deadline() {
                 assert!(agenda.has_by(deadline, &Due::Queue(stream)), "the queue of {stream} will be looked at");
             }
+            let is_together = self.together.of(stream).is_some();
+            assert_eq!(is_together, cursor.bounds() == Bounds::Together, "{stream} is counted once");
+        }
+        self.together.audit(agenda);
+        for streams in self.together.iter() {
+            let lowest = *streams.start();
+            let limits = self.get(lowest).map(Cursor::limits);
+            for (_, cursor) in self.by_stream.range(streams.clone()) {
+                assert_eq!(Some(cursor.limits()), limits, "all partitions of {lowest} have its bounds");
+            }
+            let is_due = agenda.has_by(Timestamp(0), &Due::Overflow(lowest));
+            assert!(is_due || !self.overflows(&streams), "the queue of {lowest} will be looked at");
         }
     }
 
     fn known(&mut self, stream: StreamId) -> Result<&mut Cursor, Refusal> {
         let cursor = self.by_stream.get_mut(&stream);
         cursor.map(|cursor| &mut **cursor).ok_or(Refusal::UnknownQueue { stream })
+    }
+}
+
+/// Queues with priorities, whose bounds hold for all partitions together.
+impl Queues {
+    /// Says how much a queue with so many priorities above 0 takes in all its partitions, and for how long it keeps it.
+    fn limit_together(
+        &mut self,
+        at: Moment<'_>,
+        agenda: &mut Agenda,
+        (lowest, highest, limits): (StreamId, u8, QueueLimits),
+    ) -> Result<Applied, Refusal> {
+        let all = streams(lowest, highest);
+        let each = || (all.start().0..=all.end().0).map(StreamId);
+        if let Some(stream) = each().find(|stream| !self.by_stream.contains_key(stream)) {
+            return Err(Refusal::UnknownQueue { stream });
+        }
+        let bounds = if limits.are_bounds() { Bounds::Together } else { Bounds::Own };
+        let mut changed = false;
+        if bounds == Bounds::Own || self.together.of(lowest).as_ref() != Some(&all) {
+            each().for_each(|stream| changed |= self.part(agenda, stream));
+        }
+        if bounds == Bounds::Together && self.together.of(lowest).is_none() {
+            self.together.join(lowest, highest);
+            changed = true;
+        }
+        for (stream, cursor) in self.by_stream.range_mut(all) {
+            changed |= cursor.limit(at.now, (limits, bounds)).changed;
+            cursor.keep_appointment(agenda, *stream);
+        }
+        changed |= self.relieve(at.now, agenda, (lowest, OVERFLOW_AT_ONCE)) > 0;
+        Ok(Applied { outcome: Outcome::CursorConfigured, changed })
+    }
+
+    /// Goes on with a queue that has too much, up to so many records; returns how many it gave up.
+    pub(crate) fn tick_overflow(
+        &mut self,
+        at: Moment<'_>,
+        agenda: &mut Agenda,
+        (lowest, items_max): (StreamId, u32),
+    ) -> u32 {
+        self.together.woken(lowest);
+        self.relieve(at.now, agenda, (lowest, items_max))
+    }
+
+    /// The streams that the bounds of a stream's queue hold for: itself, unless its queue has priorities.
+    pub(crate) fn bounded_with(&self, stream: StreamId) -> RangeInclusive<StreamId> {
+        self.together.of(stream).unwrap_or(stream..=stream)
+    }
+
+    /// Whether a queue would have more than it may with so many more records and bytes.
+    pub(crate) fn lacks_room(&self, stream: StreamId, coming: (u32, u32)) -> bool {
+        let Some(limits) = self.get(stream).map(Cursor::limits).filter(|limits| limits.are_bounds()) else {
+            return false;
+        };
+        self.load(self.bounded_with(stream)).with(coming).exceeds(limits)
+    }
+
+    /// Says whether there is room for so many more records and bytes, if what comes is refused otherwise.
+    fn check_room(&self, stream: StreamId, coming: (u32, u32)) -> Result<(), Refusal> {
+        let refuses = |streams: &RangeInclusive<StreamId>| {
+            self.get(*streams.start()).is_some_and(|cursor| cursor.limits().overflow == Overflow::RefuseNewest)
+        };
+        let is_full = self.together.of(stream).is_some_and(|it| refuses(&it)) && self.lacks_room(stream, coming);
+        if is_full { Err(Refusal::QueueFull { stream }) } else { Ok(()) }
+    }
+
+    /// Gives up what a queue with priorities has too much of, what would be handed out next first, and up to so many
+    /// records; returns how many it was. A tick goes on with the others.
+    fn relieve(&mut self, now: Timestamp, agenda: &mut Agenda, (stream, count_max): (StreamId, u32)) -> u32 {
+        let Some(streams) = self.together.of(stream) else { return 0 };
+        let mut load = self.load(streams.clone());
+        let (mut count, mut is_too_much) = (0, false);
+        for (stream, cursor) in self.by_stream.range_mut(streams).rev() {
+            let before = count;
+            while count < count_max && cursor.is_too_much(load) {
+                let others = load.minus(cursor.load());
+                if !cursor.give_up(now) {
+                    break;
+                }
+                load = others.plus(cursor.load());
+                count += 1;
+            }
+            if count > before {
+                cursor.keep_appointment(agenda, *stream);
+            }
+            is_too_much |= cursor.is_too_much(load);
+        }
+        if is_too_much {
+            self.keep_appointment(agenda, stream);
+        }
+        count
+    }
+
+    /// Sees to it that a tick goes on with a queue with priorities that has too much.
+    fn keep_appointment(&mut self, agenda: &mut Agenda, stream: StreamId) {
+        if let Some(streams) = self.together.of(stream).filter(|streams| self.overflows(streams)) {
+            self.together.keep_appointment(agenda, *streams.start());
+        }
+    }
+
+    /// Whether a queue with priorities has something to give up.
+    fn overflows(&self, streams: &RangeInclusive<StreamId>) -> bool {
+        let load = self.load(streams.clone());
+        self.by_stream.range(streams.clone()).any(|(_, cursor)| cursor.is_too_much(load) && cursor.has_turn())
+    }
+
+    /// What the partitions of a queue have in all.
+    fn load(&self, streams: RangeInclusive<StreamId>) -> Load {
+        self.by_stream.range(streams).map(|(_, cursor)| cursor.load()).fold(Load::default(), Load::plus)
+    }
+
+    /// Lets all partitions of a stream's queue count by themselves; false if they did.
+    fn part(&mut self, agenda: &mut Agenda, stream: StreamId) -> bool {
+        let Some(streams) = self.together.of(stream) else { return false };
+        self.together.part(agenda, *streams.start());
+        for (stream, cursor) in self.by_stream.range_mut(streams) {
+            cursor.part();
+            cursor.keep_appointment(agenda, *stream);
+        }
+        true
     }
 }
 

@@ -71,7 +71,6 @@ impl Topics {
         wish: &CreateQueue,
         (priorities, limits): (u8, QueueLimits),
     ) -> Result<Applied, Refusal> {
-        Self::check_limits(limits, priorities > 0)?;
         let count = u32::from(priorities) + 1;
         Self::check_priorities(wish, priorities)?;
         self.check_new(at, &wish.name, count)?;
@@ -177,21 +176,11 @@ impl Topics {
         if queue.limits != change.before {
             return Err(Refusal::ConfigChangedMeanwhile { topic: name.clone() });
         }
-        Self::check_limits(change.after, topic.partitions.len() > 1)?;
         if change.before == change.after {
             return Ok(Applied::unchanged(Outcome::TopicAltered { topic: Arc::clone(topic) }));
         }
         let queue = Queue { config: queue.config.clone(), limits: change.after, altered_at: at.now };
         Ok(self.alter_topic(name, |topic| topic.queue = Some(Box::new(queue))))
-    }
-
-    fn check_limits(limits: QueueLimits, has_priorities: bool) -> Result<(), Refusal> {
-        if limits.are_bounds() && has_priorities {
-            // Each of its partitions would have to know what the others have.
-            let reason = "a queue with priorities has no bounds".to_owned();
-            return Err(Refusal::RequestInvalid { reason });
-        }
-        Ok(())
     }
 
     pub(crate) const fn allocate_producer(&mut self) -> Applied {

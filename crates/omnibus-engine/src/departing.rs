@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use omnibus_model::queue::{CursorConfig, QueueLimits};
-use omnibus_model::{StreamId, TopicId, TopicName};
+use omnibus_model::topic::QueuePlace;
+use omnibus_model::{Command, StreamId, TopicId, TopicName};
 use tokio::sync::Mutex;
 
 use crate::error::SubmitError;
@@ -16,9 +17,23 @@ pub struct Leftovers {
     /// Topics that groups remember and the catalog does not have, by the id that members know.
     pub topics: Vec<(TopicName, TopicId)>,
     /// Queues whose cursor is not there yet, or not as the catalog has it.
-    pub cursors: Vec<(StreamId, CursorConfig, QueueLimits)>,
+    pub cursors: Vec<(QueuePlace, CursorConfig, QueueLimits)>,
     /// Deleted topics whose names are free once that is done.
     pub names: Vec<(TopicName, TopicId)>,
+}
+
+impl Leftovers {
+    /// What finishes it, in order.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Command> {
+        let dropped = self.streams.iter().map(|stream| Command::DropStream { stream: *stream });
+        let forgotten = self.topics.iter().map(|(topic, id)| Command::ForgetTopic { topic: topic.clone(), id: *id });
+        let released = self.names.iter().map(|(topic, id)| Command::ReleaseName { topic: topic.clone(), id: *id });
+        let made = self.cursors.iter().flat_map(|(place, config, limits)| {
+            let configured = place.streams().map(move |stream| Command::ConfigureCursor { stream, config: *config });
+            configured.chain([Command::limit(*place, *limits)])
+        });
+        dropped.chain(forgotten).chain(released).chain(made)
+    }
 }
 
 /// Who waits at this node for deleted topics to be forgotten.

@@ -21,7 +21,7 @@ impl Engine {
     /// not count.
     ///
     /// # Errors
-    /// [`SubmitError`]; a queue with priorities has no bounds.
+    /// [`SubmitError`].
     pub async fn limit_queue(
         &self,
         name: TopicName,

@@ -85,7 +85,7 @@ impl Engine {
     /// Creates a queue with limits and with so many priorities above 0, in the same way.
     ///
     /// # Errors
-    /// [`SubmitError`]; a queue with priorities has no bounds, and an ordered one no priorities.
+    /// [`SubmitError`]; an ordered queue has no priorities.
     pub async fn create_limited_queue(
         &self,
         command: CreateQueue,
@@ -144,9 +144,7 @@ impl Engine {
                 configured?;
             }
             if told == Told::Always || limits != QueueLimits::default() {
-                for limited in self.together(place, |stream| Command::LimitCursor { stream, limits }).await? {
-                    limited?;
-                }
+                self.submit(place.shard(), Command::limit(place, limits)).await?;
             }
             let now = self.catalog().topic(topic.name.as_str()).filter(|now| now.id == topic.id);
             match now.filter(|now| now.queue != topic.queue) {

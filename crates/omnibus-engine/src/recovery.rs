@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use omnibus_broker::{Broker, BrokerLimits};
 use omnibus_log::{Checkpoint, Log, ReplayEntry};
 use omnibus_model::queue::{CursorConfig, QueueLimits};
-use omnibus_model::topic::SharedTopic;
+use omnibus_model::topic::{QueuePlace, SharedTopic};
 use omnibus_model::{Bug, planted};
 use omnibus_model::{LogIndex, NodeId, ShardId, StreamId, Term, TopicId, TopicName};
 
@@ -116,17 +116,17 @@ pub fn leftovers(recovered: &[Recovered], catalog: &Catalog) -> Vec<Leftovers> {
 }
 
 /// The queues of a shard whose cursor is not as the catalog has it.
-fn half_made(topics: &[SharedTopic], shard: ShardId, broker: &Broker) -> Vec<(StreamId, CursorConfig, QueueLimits)> {
+fn half_made(topics: &[SharedTopic], shard: ShardId, broker: &Broker) -> Vec<(QueuePlace, CursorConfig, QueueLimits)> {
     let here = topics.iter().filter_map(|topic| {
         let place = topic.queue_place().filter(|place| place.shard() == shard)?;
         let queue = topic.queue.as_ref()?;
         Some((place, queue.config.cursor, queue.limits))
     });
-    let wanted = here.flat_map(|(place, config, limits)| place.streams().map(move |stream| (stream, config, limits)));
-    let differs = |(stream, config, limits): &(StreamId, CursorConfig, QueueLimits)| {
-        broker.queue(*stream) != Some(config) || broker.queue_limits(*stream) != Some(limits)
+    let differs = |(place, config, limits): &(QueuePlace, CursorConfig, QueueLimits)| {
+        let differs = |stream| broker.queue(stream) != Some(config) || broker.queue_limits(stream) != Some(limits);
+        place.streams().any(differs)
     };
-    wanted.filter(differs).collect()
+    here.filter(differs).collect()
 }
 
 /// The names that the metadata shard's broker remembers.

@@ -168,19 +168,7 @@ impl Shard {
         if !planted(Bug::SessionsOutliveLeader) {
             self.apply_internally(&Command::EndSessions);
         }
-        for stream in &leftovers.streams {
-            self.apply_internally(&Command::DropStream { stream: *stream });
-        }
-        for (topic, id) in &leftovers.topics {
-            self.apply_internally(&Command::ForgetTopic { topic: topic.clone(), id: *id });
-        }
-        for (topic, id) in &leftovers.names {
-            self.apply_internally(&Command::ReleaseName { topic: topic.clone(), id: *id });
-        }
-        for (stream, config, limits) in &leftovers.cursors {
-            self.apply_internally(&Command::ConfigureCursor { stream: *stream, config: *config });
-            self.apply_internally(&Command::LimitCursor { stream: *stream, limits: *limits });
-        }
+        leftovers.commands().for_each(|command| self.apply_internally(&command));
         self.sweep();
         self.propose();
     }

@@ -15,12 +15,12 @@ use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::dead_letters::{DeadLetter, DeadLetterRouter, Route};
 use omnibus_engine::queues::Delivery;
 use omnibus_model::config::ConfigChange;
-use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, Overflow, QueueConfig, QueueLimits};
+use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, Envelope, Overflow, QueueConfig, QueueLimits};
 use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{Millis, Refusal, TopicName};
 use omnibus_record::Message;
 use parking_lot::Mutex;
-use support::{ManualClock, Node, acquire, bodies, message, queue_config};
+use support::{ManualClock, Node, acquire, bodies, enveloped, message, queue_config};
 
 const DROPS: QueueLimits =
     QueueLimits { records_max: Some(2), bytes_max: None, overflow: Overflow::DropOldest, ttl: None };
@@ -124,6 +124,63 @@ async fn limits_outlive_a_power_cut() {
     let node = node.restarted_after_a_power_cut();
     node.send(queue, &["c"]).await;
     assert_eq!(bodies(&node.receive(queue, 9).await), ["b", "c"]);
+    node.stop().await;
+}
+
+/// Sends messages, each with the priority that it begins with; returns which were taken.
+async fn send_ranked(node: &Node, queue: QueuePlace, bodies: &[&str]) -> Vec<bool> {
+    let ranked = |body: &&str| {
+        let priority = u8::try_from(body.chars().next().unwrap().to_digit(10).unwrap()).unwrap();
+        (enveloped(body, Envelope { priority, ..Envelope::default() }), None)
+    };
+    let answers = node.engine.enqueue(queue, bodies.iter().map(ranked).collect()).await.unwrap();
+    answers.iter().map(Result::is_ok).collect()
+}
+
+#[tokio::test]
+async fn bounds_hold_for_all_priorities_together_and_outlive_a_power_cut() {
+    let node = Node::start();
+    let router = Arc::new(Router::default());
+    node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+    let dead = node.queue("dead", queue_config()).await;
+    router.queues.lock().push(dead.into());
+    let queue = node.limited_priority_queue("orders", routed(), (2, DROPS)).await;
+    send_ranked(&node, queue, &["0a", "1a", "2a"]).await;
+    // What would be handed out next goes first.
+    let moved = wait_for(&node, dead, 1).await;
+    assert_eq!(bodies(&moved), ["2a, dead"]);
+    assert_eq!(moved[0].message.history.as_ref().unwrap().last.cause, DeadLetterCause::Overflow);
+    let node = node.restarted_after_a_power_cut();
+    assert_eq!(send_ranked(&node, queue, &["0b", "0c"]).await, [true; 2]);
+    assert_eq!(bodies(&node.receive(queue, 9).await), ["0b", "0c"]);
+    // What is on lease does not count, and who waits is served first.
+    let config = ConsumerConfig { credit: 2, settling: Settling::ByReceiver, access: Access::Shared, priority: 0 };
+    let mut consumer = node.engine.consume(queue, config).await.unwrap();
+    send_ranked(&node, queue, &["0d", "2d", "1d", "2e", "0e"]).await;
+    let mut got = Vec::new();
+    while got.len() < 2 {
+        got.extend(bodies(&consumer.next().await.unwrap().deliveries));
+    }
+    got.sort();
+    assert_eq!(got, ["0d", "2d"]);
+    assert_eq!(bodies(&node.receive(queue, 9).await), ["1d", "0e"]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn full_queue_with_priorities_refuses_whatever_comes_until_its_limits_change() {
+    let node = Node::start();
+    let name = TopicName::new("orders").unwrap();
+    let queue = node.priority_queue("orders", queue_config(), 3).await;
+    let refuses = QueueLimits { overflow: Overflow::RefuseNewest, ..DROPS };
+    let change = |before, after| node.engine.limit_queue(name.clone(), ConfigChange { before, after });
+    change(QueueLimits::default(), refuses).await.unwrap();
+    assert_eq!(send_ranked(&node, queue, &["0a", "3a", "1a", "3b"]).await, [true, true, false, false]);
+    change(refuses, QueueLimits::default()).await.unwrap();
+    assert_eq!(send_ranked(&node, queue, &["1b", "2b"]).await, [true; 2]);
+    change(QueueLimits::default(), DROPS).await.unwrap();
+    let node = node.restarted_after_a_power_cut();
+    assert_eq!(bodies(&node.receive(queue, 9).await), ["1b", "0a"]);
     node.stop().await;
 }
 

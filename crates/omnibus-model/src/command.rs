@@ -13,7 +13,7 @@ use crate::group::{
 };
 use crate::node::{NodeDuty, NodeInfo};
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, QueueLimits, Settlement};
-use crate::topic::TopicConfig;
+use crate::topic::{QueuePlace, TopicConfig};
 use crate::{
     AttemptHash, BatchInfo, ClusterSecret, DeletionNumber, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId,
     Millis, MoveId, NodeId, Offset, StreamId, TopicId, TopicName,
@@ -246,7 +246,7 @@ pub enum Command {
         topic: TopicName,
         id: TopicId,
     },
-    /// Creates a queue with limits, and with so many priorities above 0; bounds hold for all of a queue, which then has none.
+    /// Creates a queue with limits, and with so many priorities above 0; bounds hold for all of a queue.
     CreateLimitedQueue {
         create: Box<CreateQueue>,
         priorities: u8,
@@ -266,6 +266,28 @@ pub enum Command {
         topic: TopicName,
         change: ConfigChange<QueueLimits>,
     },
+
+    // Of a data shard.
+    /// Says how much a queue with so many priorities above 0 takes in all its partitions together, and for how long it
+    /// keeps it. Their streams follow the lowest one's.
+    LimitCursors {
+        lowest: StreamId,
+        highest: u8,
+        limits: QueueLimits,
+    },
+}
+
+impl Command {
+    /// What a data shard is told of how much a queue takes.
+    #[must_use]
+    pub const fn limit(queue: QueuePlace, limits: QueueLimits) -> Self {
+        let QueuePlace { lowest, highest } = queue;
+        if queue.has_priorities() {
+            Self::LimitCursors { lowest: lowest.stream, highest, limits }
+        } else {
+            Self::LimitCursor { stream: lowest.stream, limits }
+        }
+    }
 }
 
 /// Creates an exchange.

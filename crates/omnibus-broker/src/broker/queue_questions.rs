@@ -29,7 +29,14 @@ impl Broker {
     /// Returns whether a queue would have too much with one more record.
     #[must_use]
     pub fn lacks_room(&self, stream: StreamId, bytes: u32) -> bool {
-        self.queues.get(stream).is_some_and(|cursor| cursor.limits().are_bounds() && cursor.lacks_room(1, bytes))
+        self.queues.lacks_room(stream, (1, bytes))
+    }
+
+    /// Returns the streams that a queue's bounds hold for together: this one, unless it is of a bounded queue with
+    /// priorities.
+    pub fn bounded_with(&self, stream: StreamId) -> impl Iterator<Item = StreamId> + use<> {
+        let streams = self.queues.bounded_with(stream);
+        (streams.start().0..=streams.end().0).map(StreamId)
     }
 
     /// Counts a queue's records by where they are.

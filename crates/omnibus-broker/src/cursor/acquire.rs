@@ -102,7 +102,7 @@ impl Cursor {
     }
 
     /// Whether a record could be taken, if more may be on lease.
-    pub(super) fn has_turn(&self) -> bool {
+    pub(crate) fn has_turn(&self) -> bool {
         self.next < self.horizon || !self.ready.is_empty() || self.groups.has_ready()
     }
 

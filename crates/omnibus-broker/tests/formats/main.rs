@@ -542,9 +542,8 @@ fn history_of_configs() -> Broker {
     broker
 }
 
-#[test]
-fn checkpoint_keeps_its_bytes() {
-    let mut broker = history_of_configs();
+/// A queue with a small index, nodes, and a bounded queue.
+fn later_commands() -> Vec<Command> {
     let stream = StreamId(8);
     let config = CursorConfig { grouped_max: 2, ..cursor_config() };
     let enqueue = |envelope, origin| {
@@ -553,7 +552,7 @@ fn checkpoint_keeps_its_bytes() {
     };
     let (group, later) = (Some(GroupHash(5)), Some(Timestamp(9_000_000)));
     let acquire = Acquire { stream, count_max: 1, lease: Millis(30_000), holder: None, attempt: Some(AttemptHash(4)) };
-    let commands = [
+    vec![
         Command::ConfigureCursor { stream, config },
         enqueue(Envelope { deliver_at: later, ..Envelope::default() }, None),
         enqueue(Envelope { group, expires_at: later, dedup: Some(DedupHash(6)), ..Envelope::default() }, None),
@@ -564,13 +563,20 @@ fn checkpoint_keeps_its_bytes() {
         Command::AdvanceMove { stream, task: MoveId(1), count_max: 1 },
         register_node(),
         Command::AssignNode { node: NodeId(3), duty: NodeDuty::Drained },
-    ];
-    for (now, command) in (4_000..).zip(commands.iter().chain(&exchange_commands())) {
+        Command::ConfigureCursor { stream: StreamId(9), config: CursorConfig::default() },
+        Command::LimitCursors { lowest: StreamId(9), highest: 0, limits: bounds() },
+    ]
+}
+
+#[test]
+fn checkpoint_keeps_its_bytes() {
+    let mut broker = history_of_configs();
+    for (now, command) in (4_000..).zip(later_commands().iter().chain(&exchange_commands())) {
         broker.apply(Timestamp(now), command).expect("a history without refusals");
     }
     let lines: Vec<String> = broker.encode().chunks(24).map(hex).collect();
     expect![[r#"
-        4f 4d 42 52 0b 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
+        4f 4d 42 52 0c 00 02 06 6f 72 64 65 72 73 06 6f 72 64 65 72 73 80 80 80
         80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 10 00 01 01 02 02 03 03
         04 04 05 05 06 06 07 07 08 08 09 09 0a 0a 0b 0b 0c 0c 0d 0d 0e 0e 0f 0f
         10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 d2 0f 00 01 71 01 71
@@ -590,28 +596,31 @@ fn checkpoint_keeps_its_bytes() {
         01 04 00 00 00 01 09 09 06 6f 72 64 65 72 73 02 01 01 6d 02 09 00 09 01
         02 09 00 01 6d 09 01 01 6d 00 02 04 00 00 00 06 92 27 03 07 c8 3e 02 01
         67 f0 da 01 03 08 d6 c9 b7 03 01 03 d4 ff b2 52 00 80 80 80 80 80 20 05
-        a4 8f b3 52 00 07 05 02 07 00 ac 02 01 03 01 04 01 00 01 05 06 07 01 00
-        00 00 00 03 03 03 00 00 00 00 00 03 00 01 a8 1f 01 00 00 88 f4 03 01 09
-        01 01 a8 1f 02 00 02 92 27 02 01 a8 1f 03 00 00 88 f4 03 01 09 00 03 92
-        27 01 88 f4 03 00 88 f4 03 02 00 00 00 00 00 00 00 00 00 00 00 00 00 00
-        00 00 00 00 00 00 00 00 01 09 02 00 02 02 01 00 03 00 00 00 00 00 00 00
-        03 00 00 00 00 00 00 00 00 01 92 27 08 00 ac 02 01 03 01 04 01 00 01 05
-        06 02 01 00 00 00 00 04 03 03 00 00 01 03 04 01 01 00 03 02 01 01 ca 3e
-        01 01 05 00 aa 93 04 00 02 00 00 00 00 03 03 01 ce 3e 00 01 aa 93 04 01
-        01 00 80 d1 ca 08 00 01 80 d1 ca 08 00 00 00 00 00 01 01 80 d1 ca 08 01
-        80 d1 ca 08 01 00 00 00 00 00 00 00 02 05 00 00 01 00 06 01 03 00 00 01
-        03 01 03 06 00 00 00 01 01 02 00 01 00 02 04 00 00 00 00 00 00 00 01 00
-        01 06 01 d0 3e 01 d0 3e 06 01 05 06 02 01 04 8a 8e 25 01 01 01 aa 93 04
-        01 8a 8e 25 04 01 01 00 01 05 00 cc 3e 04 02 01 00 01 01 f0 da 01 01 01
-        01 01 02 01 00 01 01 80 80 80 80 04 01 e8 07 01 01 01 02 01 01 03 01 01
-        04 01 05 01 06 01 07 01 08 01 05 01 01 01 12 01 01 6b 02 31 30 01 ac 02
-        01 01 67 01 d0 86 03 01 f0 2e 01 00 04 6e 65 77 73 00 04 6e 65 77 73 01
-        01 6b 01 76 01 01 6b 01 76 d4 3e 02 02 02 04 68 74 74 70 01 09 68 74 74
-        70 3a 2f 2f 68 2f 01 01 6b 01 76 d8 3e 80 80 80 80 80 80 80 80 80 80 80
-        80 80 80 80 80 80 80 02 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80
-        80 80 02 05 73 71 73 20 71 00 06 6f 72 64 65 72 73 00 d6 3e 02 00 da 3e
-        01 03 01 05 6b 61 66 6b 61 09 61 2e 65 78 61 6d 70 6c 65 84 47 01 02 72
-        31 01 03 01
+        a4 8f b3 52 00 07 05 03 07 00 ac 02 01 03 01 04 01 00 01 05 06 07 01 00
+        00 00 00 00 03 03 03 00 00 00 00 00 03 00 01 a8 1f 01 00 00 88 f4 03 01
+        09 01 01 a8 1f 02 00 02 92 27 02 01 a8 1f 03 00 00 88 f4 03 01 09 00 03
+        92 27 01 88 f4 03 00 88 f4 03 02 00 00 00 00 00 00 00 00 00 00 00 00 00
+        00 00 00 00 00 00 00 00 00 01 09 02 00 02 02 01 00 03 00 00 00 00 00 00
+        00 03 00 00 00 00 00 00 00 00 01 92 27 08 00 ac 02 01 03 01 04 01 00 01
+        05 06 02 01 00 00 00 00 00 04 03 03 00 00 01 03 04 01 01 00 03 02 01 01
+        ca 3e 01 01 05 00 aa 93 04 00 02 00 00 00 00 03 03 01 ce 3e 00 01 aa 93
+        04 01 01 00 80 d1 ca 08 00 01 80 d1 ca 08 00 00 00 00 00 01 01 80 d1 ca
+        08 01 80 d1 ca 08 01 00 00 00 00 00 00 00 02 05 00 00 01 00 06 01 03 00
+        00 01 03 01 03 06 00 00 00 01 01 02 00 01 00 02 04 00 00 00 00 00 00 00
+        01 00 01 06 01 d0 3e 01 d0 3e 06 01 05 06 02 01 04 8a 8e 25 01 01 01 aa
+        93 04 01 8a 8e 25 04 01 01 00 01 05 00 cc 3e 04 02 01 00 01 01 f0 da 01
+        09 00 c0 a9 07 00 00 00 00 00 00 e0 a7 12 c0 a9 07 00 01 ac 02 00 00 00
+        01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+        00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+        00 00 00 00 00 00 00 00 01 09 00 00 01 01 01 01 02 01 00 01 01 80 80 80
+        80 04 01 e8 07 01 01 01 02 01 01 03 01 01 04 01 05 01 06 01 07 01 08 01
+        05 01 01 01 12 01 01 6b 02 31 30 01 ac 02 01 01 67 01 d0 86 03 01 f0 2e
+        01 00 04 6e 65 77 73 00 04 6e 65 77 73 01 01 6b 01 76 01 01 6b 01 76 d8
+        3e 02 02 02 04 68 74 74 70 01 09 68 74 74 70 3a 2f 2f 68 2f 01 01 6b 01
+        76 dc 3e 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 80 80
+        80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 02 05 73 71 73 20 71 00
+        06 6f 72 64 65 72 73 00 da 3e 02 00 de 3e 01 03 01 05 6b 61 66 6b 61 09
+        61 2e 65 78 61 6d 70 6c 65 84 47 01 02 72 31 01 03 01
     "#]]
     .assert_eq(&format!("{}\n", lines.join("\n")));
 }
@@ -622,6 +631,10 @@ fn checkpoint_of_another_version_is_refused() {
     bytes[4] -= 1;
     let refused = Broker::decode(BrokerLimits::default(), &bytes).expect_err("it is another layout");
     assert!(matches!(refused, DecodeError::UnknownVersion { found } if found == u16::from(bytes[4])), "{refused}");
+}
+
+fn bounds() -> QueueLimits {
+    QueueLimits { records_max: Some(300), ..QueueLimits::default() }
 }
 
 fn cursor_config() -> CursorConfig {
@@ -839,6 +852,12 @@ fn commands_that_make_queues_of_a_kind_keep_their_bytes() {
         &Command::LimitCursor { stream, limits },
         &expect![[r#"
         36 07 01 ac 02 01 05 01 01 09
+    "#]],
+    );
+    check(
+        &Command::LimitCursors { lowest: stream, highest: 3, limits },
+        &expect![[r#"
+        38 07 03 01 ac 02 01 05 01 01 09
     "#]],
     );
     check(

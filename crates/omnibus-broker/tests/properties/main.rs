@@ -7,3 +7,4 @@ mod replicas;
 mod names;
 mod queues;
 mod queue_model;
+mod bounds;

@@ -204,9 +204,9 @@ impl Shard {
             // Those who do chores ask again themselves.
             Command::Bury { .. } | Command::Admit(_) | Command::AdvanceMove { .. } => {}
             command => {
-                for stream in omnibus_broker::queues_of(command) {
-                    self.note_chores_of(stream);
-                }
+                // What comes to one priority may be too much for another.
+                let streams = omnibus_broker::queues_of(command).flat_map(|stream| self.broker.bounded_with(stream));
+                streams.for_each(|stream| self.note_chores_of(stream));
             }
         }
     }

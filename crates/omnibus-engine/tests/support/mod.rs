@@ -138,13 +138,22 @@ impl Node {
     }
 
     pub(crate) async fn limited_queue(&self, name: &str, queue: QueueConfig, limits: QueueLimits) -> Partition {
+        self.limited_priority_queue(name, queue, (0, limits)).await.lowest
+    }
+
+    pub(crate) async fn limited_priority_queue(
+        &self,
+        name: &str,
+        queue: QueueConfig,
+        limited: (u8, QueueLimits),
+    ) -> QueuePlace {
         let create = CreateQueue {
             name: TopicName::new(name).unwrap(),
             id: TopicId(self.engine.random()),
             config: TopicConfig::default(),
             queue,
         };
-        self.engine.create_limited_queue(create, (0, limits)).await.unwrap().partitions[0]
+        self.engine.create_limited_queue(create, limited).await.unwrap().queue_place().unwrap()
     }
 
     /// Sends messages; returns their offsets.

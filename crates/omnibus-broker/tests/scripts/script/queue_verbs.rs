@@ -87,6 +87,9 @@ impl Script {
             }
             "queue" => Command::ConfigureCursor { stream: stream(), config: cursor_config(line) },
             "limit" => Command::LimitCursor { stream: stream(), limits: limits(line) },
+            "limit-together" => {
+                Command::LimitCursors { lowest: stream(), highest: line.number(1), limits: limits(line) }
+            }
             "enqueue" => Command::Enqueue(enqueue(line)),
             "acquire" => Command::Acquire(acquire(line)),
             "accept" => settle(line, Settlement::Accept),
