@@ -490,6 +490,10 @@ def priorities(address):
     for priority in (0, 5, 9, 4, None, 20, 5):
         channel.basic_publish("", name, f"p{priority}".encode(), pika.BasicProperties(priority=priority))
     equal(drain(channel, name)[0], ["p20", "p9", "p5", "p5", "p4", "p0", "pNone"], "the order")
+    bounded = queue(channel, arguments={"x-max-priority": 10, "x-max-length": 2})
+    for priority in (0, 9, 4):
+        channel.basic_publish("", bounded, f"p{priority}".encode(), pika.BasicProperties(priority=priority))
+    equal(drain(channel, bounded)[0], ["p4", "p0"], "what a bounded queue keeps")
     connection.close()
 
 

@@ -19,7 +19,7 @@ const EXCLUSIVE: &str = "amqp.exclusive";
 const ARGUMENT: &str = "amqp.arg.";
 
 pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
-pub(crate) const MAX_PRIORITY: &str = "x-max-priority";
+const MAX_PRIORITY: &str = "x-max-priority";
 pub(crate) const MESSAGE_TTL: &str = "x-message-ttl";
 pub(crate) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 pub(crate) const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
@@ -161,7 +161,12 @@ impl Nature {
 
     /// Whether what it refuses because it is full is a dead letter.
     pub(crate) fn refused_die(&self) -> bool {
-        self.text(OVERFLOW) == Some(REFUSED_DIE)
+        self.text(OVERFLOW) == Some(REFUSED_DIE) && !self.is_quorum()
+    }
+
+    /// Whether it asks for an overflow that quorum queues do not have: they give up their oldest instead.
+    pub(crate) fn overflow_falls_back(&self) -> bool {
+        self.text(OVERFLOW) == Some(REFUSED_DIE) && self.is_quorum()
     }
 
     pub(crate) fn is_single_active(&self) -> bool {
@@ -301,8 +306,7 @@ impl Declaration {
             self.take(std::str::from_utf8(name).unwrap_or_default(), value, &mut parts)?;
         }
         let Parts { priorities, limits, has_dead_letters, deliveries_max, .. } = parts;
-        let is_bounded = (limits.records_max, limits.bytes_max) != (None, None);
-        if priorities > 0 && (is_quorum || is_bounded) {
+        if priorities > 0 && is_quorum {
             return Err(self.invalid(MAX_PRIORITY, "not_supported".to_owned()));
         }
         let mut config = self.config(owner);
@@ -339,8 +343,8 @@ impl Declaration {
             OVERFLOW => match value.str() {
                 Some("drop-head") => parts.limits.overflow = Overflow::DropOldest,
                 Some("reject-publish") => parts.limits.overflow = Overflow::RefuseNewest,
-                // RabbitMQ's quorum queues take it, and drop the oldest nevertheless.
-                Some(REFUSED_DIE) if parts.is_quorum => return Err(self.invalid(name, "not_supported".to_owned())),
+                // So do RabbitMQ's quorum queues, which know two of the three.
+                Some(REFUSED_DIE) if parts.is_quorum => parts.limits.overflow = Overflow::DropOldest,
                 Some(REFUSED_DIE) => parts.limits.overflow = Overflow::RefuseNewest,
                 _ => return Err(self.invalid(name, "invalid_overflow".to_owned())),
             },

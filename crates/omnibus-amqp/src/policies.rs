@@ -35,7 +35,6 @@ impl Door {
     /// Keeps a policy, in the place of one of the same name, and holds queues and exchanges to it.
     pub(crate) async fn put_policy(&self, policy: Policy) -> Result<(), Fault> {
         policy.check()?;
-        self.check_bounds(&policy)?;
         let (key, after) = (key(&policy.host, &policy.name)?, policy.config());
         for _ in 0..ATTEMPTS_MAX {
             let kept = match self.engine.catalog().exchange(&key) {
@@ -96,23 +95,6 @@ impl Door {
         if let Err(fault) = self.hold_to_policies().await {
             tracing::warn!(%fault, "not every queue and exchange is held to its policy");
         }
-    }
-
-    /// A queue with priorities has no bounds, so none may be given to it.
-    fn check_bounds(&self, policy: &Policy) -> Result<(), Fault> {
-        let mut policies = self.policies();
-        policies.retain(|each| (&each.host, &each.name) != (&policy.host, &policy.name));
-        policies.push(policy.clone());
-        for topic in self.engine.catalog().topics() {
-            let Some((queue, place)) = topic.queue.as_deref().zip(topic.queue_place()) else { continue };
-            let Some(after) = governed(&queue.config, topic.name.as_str(), &policies) else { continue };
-            if place.has_priorities() && Nature::of(&after).terms().limits.are_bounds() {
-                let name = &topic.name;
-                let text = format!("Validation failed\n\nthe queue '{name}' has priorities, and such have no bounds\n");
-                return Err(Fault::Precondition(text));
-            }
-        }
-        Ok(())
     }
 
     async fn hold_queue(&self, mut topic: SharedTopic, policies: &[Policy]) -> Result<SharedTopic, Fault> {

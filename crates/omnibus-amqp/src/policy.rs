@@ -199,7 +199,9 @@ impl Policy {
             };
             let is_fit = match kind {
                 TermKind::Text => value.str().is_some(),
-                TermKind::Overflow => matches!(value.str(), Some("drop-head" | "reject-publish")),
+                TermKind::Overflow => {
+                    matches!(value.str(), Some("drop-head" | "reject-publish" | "reject-publish-dlx"))
+                }
                 TermKind::Age => value.str().is_some_and(|text| age(text).is_some()),
                 TermKind::Number(least) => value.integer().is_some_and(|number| number >= *least),
             };
@@ -348,7 +350,8 @@ mod tests {
         };
         assert!(!refused("max-length", Value::I64(0)));
         assert!(refused("max-length", Value::I64(-1)) && refused("max-length", Value::text("1")));
-        assert!(refused("ha-mode", Value::text("all")) && refused("overflow", Value::text("reject-publish-dlx")));
+        assert!(refused("ha-mode", Value::text("all")) && refused("overflow", Value::text("bogus")));
+        assert!(!refused("overflow", Value::text("reject-publish-dlx")));
         assert!(refused("dead-letter-routing-key", Value::text("k")));
         assert!(!refused("max-age", Value::text("7D")) && refused("max-age", Value::text("7")));
         assert!(policy("p", "(", 0).check().is_err());

@@ -10,7 +10,7 @@ use omnibus_model::queue::{QueueConfig, QueueLimits};
 use omnibus_model::topic::{Partition, QueuePlace, SharedTopic, TopicConfig};
 use omnibus_model::{Command, Outcome, Refusal, TopicId, TopicName};
 
-use crate::arguments::{Declaration, EXPIRES, MAX_PRIORITY, Made, Nature};
+use crate::arguments::{Declaration, EXPIRES, Made, Nature};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::{Named, plain};
@@ -109,7 +109,10 @@ impl Door {
             self.use_once(&queue).await?;
             return Ok(queue);
         }
-        let made = self.held(wanted.made(owner)?, wanted)?;
+        let made = self.held(wanted.made(owner)?, &wanted.queue);
+        if Nature::of(&made.config).overflow_falls_back() {
+            tracing::warn!(queue = wanted.queue, "a quorum queue gives up its oldest also with reject-publish-dlx");
+        }
         let unusable = |reason| Fault::NameUnusable(wanted.queue.clone(), reason);
         if wanted.queue.starts_with(HIDDEN) {
             return Err(unusable("the broker has those that begin with __ for itself"));
@@ -140,13 +143,10 @@ impl Door {
     }
 
     /// Holds what is to be made to the policies that are there.
-    fn held(&self, made: Made, wanted: &Declaration) -> Result<Made, Fault> {
-        let Some(config) = governed(&made.config, &wanted.queue, &self.policies()) else { return Ok(made) };
+    fn held(&self, made: Made, name: &str) -> Made {
+        let Some(config) = governed(&made.config, name, &self.policies()) else { return made };
         let limits = Nature::of(&config).terms().limits;
-        if made.priorities > 0 && limits.are_bounds() {
-            return Err(wanted.invalid(MAX_PRIORITY, "not_supported".to_owned()));
-        }
-        Ok(Made { config, limits, ..made })
+        Made { config, limits, ..made }
     }
 
     async fn create(

@@ -27,7 +27,8 @@ impl Nature {
             return Terms::default();
         }
         let overflow = match self.text("x-overflow") {
-            Some("reject-publish" | "reject-publish-dlx") => Overflow::RefuseNewest,
+            Some("reject-publish") => Overflow::RefuseNewest,
+            Some("reject-publish-dlx") if !self.is_quorum() => Overflow::RefuseNewest,
             _ => Overflow::DropOldest,
         };
         let limits = QueueLimits {
@@ -102,6 +103,9 @@ mod tests {
             Table::default(),
             Table::from([(MESSAGE_TTL, Value::I32(10)), ("x-max-length", Value::I64(5))]),
             Table::from([("x-max-length-bytes", Value::I64(5)), ("x-overflow", Value::text("reject-publish"))]),
+            Table::from([("x-max-length", Value::I64(5)), ("x-overflow", Value::text("reject-publish-dlx"))]),
+            Table::from([(QUEUE_TYPE, Value::text("quorum")), ("x-overflow", Value::text("reject-publish-dlx"))]),
+            Table::from([("x-max-priority", Value::I32(3)), ("x-max-length", Value::I64(5))]),
             Table::from([(DEAD_LETTER_EXCHANGE, Value::text(""))]),
             Table::from([(QUEUE_TYPE, Value::text("quorum"))]),
             Table::from([(QUEUE_TYPE, Value::text("quorum")), ("x-delivery-limit", Value::I32(-1))]),

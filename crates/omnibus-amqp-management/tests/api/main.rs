@@ -337,13 +337,11 @@ async fn policy_gives_an_exchange_its_alternate() {
 #[tokio::test]
 async fn policies_that_cannot_hold_are_refused() {
     let broker = Broker::open().await;
-    broker.done("PUT", "queues/%2F/ranked", json!({"durable": true, "arguments": {"x-max-priority": 3}})).await;
     for (wrong, told) in [
         (json!({"pattern": "(", "definition": {"max-length": 1}}), "not a valid regular expression"),
         (json!({"pattern": "", "definition": {"ha-mode": "all"}}), "ha-mode is not a recognised policy setting"),
         (json!({"pattern": "", "definition": {"max-length": "a"}}), "max-length has a value that is not valid"),
         (json!({"pattern": "", "definition": {}}), "no policy provided"),
-        (json!({"pattern": "", "definition": {"max-length": 1}}), "the queue 'ranked' has priorities"),
         (json!({"pattern": "", "apply-to": "all of it", "definition": {"max-length": 1}}), "what a policy applies to"),
         (json!({"definition": {"max-length": 1}}), "{key_missing,pattern}"),
     ] {
@@ -351,9 +349,29 @@ async fn policies_that_cannot_hold_are_refused() {
         assert!(status == 400 && reason.contains(told), "{status} {reason}");
     }
     assert_eq!(broker.get("policies").await, json!([]));
-    broker.done("PUT", "policies/%2F/p", json!({"pattern": "^other", "definition": {"max-length": 1}})).await;
+}
+
+#[tokio::test]
+async fn policies_bound_queues_with_priorities() {
+    let broker = Broker::open().await;
     let ranked = json!({"durable": true, "arguments": {"x-max-priority": 3}});
-    assert_eq!(broker.status("PUT", "queues/%2F/other", ranked).await.0, 400);
+    let publish = async |queue: &str, payload: &str| {
+        let published = json!({"routing_key": queue, "payload": payload, "payload_encoding": "string"});
+        broker.ask("POST", "exchanges/%2F/amq.default/publish", Some(published)).await
+    };
+    broker.done("PUT", "queues/%2F/before", ranked.clone()).await;
+    for payload in ["1", "2", "3"] {
+        publish("before", payload).await;
+    }
+    broker
+        .done("PUT", "policies/%2F/p", json!({"pattern": "", "apply-to": "queues", "definition": {"max-length": 1}}))
+        .await;
+    broker.done("PUT", "queues/%2F/after", ranked).await;
+    publish("after", "1").await;
+    publish("after", "2").await;
+    for queue in ["before", "after"] {
+        assert_eq!(broker.get(&format!("queues/%2F/{queue}")).await["messages_ready"], 1, "{queue}");
+    }
 }
 
 #[tokio::test]

@@ -137,3 +137,42 @@ async fn what_a_full_queue_refuses_is_a_dead_letter_if_it_says_so() {
     assert_eq!((death.get("reason"), death.get("queue")), (Some(&Value::text("maxlen")), Some(&Value::text("q"))));
     assert_eq!(bodies(&client.drain("q").await), ["1"]);
 }
+
+#[tokio::test]
+async fn bounded_queue_with_priorities_drops_its_highest_or_refuses_the_newest() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.ask(declare("dead")).await;
+    client.ask(dying([("x-max-length", Value::I32(2)), ("x-max-priority", Value::I32(5))])).await;
+    let refuses = [
+        ("x-max-length", Value::I32(2)),
+        ("x-overflow", Value::text("reject-publish")),
+        ("x-max-priority", Value::I32(5)),
+    ];
+    client.ask(declared("full", Table::from(refuses))).await;
+    for (priority, body) in [(0, b"a"), (5, b"b"), (1, b"c")] {
+        let ranked = Properties { priority: Some(priority), ..Properties::default() };
+        client.publish("", "q", &ranked, body).await;
+        client.publish("", "full", &ranked, body).await;
+    }
+    let dead = client.await_one("dead").await;
+    assert_eq!(dead.body, "b");
+    assert_eq!(deaths(&dead.properties).get("reason"), Some(&Value::text("maxlen")));
+    assert_eq!(bodies(&client.drain("q").await), ["c", "a"]);
+    assert_eq!(bodies(&client.drain("full").await), ["b", "a"]);
+}
+
+#[tokio::test]
+async fn full_quorum_queue_gives_up_its_oldest_where_it_was_told_to_refuse_and_bury() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.ask(declare("dead")).await;
+    let refuses = ("x-overflow", Value::text("reject-publish-dlx"));
+    client.ask(dying([("x-max-length", Value::I32(1)), refuses, ("x-queue-type", Value::text("quorum"))])).await;
+    client.ask(Method::ConfirmSelect { no_wait: false }).await;
+    assert_eq!(client.confirms("q", &["1", "2"]).await, [true; 2]);
+    let dead = client.await_one("dead").await;
+    assert_eq!(dead.body, "1");
+    assert_eq!(deaths(&dead.properties).get("reason"), Some(&Value::text("maxlen")));
+    assert_eq!(bodies(&client.drain("q").await), ["2"]);
+}
