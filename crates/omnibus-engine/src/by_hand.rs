@@ -23,6 +23,7 @@ use crate::error::{EngineError, SubmitError};
 use crate::health::Health;
 use crate::housekeeping::begin_tasks;
 use crate::opening::{Assembled, Opening, Seams, assemble};
+use crate::parcels::Carrying;
 use crate::shard::{Request, Shared};
 use crate::{admitter, mender, queue_upkeep};
 
@@ -63,6 +64,8 @@ pub fn engine(
         couriers: Couriers::default(),
         router: OnceLock::new(),
         peers: OnceLock::new(),
+        recipients: OnceLock::new(),
+        carrying: Carrying::default(),
     };
     (Engine { inner: Arc::new(inner) }, requests)
 }

@@ -27,6 +27,7 @@ use crate::dead_letters::DeadLetterRouter;
 use crate::departing::Deleting;
 use crate::error::SubmitError;
 use crate::health::Health;
+use crate::parcels::{Carrying, Recipients};
 use crate::peers::Peers;
 use crate::reached::Reached;
 use crate::scrubbing::{ScrubConfig, Scrubbing};
@@ -98,6 +99,9 @@ pub(crate) struct Inner {
     pub(crate) router: OnceLock<Arc<dyn DeadLetterRouter>>,
     /// The way to the other nodes, once there is one.
     pub(crate) peers: OnceLock<Arc<dyn Peers>>,
+    /// Who takes parcels of other nodes, once somebody does.
+    pub(crate) recipients: OnceLock<Arc<dyn Recipients>>,
+    pub(crate) carrying: Carrying,
 }
 
 /// Where it is waited for the disk.

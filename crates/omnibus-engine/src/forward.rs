@@ -6,6 +6,7 @@
 
 mod gathering;
 mod carrying;
+mod parcelling;
 mod errand;
 
 use std::ops::Range;
@@ -300,6 +301,8 @@ impl Engine {
             Asked::Collect { courier, has, wait } => Ok(self.collect_for_courier(courier, has, wait).await),
             Asked::Tell { courier, number, notes } => self.tell_for_courier((courier, number), notes).await,
             Asked::CancelConsumer { courier, consumer } => self.cancel_for_courier(courier, consumer).await,
+            Asked::HandOver(parcel) => Ok(self.take_parcel(parcel)),
+            Asked::AwaitsParcels(to) => Ok(self.says_who_awaits_parcels(to)),
             Asked::Leave(courier) => {
                 self.close_basket(courier).await;
                 Ok(Answered::Gone)

@@ -50,6 +50,7 @@ mod outbox;
 mod sessions;
 pub mod departing;
 pub mod dead_letters;
+pub mod parcels;
 mod setbacks;
 mod pending;
 mod group_commit;

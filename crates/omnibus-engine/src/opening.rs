@@ -26,6 +26,7 @@ use crate::group_commit::ENTRY_BYTES_MIN;
 use crate::health::Health;
 use crate::housekeeping::{self, Housekeeping};
 use crate::mender;
+use crate::parcels::Carrying;
 use crate::reached::Reached;
 use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
@@ -234,6 +235,8 @@ fn start(
         couriers: Couriers::default(),
         router: OnceLock::new(),
         peers: OnceLock::new(),
+        recipients: OnceLock::new(),
+        carrying: Carrying::default(),
     };
     Assembled { engine: Engine { inner: Arc::new(inner) }, log, writer, actors, report, repeated }
 }

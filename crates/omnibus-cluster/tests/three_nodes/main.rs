@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod leaving;
+mod parcels;
 mod rot;
 
 use std::net::{Ipv4Addr, SocketAddr};

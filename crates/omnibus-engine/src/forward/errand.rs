@@ -17,6 +17,7 @@ use crate::baskets::{CourierId, Load, Note};
 use crate::consumers::{ConsumerConfig, ConsumerRequest, Occupied};
 use crate::engine::Engine;
 use crate::error::SubmitError;
+use crate::parcels::Parcel;
 use crate::receivers::{Receive, Received};
 use crate::shard::{Addressed, Enqueueing, FannedOut, FanningOut, Request};
 
@@ -97,6 +98,10 @@ pub(crate) enum Asked {
         from: Offset,
         to: Offset,
     },
+    /// Of no shard: something for a front end here.
+    HandOver(Parcel),
+    /// Of no shard: whether somebody here waits for parcels.
+    AwaitsParcels(u128),
 }
 
 /// What the leader says. New ones go to the end.
@@ -118,6 +123,8 @@ pub(crate) enum Answered {
     /// None if not all of it is here.
     Records(Option<Records>),
     FannedOut(Vec<FannedOut>),
+    /// Whether somebody has it, or waits.
+    HandedOver(bool),
 }
 
 /// The first batches of what was asked for: base, number of offsets, newest timestamp and bytes of each.
@@ -448,6 +455,10 @@ mod tests {
         let asked = encode_asked(ShardId(3), &Asked::SubmitAll(vec![Command::Tick, Command::EndSessions]));
         let Some((ShardId(3), Asked::SubmitAll(commands))) = decode_asked(&asked) else { panic!("it is a request") };
         assert_eq!(commands, [Command::Tick, Command::EndSessions]);
+        let parcel = Parcel { to: u128::MAX, parts: vec![Bytes::new(), Bytes::from_static(b"a part")] };
+        let handed = encode_asked(ShardId(0), &Asked::HandOver(parcel.clone()));
+        let Some((_, Asked::HandOver(read))) = decode_asked(&handed) else { panic!("it is a request") };
+        assert_eq!(read, parcel);
         let answered = Err(SubmitError::NotLeader { leader: Some(NodeId(2)) });
         let answer = encode_answer(&Answer { at: LogIndex(7), answered: answered.clone() });
         let read = decode_answer(&answer).unwrap();
