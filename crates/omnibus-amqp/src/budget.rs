@@ -51,6 +51,13 @@ impl Budget {
         }
         true
     }
+
+    /// Takes a share of so many bytes, if that is free now.
+    pub(crate) fn share(&self, bytes: usize) -> Option<Share> {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).clamp(1, self.units)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.permits).try_acquire_many_owned(units).ok()?;
+        Some(Share { permit: Some(permit), bytes })
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +84,9 @@ mod tests {
         let mut share = Share::default();
         assert!(budget.grow(&mut share, 10 * UNIT_BYTES).await);
         assert_eq!(budget.permits.available_permits(), 0);
+        assert!(budget.share(1).is_none());
+        drop(share);
+        let share = budget.share(10 * UNIT_BYTES);
+        assert!(share.is_some() && budget.share(0).is_none());
     }
 }

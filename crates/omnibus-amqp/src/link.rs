@@ -24,16 +24,13 @@ use crate::later::Later;
 use crate::meter::{Counted, Meter, Present};
 use crate::publishes::Publishing;
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
-use crate::replies::Reply;
+use crate::replies::{Mailbox, Reply};
 use crate::session::{Channel, ConsumerNumber, Mode};
 use crate::wire::frame::begins_publish;
 use crate::wire::{Method, ShortText, Table};
 
 /// Batches of deliveries that wait for the connection.
 const EVENTS_MAX: usize = 4;
-
-/// Direct replies that wait for the connection; one more finds nobody.
-const REPLIES_MAX: usize = 1_024;
 
 /// What comes to a connection from elsewhere than its socket.
 #[derive(Debug)]
@@ -79,7 +76,7 @@ pub(crate) struct Link {
     pub(crate) arriving: BTreeMap<u16, Share>,
     pub(crate) events: mpsc::Sender<Event>,
     /// Takes direct replies for this connection.
-    pub(crate) replies: mpsc::Sender<Reply>,
+    pub(crate) replies: Mailbox,
     pub(crate) ending: Ending,
 }
 
@@ -187,7 +184,7 @@ pub(crate) enum What {
 impl Link {
     pub(crate) fn new(door: Arc<Door>) -> (Self, Coming) {
         let (events, events_coming) = mpsc::channel(EVENTS_MAX);
-        let (replies, replies_coming) = mpsc::channel(REPLIES_MAX);
+        let (replies, replies_coming) = Mailbox::new();
         let link = Self {
             owner: door.new_owner(),
             door,

@@ -23,8 +23,8 @@ use crate::meter::Counted;
 use crate::nature::more_keys;
 use crate::publishes::{Mark, Mortal, Published, Sealed};
 use crate::queues::Queue;
-use crate::replies::{DIRECT_REPLY, name_of, token_of};
-use crate::session::{Content, Mode, Publish, Token};
+use crate::replies::{Address, DIRECT_REPLY};
+use crate::session::{Content, Mode, Publish};
 use crate::wire::method::put_content;
 use crate::wire::{Method, Properties, Value};
 
@@ -59,8 +59,8 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
     let way = link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let state = link.channel(channel)?;
     let (number, opening) = (state.number_publish(), state.opening);
-    let reply_to = token_of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
-    let is_taken = reply_to.is_some_and(|token| link.door.replies.send(token, content.clone()));
+    let reply_to = Address::of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
+    let is_taken = reply_to.is_some_and(|to| link.door.reply(to, content.clone()));
     match way.queues.len() as u64 + u64::from(is_taken) {
         0 if content.publish.is_mandatory => give_back(link, channel, &content),
         0 => link.meter.add(Counted::Dropped, 1),
@@ -115,7 +115,9 @@ pub(crate) async fn post(door: &Door, content: Content, (user, host): (&str, &Ho
 /// Who publishes by a channel.
 fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
     let channel = link.channels.get(&channel).ok_or(Fault::ChannelState("expected 'channel.open'"))?;
-    Ok(Sender { user: &link.user, host: &link.host, replying: channel.replying.as_ref().map(|(token, _)| *token) })
+    let node = link.door.engine.node();
+    let replying = channel.replying.as_ref().map(|(token, _)| Address { node, token: *token });
+    Ok(Sender { user: &link.user, host: &link.host, replying })
 }
 
 /// Writes messages in their order; returns what has become of each.
@@ -236,7 +238,7 @@ struct Sender<'a> {
     user: &'a str,
     host: &'a Host,
     /// Where direct replies reach it.
-    replying: Option<Token>,
+    replying: Option<Address>,
 }
 
 impl Letter {
@@ -245,8 +247,8 @@ impl Letter {
         check(sender.user, &properties)?;
         let asks = properties.reply_to.as_deref() == Some(DIRECT_REPLY.as_bytes());
         if asks {
-            let token = sender.replying.ok_or(Fault::NoReplyConsumer)?;
-            properties.reply_to = Some(name_of(token).into());
+            let address = sender.replying.ok_or(Fault::NoReplyConsumer)?;
+            properties.reply_to = Some(address.name().into());
         }
         let expiration = expiration(&properties)?;
         let Publish { exchange, routing_key, .. } = &content.publish;

@@ -4,6 +4,7 @@ mod queues;
 mod channels;
 mod exchanges;
 mod limits;
+mod replies;
 mod shortages;
 mod streams;
 mod virtual_hosts;
@@ -15,6 +16,7 @@ use omnibus_engine::{Engine, EngineConfig, Running, Seams};
 use omnibus_io::fault::FaultDisk;
 use omnibus_io::{SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
+use omnibus_model::NodeId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
@@ -67,7 +69,8 @@ impl Node {
             clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(SystemEntropy::open().unwrap()),
         };
-        let (engine, running) = Engine::open(seams, EngineConfig { log, ..EngineConfig::default() }).unwrap();
+        let config = EngineConfig { node: NodeId(settings.node), log, ..EngineConfig::default() };
+        let (engine, running) = Engine::open(seams, config).unwrap();
         let (stop, _) = watch::channel(false);
         let door = Arc::new(Door::new(engine, settings));
         door.engine.route_dead_letters(Arc::new(Router { door: Arc::downgrade(&door) }));

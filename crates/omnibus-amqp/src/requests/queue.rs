@@ -8,9 +8,8 @@ use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
 use crate::queues::Queue;
-use crate::replies::token_of;
+use crate::replies::Address;
 use crate::routing::Destination;
-use crate::session::Token;
 use crate::wire::{Method, ShortText};
 
 pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
@@ -23,8 +22,8 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
                 is_auto_delete: auto_delete,
                 arguments,
             };
-            if passive && let Some(token) = token_of(plain(&wanted.queue).as_bytes()) {
-                return waiting(link, number, (wanted.queue, token), no_wait);
+            if passive && let Some(address) = Address::of(plain(&wanted.queue).as_bytes()) {
+                return waiting(link, number, (wanted.queue, address), no_wait).await;
             }
             let queue = if passive { passively(link, &wanted.queue).await? } else { declare(link, wanted).await? };
             declared(link, number, &queue, no_wait).await
@@ -75,8 +74,8 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
 }
 
 /// Says whether somebody still waits for replies.
-fn waiting(link: &mut Link, number: u16, (name, token): (String, Token), no_wait: bool) -> Result<(), Fault> {
-    if !link.door.replies.is_there(token) {
+async fn waiting(link: &mut Link, number: u16, (name, address): (String, Address), no_wait: bool) -> Result<(), Fault> {
+    if !link.door.awaits_reply(address).await {
         return Err(Fault::NoQueue(name));
     }
     if !no_wait {

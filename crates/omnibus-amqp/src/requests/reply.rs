@@ -17,10 +17,6 @@ pub(crate) fn consume(
     if !no_ack {
         return Err(Fault::ReplyConsumerAcknowledges);
     }
-    if link.door.engine.catalog().nodes().len() > 1 {
-        // Whoever answers may be connected to another node.
-        return Err(Fault::NotImplemented("direct reply-to in a cluster".to_owned()));
-    }
     let token: Token = link.door.engine.random();
     let channel = link.channel(number)?;
     if channel.replying.is_some() {
@@ -43,7 +39,7 @@ pub(crate) fn cancel(link: &mut Link, number: u16, tag: &ShortText) -> Result<()
 }
 
 /// Passes a reply on to who waits for it.
-pub(crate) fn deliver(link: &mut Link, Reply { token, content }: Reply) {
+pub(crate) fn deliver(link: &mut Link, Reply { token, content, share }: Reply) {
     let waits = |replying: &Option<(Token, ShortText)>| replying.as_ref().is_some_and(|(own, _)| *own == token);
     // He may have gone meanwhile.
     let Some((number, channel)) = link.channels.iter_mut().find(|(_, channel)| waits(&channel.replying)) else {
@@ -60,4 +56,6 @@ pub(crate) fn deliver(link: &mut Link, Reply { token, content }: Reply) {
     };
     deliver.put(&mut link.out, *number);
     put_content(&mut link.out, (*number, link.frame_max), &properties, &body);
+    // From here on its room is that of what is written.
+    drop(share);
 }
