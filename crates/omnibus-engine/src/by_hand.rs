@@ -116,6 +116,14 @@ pub async fn digest(engine: &Engine, shard: ShardId) -> Result<u64, SubmitError>
     engine.ask_here(shard, Broker::digest).await
 }
 
+/// Finishes deletions that nobody waits for.
+///
+/// # Errors
+/// [`SubmitError`]; what is left goes with the next call.
+pub async fn finish_deletions(engine: &Engine) -> Result<(), SubmitError> {
+    engine.finish_deletions(None).await
+}
+
 /// Reads envelopes for all queues that ask for it.
 pub async fn admit(engine: &Engine) {
     admitter::turn(engine).await;

@@ -53,7 +53,7 @@ impl Engine {
 
     /// Has deleted topics forgotten, oldest first, until `wanted` is, or all are. Others may do the same at once: each step
     /// can be done again, and comes to nothing if it comes late.
-    async fn finish_deletions(&self, wanted: Option<TopicId>) -> Result<(), SubmitError> {
+    pub(crate) async fn finish_deletions(&self, wanted: Option<TopicId>) -> Result<(), SubmitError> {
         // Those who delete many topics at once have them forgotten together.
         let _turn = self.inner.deleting.turn.lock().await;
         let finished = self.finish_in_turn(wanted).await;

@@ -79,6 +79,8 @@ async fn run(world: World, scenario: Scenario) {
     patrol.abort();
     introducing.abort();
     tending.iter().for_each(tokio::task::JoinHandle::abort);
+    // Nodes know each other by the network, and it knows them: neither would ever go.
+    site.scenario.nodes().for_each(|node| site.network.disconnect(node));
     is_over(&world);
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use omnibus_engine::{Engine, SubmitError};
+use omnibus_engine::{Engine, SubmitError, by_hand};
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{DeliveryOrder, QueueCounts, Settlement};
 use omnibus_model::topic::{QueuePlace, TopicConfig};
@@ -29,13 +29,17 @@ pub(crate) struct Draining {
     /// Dead letters have a place to go.
     letters: Doing<()>,
     letters_there: bool,
+    /// Whoever deleted a queue may be gone, and the engine goes on.
+    deletions: Doing<()>,
     rounds: u64,
 }
 
 impl Draining {
     pub(crate) fn begin(stage: &Stage) -> Self {
         let letters = Doing::begin(create_letters(stage.node.engine.clone()));
-        Self { steward: QueueSteward::default(), takers: BTreeMap::new(), letters, letters_there: false, rounds: 0 }
+        let deletions = Doing::begin(finish_deletions(stage.node.engine.clone()));
+        let (steward, takers) = (QueueSteward::default(), BTreeMap::new());
+        Self { steward, takers, letters, letters_there: false, deletions, rounds: 0 }
     }
 
     /// Does a little of everything.
@@ -49,6 +53,7 @@ impl Draining {
         for shard in stage.node.shard_ids() {
             stage.node.shard(shard).tick(now);
         }
+        assert!(self.deletions.go_on().is_none(), "an engine goes on for ever");
         self.letters_there = self.letters_there || self.letters.go_on().is_some();
         self.steward.look(stage).expect("a steward tells nothing");
         for topic in stage.queues() {
@@ -95,6 +100,14 @@ async fn create_letters(engine: Engine) {
         let command = CreateQueue { name, id, config: TopicConfig::default(), queue: letters(order) };
         // If it is being created already, it will be there.
         drop(engine.create_queue(command).await);
+    }
+}
+
+async fn finish_deletions(engine: Engine) {
+    loop {
+        // What is left goes in the next round.
+        drop(by_hand::finish_deletions(&engine).await);
+        pause().await;
     }
 }
 
