@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use omnibus_engine::Engine;
-use omnibus_engine::peers::{Asking, PeerError};
+use omnibus_engine::peers::{Asking, Living, PeerError};
 use omnibus_model::{LogIndex, NodeId, ShardId};
 use omnibus_peers::{Answering, Answers, CallError, Lines, Service};
 use omnibus_raft::{OpenraftLog, Pieces};
@@ -44,6 +44,11 @@ pub(crate) struct EngineLines(pub(crate) Lines);
 impl omnibus_engine::peers::Peers for EngineLines {
     fn reaches(&self, node: NodeId) -> bool {
         self.0.is_open(node)
+    }
+
+    fn sign_of_life(&self, node: NodeId) -> Living {
+        let lines = self.0.clone();
+        Box::pin(async move { lines.sign_of_life(node).await })
     }
 
     fn ask(&self, node: NodeId, request: Bytes) -> Asking {

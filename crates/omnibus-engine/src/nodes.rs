@@ -1,11 +1,18 @@
 //! The nodes of the cluster, as front ends see them.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::{Command, NodeId, ShardId};
 use tokio::time::timeout;
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
+
+/// How long a node's sign of life is waited for.
+const LIFE_TIME: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// This node's number.
@@ -18,6 +25,16 @@ impl Engine {
     #[must_use]
     pub fn reaches(&self, node: NodeId) -> bool {
         node == self.node() || self.inner.peers.get().is_some_and(|peers| peers.reaches(node))
+    }
+
+    /// Waits for a sign of life of whoever leads one of these shards, as far as it can be reached. Who has just lost its
+    /// connection to a node may ask this one before it has heard of that, too; then [`Self::reaches`] knows.
+    pub async fn look_after_leaders(&self, shards: impl IntoIterator<Item = ShardId>) {
+        let Some(peers) = self.inner.peers.get() else { return };
+        let leaders: BTreeSet<NodeId> = shards.into_iter().filter_map(|shard| self.leader(shard)).collect();
+        let others = leaders.into_iter().filter(|leader| *leader != self.node() && peers.reaches(*leader));
+        // Who is there and too busy to answer is not gone.
+        drop(timeout(LIFE_TIME, join_all(others.map(|leader| peers.sign_of_life(leader)))).await);
     }
 
     /// Whether another node can be read of a shard that this node leads: it has all of it, or lacks next to nothing.

@@ -1,7 +1,7 @@
 //! The way to the engines of other nodes, which somebody else keeps open.
 
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -16,7 +16,16 @@ pub trait Peers: Debug + Send + Sync {
 
     /// Whether a node could be asked now.
     fn reaches(&self, node: NodeId) -> bool;
+
+    /// Waits until a node has given a sign of life that was asked for now, or cannot be reached any more. Where the latter is
+    /// always known at once there is nothing to wait for.
+    fn sign_of_life(&self, _node: NodeId) -> Living {
+        Box::pin(ready(()))
+    }
 }
+
+/// A sign of life that is waited for.
+pub type Living = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A request under way.
 pub type Asking = Pin<Box<dyn Future<Output = Result<Bytes, PeerError>> + Send>>;

@@ -28,6 +28,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 const MISSED_MAX: u32 = 3;
 
 type Reply = oneshot::Sender<Result<Bytes, CallError>>;
+pub(crate) type Answer = oneshot::Receiver<Result<Bytes, CallError>>;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -120,14 +121,23 @@ impl Open {
 
 impl Line {
     /// Sends a request; the answer comes to whoever waits.
-    pub(crate) fn call(&self, service: Service, pieces: Vec<Bytes>) -> oneshot::Receiver<Result<Bytes, CallError>> {
+    pub(crate) fn call(&self, service: Service, pieces: Vec<Bytes>) -> Answer {
+        self.send(Kind::Request(service), pieces)
+    }
+
+    /// Asks for a sign of life; what comes is empty.
+    pub(crate) fn ping(&self) -> Answer {
+        self.send(Kind::Ping, Vec::new())
+    }
+
+    fn send(&self, kind: Kind, pieces: Vec<Bytes>) -> Answer {
         let (reply, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         waiting.last_id += 1;
         let id = waiting.last_id;
         let error = if waiting.has_ended {
             Some(CallError::Unreachable { node: self.node })
-        } else if let Some(header) = FrameHeader::of(Kind::Request(service), id, &pieces) {
+        } else if let Some(header) = FrameHeader::of(kind, id, &pieces) {
             // Under the lock, so that requests leave in the order of their numbers.
             let sent = self.queue.try_send(Outgoing { header, pieces });
             sent.is_err().then_some(CallError::Busy { node: self.node })
@@ -156,13 +166,13 @@ impl Line {
         let mut waiting = self.waiting.lock();
         waiting.missed = 0;
         let answer = match header.kind {
-            Kind::Answer => Some(Ok(payload)),
+            Kind::Answer | Kind::Pong => Some(Ok(payload)),
             Kind::NoAnswer => Some(Err(CallError::NotUnderstood { node: self.node })),
             Kind::Goodbye => {
                 waiting.has_ended = true;
                 None
             }
-            Kind::Request(_) | Kind::Ping | Kind::Pong => None,
+            Kind::Request(_) | Kind::Ping => None,
         };
         if let Some((answer, reply)) = answer.zip(waiting.replies.remove(&header.id)) {
             drop(reply.send(answer));

@@ -78,6 +78,14 @@ impl Lines {
         self.line(node).is_some()
     }
 
+    /// Asks for a sign of life, and waits until it comes, or the connection has ended. Then [`Self::is_open`] knows, which a
+    /// moment before may not have heard yet that the other process is gone.
+    pub async fn sign_of_life(&self, node: NodeId) {
+        if let Some(line) = self.line(node) {
+            drop(line.ping().await);
+        }
+    }
+
     /// Sends a request. Requests to one node leave in the order of calls.
     #[must_use]
     pub fn call(&self, node: NodeId, service: Service, pieces: Vec<Bytes>) -> Calling {

@@ -127,6 +127,23 @@ async fn who_waits_when_the_connection_ends_is_told_and_it_is_opened_again() {
 }
 
 #[tokio::test]
+async fn a_sign_of_life_comes_or_the_connection_is_known_to_have_ended() {
+    let there = There::open(2, "127.0.0.1:0").await;
+    let lines = Lines::new(identity(1));
+    lines.set(NodeId(2), &there.address);
+    connected(&lines, 2).await;
+    lines.sign_of_life(NodeId(2)).await;
+    assert!(lines.is_open(NodeId(2)));
+    // As a process that is killed, without a word.
+    there.task.abort();
+    let _ended = there.task.await;
+    lines.sign_of_life(NodeId(2)).await;
+    assert!(!lines.is_open(NodeId(2)));
+    lines.sign_of_life(NodeId(2)).await;
+    lines.sign_of_life(NodeId(3)).await;
+}
+
+#[tokio::test]
 async fn who_goes_answers_what_was_asked_and_is_asked_nothing_more() {
     let there = There::open(2, "127.0.0.1:0").await;
     let lines = Lines::new(identity(1));

@@ -6,7 +6,7 @@ use omnibus_model::topic::Topic;
 
 use super::Context;
 use super::create_topics::topic_name;
-use super::metadata::TOPIC_OPERATIONS;
+use super::metadata::{TOPIC_OPERATIONS, shards};
 use crate::listed;
 use crate::wire::messages::describe_topic_partitions_request::{Cursor as From, DescribeTopicPartitionsRequest};
 use crate::wire::messages::describe_topic_partitions_response::{
@@ -31,6 +31,8 @@ pub(super) async fn handle(
         };
     }
     let names = names(context, &request);
+    let known: Vec<_> = names.iter().filter_map(|name| listed::topic(context.engine.catalog(), name)).collect();
+    context.know_leaders(&shards(&known)).await;
     let mut room = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, PAGE_PARTITIONS_MAX);
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names {

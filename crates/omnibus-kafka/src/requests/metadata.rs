@@ -34,7 +34,7 @@ pub(super) async fn handle(context: &Context, request: MetadataRequest, version:
     match wanted(&request, version) {
         Wanted::All => {
             let all = listed::topics(context.engine.catalog());
-            context.engine.await_leaders(shards(&all)).await;
+            context.know_leaders(&shards(&all)).await;
             topics.extend(all.iter().map(|topic| found(context, topic)));
         }
         Wanted::These(these) => {
@@ -43,7 +43,7 @@ pub(super) async fn handle(context: &Context, request: MetadataRequest, version:
                 // Somebody may have been told a moment ago that it is there.
                 context.engine.learn_names().await;
             }
-            context.engine.await_leaders(shards(&known)).await;
+            context.know_leaders(&shards(&known)).await;
             for topic in these {
                 topics.push(look_up(context, topic, may_create(&request, version)).await);
             }
@@ -96,7 +96,7 @@ fn known(context: &Context, wanted: &MetadataRequestTopic) -> Option<SharedTopic
 }
 
 /// The shards that topics lie in.
-fn shards(topics: &[SharedTopic]) -> BTreeSet<ShardId> {
+pub(super) fn shards(topics: &[SharedTopic]) -> BTreeSet<ShardId> {
     topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.shard).collect()
 }
 

@@ -1,14 +1,15 @@
 //! Three brokers: who follows can be read, and says who leads.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use omnibus_engine::Engine;
-use omnibus_engine::peers::{Asking, PeerError, Peers};
+use omnibus_engine::peers::{Asking, Living, PeerError, Peers};
 use omnibus_model::node::{Address, NodeInfo};
-use omnibus_model::{NodeId, Offset, ShardId, TopicId};
+use omnibus_model::{GroupName, NodeId, Offset, ShardId, TopicId};
 use omnibus_replication::model::ModelCluster;
 use tokio::task::{JoinHandle, yield_now};
 
@@ -33,6 +34,8 @@ struct Nearby {
     engines: OnceLock<Vec<Engine>>,
     /// The number of a node, or 0.
     away: AtomicU32,
+    /// One that is away, too, as soon as somebody looks; or 0.
+    gone: AtomicU32,
 }
 
 impl Peers for Nearby {
@@ -47,6 +50,13 @@ impl Peers for Nearby {
 
     fn reaches(&self, node: NodeId) -> bool {
         self.away.load(Ordering::Relaxed) != node.0
+    }
+
+    fn sign_of_life(&self, node: NodeId) -> Living {
+        if self.gone.swap(0, Ordering::Relaxed) == node.0 {
+            self.away.store(node.0, Ordering::Relaxed);
+        }
+        Box::pin(ready(()))
     }
 }
 
@@ -183,6 +193,21 @@ async fn told_leader(node: &Node) -> (i32, i32, i16) {
     (partition.leader_id, partition.leader_epoch, partition.error_code)
 }
 
+/// The same as DescribeTopicPartitions says it, without an error.
+async fn described_leader(node: &Node) -> (i32, i32) {
+    let topics = vec![TopicRequest { name: "a".into() }];
+    let described = node.ask(0, DescribeTopicPartitionsRequest { topics, ..Default::default() }).await;
+    let partition = &described.topics[0].partitions[0];
+    (partition.leader_id, partition.leader_epoch)
+}
+
+/// The coordinator of a group, and the error.
+async fn coordinator(node: &Node) -> (i32, i16) {
+    let sought = FindCoordinatorRequest { coordinator_keys: vec!["g".into()], ..Default::default() };
+    let found = node.ask(4, sought).await.coordinators.remove(0);
+    (found.node_id, found.error_code)
+}
+
 #[tokio::test]
 async fn a_leader_that_cannot_be_reached_is_not_named() {
     let (trio, topic) = Trio::start().await;
@@ -192,13 +217,8 @@ async fn a_leader_that_cannot_be_reached_is_not_named() {
     for node in &trio.nodes[1..] {
         assert_eq!(told_leader(node).await, (-1, -1, ErrorCode::LeaderNotAvailable.number()));
         assert_eq!(node.ask(12, all_topics()).await.controller_id, -1);
-        let topics = vec![TopicRequest { name: "a".into() }];
-        let described = node.ask(0, DescribeTopicPartitionsRequest { topics, ..Default::default() }).await;
-        let partition = &described.topics[0].partitions[0];
-        assert_eq!((partition.leader_id, partition.leader_epoch), (-1, -1));
-        let sought = FindCoordinatorRequest { coordinator_keys: vec!["g".into()], ..Default::default() };
-        let found = node.ask(4, sought).await.coordinators.remove(0);
-        assert_eq!(found.error_code, ErrorCode::CoordinatorNotAvailable.number());
+        assert_eq!(described_leader(node).await, (-1, -1));
+        assert_eq!(coordinator(node).await, (-1, ErrorCode::CoordinatorNotAvailable.number()));
     }
     let refused = trio.produce(1, 10).await;
     assert_eq!(refused.responses[0].partition_responses[0].current_leader.leader_id, -1);
@@ -207,6 +227,23 @@ async fn a_leader_that_cannot_be_reached_is_not_named() {
     assert_eq!((unread.error_code, unread.current_leader.leader_id), (ErrorCode::NotLeaderOrFollower.number(), -1));
     trio.nearby.away.store(0, Ordering::Relaxed);
     assert_eq!(told_leader(&trio.nodes[1]).await, (1, epoch, 0));
+    trio.stop().await;
+}
+
+#[tokio::test]
+async fn whether_a_leader_is_gone_is_looked_at_before_it_is_named() {
+    let (trio, _) = Trio::start().await;
+    let node = &trio.nodes[1];
+    let leave_unheard = || {
+        trio.nearby.away.store(0, Ordering::Relaxed);
+        trio.nearby.gone.store(NODES[0].0, Ordering::Relaxed);
+    };
+    leave_unheard();
+    assert_eq!(told_leader(node).await, (-1, -1, ErrorCode::LeaderNotAvailable.number()));
+    leave_unheard();
+    assert_eq!(described_leader(node).await, (-1, -1));
+    leave_unheard();
+    assert_eq!(coordinator(node).await, (-1, ErrorCode::CoordinatorNotAvailable.number()));
     trio.stop().await;
 }
 
@@ -223,7 +260,10 @@ async fn who_asks_while_a_shard_is_handed_over_is_told_the_next_leader() {
         trio.cluster.elect(shard, NODES[1]);
         trio.cluster.replicate(shard, NODES[0], 8);
     };
-    let ((leader, _, error), ()) = tokio::join!(told_leader(&trio.nodes[0]), handing_over);
+    let node = &trio.nodes[0];
+    assert_eq!(node.context.engine.group_shard(&GroupName::new("g").unwrap()), shard);
+    let ((leader, _, error), found, ()) = tokio::join!(told_leader(node), coordinator(node), handing_over);
     assert_eq!((leader, error), (2, 0));
+    assert_eq!(found, (2, 0));
     trio.stop().await;
 }
