@@ -2,7 +2,7 @@
 //! connections between them.
 //!
 //! Reading order: how a node takes part (`part`), once it knows as what (`meeting`); who replicates what
-//! (`upkeep`) and leads how much (`balance`), by which plan (`plan`) of which nodes (`roster`), and how one of them
+//! (`upkeep`), leads how much (`balance`) and takes the place of whom (`succession`), by which plan (`plan`) of which nodes (`roster`), and how one of them
 //! leaves (`leaving`); what can be asked (`cluster`, `standing`), what goes over the connections (`carriers`), and
 //! what a node is told (`member`).
 //!
@@ -10,6 +10,7 @@
 
 mod part;
 mod upkeep;
+mod succession;
 mod balance;
 mod plan;
 mod standing;

@@ -18,7 +18,7 @@ use crate::carriers::ways;
 use crate::cluster::Cluster;
 use crate::leaving;
 use crate::meeting::{Entrance, Meeting, OpenError};
-use crate::upkeep;
+use crate::{succession, upkeep};
 
 /// How long others may take to lead what this node led. One election takes no longer.
 const HAND_OVER_TIME: Duration = Duration::from_secs(2);
@@ -39,6 +39,7 @@ pub struct TakingPart {
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
     upkeep: JoinHandle<()>,
+    succession: JoinHandle<()>,
     watching: JoinHandle<()>,
 }
 
@@ -68,7 +69,8 @@ impl Meeting {
         let cluster = Cluster { node, address, log, lines, engine: engine.clone(), gone: Arc::default() };
         let upkeep = tokio::spawn(upkeep::run(cluster.clone()));
         let watching = tokio::spawn(leaving::watch(cluster.clone()));
-        let part = TakingPart { cluster: cluster.clone(), stop, door, upkeep, watching };
+        let succession = tokio::spawn(succession::run(cluster.clone()));
+        let part = TakingPart { cluster: cluster.clone(), stop, door, upkeep, succession, watching };
         Ok(Opened { engine, running, cluster, part })
     }
 }
@@ -77,6 +79,7 @@ impl TakingPart {
     /// Has others lead what this node leads, where there is somebody to.
     pub async fn hand_over(&self) {
         self.upkeep.abort();
+        self.succession.abort();
         let cluster = &self.cluster;
         if cluster.was_removed() {
             return;
@@ -96,6 +99,7 @@ impl TakingPart {
     /// closed, which could answer nothing but that.
     pub async fn close(self) {
         self.upkeep.abort();
+        self.succession.abort();
         self.watching.abort();
         self.stop.send_replace(true);
         if let Err(error) = self.door.await {

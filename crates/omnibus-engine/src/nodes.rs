@@ -43,16 +43,17 @@ impl Engine {
         self.reaches(node) && self.inner.replicated.is_in_sync(shard, node)
     }
 
-    /// Waits while nobody leads one of these shards, once in each vacancy and no longer than it takes to hand a shard
-    /// over: who asks then is told the next leader, and not that there is none.
+    /// Waits while nobody who can be reached leads one of these shards, once in each vacancy and no longer than it takes to
+    /// hand a shard over, or to succeed a process that is gone: who asks then is told the next leader, and not that there is
+    /// none.
     pub async fn await_leaders(&self, shards: impl IntoIterator<Item = ShardId>) {
         let vacancies = &self.inner.vacancies;
-        let mut vacant: Vec<ShardId> = shards.into_iter().filter(|shard| self.leader(*shard).is_none()).collect();
+        let mut vacant: Vec<ShardId> = shards.into_iter().filter(|shard| !self.is_led(*shard)).collect();
         // Before the next look, so that nothing is missed between it and the wait.
         let mut filled = vacancies.watch();
         loop {
             vacant.retain(|shard| {
-                let is_led = self.leader(*shard).is_some();
+                let is_led = self.is_led(*shard);
                 if is_led {
                     vacancies.forget(*shard);
                 }
@@ -62,6 +63,10 @@ impl Engine {
             // Whoever was waited for in vain is not any more.
             drop(timeout(patience, filled.changed()).await);
         }
+    }
+
+    fn is_led(&self, shard: ShardId) -> bool {
+        self.leader(shard).is_some_and(|leader| self.reaches(leader))
     }
 
     /// Tells the cluster how a node is reached. What was told before does not count any more.

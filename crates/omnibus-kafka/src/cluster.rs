@@ -50,11 +50,11 @@ impl Context {
         self.brokers().into_iter().find(|broker| broker.id == id)
     }
 
-    /// Waits for leaders that may come any moment, and looks whether they are alive, before clients are told who leads these
+    /// Looks whether leaders are alive, and waits for those that may come any moment, before clients are told who leads these
     /// shards: who has just lost its connection to a broker may ask before this one has heard of that (ADR 0088).
     pub(crate) async fn know_leaders(&self, shards: &BTreeSet<ShardId>) {
-        self.engine.await_leaders(shards.iter().copied()).await;
         self.engine.look_after_leaders(shards.iter().copied()).await;
+        self.engine.await_leaders(shards.iter().copied()).await;
     }
 
     /// The broker that leads a shard's partitions, or none. One that this broker cannot reach any more is not named:

@@ -43,6 +43,13 @@ pub enum HelloError {
     OtherNode { node: NodeId },
 }
 
+impl HelloError {
+    /// Whether the machine is there, and nobody on it listens.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}
+
 /// Writes a hello.
 ///
 /// # Panics

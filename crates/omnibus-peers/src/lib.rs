@@ -18,7 +18,7 @@ pub use door::{Answering, Answers, Door};
 pub use frame::{FRAME_BYTES_MAX, Service};
 pub use hello::{Hello, Identity};
 pub use line::CallError;
-pub use lines::{Calling, Lines};
+pub use lines::{Calling, Departures, Lines};
 
 /// What a fuzzer feeds.
 #[doc(hidden)]

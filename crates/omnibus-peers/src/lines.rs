@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_model::NodeId;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -27,7 +28,11 @@ pub type Calling = Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send>
 pub struct Lines {
     ours: Arc<Identity>,
     open: Arc<Mutex<BTreeMap<NodeId, Way>>>,
+    departures: Arc<watch::Sender<Departures>>,
 }
+
+/// How often the process of each node was found to be gone.
+pub type Departures = BTreeMap<NodeId, u64>;
 
 /// The way to one node.
 #[derive(Debug)]
@@ -47,7 +52,14 @@ impl Lines {
     /// No ways yet. Must be called within a runtime, as must all that follows.
     #[must_use]
     pub fn new(ours: Identity) -> Self {
-        Self { ours: Arc::new(ours), open: Arc::default() }
+        Self { ours: Arc::new(ours), open: Arc::default(), departures: Arc::default() }
+    }
+
+    /// How often the process of each node was found to be gone, from now on: its connection has ended, and its machine lets
+    /// nobody in any more. Of a machine that is silent nothing is known.
+    #[must_use]
+    pub fn departures(&self) -> watch::Receiver<Departures> {
+        self.departures.subscribe()
     }
 
     /// Says where a node listens, and keeps a way to it open from now on.
@@ -57,7 +69,8 @@ impl Lines {
             return;
         }
         let line = Arc::new(Mutex::new(None));
-        let keep = keep(Arc::clone(&self.ours), (node, address.to_owned()), Arc::clone(&line));
+        let kept = (Arc::clone(&line), Arc::clone(&self.departures));
+        let keep = keep(Arc::clone(&self.ours), (node, address.to_owned()), kept);
         open.insert(node, Way { address: address.to_owned(), line, task: tokio::spawn(keep) });
     }
 
@@ -104,8 +117,12 @@ impl Lines {
 }
 
 /// Keeps a connection open.
-async fn keep(ours: Arc<Identity>, (node, address): (NodeId, String), line: Arc<Mutex<Option<Line>>>) {
-    let mut pause = PAUSE_MIN;
+async fn keep(
+    ours: Arc<Identity>,
+    (node, address): (NodeId, String),
+    (line, departures): (Arc<Mutex<Option<Line>>>, Arc<watch::Sender<Departures>>),
+) {
+    let (mut pause, mut was_there) = (PAUSE_MIN, false);
     let mut complaint = String::new();
     loop {
         match line::connect(&ours, node, &address).await {
@@ -115,9 +132,13 @@ async fn keep(ours: Arc<Identity>, (node, address): (NodeId, String), line: Arc<
                 let reason = open.serve().await;
                 *line.lock() = None;
                 tracing::warn!(%node, address, reason, "the connection ended");
-                (pause, complaint) = (PAUSE_MIN, String::new());
+                (pause, complaint, was_there) = (PAUSE_MIN, String::new(), true);
             }
             Err(error) => {
+                if was_there && error.is_refusal() {
+                    was_there = false;
+                    departures.send_modify(|departures| *departures.entry(node).or_default() += 1);
+                }
                 // Once is enough for as long as nothing changes.
                 let error = error.to_string();
                 if error != complaint {

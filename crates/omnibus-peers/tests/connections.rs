@@ -144,6 +144,24 @@ async fn a_sign_of_life_comes_or_the_connection_is_known_to_have_ended() {
 }
 
 #[tokio::test]
+async fn a_process_is_gone_whose_connection_has_ended_and_whose_machine_lets_nobody_in() {
+    let mut there = There::open(2, "127.0.0.1:0").await;
+    let lines = Lines::new(identity(1));
+    let mut departures = lines.departures();
+    lines.set(NodeId(2), &there.address);
+    // Nobody has ever been there.
+    lines.set(NodeId(3), "127.0.0.1:1");
+    for times in 1..=2 {
+        connected(&lines, 2).await;
+        there.task.abort();
+        departures.changed().await.unwrap();
+        assert_eq!(*departures.borrow_and_update(), [(NodeId(2), times)].into());
+        there = There::open(2, &there.address).await;
+    }
+    there.close().await;
+}
+
+#[tokio::test]
 async fn who_goes_answers_what_was_asked_and_is_asked_nothing_more() {
     let there = There::open(2, "127.0.0.1:0").await;
     let lines = Lines::new(identity(1));

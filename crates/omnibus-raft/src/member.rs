@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use omnibus_model::{LogIndex, NodeId, Term};
 use omnibus_replication::{Leadership, NotConfirmed};
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
-use openraft::raft::ReadPolicy;
+use openraft::raft::{ReadPolicy, TransferLeaderRequest};
 use openraft::{BasicNode, ChangeMembers, Raft};
 use thiserror::Error;
 
@@ -166,6 +167,31 @@ impl Member {
         // From here on openraft takes nothing in this term.
         self.state.abdicate();
         self.raft.trigger().transfer_leader(to.0.into()).await.map_err(|ended| self.refused(RaftError::Fatal(ended)))
+    }
+
+    /// Asks all others for their votes at once, whatever lease the leader has that is said to be gone. Says whether it did.
+    pub(crate) async fn succeed(&self, gone: NodeId) -> Result<bool, ChangeError> {
+        let own = self.state.node();
+        let (_, membership) = self.state.applied();
+        if self.state.is_hollow(LogIndex(0)) || !membership.membership().voter_ids().any(|voter| voter == own) {
+            return Ok(false);
+        }
+        let (vote, leader) = {
+            let metrics = self.raft.server_metrics();
+            let known = metrics.borrow_watched();
+            (known.vote.clone(), known.current_leader)
+        };
+        let last = self.raft.data_metrics().borrow_watched().last_log.clone();
+        let asked = match leader {
+            // As if it had asked for it. Nobody trusts leases (ADR 0045), so one that is alive loses its office and nothing else.
+            Some(leader) if leader == u64::from(gone.0) => {
+                let request = TransferLeaderRequest::new(vote, own, last);
+                self.raft.handle_transfer_leader(request).await.map(drop)
+            }
+            None => self.raft.trigger().elect(false).await,
+            Some(_) => return Ok(false),
+        };
+        asked.map(|()| true).map_err(|ended| self.refused(RaftError::Fatal(ended)))
     }
 }
 

@@ -203,6 +203,15 @@ impl OpenraftLog {
         self.member(shard).transfer(to).await
     }
 
+    /// Has this node ask for all votes about a shard at once, if it has one, because the process of whoever leads it is gone, or
+    /// because nobody leads it since. Without that the others wait until its lease has ended. Says whether it did.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] if the group has ended.
+    pub async fn succeed(&self, shard: ShardId, gone: NodeId) -> Result<bool, ChangeError> {
+        self.member(shard).succeed(gone).await
+    }
+
     fn leads(&self, shard: ShardId) -> bool {
         matches!(self.member(shard).state.leadership(), Leadership::Here { .. })
     }

@@ -35,6 +35,61 @@ fn what_the_leader_proposes_all_have() {
     }
 }
 
+/// Less than any lease, by the clock of the test.
+const AT_ONCE_MILLIS: u64 = 300;
+
+#[test]
+fn who_succeeds_a_leader_that_is_gone_waits_for_no_lease() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let old = trio.leader().await;
+            trio.propose(old, "before").unwrap();
+            trio.pass(50).await;
+            let [heir, other] = trio.others(old)[..] else { unreachable!("there are three") };
+            assert!(!trio.node(other).replicated.succeed(SHARD, heir).await.unwrap(), "it does not lead");
+            trio.isolate(old, true);
+            assert!(trio.node(heir).replicated.succeed(SHARD, old).await.unwrap());
+            let (new, millis) = trio.leader_other_than(old).await;
+            assert!(new == heir && millis < AT_ONCE_MILLIS, "{new} leads after {millis} ms");
+            assert!(!trio.node(other).replicated.succeed(SHARD, old).await.unwrap(), "another leads by now");
+            trio.propose(new, "after").unwrap();
+            trio.pass(100).await;
+            trio.isolate(old, false);
+            trio.end().await;
+            assert_eq!(trio.heads(old), ["before", "after"]);
+        });
+    }
+}
+
+#[test]
+fn who_has_less_and_asks_first_leaves_it_to_the_next_who_asks_twice() {
+    for seed in seeds() {
+        run(async {
+            let mut trio = Trio::found(seed).await;
+            let old = trio.leader().await;
+            let [behind, heir] = trio.others(old)[..] else { unreachable!("there are three") };
+            trio.pass(50).await;
+            trio.isolate(behind, true);
+            trio.propose(old, "two have it").unwrap();
+            trio.pass(50).await;
+            trio.isolate(old, true);
+            trio.connect(behind, heir);
+            for (node, millis) in [(behind, 100), (heir, 100), (heir, 0)] {
+                assert!(trio.node(node).replicated.succeed(SHARD, old).await.unwrap());
+                trio.pass(millis).await;
+                assert_eq!(trio.term(behind), None);
+            }
+            let (new, millis) = trio.leader_other_than(old).await;
+            assert!(new == heir && millis < AT_ONCE_MILLIS, "{new} leads after {millis} ms");
+            trio.pass(100).await;
+            trio.isolate(old, false);
+            trio.end().await;
+            assert_eq!(trio.heads(behind), ["two have it"]);
+        });
+    }
+}
+
 #[test]
 fn a_leader_that_is_cut_off_is_replaced_and_what_it_could_not_commit_is_void() {
     for seed in seeds() {

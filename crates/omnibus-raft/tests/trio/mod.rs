@@ -316,6 +316,12 @@ impl Trio {
         }
     }
 
+    /// Lets two nodes hear each other.
+    pub(crate) fn connect(&self, one: NodeId, other: NodeId) {
+        self.board.set_cut(one, other, false);
+        self.board.set_cut(other, one, false);
+    }
+
     pub(crate) fn propose(&mut self, node: NodeId, head: &str) -> Result<(), ProposeError> {
         let state = self.nodes.get_mut(&node).unwrap();
         let mut book = state.book.lock();

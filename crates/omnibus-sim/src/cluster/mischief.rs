@@ -7,6 +7,7 @@ use std::time::Duration;
 use omnibus_io::FaultDisk;
 use omnibus_io::fault::Fault;
 use omnibus_model::{NodeId, ShardId};
+use omnibus_replication::{Leadership, ReplicatedLog};
 use tokio::time::{sleep, timeout};
 
 use super::network::Weather;
@@ -42,11 +43,12 @@ enum Kind {
     Unseat,
     ClockJump,
     Transfer,
+    Succeed,
     Rot,
     RotUnseen,
 }
 
-const KINDS: [(Kind, u64); 18] = [
+const KINDS: [(Kind, u64); 19] = [
     (Kind::Kill, 6),
     (Kind::KillAll, 2),
     (Kind::Isolate, 4),
@@ -63,6 +65,7 @@ const KINDS: [(Kind, u64); 18] = [
     (Kind::Unseat, 3),
     (Kind::ClockJump, 1),
     (Kind::Transfer, 3),
+    (Kind::Succeed, 4),
     (Kind::Rot, 2),
     (Kind::RotUnseen, 2),
 ];
@@ -154,6 +157,7 @@ impl Mischief {
             Kind::Unseat => self.unseat(node),
             Kind::ClockJump => self.turn_clock(node),
             Kind::Transfer => self.transfer().await,
+            Kind::Succeed => self.succeed(node).await,
             Kind::Rot => self.rot(node, Cure::EmptyDisk),
             Kind::RotUnseen => self.rot(node, Cure::Mending),
         }
@@ -329,6 +333,23 @@ impl Mischief {
         self.site.world.with(|state| state.tally.transfers += 1);
         let handed = timeout(TRANSFER_TIME, leader.life.live(leader.replicated.transfer(shard, to))).await;
         self.site.world.line(format_args!("shard {shard} goes from node {} to {to}: {handed:?}", leader.node));
+    }
+
+    /// A node takes whoever leads for gone, and asks for its place: of one shard or of all, once or twice, rightly or not.
+    async fn succeed(&mut self, node: NodeId) {
+        let all: Vec<ShardId> = self.site.shards().collect();
+        let shards = if self.chance.once_in(2) { vec![self.shard()] } else { all };
+        self.site.world.with(|state| state.tally.successions += 1);
+        for shard in shards {
+            for _ in 0..self.chance.within(1..=2) {
+                let Some(access) = self.site.access(node) else { return };
+                let Leadership::Elsewhere { leader: Some(gone), .. } = access.replicated.leadership(shard) else {
+                    break;
+                };
+                let asked = timeout(TRANSFER_TIME, access.life.live(access.replicated.succeed(shard, gone))).await;
+                self.site.world.line(format_args!("shard {shard}: node {node} would succeed {gone}: {asked:?}"));
+            }
+        }
     }
 
     /// Turns bits over in what a node has had for long.

@@ -20,6 +20,7 @@ counts! {
     installs: "filled",
     changes: "changes",
     transfers: "transfers",
+    successions: "successions",
     power_cuts: "cuts",
     process_kills: "kills",
     blackouts: "blackouts",
