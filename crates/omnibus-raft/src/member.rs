@@ -179,9 +179,9 @@ impl Member {
         let (vote, leader) = {
             let metrics = self.raft.server_metrics();
             let known = metrics.borrow_watched();
-            (known.vote.clone(), known.current_leader)
+            (known.vote, known.current_leader)
         };
-        let last = self.raft.data_metrics().borrow_watched().last_log.clone();
+        let last = self.raft.data_metrics().borrow_watched().last_log;
         let asked = match leader {
             // As if it had asked for it. Nobody trusts leases (ADR 0045), so one that is alive loses its office and nothing else.
             Some(leader) if leader == u64::from(gone.0) => {

@@ -21,7 +21,7 @@ pub(super) async fn handle(
     version: i16,
 ) -> FindCoordinatorResponse {
     let keys = request.coordinator_keys.iter().chain([&request.key]);
-    let groups = keys.filter(|_| request.key_type == GROUP).filter_map(|key| GroupName::new(&**key).ok());
+    let groups = keys.filter(|_| request.key_type == GROUP).filter_map(|key| GroupName::new(key).ok());
     context.know_leaders(&groups.map(|group| context.engine.group_shard(&group)).collect()).await;
     if version >= BATCHED_FROM {
         let keys = request.coordinator_keys.into_iter();

@@ -387,8 +387,12 @@ impl Mischief {
 /// All but what was written last: whether that is rotten or torn nobody can tell before it is announced.
 fn had_for_long(disk: &FaultDisk) -> Vec<String> {
     let is_begun = |path: &String| disk.content(path).is_some_and(|content| content.iter().any(|byte| *byte != 0));
-    let newest = disk.paths().into_iter().filter(|path| path.ends_with(".seg") && is_begun(path)).max();
+    let mut begun: Vec<String> =
+        disk.paths().into_iter().filter(|path| path.ends_with(".seg") && is_begun(path)).collect();
+    begun.sort();
+    // The newest may hold nothing yet but what was in its file before that was recycled.
+    let newest = begun.split_off(begun.len().saturating_sub(2));
     let kinds = ["wal/", "pack/", "ckpt/", "manifest/", "SUPER."];
     let all = disk.paths().into_iter().filter(|path| kinds.iter().any(|kind| path.starts_with(kind)));
-    all.filter(|path| newest.as_ref() != Some(path)).collect()
+    all.filter(|path| !newest.contains(path)).collect()
 }
