@@ -48,11 +48,11 @@ impl Door {
     }
 
     /// Hands a message to one who waits for a direct reply; false if that is nobody, as far as this node knows.
-    pub(crate) fn reply(&self, to: Address, content: Content) -> bool {
+    pub(crate) async fn reply(&self, to: Address, content: Content) -> bool {
         if to.node == self.engine.node() {
             self.replies.send(to.token, content)
         } else {
-            self.engine.send_parcel(to.node, packed(to.token, content))
+            self.engine.send_parcel(to.node, packed(to.token, content)).await
         }
     }
 

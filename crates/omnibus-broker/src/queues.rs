@@ -1,7 +1,7 @@
 //! The lease cursors of one data shard, by stream.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use omnibus_model::batch::StreamBounds;
@@ -197,13 +197,13 @@ impl Queues {
 
     /// Releases all that sessions hold.
     pub(crate) fn end_sessions(&mut self, at: Moment<'_>, agenda: &mut Agenda) -> Applied {
-        let (mut count, mut together) = (0, Vec::new());
+        let (mut count, mut together) = (0, BTreeSet::new());
         for (stream, cursor) in &mut self.by_stream {
             let released = cursor.end_sessions(at.now);
             if released > 0 {
                 cursor.overflow(at.now, OVERFLOW_AT_ONCE);
                 cursor.keep_appointment(agenda, *stream);
-                together.extend((cursor.bounds() == Bounds::Together).then_some(*stream));
+                together.extend(self.together.of(*stream).map(|streams| *streams.start()));
             }
             count += released;
         }

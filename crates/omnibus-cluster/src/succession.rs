@@ -36,8 +36,8 @@ pub(crate) async fn run(cluster: Cluster) {
 async fn succeed(cluster: Cluster, gone: NodeId) {
     let roster = cluster.roster();
     let of_this_node = |shard| Some((shard, turn(&cluster, &roster, (shard, gone))?));
-    let turns: Vec<(ShardId, u32)> =
-        cluster.all_shards().filter(|shard| is_vacant(&cluster, *shard, gone)).filter_map(of_this_node).collect();
+    let was_led = |shard: &ShardId| cluster.log.standing(*shard).leader == Some(gone);
+    let turns: Vec<(ShardId, u32)> = cluster.all_shards().filter(was_led).filter_map(of_this_node).collect();
     tracing::info!(node = gone.0, shards = turns.len(), "the process of a node is gone: others lead what it led");
     join_all(turns.into_iter().map(|(shard, turn)| succeed_in_turn(&cluster, (shard, gone), turn))).await;
 }

@@ -10,6 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The most bytes of parcels that one node has on their way.
 const UNDER_WAY_BYTES_MAX: usize = 32 << 20;
 
+/// The most parcels: consensus takes the same connections, and must find room there.
+const UNDER_WAY_MAX: usize = 256;
+
 /// What a parcel takes beside its parts.
 const BESIDE_BYTES: usize = 1 << 10;
 
@@ -34,37 +37,65 @@ pub trait Recipients: Debug + Send + Sync {
 /// How much is on its way to other nodes.
 #[derive(Debug)]
 pub(crate) struct Carrying {
-    room: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    parcels: Arc<Semaphore>,
+}
+
+/// What a parcel takes for as long as it is on its way.
+#[derive(Debug)]
+pub(crate) struct Room {
+    _bytes: OwnedSemaphorePermit,
+    _parcel: OwnedSemaphorePermit,
 }
 
 impl Default for Carrying {
     fn default() -> Self {
-        Self { room: Arc::new(Semaphore::new(UNDER_WAY_BYTES_MAX)) }
+        let room = |count| Arc::new(Semaphore::new(count));
+        Self { bytes: room(UNDER_WAY_BYTES_MAX), parcels: room(UNDER_WAY_MAX) }
     }
 }
 
 impl Carrying {
-    /// Room for a parcel until it has arrived; none if there is too much on its way.
-    pub(crate) fn room(&self, parcel: &Parcel) -> Option<OwnedSemaphorePermit> {
+    /// Waits for room for a parcel; none if it is too large for any.
+    pub(crate) async fn room(&self, parcel: &Parcel) -> Option<Room> {
         let bytes = parcel.parts.iter().map(Bytes::len).fold(BESIDE_BYTES, usize::saturating_add);
-        Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+        let bytes = u32::try_from(bytes).ok().filter(|_| bytes <= UNDER_WAY_BYTES_MAX)?;
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()?;
+        Some(Room { _bytes: bytes, _parcel: Arc::clone(&self.parcels).acquire_owned().await.ok()? })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
-    #[test]
-    fn so_much_is_on_its_way_and_no_more() {
+    fn parcel(bytes: usize) -> Parcel {
+        Parcel { to: 1, parts: vec![Bytes::from(vec![0; bytes])] }
+    }
+
+    #[tokio::test]
+    async fn so_many_bytes_are_on_their_way_and_no_more() {
         let carrying = Carrying::default();
-        let parcel = |bytes| Parcel { to: 1, parts: vec![Bytes::from(vec![0; bytes])] };
-        assert!(carrying.room(&parcel(UNDER_WAY_BYTES_MAX)).is_none());
-        let first = carrying.room(&parcel(UNDER_WAY_BYTES_MAX - 2 * BESIDE_BYTES));
-        assert!(first.is_some());
-        let second = carrying.room(&parcel(0));
-        assert!(second.is_some() && carrying.room(&parcel(0)).is_none());
+        assert!(carrying.room(&parcel(UNDER_WAY_BYTES_MAX)).await.is_none());
+        let first = carrying.room(&parcel(UNDER_WAY_BYTES_MAX - 2 * BESIDE_BYTES)).await;
+        let second = carrying.room(&parcel(0)).await;
+        assert!(first.is_some() && second.is_some());
+        assert!(carrying.room(&parcel(0)).now_or_never().is_none(), "it waits");
         drop(first);
-        assert!(carrying.room(&parcel(0)).is_some());
+        assert!(carrying.room(&parcel(0)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn so_many_are_on_their_way_and_no_more() {
+        let carrying = Carrying::default();
+        let mut rooms = Vec::new();
+        for _ in 0..UNDER_WAY_MAX {
+            rooms.push(carrying.room(&parcel(0)).await.unwrap());
+        }
+        assert!(carrying.room(&parcel(0)).now_or_never().is_none(), "it waits");
+        rooms.pop();
+        assert!(carrying.room(&parcel(0)).await.is_some());
     }
 }

@@ -12,6 +12,10 @@ use crate::retention::{self, retained_from};
 pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
     let Some((queue_place, queue)) = topic.queue_place().zip(topic.queue.as_ref()) else { return Ok(()) };
     if queue.config.cursor.history == History::Retained {
+        for place in queue_place.partitions().filter(|place| engine.leads(place.shard)) {
+            // Nobody is given it any more, whether it stays or not.
+            expire(engine, place, &queue.config).await?;
+        }
         return retention::retain(engine, topic).await;
     }
     for place in queue_place.partitions() {

@@ -167,6 +167,28 @@ async fn bounds_hold_for_all_priorities_together_and_outlive_a_power_cut() {
     node.stop().await;
 }
 
+/// More than what one command lets go.
+const MANY: usize = 1_001;
+
+#[tokio::test]
+async fn whatever_goes_from_one_priority_has_the_next_one_buried() {
+    let node = Node::start();
+    let router = Arc::new(Router::default());
+    node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+    let dead = node.queue("dead", queue_config()).await;
+    router.queues.lock().push(dead.into());
+    let queue = node.priority_queue("orders", routed(), 2).await;
+    for _ in 0..MANY {
+        send_ranked(&node, queue, &["2"]).await;
+    }
+    send_ranked(&node, queue, &["0", "0", "0"]).await;
+    let (none, nothing) = (QueueLimits::default(), QueueLimits { records_max: Some(0), ..DROPS });
+    let change = ConfigChange { before: none, after: nothing };
+    node.engine.limit_queue(TopicName::new("orders").unwrap(), change).await.unwrap();
+    assert_eq!(wait_for(&node, dead, MANY + 3).await.len(), MANY + 3);
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn full_queue_with_priorities_refuses_whatever_comes_until_its_limits_change() {
     let node = Node::start();

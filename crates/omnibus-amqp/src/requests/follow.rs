@@ -31,8 +31,10 @@ pub(super) async fn begin(
     queue: &Queue,
     wanted: Wanted,
 ) -> Result<(ConsumerNumber, Subscription), Fault> {
-    let start = check(&wanted.arguments, queue)?;
+    // In RabbitMQ's order.
+    check(&wanted.arguments, queue)?;
     let prefetch = prefetch(link.channel(number)?, queue, wanted.no_ack)?;
+    let start = start(&wanted.arguments, queue)?;
     let Wanted { tag, is_exclusive, arguments, .. } = wanted;
     // The leader knows of it, and gives it nothing.
     let access = if is_exclusive { Access::Exclusive } else { Access::Shared };
@@ -68,8 +70,8 @@ pub(super) async fn begin(
     Ok((begun, subscription))
 }
 
-/// From where it reads.
-fn check(arguments: &Table, queue: &Queue) -> Result<Start, Fault> {
+/// Whether it says nothing that a stream's consumer cannot.
+fn check(arguments: &Table, queue: &Queue) -> Result<(), Fault> {
     for (name, _) in &arguments.0 {
         match &name[..] {
             known if known == START.as_bytes() => {}
@@ -84,6 +86,11 @@ fn check(arguments: &Table, queue: &Queue) -> Result<Start, Fault> {
             _ => {}
         }
     }
+    Ok(())
+}
+
+/// From where it reads.
+fn start(arguments: &Table, queue: &Queue) -> Result<Start, Fault> {
     Start::read(arguments.get(START)).map_err(|reason| Fault::InvalidArgument {
         arg: START.to_owned(),
         queue: queue.name().to_owned(),

@@ -1,7 +1,6 @@
 //! What front ends of different nodes hand each other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_engine::parcels::{Parcel, Recipients};
@@ -38,18 +37,18 @@ async fn parcels_arrive_in_order_as_long_as_the_way_is_there() {
     let (from, to) = (nodes[0].engine.clone(), NodeId(42));
     assert!(from.awaits_parcels(to, 7).await && !from.awaits_parcels(to, 8).await);
     let parcel = |number: usize, to| Parcel { to, parts: vec![Bytes::from(number.to_string()), Bytes::new()] };
-    for number in 0..100 {
-        assert!(from.send_parcel(to, parcel(number, 7)) && from.send_parcel(to, parcel(number, 8)));
+    for number in 0..1_000 {
+        assert!(from.send_parcel(to, parcel(number, 7)).await && from.send_parcel(to, parcel(number, 8)).await);
     }
-    for number in 0..100 {
+    for number in 0..1_000 {
         assert_eq!(taken.recv().await, Some(parcel(number, 7)));
     }
     // Nobody takes parcels at the first node, and there is no third.
     assert!(!nodes[1].engine.awaits_parcels(NodeId(41), 7).await);
-    assert!(!from.send_parcel(NodeId(43), parcel(0, 7)) && !from.awaits_parcels(NodeId(43), 7).await);
+    assert!(!from.send_parcel(NodeId(43), parcel(0, 7)).await && !from.awaits_parcels(NodeId(43), 7).await);
     close_all(vec![nodes.remove(1)]).await;
-    while from.send_parcel(to, parcel(0, 7)) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    while from.send_parcel(to, parcel(0, 7)).await {
+        tokio::task::yield_now().await;
     }
     close_all(nodes).await;
 }

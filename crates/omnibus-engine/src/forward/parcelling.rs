@@ -18,12 +18,11 @@ impl Engine {
         }
     }
 
-    /// Sends a parcel to another node, behind those that were sent there before. Nobody is told whether it arrives; false if it
-    /// surely does not: the node cannot be reached, or too much is on its way.
-    #[must_use]
-    pub fn send_parcel(&self, node: NodeId, parcel: Parcel) -> bool {
+    /// Sends a parcel to another node, behind those that were sent there before, and waits while too much is on its way. Nobody
+    /// is told whether it arrives; false if it surely does not: the node cannot be reached, or too much was on its way for too long.
+    pub async fn send_parcel(&self, node: NodeId, parcel: Parcel) -> bool {
         let Some(peers) = self.inner.peers.get().filter(|peers| peers.reaches(node)) else { return false };
-        let Some(room) = self.inner.carrying.room(&parcel) else { return false };
+        let Ok(Some(room)) = timeout(PATIENCE, self.inner.carrying.room(&parcel)).await else { return false };
         let asking = peers.ask(node, encode_asked(ShardId::METADATA, &Asked::HandOver(parcel)));
         tokio::spawn(async move {
             // Whatever becomes of it.

@@ -201,12 +201,15 @@ impl Shard {
             Command::Tick if self.sweep_at.is_none() && self.broker.queues().next().is_some() => {
                 self.sweep_at = Some(self.now.elapsed.saturating_add(SWEEP_DELAY));
             }
-            // Those who do chores ask again themselves.
-            Command::Bury { .. } | Command::Admit(_) | Command::AdvanceMove { .. } => {}
             command => {
-                // What comes to one priority may be too much for another.
-                let streams = omnibus_broker::queues_of(command).flat_map(|stream| self.broker.bounded_with(stream));
-                streams.for_each(|stream| self.note_chores_of(stream));
+                // Those who do chores ask again themselves.
+                let is_chore =
+                    matches!(command, Command::Bury { .. } | Command::Admit(_) | Command::AdvanceMove { .. });
+                for stream in omnibus_broker::queues_of(command) {
+                    // What comes to one priority, or goes from it, may be too much for another.
+                    let streams = self.broker.bounded_with(stream).filter(|other| !is_chore || *other != stream);
+                    streams.for_each(|stream| self.note_chores_of(stream));
+                }
             }
         }
     }
