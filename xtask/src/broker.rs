@@ -37,6 +37,25 @@ impl Addresses {
             admin: anywhere(),
         }
     }
+
+    /// What tells a broker to serve here.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Self { kafka, amqp, amqp_management, amqp_metrics, sqs, admin } = self;
+        let (management, metrics) =
+            (format!("amqp.management={amqp_management}"), format!("amqp.metrics={amqp_metrics}"));
+        [
+            ["--kafka", kafka],
+            ["--amqp", amqp],
+            ["--set", &management],
+            ["--set", &metrics],
+            ["--sqs", sqs],
+            ["--admin", admin],
+        ]
+        .as_flattened()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+    }
 }
 
 /// A broker that runs until it is dropped.
@@ -47,6 +66,9 @@ pub(crate) struct Broker {
     pub(crate) data: PathBuf,
     name: String,
 }
+
+/// A virtual host beside the first, which some programs use.
+pub(crate) const VIRTUAL_HOST: &str = "amqp.virtual_hosts=staging";
 
 /// The variable that names a binary to test instead of the one that is built.
 const BINARY: &str = "XTASK_BINARY";
@@ -86,10 +108,7 @@ impl Broker {
             fs::remove_file(&ready)?;
         }
         let mut command = shell::command(binary());
-        command.args(["serve", "--kafka", &at.kafka, "--amqp", &at.amqp, "--sqs", &at.sqs, "--admin", &at.admin]);
-        command.args(["--set", "amqp.virtual_hosts=staging"]);
-        command.args(["--set", &format!("amqp.management={}", at.amqp_management)]);
-        command.args(["--set", &format!("amqp.metrics={}", at.amqp_metrics)]);
+        command.arg("serve").args(at.arguments()).args(["--set", VIRTUAL_HOST]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
         // A new group of a test need not wait for more members to come.
         command.args(["--set", "groups.initial_rebalance_delay=0s"]);

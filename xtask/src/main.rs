@@ -8,6 +8,7 @@ mod ci;
 mod codegen;
 mod test;
 mod conformance;
+mod rolling;
 mod examples;
 mod main_job;
 mod scale;
@@ -27,7 +28,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use conformance::rolling::Rolling;
 
 /// The project's automation.
 #[derive(Debug, Parser)]
@@ -62,13 +62,15 @@ enum Task {
         /// Writes what they found into the compatibility table.
         #[arg(long, conflicts_with = "nodes")]
         write: bool,
-        /// Runs the clients of Kafka, SQS and SNS against so many nodes, one of which is restarted now and then.
+        /// Runs the clients against so many nodes, one of which is restarted now and then.
         #[arg(long)]
         nodes: Option<u32>,
         /// Seconds between two restarts.
         #[arg(long, default_value_t = 20, requires = "nodes")]
         restart_every: u64,
     },
+    /// Runs any program against nodes, one of which is restarted now and then; ends as the program does.
+    Rolling(rolling::RollingArgs),
     /// Runs the patterns in `examples/` against the broker.
     Examples,
     /// Sends this machine's package index through the broker, to a group of which one is killed.
@@ -110,25 +112,21 @@ enum Task {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments.task) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            println!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    run(arguments.task).unwrap_or_else(|error| {
+        println!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Runs one task; tells whether everything in it passed.
-fn run(task: Task) -> anyhow::Result<bool> {
-    match task {
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    let has_passed = match task {
+        Task::Rolling(args) => return broker::build().and_then(|()| rolling::run(&args)),
         Task::Ci { json } => suite::run(&ci::suites(), &[], json.as_deref()),
         Task::Test { suites, json } => suite::run(&test::suites(), &suites, json.as_deref()),
         Task::Conformance { clients, nodes: Some(nodes), restart_every, .. } => {
             broker::build()?;
-            let rolling = Rolling { nodes, restart_every: Duration::from_secs(restart_every) };
-            report(conformance::rolling::run(rolling, &clients)?)
+            report(conformance::rolling::run(nodes, Duration::from_secs(restart_every), &clients)?)
         }
         Task::Conformance { clients, write, nodes: None, .. } => run_conformance(&clients, write),
         Task::Examples => suite::run(&[test::RELEASE_BUILD, examples::SUITE], &[], None),
@@ -143,7 +141,8 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Bench(args) => bench::run(&args),
         Task::Scale(args) => scale::run(&args),
         Task::Tidy => suite::run(&[ci::TIDY], &[], None),
-    }
+    };
+    Ok(if has_passed? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run_conformance(clients: &[String], write: bool) -> anyhow::Result<bool> {

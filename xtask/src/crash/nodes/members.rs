@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::disks::Disks;
 use super::network::Network;
-use crate::broker::{self, await_ready};
+use super::{AMQP, KAFKA, SQS};
+use crate::broker::{self, Addresses, await_ready};
 use crate::shell::{self, finish_within, must, say, show_tail, workshop};
 
 /// A node that hands over and saves what it has ends within this, also in a debug build beside others.
@@ -63,9 +64,9 @@ struct Partition {
 }
 
 impl Members {
-    /// Makes so many nodes on empty data directories and starts them.
-    pub(crate) fn start_plain(count: u32) -> Result<Self> {
-        Self::start(count, &[], None)
+    /// Makes so many nodes with some settings on empty data directories and starts them.
+    pub(crate) fn start_plain(count: u32, settings: &[&str]) -> Result<Self> {
+        Self::start(count, settings, None)
     }
 
     /// Makes so many nodes on empty data directories, on disks of their own if there are any, and starts them.
@@ -95,8 +96,22 @@ impl Members {
         (1..).take(self.nodes.len())
     }
 
+    /// Where a node serves.
+    pub(crate) fn at(&self, node: u32) -> Addresses {
+        let host = self.network.address(node);
+        let door = |port: u16| format!("{host}:{port}");
+        Addresses {
+            kafka: door(KAFKA),
+            amqp: door(AMQP),
+            amqp_management: door(15_672),
+            amqp_metrics: door(15_692),
+            sqs: door(SQS),
+            admin: door(9_644),
+        }
+    }
+
     /// Where all nodes serve a door.
-    pub(crate) fn addresses(&self, port: u16) -> String {
+    pub(super) fn addresses(&self, port: u16) -> String {
         let all: Vec<String> = self.numbers().map(|node| format!("{}:{port}", self.network.address(node))).collect();
         all.join(",")
     }
@@ -113,13 +128,10 @@ impl Members {
             self.numbers().map(|node| format!("{node}@{}:9643", self.network.address(node))).collect();
         let missing: Vec<usize> = (0..self.nodes.len()).filter(|at| self.nodes[*at].child.is_none()).collect();
         for at in &missing {
-            let (host, node) = (self.network.address(self.nodes[*at].number), &mut self.nodes[*at]);
+            let (doors, node) = (self.at(self.nodes[*at].number), &mut self.nodes[*at]);
             let mut command = self.network.on_node(node.number, &broker::binary());
             command.args(["serve", "--node", &node.number.to_string(), "--cluster", &peers.join(",")]);
-            command.args(["--kafka", &format!("{host}:9092"), "--sqs", &format!("{host}:9324")]);
-            command.args(["--amqp", &format!("{host}:5672")]);
-            command.args(["--set", &format!("amqp.management={host}:15672")]);
-            command.args(["--admin", &format!("{host}:9644"), "--data-dir"]).arg(&node.data);
+            command.args(doors.arguments()).arg("--data-dir").arg(&node.data);
             let ready = node.data.with_extension("ready");
             if ready.exists() {
                 fs::remove_file(&ready)?;
@@ -177,7 +189,7 @@ impl Members {
     }
 
     /// Fails if a node has ended that nobody ended.
-    pub(super) fn ensure_running(&mut self) -> Result<()> {
+    pub(crate) fn ensure_running(&mut self) -> Result<()> {
         for node in &mut self.nodes {
             let Some(child) = &mut node.child else { continue };
             if let Some(status) = child.try_wait()? {
@@ -191,7 +203,7 @@ impl Members {
     /// Runs a verb of the command line against a node.
     pub(super) fn command_line(&self, node: u32, words: &[&str]) -> Result<String> {
         let mut command = self.network.on_clients(&broker::binary());
-        command.args(words).args(["--admin", &format!("{}:9644", self.network.address(node))]);
+        command.args(words).args(["--admin", &self.at(node).admin]);
         let ended = finish_within(STATUS_TIME_MAX, "nodes-command", &mut command)?;
         ensure!(ended.status.success(), "omnibus {words:?}: {}", ended.output);
         Ok(ended.output)
@@ -235,7 +247,7 @@ impl Members {
     pub(super) fn show_status(&self) {
         for node in self.numbers() {
             let mut command = self.network.on_clients(&broker::binary());
-            command.args(["cluster", "status", "--admin", &format!("{}:9644", self.network.address(node))]);
+            command.args(["cluster", "status", "--admin", &self.at(node).admin]);
             if let Ok(ended) = finish_within(STATUS_TIME_MAX, "nodes-status", &mut command) {
                 say(&format!("    node {node} says\n{}", ended.output));
             }
