@@ -34,6 +34,14 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
+/// One frame where it lies in what was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameAt<'a> {
+    pub kind: FrameKind,
+    pub channel: u16,
+    pub payload: &'a [u8],
+}
+
 /// Why bytes are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
@@ -72,22 +80,12 @@ impl Frame {
     /// # Errors
     /// [`FrameError`], as soon as it is clear.
     pub fn take(received: &mut BytesMut, frame_max: usize) -> Result<Option<Self>, FrameError> {
-        let Some(head) = received.first_chunk::<HEAD>() else { return Ok(None) };
-        let [kind, channel_high, channel_low, length @ ..] = *head;
-        let kind = FrameKind::of(kind).ok_or(FrameError::KindUnknown { kind })?;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        let max = frame_max.saturating_sub(OVERHEAD);
-        if length > max.saturating_add(TOLERANCE) {
-            return Err(FrameError::TooLarge { length, max });
-        }
-        let Some(end) = received.get(HEAD.saturating_add(length)).copied() else { return Ok(None) };
-        if end != END {
-            return Err(FrameError::EndMissing { end });
-        }
+        let Some(seen) = FrameAt::look(received, frame_max)? else { return Ok(None) };
+        let (kind, channel, length) = (seen.kind, seen.channel, seen.payload.len());
         received.advance(HEAD);
         let payload = received.split_to(length).freeze();
         received.advance(1);
-        Ok(Some(Self { kind, channel: u16::from_be_bytes([channel_high, channel_low]), payload }))
+        Ok(Some(Self { kind, channel, payload }))
     }
 
     /// Writes a frame.
@@ -104,6 +102,35 @@ impl Frame {
         out.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
         parts.iter().for_each(|part| out.put_slice(part));
         out.put_u8(END);
+    }
+}
+
+impl<'a> FrameAt<'a> {
+    /// Looks at the frame at the front of what was received, if all of it is there; `frame_max` counts what is around
+    /// the payload, too.
+    ///
+    /// # Errors
+    /// [`FrameError`], as soon as it is clear.
+    pub fn look(received: &'a [u8], frame_max: usize) -> Result<Option<Self>, FrameError> {
+        let Some((head, rest)) = received.split_first_chunk::<HEAD>() else { return Ok(None) };
+        let [kind, channel_high, channel_low, length @ ..] = *head;
+        let kind = FrameKind::of(kind).ok_or(FrameError::KindUnknown { kind })?;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        let max = frame_max.saturating_sub(OVERHEAD);
+        if length > max.saturating_add(TOLERANCE) {
+            return Err(FrameError::TooLarge { length, max });
+        }
+        let (Some(payload), Some(end)) = (rest.get(..length), rest.get(length).copied()) else { return Ok(None) };
+        if end != END {
+            return Err(FrameError::EndMissing { end });
+        }
+        Ok(Some(Self { kind, channel: u16::from_be_bytes([channel_high, channel_low]), payload }))
+    }
+
+    /// What it takes with what is around the payload.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.payload.len().saturating_add(OVERHEAD)
     }
 }
 
@@ -139,6 +166,17 @@ mod tests {
                 assert!(received.is_empty());
             }
         }
+    }
+
+    #[test]
+    fn frame_is_seen_where_it_lies() {
+        let mut received = written(FrameKind::Method, b"first");
+        received.unsplit(written(FrameKind::Body, b"second"));
+        let first = FrameAt::look(&received, 4_096).unwrap().unwrap();
+        assert_eq!(first, FrameAt { kind: FrameKind::Method, channel: 258, payload: b"first" });
+        let second = FrameAt::look(&received[first.bytes()..], 4_096).unwrap().unwrap();
+        assert_eq!((second.payload, first.bytes() + second.bytes()), (&b"second"[..], received.len()));
+        assert_eq!(FrameAt::look(&received[..first.bytes() - 1], 4_096), Ok(None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub mod header;
 pub mod field;
 
 pub use field::{LongText, ShortText};
-pub use frame::{Frame, FrameError, FrameKind};
+pub use frame::{Frame, FrameAt, FrameError, FrameKind};
 pub use header::ContentHeader;
 pub use method::{Method, MethodError};
 pub use omnibus_record::amqp::{Properties, Table, Value};
