@@ -17,12 +17,14 @@ struct Broker {
     directory: tempfile::TempDir,
     kafka: String,
     admin: String,
+    amqp: String,
 }
 
 impl Broker {
     fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut broker = Self { process: None, directory, kafka: String::new(), admin: String::new() };
+        let mut broker =
+            Self { process: None, directory, kafka: String::new(), admin: String::new(), amqp: String::new() };
         broker.serve();
         broker
     }
@@ -64,6 +66,7 @@ impl Broker {
         };
         self.kafka = address("kafka");
         self.admin = address("admin");
+        self.amqp = address("amqp");
         self.process = Some(process);
     }
 
@@ -86,6 +89,7 @@ impl Broker {
             .args(arguments)
             .env("OMNIBUS_KAFKA", &self.kafka)
             .env("OMNIBUS_ADMIN", format!("http://{}", self.admin))
+            .env("OMNIBUS_AMQP", format!("amqp://{}", self.amqp))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -318,6 +322,49 @@ fn bench_measures_each_way() {
     let latency = measure("latency", &["--record", "100", "--rate", "4000", "--compression", "lz4"]);
     assert_eq!(latency["records"], 2000);
     assert!(latency["end_to_end"]["p50_ms"].as_f64().unwrap() > 0.0);
+    broker.stop();
+}
+
+#[test]
+fn bench_moves_messages_over_amqp() {
+    let mut broker = Broker::start();
+    let measure = |what: &str, more: &[&str]| {
+        let arguments = [&["bench", "amqp", what, "-o", "json"], more].concat();
+        json(&broker.run(&arguments))
+    };
+    let pid = broker.process.as_ref().unwrap().id().to_string();
+    let through = measure("through", &["--records", "3000", "--server-pid", &pid]);
+    let counts = ["records", "published", "bytes", "missing"].map(|count| through[count].as_u64().unwrap());
+    assert_eq!(counts, [3000, 3000, 3000 * 1024, 0]);
+    assert!(through["acknowledged"]["p99_ms"].as_f64().unwrap() > 0.0);
+    assert!(through["server"]["processor_microseconds_per_record"].as_f64().unwrap() > 0.0);
+    // Every message to each of three queues, whose consumers share them; bodies of several frames.
+    let fan_out = ["--fan-out", "--queues", "3", "--consumers", "2", "--publishers", "2", "--record", "300KiB"];
+    let fanned = measure("through", &[&fan_out[..], &["--records", "50", "--queue-type", "quorum"]].concat());
+    assert_eq!((&fanned["published"], &fanned["records"]), (&50.into(), &150.into()));
+    let unconfirmed =
+        ["--records", "3000", "--confirms", "0", "--auto-ack", "--transient", "--record", "16", "--queues", "2"];
+    assert_eq!(measure("through", &unconfirmed)["records"], 3000);
+    let latency = measure("latency", &["--records", "3000", "--rate", "5000", "--ack-every", "1", "--confirms", "8"]);
+    assert_eq!(latency["records"], 3000);
+    assert!(latency["end_to_end"]["p50_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(json(&broker.run(&["topic", "ls", "-o", "json"]))["topics"], serde_json::json!([]));
+    broker.stop();
+}
+
+#[test]
+fn bench_over_amqp_tells_what_the_broker_says() {
+    let mut broker = Broker::start();
+    let stranger = format!("amqp://guest:secret@{}", broker.amqp);
+    let complaint = broker.complaint(&["bench", "amqp", "through", "--amqp", &stranger]);
+    assert!(complaint.contains("403 ACCESS_REFUSED") && !complaint.contains("secret"), "{complaint}");
+    let elsewhere = format!("amqp://{}/nowhere", broker.amqp);
+    let complaint = broker.complaint(&["bench", "amqp", "through", "--amqp", &elsewhere]);
+    assert!(complaint.contains("530 NOT_ALLOWED"), "{complaint}");
+    for misuse in [["--record", "15"], ["--prefetch", "49"], ["--amqp", "broker:5672"]] {
+        let arguments = [&["bench", "amqp", "through"][..], &misuse].concat();
+        assert!(broker.complaint_with(2, &arguments).contains(misuse[0]));
+    }
     broker.stop();
 }
 

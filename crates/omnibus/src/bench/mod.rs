@@ -1,5 +1,6 @@
-//! `omnibus bench`: loads any broker that speaks Kafka or SQS, and measures it.
+//! `omnibus bench`: loads any broker that speaks Kafka, SQS or AMQP, and measures it.
 
+mod amqp;
 mod queue;
 mod produce;
 mod consume;
@@ -21,7 +22,7 @@ use omnibus_io::SystemClock;
 use crate::brokers::{Acks, Brokers, CodecName, KafkaArgs, TopicAt};
 use crate::output::Format;
 
-/// Measures a broker: any that speaks Kafka, or SQS for queues.
+/// Measures a broker: any that speaks Kafka, or SQS or AMQP for queues.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -69,6 +70,7 @@ enum What {
     Topics(topics::TopicsArgs),
     /// How fast messages go through a queue, over SQS.
     Queue(queue::QueueBenchArgs),
+    Amqp(Box<amqp::AmqpBenchArgs>),
 }
 
 /// What every measurement needs.
@@ -148,9 +150,13 @@ impl CommonArgs {
 
 /// Measures and reports.
 pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let clock = Arc::new(SystemClock::default());
-    runtime.block_on(async {
+    let mut runtime = match &args.what {
+        // One thread is enough for it, and takes less.
+        What::Amqp(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()?.block_on(async {
         match args.what {
             What::Produce { common, write, rate } => {
                 produce::measure(&common, &write, rate, clock).await?.print(format)
@@ -160,6 +166,7 @@ pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
                 latency::measure(&common, &write, &read, rate, clock).await?.print(format)
             }
             What::Queue(queue) => queue::measure(&queue, clock).await?.print(format),
+            What::Amqp(args) => amqp::measure(&args, &clock).await?.print(format),
             What::Topics(topics) => topics::run(&topics, &clock).await?.print(format),
         }
     })

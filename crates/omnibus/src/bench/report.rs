@@ -80,6 +80,8 @@ pub(super) struct Process {
     /// Of 10^9 bytes of records, if there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) processor_seconds_per_gigabyte: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) processor_microseconds_per_record: Option<f64>,
     /// The share of one core.
     pub(super) cores: f64,
     pub(super) memory_bytes_max: u64,
@@ -93,6 +95,7 @@ impl<L: Serialize + std::fmt::Display> Report<L> {
         let process = |used: ProcessUsage| Process {
             processor_seconds: used.processor_seconds,
             processor_seconds_per_gigabyte: (bytes > 0).then(|| used.processor_seconds / (bytes as f64 / 1e9)),
+            processor_microseconds_per_record: (records > 0).then(|| used.processor_seconds * 1e6 / records as f64),
             cores: used.processor_seconds / seconds.max(1e-9),
             memory_bytes_max: used.memory_max,
         };
@@ -199,11 +202,14 @@ impl std::fmt::Display for WriteLoad {
 
 impl std::fmt::Display for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { processor_seconds, processor_seconds_per_gigabyte, cores, memory_bytes_max } = self;
+        let Self { processor_seconds, cores, memory_bytes_max, .. } = self;
         let mebibytes = mebibytes(*memory_bytes_max);
         write!(f, "{processor_seconds:.2} s of CPU, ")?;
-        if let Some(each) = processor_seconds_per_gigabyte {
+        if let Some(each) = self.processor_seconds_per_gigabyte {
             write!(f, "{each:.2} s per GB, ")?;
+        }
+        if let Some(each) = self.processor_microseconds_per_record {
+            write!(f, "{each:.2} µs per record, ")?;
         }
         write!(f, "{cores:.2} cores; {mebibytes:.1} MiB resident at most")
     }

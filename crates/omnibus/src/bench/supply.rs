@@ -87,16 +87,22 @@ impl Supply {
 
     /// Waits for records that are due; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Due> {
+        self.next_up_to(self.batch_records).await
+    }
+
+    /// Waits for records that are due, and takes no more than `most` of them; `None` at the end.
+    pub(super) async fn next_up_to(&mut self, most: u64) -> Option<Due> {
+        let most = most.min(self.batch_records);
         let Some(pace) = &mut self.pace else {
             let now = self.bounds.clock.elapsed();
-            let count = if now < self.bounds.end { self.bounds.take(self.batch_records) } else { 0 };
+            let count = if now < self.bounds.end { self.bounds.take(most) } else { 0 };
             return (count > 0).then_some(Due { count, schedule: Schedule::Now(now) });
         };
         loop {
             let now = self.bounds.clock.elapsed();
             let waiting = pace.due(now.min(self.bounds.end)).saturating_sub(pace.taken);
             if waiting > 0 {
-                let count = self.bounds.take(waiting.min(self.batch_records));
+                let count = self.bounds.take(waiting.min(most));
                 let first = pace.taken;
                 pace.taken += count;
                 let Pace { start, records_per_second, .. } = *pace;
@@ -182,6 +188,16 @@ mod tests {
             counts.push(due.count);
         }
         assert_eq!(counts, [10, 10, 5]);
+    }
+
+    #[tokio::test]
+    async fn no_more_records_are_supplied_than_there_is_room_for() {
+        let mut supply = Supply::flat_out(bounds(Some(20)), 10);
+        let mut counts = Vec::new();
+        for room in [3, 30, 30, 30] {
+            counts.push(supply.next_up_to(room).await.map(|due| due.count));
+        }
+        assert_eq!(counts, [Some(3), Some(10), Some(7), None]);
     }
 
     #[test]
