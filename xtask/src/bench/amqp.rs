@@ -17,18 +17,21 @@ use crate::shell::say;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Part {
-    /// Messages that come and go, and how long they take; a quarter of an hour.
+    /// Messages that come and go, and how long they take, by `RabbitMQ`'s load generator; a quarter of an hour.
     Load,
+    /// The same by our own, `omnibus bench amqp`, which takes less of the machine; a quarter of an hour.
+    Wire,
     /// Memory and starts with many queues, connections and messages; half an hour.
     Held,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 2] = [Self::Load, Self::Held];
+    pub(super) const ALL: [Self; 3] = [Self::Load, Self::Wire, Self::Held];
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Load => "load",
+            Self::Wire => "wire",
             Self::Held => "held",
         }
     }
@@ -36,13 +39,14 @@ impl Part {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Load => "Messages over AMQP: Omnibus and RabbitMQ",
+            Self::Wire => "Messages over AMQP by our own load generator: Omnibus and RabbitMQ",
             Self::Held => "Queues, connections and messages that are held over AMQP: Omnibus and RabbitMQ",
         }
     }
 }
 
 /// In their turns. `RabbitMQ` has two kinds of queues that keep what they are given.
-const SYSTEMS: [System; 3] = [System::Omnibus, System::RabbitClassic, System::RabbitQuorum];
+pub(super) const SYSTEMS: [System; 3] = [System::Omnibus, System::RabbitClassic, System::RabbitQuorum];
 
 /// After which a broker that does nothing has come to rest.
 const REST: Duration = Duration::from_secs(3);
@@ -54,13 +58,13 @@ const UNDER_WAY: usize = 1_000;
 /// How much is measured: bounded, so that everything ends by itself.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Plan {
-    rounds: u32,
+    pub(super) rounds: u32,
     /// Of each load.
-    seconds: u64,
+    pub(super) seconds: u64,
     /// Before the first round, so that compilers have seen the load.
-    warm_seconds: u64,
+    pub(super) warm_seconds: u64,
     /// At which latency is measured.
-    rate: u32,
+    pub(super) rate: u32,
     queues: u32,
     connections: u32,
     messages: u64,
@@ -123,6 +127,14 @@ the same machine, whose processor time is part of what they share; each value is
 are measured in one process, in turn. What is confirmed is on the disk in Omnibus and in quorum queues; classic queues sync when they have
 time. Latency is from the sending of a message to its arrival, at {rate} msg/s."
             ),
+            Part::Wire => format!(
+                "The brokers run on loopback and are loaded in turn, {rounds} times, by one load generator (`omnibus bench amqp`) on the
+same machine, which takes one thread; each value is the median of the rounds. Each load lasts {seconds} s after a second of warming up;
+before the first round each broker is loaded for {warm_seconds} s. RabbitMQ's classic and quorum queues are measured in one process, in turn.
+What is confirmed is on the disk in Omnibus and in quorum queues; classic queues sync when they have time. An eighth of the messages that
+may be unconfirmed are written together. Every message that was confirmed was received, once and in the order in which it was published,
+or the run would have ended. Latency is from when a message is due, at {rate} msg/s."
+            ),
             Part::Held => format!(
                 "Each system alone, on an empty directory: memory and starts with {queues} queues, {connections} connections, and
 {messages} queued messages of {body} B; what is resident {rest} s later, and from the start of the process to the first answer."
@@ -136,16 +148,13 @@ machine's memory, and the number of connections; its queues are the same thing u
     }
 }
 
-/// Measures a part.
-pub(super) fn run(part: Part, plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
-    match part {
-        Part::Load => loads(plan, rabbit, figures),
-        Part::Held => SYSTEMS.into_iter().try_for_each(|system| holdings(plan, rabbit, system, figures)),
-    }
+/// Measures what each system needs for what it holds.
+pub(super) fn held(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
+    SYSTEMS.into_iter().try_for_each(|system| holdings(plan, rabbit, system, figures))
 }
 
 /// Both brokers run; which kind of queue of `RabbitMQ`'s is loaded, the words say.
-fn loads(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
+pub(super) fn loads(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
     let [ours, theirs] = [System::Omnibus, System::RabbitClassic].map(home);
     let ((our_node, our_data), (their_node, their_data)) = (ours?, theirs?);
     let (ours, theirs) = (rabbit.start(&our_node)?, rabbit.start(&their_node)?);
@@ -171,7 +180,7 @@ fn loads(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
     remove(&their_data)
 }
 
-fn home(system: System) -> Result<(Node, PathBuf)> {
+pub(super) fn home(system: System) -> Result<(Node, PathBuf)> {
     let data = fresh(&system.key())?;
     Ok((Node::fresh(system, data.clone())?, data))
 }

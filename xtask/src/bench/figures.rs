@@ -80,9 +80,11 @@ pub(super) enum Family {
     AmqpThrough,
     #[serde(rename = "amqp-latency")]
     AmqpLatency,
+    #[serde(rename = "amqp-generator")]
+    AmqpGenerator,
 }
 
-pub(super) const FAMILIES: [Family; 22] = [
+pub(super) const FAMILIES: [Family; 23] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -99,6 +101,7 @@ pub(super) const FAMILIES: [Family; 22] = [
     Family::QueueDrain,
     Family::QueueCycle,
     Family::QueueCpu,
+    Family::AmqpGenerator,
     Family::QueueLatency,
     Family::QueueDrainLatency,
     Family::QueueWait,
@@ -135,7 +138,7 @@ impl Family {
             Self::Tail => "Consume at the tail, while a producer writes flat out",
             Self::ProduceCpu => "Processor time of the broker while producing",
             Self::ConsumeCpu => "Processor time of the broker while consuming from the beginning",
-            Self::GeneratorCpu => "Processor time of the load generator beside it",
+            Self::GeneratorCpu | Self::AmqpGenerator => "Processor time of the load generator beside it",
             Self::Latency => "From when a record is due to its arrival at a consumer",
             Self::Start => "From start to the first answer, and to the first record that is taken",
             Self::Memory => "Resident memory",
@@ -160,7 +163,7 @@ impl Family {
             Self::Latency | Self::Start => "ms",
             Self::Memory => "MiB",
             Self::QueueSend | Self::QueueDrain | Self::QueueCycle | Self::AmqpThrough => "msg/s",
-            Self::QueueCpu => "CPU µs/msg",
+            Self::QueueCpu | Self::AmqpGenerator => "CPU µs/msg",
             Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency => "ms",
             Self::QueueWait | Self::QueueIdle => "% of a core",
             Self::QueueCreate => "queues/s",
@@ -181,7 +184,7 @@ impl Family {
             Self::Tail => "tail",
             Self::ProduceCpu => "produce-cpu",
             Self::ConsumeCpu => "consume-cpu",
-            Self::GeneratorCpu => "generator-cpu",
+            Self::GeneratorCpu | Self::AmqpGenerator => "generator-cpu",
             Self::Latency => "latency",
             Self::Start => "start",
             Self::Memory => "memory",

@@ -57,6 +57,11 @@ impl Load {
         Self::start_over(server, words, ["--sqs", &format!("http://{}", server.address)])
     }
 
+    /// Starts one of its measurements over AMQP.
+    pub(super) fn start_amqp(server: &Server, words: &[String]) -> Result<Self> {
+        Self::start_over(server, words, ["--amqp", &format!("amqp://{}", server.address)])
+    }
+
     fn start_over(server: &Server, words: &[String], address: [&str; 2]) -> Result<Self> {
         let mut command = Command::new(broker::binary());
         command.arg("bench").args(words).args(["-o", "json"]).args(address);

@@ -6,6 +6,7 @@
 mod queues;
 mod drain;
 mod idle;
+mod messages;
 mod amqp;
 mod rounds;
 mod restart;
@@ -194,14 +195,21 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
 }
 
 fn measure_amqp((part, command): (amqp::Part, String), plan: &amqp::Plan, folder: Option<&Path>) -> Result<()> {
-    let rabbit = rabbit::install()?;
+    let rabbit = match part {
+        amqp::Part::Load => rabbit::install()?.with_perf_test()?,
+        amqp::Part::Wire | amqp::Part::Held => rabbit::install()?,
+    };
     let told = Told {
         file: format!("amqp-{}", part.word()),
         title: part.title().to_owned(),
         command,
         method: plan.method(part, &rabbit.versions()?),
     };
-    show(told, serde_json::to_value(plan)?, folder, |figures| amqp::run(part, plan, &rabbit, figures))
+    show(told, serde_json::to_value(plan)?, folder, |figures| match part {
+        amqp::Part::Load => amqp::loads(plan, &rabbit, figures),
+        amqp::Part::Wire => messages::run(plan, &rabbit, figures),
+        amqp::Part::Held => amqp::held(plan, &rabbit, figures),
+    })
 }
 
 fn measure_drain(quick: bool, share: &drain::Share, folder: Option<&Path>) -> Result<()> {

@@ -26,7 +26,8 @@ const JAVA: [&str; 3] = ["-Xmx1g", "-Xms1g", "-XX:+UseG1GC"];
 #[derive(Clone, Debug)]
 pub(super) struct Rabbit {
     script: PathBuf,
-    perf_test: PathBuf,
+    /// Where it is needed.
+    perf_test: Option<PathBuf>,
 }
 
 /// One broker and where it keeps its things.
@@ -51,16 +52,23 @@ pub(super) struct Told {
 }
 
 pub(super) fn install() -> Result<Rabbit> {
-    Ok(Rabbit { script: clients::rabbitmq_server()?, perf_test: clients::perf_test_jars()? })
+    Ok(Rabbit { script: clients::rabbitmq_server()?, perf_test: None })
 }
 
 impl Rabbit {
+    /// Installs the load generator, too.
+    pub(super) fn with_perf_test(self) -> Result<Self> {
+        Ok(Self { perf_test: Some(clients::perf_test_jars()?), ..self })
+    }
+
     /// Which it is.
     pub(super) fn versions(&self) -> Result<String> {
         let output = Command::new("dpkg-query").args(["-W", "-f", "${Version}", "rabbitmq-server"]).output()?;
         let version = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(!version.is_empty(), "the version of RabbitMQ is not known");
-        Ok(format!("RabbitMQ {version}, PerfTest {}", clients::PERF_TEST))
+        let generator =
+            self.perf_test.as_ref().map_or_else(String::new, |_| format!(", PerfTest {}", clients::PERF_TEST));
+        Ok(format!("RabbitMQ {version}{generator}"))
     }
 
     /// Starts a broker on what it left behind, if it did.
@@ -122,8 +130,9 @@ impl Rabbit {
 
     /// Loads a broker with what `words` say, for some seconds.
     pub(super) fn load(&self, server: &Server, words: &[String], seconds: u64) -> Result<Told> {
+        let jars = self.perf_test.as_ref().context("PerfTest is not installed")?;
         let mut command = Command::new("java");
-        command.args(JAVA).arg("-cp").arg(format!("{}/*", self.perf_test.display())).arg("com.rabbitmq.perf.PerfTest");
+        command.args(JAVA).arg("-cp").arg(format!("{}/*", jars.display())).arg("com.rabbitmq.perf.PerfTest");
         command.args(["--uri", &format!("amqp://{}", server.address), "--time", &seconds.to_string()]);
         let before = processor_seconds(server)?;
         let output = shell::must("bench-perf-test", command.args(words))?;
