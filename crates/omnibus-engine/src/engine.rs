@@ -31,7 +31,7 @@ use crate::parcels::{Carrying, Recipients};
 use crate::peers::Peers;
 use crate::reached::Reached;
 use crate::scrubbing::{ScrubConfig, Scrubbing};
-use crate::shard::{Appending, Heartbeat, Question, Request, leader_epoch};
+use crate::shard::{Appending, Decided, Heartbeat, Question, Request, leader_epoch};
 use crate::vacancies::Vacancies;
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
@@ -371,6 +371,24 @@ impl Engine {
             self.confirm(shard, term).await?;
         }
         result
+    }
+
+    /// Makes sure of the refusals among what was decided at once in a term, all of them with one question. Whatever was
+    /// logged needs none: an entry that is committed was proposed by whoever led, and what refused the others was as new.
+    ///
+    /// # Errors
+    /// The one that there was, or [`SubmitError::NotLeader`]; then nothing has happened.
+    pub(crate) async fn sure_of_all<T>(
+        &self,
+        (shard, term): (ShardId, Term),
+        decided: Result<Decided<T>, SubmitError>,
+        is_refused: fn(&T) -> bool,
+    ) -> Result<Vec<T>, SubmitError> {
+        let Decided { answers, is_logged } = self.sure(shard, term, decided).await?;
+        if !is_logged && answers.iter().any(is_refused) {
+            self.confirm(shard, term).await?;
+        }
+        Ok(answers)
     }
 
     /// Asks this node's broker of a shard, whoever leads it.

@@ -9,6 +9,7 @@ mod groups;
 mod queues;
 mod consumers;
 mod fan_out;
+mod decided;
 mod snapshots;
 
 use std::collections::VecDeque;
@@ -42,6 +43,7 @@ use crate::sessions::Sessions;
 use crate::setbacks::Setbacks;
 use crate::waiting::Waiting;
 
+pub use decided::Decided;
 pub use fan_out::{Addressed, FannedOut, FanningOut};
 pub use groups::Heartbeat;
 pub use queues::{EnqueueReply, Enqueueing, TogetherReply};
@@ -208,7 +210,7 @@ impl Shard {
             }
             Request::Together { commands, reply } => {
                 let outcomes = self.submit_together(&commands);
-                self.answer_with(reply, outcomes);
+                self.answer_all(reply, outcomes);
             }
             Request::Append(appending) => self.append(appending),
             Request::Join { command, reply } => self.join(*command, reply),

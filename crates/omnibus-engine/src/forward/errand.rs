@@ -192,7 +192,10 @@ impl Errand for Command {
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Outcome, SubmitError> {
         let term = engine.leading_term(shard)?;
         let outcome = engine.request(shard, |reply| Request::Submit { command: self, reply }).await;
-        engine.sure(shard, term, outcome).await
+        if is_refused(&outcome) {
+            engine.confirm(shard, term).await?;
+        }
+        outcome
     }
 
     fn asked(&self) -> Asked {
@@ -201,6 +204,21 @@ impl Errand for Command {
 
     fn answer(answered: Answered) -> Option<Outcome> {
         if let Answered::Outcome(outcome) = answered { Some(outcome) } else { None }
+    }
+}
+
+/// Whether a command was refused, or all that it asked for: such an outcome rests on what this node knows, and on no entry.
+fn is_refused(outcome: &Result<Outcome, SubmitError>) -> bool {
+    fn all<T, E>(results: &[Result<T, E>]) -> bool {
+        !results.is_empty() && results.iter().all(Result::is_err)
+    }
+    match outcome {
+        Err(error) => matches!(error, SubmitError::Refused(_)),
+        Ok(Outcome::Settled { results, .. }) => all(results),
+        Ok(Outcome::Extended { results }) => all(results),
+        Ok(Outcome::OffsetsDeleted { partitions }) => all(partitions),
+        Ok(Outcome::Left { members }) => !members.is_empty() && members.iter().all(|(_, left)| left.is_err()),
+        Ok(_) => false,
     }
 }
 
@@ -221,8 +239,14 @@ impl Errand for All {
         }
         let mut outcomes = Vec::with_capacity(answers.len());
         for answer in answers {
-            let outcome = answer.await.unwrap_or(Err(SubmitError::Closing));
-            outcomes.push(engine.sure(shard, term, outcome).await);
+            outcomes.push(answer.await.unwrap_or(Err(SubmitError::Closing)));
+        }
+        // The others may have been carried out, and are not to be done again.
+        if outcomes.iter().any(is_refused)
+            && let Err(unsure) = engine.confirm(shard, term).await
+        {
+            let refused = outcomes.iter_mut().filter(|outcome| is_refused(outcome));
+            refused.for_each(|outcome| *outcome = Err(unsure.clone()));
         }
         Ok(outcomes)
     }
@@ -244,7 +268,9 @@ impl Errand for Together {
     type Answer = Vec<Result<Outcome, Refusal>>;
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
-        engine.request(shard, |reply| Request::Together { commands: self.0, reply }).await
+        let term = engine.leading_term(shard)?;
+        let decided = engine.request(shard, |reply| Request::Together { commands: self.0, reply }).await;
+        engine.sure_of_all((shard, term), decided, Result::is_err).await
     }
 
     fn asked(&self) -> Asked {
@@ -268,7 +294,9 @@ impl Errand for Enqueue {
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
         let Self { queue, messages } = self;
-        engine.request(shard, |reply| Request::Enqueue(Enqueueing { queue, messages, reply })).await
+        let term = engine.leading_term(shard)?;
+        let decided = engine.request(shard, |reply| Request::Enqueue(Enqueueing { queue, messages, reply })).await;
+        engine.sure_of_all((shard, term), decided, Result::is_err).await
     }
 
     fn asked(&self) -> Asked {
@@ -297,7 +325,9 @@ impl Errand for FanOut {
     type Answer = Vec<FannedOut>;
 
     async fn here(self, engine: &Engine, shard: ShardId) -> Result<Self::Answer, SubmitError> {
-        engine.request(shard, |reply| Request::FanOut(FanningOut { messages: self.0, reply })).await
+        let term = engine.leading_term(shard)?;
+        let decided = engine.request(shard, |reply| Request::FanOut(FanningOut { messages: self.0, reply })).await;
+        engine.sure_of_all((shard, term), decided, has_refusal).await
     }
 
     fn asked(&self) -> Asked {
@@ -306,6 +336,14 @@ impl Errand for FanOut {
 
     fn answer(answered: Answered) -> Option<Self::Answer> {
         if let Answered::FannedOut(answers) = answered { Some(answers) } else { None }
+    }
+}
+
+/// Whether some queue did not take a message.
+fn has_refusal(answer: &FannedOut) -> bool {
+    match answer {
+        Ok(places) => places.iter().any(Result::is_err),
+        Err(error) => matches!(error, SubmitError::Refused(_)),
     }
 }
 

@@ -9,6 +9,7 @@ use omnibus_model::{Bug, Command, Outcome, Refusal, planted};
 use omnibus_record::SharedMessage;
 use tokio::sync::oneshot;
 
+use super::decided::Decided;
 use super::{Shard, leader_epoch};
 use crate::error::SubmitError;
 
@@ -26,8 +27,8 @@ pub type FannedOut = Result<Vec<Result<Appended, Refusal>>, SubmitError>;
 #[derive(Debug)]
 pub struct FanningOut {
     pub messages: Vec<Addressed>,
-    /// An answer per message, in order.
-    pub reply: oneshot::Sender<Result<Vec<FannedOut>, SubmitError>>,
+    /// An answer per message.
+    pub reply: oneshot::Sender<Result<Decided<FannedOut>, SubmitError>>,
 }
 
 impl Addressed {
@@ -52,7 +53,7 @@ impl FanningOut {
 impl Shard {
     pub(super) fn fan_out(&mut self, FanningOut { messages, reply }: FanningOut) {
         let answers = messages.iter().map(|addressed| self.fan_out_one(addressed)).collect();
-        self.answer_with(reply, Ok(answers));
+        self.answer_all(reply, Ok(answers));
     }
 
     fn fan_out_one(&mut self, addressed: &Addressed) -> FannedOut {

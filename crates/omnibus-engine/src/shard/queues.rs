@@ -11,16 +11,17 @@ use omnibus_model::{Bug, Command, MoveId, Offset, Outcome, Refusal, StreamId, pl
 use omnibus_record::Encoded;
 use tokio::sync::oneshot;
 
+use super::decided::Decided;
 use super::{Shard, leader_epoch};
 use crate::error::SubmitError;
 use crate::group_commit::stamped_message;
 use crate::receivers::{Receive, Received};
 
-/// An answer per message, in order.
-pub type EnqueueReply = oneshot::Sender<Result<Vec<Result<Appended, Refusal>>, SubmitError>>;
+/// An answer per message.
+pub type EnqueueReply = oneshot::Sender<Result<Decided<Result<Appended, Refusal>>, SubmitError>>;
 
-/// What has become of each of some commands, in order.
-pub type TogetherReply = oneshot::Sender<Result<Vec<Result<Outcome, Refusal>>, SubmitError>>;
+/// What has become of each of some commands.
+pub type TogetherReply = oneshot::Sender<Result<Decided<Result<Outcome, Refusal>>, SubmitError>>;
 
 /// How often one who waits may come away empty-handed from a queue that says it has something.
 const ATTEMPTS_MAX: u32 = 16;
@@ -56,7 +57,7 @@ impl Shard {
         } else {
             Err(SubmitError::DiskFull)
         };
-        self.answer_with(reply, answer);
+        self.answer_all(reply, answer);
     }
 
     /// Puts one message into the open group; only the broker's refusals are its own.

@@ -30,7 +30,7 @@ fn followers_remember_the_same_and_refuse_to_answer() {
     let mut trio = queue();
     let mut sent = trio.enqueue(ONE, "a", Envelope::default());
     trio.settle();
-    assert_eq!(sent.try_recv().unwrap().unwrap()[0].clone().unwrap().base, Offset(0));
+    assert_eq!(sent.try_recv().unwrap().unwrap().answers[0].clone().unwrap().base, Offset(0));
     trio.check_alike();
     for id in [TWO, THREE] {
         assert_eq!(trio.bodies(id), [(Offset(0), Bytes::from_static(b"a"))], "followers can read");
@@ -64,7 +64,7 @@ fn what_was_in_flight_and_survives_is_acknowledged_by_who_was_deposed() {
     trio.turn(TWO);
     assert!(sent.try_recv().is_err(), "nobody knows yet");
     trio.lead(TWO);
-    assert_eq!(sent.try_recv().unwrap().unwrap()[0].clone().unwrap().base, Offset(0));
+    assert_eq!(sent.try_recv().unwrap().unwrap().answers[0].clone().unwrap().base, Offset(0));
     trio.check_alike();
     assert_eq!(trio.bodies(THREE).len(), 1);
 }
@@ -202,14 +202,14 @@ fn duplicates_are_known_to_the_next_leader() {
     let mut first = trio.enqueue(ONE, "a", envelope);
     let mut batch = trio.append(ONE, 0);
     trio.settle();
-    assert!(!first.try_recv().unwrap().unwrap()[0].clone().unwrap().duplicate);
+    assert!(!first.try_recv().unwrap().unwrap().answers[0].clone().unwrap().duplicate);
     assert!(matches!(batch.try_recv().unwrap().unwrap(), Outcome::Appended(appended) if !appended.duplicate));
     trio.lead(TWO);
     let mut again = trio.enqueue(TWO, "a", envelope);
     let mut same = trio.append(TWO, 0);
     let mut next = trio.append(TWO, 1);
     trio.settle();
-    let again = again.try_recv().unwrap().unwrap()[0].clone().unwrap();
+    let again = again.try_recv().unwrap().unwrap().answers[0].clone().unwrap();
     assert_eq!((again.duplicate, again.base), (true, Offset(0)));
     assert!(matches!(same.try_recv().unwrap().unwrap(), Outcome::Appended(appended) if appended.duplicate));
     assert!(matches!(next.try_recv().unwrap().unwrap(), Outcome::Appended(appended) if appended.base == Offset(1)));

@@ -197,6 +197,54 @@ async fn who_was_replaced_and_does_not_know_answers_nothing_of_before() {
 }
 
 #[tokio::test]
+async fn who_was_replaced_and_does_not_know_refuses_none_of_several_things() {
+    let cluster = ModelCluster::new(NODES.len(), SHARDS);
+    let (engines, running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();
+    Nearby::connect(&engines);
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    lead(&cluster, &engines, NODES[0]).await;
+    let create = |name, id| CreateQueue {
+        name: TopicName::new(name).unwrap(),
+        id: TopicId(id),
+        config: TopicConfig::default(),
+        queue: QueueConfig::default(),
+    };
+    let known = engines[0].create_queue(create("known", 1)).await.unwrap().partitions[0];
+    pumping.abort();
+    let pumping = tokio::spawn(pump_to(cluster.clone(), NODES[1..].to_vec()));
+    lead(&cluster, &engines, NODES[1]).await;
+    let queue = engines[2].create_queue(create("orders", 2)).await.unwrap().partitions[0];
+    engines[2].enqueue(known, vec![(message("a", Envelope::default()), None)]).await.unwrap()[0].clone().unwrap();
+    let acquire = Acquire { stream: known.stream, count_max: 7, lease: LEASE, holder: None, attempt: None };
+    let held = engines[2].receive(known, acquire, Duration::ZERO).await.unwrap().leases().next().unwrap().key;
+    assert!(engines[0].leads(queue.shard), "it does not know that, and knows neither the lease nor the newer queue");
+    let engine = engines[0].clone();
+    let settling = tokio::spawn(async move { engine.settle(known, vec![(held, Settlement::Accept)]).await });
+    let engine = engines[0].clone();
+    let purging = tokio::spawn(async move { engine.purge(queue).await });
+    let engine = engines[0].clone();
+    let two = ["b", "c"].map(|body| (message(body, Envelope::default()), None)).to_vec();
+    let sending = tokio::spawn(async move { engine.enqueue(queue, two).await });
+    let engine = engines[0].clone();
+    let targets = [Target { queue: queue.into(), envelope: Envelope::default() }];
+    let fanning_out = tokio::spawn(async move { engine.fan_out(&shared("d"), &targets).await });
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    pumping.abort();
+    let pumping = tokio::spawn(pump(cluster.clone()));
+    assert!(settling.await.unwrap().unwrap()[0].is_ok());
+    purging.await.unwrap().unwrap();
+    assert!(sending.await.unwrap().unwrap().iter().all(Result::is_ok));
+    assert!(fanning_out.await.unwrap().unwrap().iter().all(Result::is_ok));
+    assert_eq!(all_bodies(&engines[1], queue).await.len(), 3, "each once");
+    for running in running {
+        running.close().await;
+    }
+    pumping.abort();
+}
+
+#[tokio::test]
 async fn a_leader_without_a_majority_can_be_closed_and_says_that_it_does_not_know() {
     let cluster = ModelCluster::new(NODES.len(), SHARDS);
     let (engines, running): (Vec<_>, Vec<_>) = NODES.into_iter().map(|node| open(&cluster, node)).unzip();

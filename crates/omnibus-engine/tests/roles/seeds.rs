@@ -197,7 +197,7 @@ impl World {
             match answer.try_recv() {
                 Ok(Ok(appended)) => {
                     self.tally.acknowledged += 1;
-                    self.stored.insert(body, appended[0].clone().unwrap().base);
+                    self.stored.insert(body, appended.answers[0].clone().unwrap().base);
                 }
                 Ok(Err(SubmitError::NotLeader { .. })) => {
                     self.tally.refused += 1;

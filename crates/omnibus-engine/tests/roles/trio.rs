@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use omnibus_engine::SubmitError;
 use omnibus_engine::receivers::{self, Receive};
-use omnibus_engine::shard::{Appending, Enqueueing, Request};
+use omnibus_engine::shard::{Appending, Decided, Enqueueing, Request};
 use omnibus_io::fault::FaultDisk;
 use omnibus_model::command::Acquire;
 use omnibus_model::outcome::Appended;
@@ -26,7 +26,7 @@ pub(crate) const DATA: ShardId = ShardId(1);
 pub(crate) const QUEUE: StreamId = StreamId(7);
 pub(crate) const LEASE: Millis = Millis(30_000);
 
-pub(crate) type Enqueued = oneshot::Receiver<Result<Vec<Result<Appended, Refusal>>, SubmitError>>;
+pub(crate) type Enqueued = oneshot::Receiver<Result<Decided<Result<Appended, Refusal>>, SubmitError>>;
 pub(crate) type Received = oneshot::Receiver<Result<receivers::Received, SubmitError>>;
 pub(crate) type Submitted = oneshot::Receiver<Result<Outcome, SubmitError>>;
 
