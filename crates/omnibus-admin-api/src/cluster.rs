@@ -59,6 +59,23 @@ pub struct ShardView {
     /// The newest that it has applied.
     pub applied: u64,
     pub replicas: Vec<ReplicaView>,
+    /// A change of who votes that is under way. Known to the leader first.
+    #[serde(default)]
+    pub change: Option<ChangeView>,
+}
+
+/// A change of who votes about a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// Who gets a vote.
+    pub added: Vec<u32>,
+    /// Who loses it.
+    pub taken: Vec<u32>,
+    /// Whether it has begun: until it ends, a majority of those before and one of those behind it are needed. It is only due
+    /// otherwise.
+    pub half_done: bool,
+    /// For how many seconds the node that says so has seen it; null if it has not looked since.
+    pub seconds: Option<u64>,
 }
 
 /// One of a shard's replicas.

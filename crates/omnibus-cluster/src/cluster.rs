@@ -12,6 +12,7 @@ use omnibus_replication::{Leadership, ReplicatedLog};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::changes::Changes;
 use crate::roster::Roster;
 
 /// How soon is looked again.
@@ -28,6 +29,8 @@ pub struct Cluster {
     pub(crate) log: Arc<OpenraftLog>,
     pub(crate) lines: Lines,
     pub(crate) engine: Engine,
+    /// Since when changes of who votes have been seen.
+    pub(crate) changes: Arc<Changes>,
     /// Whether this node was told that it is not one of the cluster's any more.
     pub(crate) gone: Arc<watch::Sender<bool>>,
 }

@@ -3,7 +3,7 @@
 //!
 //! Reading order: how a node takes part (`part`), once it knows as what (`meeting`); who replicates what
 //! (`upkeep`), leads how much (`balance`) and takes the place of whom (`succession`), by which plan (`plan`) of which nodes (`roster`), and how one of them
-//! leaves (`leaving`); what can be asked (`cluster`, `standing`), what goes over the connections (`carriers`), and
+//! leaves (`leaving`); what can be asked (`cluster`, `standing`, `changes`), what goes over the connections (`carriers`), and
 //! what a node is told (`member`).
 //!
 //! **Never:** a consensus protocol, what an entry or a request says, or a decision about data.
@@ -12,12 +12,13 @@ mod part;
 mod upkeep;
 mod succession;
 mod balance;
-mod plan;
 mod standing;
+mod plan;
 mod meeting;
 mod carriers;
 mod leaving;
 mod cluster;
+mod changes;
 mod roster;
 mod stage;
 mod member;
@@ -30,4 +31,4 @@ pub use member::{BadMember, Member, Members};
 pub use omnibus_peers::Identity;
 pub use part::{Opened, TakingPart};
 pub use roster::DOOR;
-pub use standing::{ReplicaStanding, ShardStanding};
+pub use standing::{ChangeStanding, ReplicaStanding, ShardStanding};

@@ -66,7 +66,8 @@ impl Meeting {
         engine.connect(to_engines);
         let is_first = answerer.taking_part.set((Arc::clone(&log), engine.clone())).is_ok();
         debug_assert!(is_first, "a meeting ends once");
-        let cluster = Cluster { node, address, log, lines, engine: engine.clone(), gone: Arc::default() };
+        let (changes, gone) = Default::default();
+        let cluster = Cluster { node, address, log, lines, engine: engine.clone(), changes, gone };
         let upkeep = tokio::spawn(upkeep::run(cluster.clone()));
         let watching = tokio::spawn(leaving::watch(cluster.clone()));
         let succession = tokio::spawn(succession::run(cluster.clone()));

@@ -61,6 +61,7 @@ pub(crate) async fn run(cluster: Cluster) {
         let roster = cluster.roster();
         open_ways(&cluster, &roster);
         let plan = Plan::of(&roster, cluster.log.shards());
+        cluster.note_changes(&plan);
         seen.look(&cluster, (&roster, &plan));
         look_after(&cluster, (&roster, &plan), &seen).await;
         cluster.forget_the_gone(&roster).await;

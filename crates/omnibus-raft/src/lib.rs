@@ -33,7 +33,7 @@ mod peers;
 mod wire;
 
 pub use door::Door;
-pub use member::{ChangeError, Replicas, Standing};
+pub use member::{ChangeError, Replicas, Standing, VoteChange};
 pub use openraft_log::{Consensus, OpenraftLog};
 pub use peers::{Calling, PeerError, Peers};
 pub use switchboard::Switchboard;

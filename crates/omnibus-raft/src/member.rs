@@ -49,12 +49,21 @@ pub struct Replicas {
     pub goal: Option<BTreeSet<NodeId>>,
 }
 
+/// Who gets a vote and who loses one when a change comes to its end that is on its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VoteChange {
+    pub added: BTreeSet<NodeId>,
+    pub taken: BTreeSet<NodeId>,
+}
+
 /// How a shard stands, as far as this node knows.
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// None if nobody is known to lead.
     pub leader: Option<NodeId>,
     pub replicas: Replicas,
+    /// The change of who votes that is half done: one has begun, and [`Replicas::goal`] is not reached.
+    pub half_done: Option<VoteChange>,
     /// The newest entry on this node.
     pub last: LogIndex,
     /// The newest that was told on this node.
@@ -107,7 +116,19 @@ impl Member {
             Leadership::Elsewhere { leader, .. } => leader,
         };
         let (last, applied, confirmed) = self.state.progress();
-        Standing { leader, replicas: self.replicas(), last, applied, confirmed }
+        Standing { leader, replicas: self.replicas(), half_done: self.half_done(), last, applied, confirmed }
+    }
+
+    fn half_done(&self) -> Option<VoteChange> {
+        let (_, membership) = self.state.applied();
+        let node = |number: &u64| u32::try_from(*number).ok().map(NodeId);
+        match &membership.membership().get_joint_config()[..] {
+            [before, .., goal] => Some(VoteChange {
+                added: goal.difference(before).filter_map(node).collect(),
+                taken: before.difference(goal).filter_map(node).collect(),
+            }),
+            _ => None,
+        }
     }
 
     /// Hears from a majority that nobody leads in a newer term. Lets no clock say so: a follower that has started again

@@ -8,6 +8,7 @@ mod trio;
 use std::collections::BTreeSet;
 
 use omnibus_model::{LogIndex, NodeId, Term};
+use omnibus_raft::VoteChange;
 use omnibus_replication::{ProposeError, ReplicatedLog as _};
 use trio::{SHARD, Trio, run};
 
@@ -343,10 +344,13 @@ fn a_change_that_a_leader_left_half_done_is_seen_and_brought_to_its_end() {
             if let Some(goal) = replicas.goal {
                 half_done += 1;
                 assert_eq!((goal.clone(), replicas.voters.len()), (rest, 5));
+                let half_done = VoteChange { added: BTreeSet::new(), taken: [gone].into() };
+                assert_eq!(trio.log(leader).standing(SHARD).half_done, Some(half_done));
                 let log = trio.log(leader);
                 trio.change_under_load(leader, async move { log.demote_others(SHARD, goal).await }).await;
                 let replicas = trio.log(leader).replicas(SHARD);
                 assert_eq!((replicas.goal, replicas.voters.len(), replicas.learners.len()), (None, 4, 1));
+                assert_eq!(trio.log(leader).standing(SHARD).half_done, None);
             }
             trio.end().await;
         });

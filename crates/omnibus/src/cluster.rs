@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use omnibus_admin_api::Span;
-use omnibus_admin_api::cluster::{ClusterView, MemberView, ReplicaView, ShardView};
+use omnibus_admin_api::cluster::{ChangeView, ClusterView, MemberView, ReplicaView, ShardView};
 use omnibus_admin_api::scrub::DamagedView;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
@@ -161,12 +161,24 @@ fn as_led(shard: &ShardView, views: &BTreeMap<u32, ClusterView>) -> ShardView {
 }
 
 fn lacks(shard: &ShardView) -> Vec<String> {
-    let ShardView { shard: number, leader, last, replicas, .. } = shard;
+    let ShardView { shard: number, leader, last, replicas, change, .. } = shard;
     if leader.is_none() {
         return vec![format!("shard {number} has no leader")];
     }
+    let half_done = change.iter().filter(|change| change.half_done);
+    let half_done = half_done.map(|change| format!("shard {number}: who votes is half changed, {}", told(change)));
     let behind = replicas.iter().filter(|replica| behind(replica, *last).is_some_and(|behind| behind > BEHIND_MAX));
-    behind.map(|replica| format!("shard {number}: node {} is behind", replica.node)).collect()
+    let behind = behind.map(|replica| format!("shard {number}: node {} is behind", replica.node));
+    half_done.chain(behind).collect()
+}
+
+/// A change of who votes, in short.
+fn told(ChangeView { added, taken, half_done, seconds }: &ChangeView) -> String {
+    let added = added.iter().map(|node| format!("+{node}"));
+    let votes: Vec<String> = added.chain(taken.iter().map(|node| format!("-{node}"))).collect();
+    let state = if *half_done { "half done" } else { "due" };
+    let since = seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+    format!("{} {state}{since}", votes.join(" "))
 }
 
 /// What has rotted on the disk of the node that says so.
@@ -187,8 +199,13 @@ fn counted(member: &MemberView, shards: &[ShardView]) -> MemberView {
 fn show(status: &Status) -> Result<()> {
     show_nodes(&status.nodes)?;
     output::line("")?;
-    let columns =
-        [Column::Number("SHARD"), Column::Number("LEADER"), Column::Number("ENTRIES"), Column::Text("BEHIND")];
+    let columns = [
+        Column::Number("SHARD"),
+        Column::Number("LEADER"),
+        Column::Number("ENTRIES"),
+        Column::Text("BEHIND"),
+        Column::Text("VOTES CHANGE"),
+    ];
     let row = |shard: &ShardView| {
         let replica = |replica: &ReplicaView| {
             let behind = behind(replica, shard.last).map_or_else(|| "?".to_owned(), |behind| behind.to_string());
@@ -197,7 +214,8 @@ fn show(status: &Status) -> Result<()> {
         };
         let leader = shard.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
         let replicas: Vec<String> = shard.replicas.iter().map(replica).collect();
-        vec![shard.shard.to_string(), leader, shard.last.to_string(), replicas.join("  ")]
+        let change = shard.change.as_ref().map(told).unwrap_or_default();
+        vec![shard.shard.to_string(), leader, shard.last.to_string(), replicas.join("  "), change]
     };
     output::table(&columns, status.shards.iter().map(row))?;
     output::line("")?;
@@ -237,7 +255,8 @@ mod tests {
 
     fn shard(leader: Option<u32>, last: u64, has: &[(u32, u64)]) -> ShardView {
         let replica = |(node, has): &(u32, u64)| ReplicaView { node: *node, votes: true, has: Some(*has) };
-        ShardView { shard: 4, leader, last, applied: last, replicas: has.iter().map(replica).collect() }
+        let replicas = has.iter().map(replica).collect();
+        ShardView { shard: 4, leader, last, applied: last, replicas, change: None }
     }
 
     fn view(node: u32, shard: ShardView) -> (u32, ClusterView) {
@@ -258,6 +277,16 @@ mod tests {
         assert_eq!(lacks(&shard(Some(1), 5_000, &[(1, 5_000), (2, 4_000)])), Vec::<String>::new());
         assert_eq!(lacks(&shard(Some(1), 5_001, &[(1, 5_001), (2, 4_000)])), ["shard 4: node 2 is behind"]);
         assert_eq!(lacks(&shard(None, 5, &[])), ["shard 4 has no leader"]);
+        let change = |half_done, seconds| ChangeView { added: vec![5], taken: vec![2, 3], half_done, seconds };
+        let changing = |half_done, seconds| ShardView {
+            change: Some(change(half_done, seconds)),
+            ..shard(Some(1), 5_000, &[(1, 5_000), (2, 3_999)])
+        };
+        let behind = "shard 4: node 2 is behind";
+        let half_done = "shard 4: who votes is half changed, +5 -2 -3 half done for 7 s";
+        assert_eq!(lacks(&changing(true, Some(7))), [half_done, behind]);
+        assert_eq!(lacks(&changing(false, Some(7))), [behind], "what is due needs no other majority");
+        assert_eq!(told(&change(false, None)), "+5 -2 -3 due");
         let (_, sound) = view(2, shard(None, 5, &[]));
         assert_eq!(rotten(&sound), None);
         let damaged = DamagedView { places: 2, records: 7, bytes: 100 };

@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use omnibus_admin_api::cluster::{
-    BalanceView, ClusterView, Duty, MemberView, MovedView, NodeJoin, ReplicaView, ShardView,
+    BalanceView, ChangeView, ClusterView, Duty, MemberView, MovedView, NodeJoin, ReplicaView, ShardView,
 };
 use omnibus_admin_api::{Code, Problem};
-use omnibus_cluster::{BadMember, Cluster, DOOR, Member, Moved, RemovalError, ReplicaStanding, ShardStanding};
+use omnibus_cluster::{
+    BadMember, ChangeStanding, Cluster, DOOR, Member, Moved, RemovalError, ReplicaStanding, ShardStanding,
+};
 use omnibus_model::node::{NodeDuty, NodeInfo};
 use omnibus_model::{NodeId, Refusal};
 
@@ -150,7 +152,7 @@ fn addresses(info: &NodeInfo) -> BTreeMap<String, String> {
 }
 
 fn shard(standing: &ShardStanding) -> ShardView {
-    let ShardStanding { shard, leader, last, applied, replicas } = standing;
+    let ShardStanding { shard, leader, last, applied, replicas, change } = standing;
     let replica = |ReplicaStanding { node, is_voter, confirmed }: &ReplicaStanding| ReplicaView {
         node: node.0,
         votes: *is_voter,
@@ -162,5 +164,12 @@ fn shard(standing: &ShardStanding) -> ShardView {
         last: last.0,
         applied: applied.0,
         replicas: replicas.iter().map(replica).collect(),
+        change: change.as_ref().map(change_view),
     }
+}
+
+fn change_view(ChangeStanding { added, taken, is_half_done, seen_for }: &ChangeStanding) -> ChangeView {
+    let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+    let seconds = seen_for.map(|seen_for| seen_for.as_secs());
+    ChangeView { added: numbers(added), taken: numbers(taken), half_done: *is_half_done, seconds }
 }
