@@ -60,6 +60,7 @@ mod tests {
             config: TopicConfig::default(),
             created_at: Timestamp(0),
             queue,
+            placed: Vec::new(),
         })
     }
 

@@ -70,7 +70,9 @@ const fn addressee(command: &Command) -> Addressee<'_> {
         Command::FanOut(fan_out) => Addressee::Queues(fan_out.targets.as_slice()),
         Command::CreateTopic(_)
         | Command::DeleteTopic { .. }
+        | Command::CreatePlacedTopic { .. }
         | Command::AddPartitions { .. }
+        | Command::AddPlacedPartitions { .. }
         | Command::AlterTopic { .. }
         | Command::AllocateProducer
         | Command::CreateQueue(_)

@@ -101,16 +101,16 @@ impl Broker {
                 Ok(streams.drop_stream(at, agenda, *stream))
             }
 
-            Command::CreateTopic(wish) => topics.create(at, wish),
+            Command::CreateTopic(_)
+            | Command::CreatePlacedTopic { .. }
+            | Command::AddPartitions { .. }
+            | Command::AddPlacedPartitions { .. }
+            | Command::CreateQueue(_)
+            | Command::CreatePriorityQueue { .. }
+            | Command::CreateLimitedQueue { .. } => topics.add_streams(at, command),
             Command::DeleteTopic { topic } => topics.delete(topic),
-            Command::AddPartitions { topic, total } => topics.add_partitions(at, topic, *total),
             Command::AlterTopic { topic, change } => topics.alter(topic, change),
             Command::AllocateProducer => Ok(topics.allocate_producer()),
-            Command::CreateQueue(wish) => topics.create_queue(at, wish),
-            Command::CreatePriorityQueue { create, priorities } => topics.create_graded(at, create, *priorities),
-            Command::CreateLimitedQueue { create, priorities, limits } => {
-                topics.create_limited_queue(at, create, (*priorities, *limits))
-            }
             Command::AlterQueue { topic, change } => topics.alter_queue(at, topic, change),
             Command::LimitQueue { topic, change } => topics.limit_queue(at, topic, change),
             Command::AlterBrokers { scope, change } => self.configs.alter_brokers(*scope, change),

@@ -6,7 +6,7 @@ use thiserror::Error;
 /// The first bytes of every checkpoint.
 const MAGIC: [u8; 4] = *b"OMBR";
 /// Raise it with every change of the layout. From the first release on, the versions before are read too.
-const VERSION: u16 = 12;
+const VERSION: u16 = 13;
 const HEADER_BYTES: usize = MAGIC.len() + size_of::<u16>();
 
 /// Why bytes are not a checkpoint of this broker.

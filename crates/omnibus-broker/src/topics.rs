@@ -9,9 +9,9 @@ use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Applied;
 use omnibus_model::queue::{DeliveryOrder, Queue, QueueConfig, QueueLimits};
 use omnibus_model::refusal::Limited;
-use omnibus_model::topic::{Partition, SharedTopic, Topic, TopicConfig};
+use omnibus_model::topic::{Partition, Placement, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{
-    Bug, DeletionNumber, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicId, TopicName, planted,
+    Bug, Command, DeletionNumber, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicId, TopicName, planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,23 @@ impl Topics {
         self.by_name.get(name)
     }
 
-    pub(crate) fn create(&mut self, at: Moment<'_>, wish: &CreateTopic) -> Result<Applied, Refusal> {
+    /// Creates a topic or a queue, or lets a topic grow.
+    pub(crate) fn add_streams(&mut self, at: Moment<'_>, command: &Command) -> Result<Applied, Refusal> {
+        match command {
+            Command::CreateTopic(wish) => self.create(at, wish),
+            Command::CreatePlacedTopic { create, placement } => self.create_placed(at, create, placement),
+            Command::AddPartitions { topic, total } => self.add_partitions(at, topic, *total),
+            Command::AddPlacedPartitions { topic, total, placement } => self.add_placed(at, topic, (*total, placement)),
+            Command::CreateQueue(wish) => self.create_queue(at, wish),
+            Command::CreatePriorityQueue { create, priorities } => self.create_graded(at, create, *priorities),
+            Command::CreateLimitedQueue { create, priorities, limits } => {
+                self.create_limited_queue(at, create, (*priorities, *limits))
+            }
+            other => unreachable!("{other:?} takes no streams"),
+        }
+    }
+
+    fn create(&mut self, at: Moment<'_>, wish: &CreateTopic) -> Result<Applied, Refusal> {
         self.check_new(at, &wish.name, wish.partitions)?;
         let partitions = self.place(at.limits, wish.partitions);
         Ok(self.add(Topic {
@@ -56,16 +72,31 @@ impl Topics {
             config: wish.config.clone(),
             created_at: at.now,
             queue: None,
+            placed: Vec::new(),
         }))
     }
 
-    pub(crate) fn create_queue(&mut self, at: Moment<'_>, wish: &CreateQueue) -> Result<Applied, Refusal> {
+    fn create_placed(&mut self, at: Moment<'_>, wish: &CreateTopic, placement: &Placement) -> Result<Applied, Refusal> {
+        self.check_new(at, &wish.name, wish.partitions)?;
+        let partitions = self.place_by_hand(at.limits, (wish.partitions, placement))?;
+        Ok(self.add(Topic {
+            name: wish.name.clone(),
+            id: wish.id,
+            partitions,
+            config: wish.config.clone(),
+            created_at: at.now,
+            queue: None,
+            placed: placement.nodes.clone(),
+        }))
+    }
+
+    fn create_queue(&mut self, at: Moment<'_>, wish: &CreateQueue) -> Result<Applied, Refusal> {
         self.check_new(at, &wish.name, 1)?;
         let partitions = self.place(at.limits, 1);
         Ok(self.add_queue(at, (wish, QueueLimits::default()), partitions))
     }
 
-    pub(crate) fn create_limited_queue(
+    fn create_limited_queue(
         &mut self,
         at: Moment<'_>,
         wish: &CreateQueue,
@@ -78,12 +109,7 @@ impl Topics {
         Ok(self.add_queue(at, (wish, limits), partitions))
     }
 
-    pub(crate) fn create_graded(
-        &mut self,
-        at: Moment<'_>,
-        wish: &CreateQueue,
-        priorities: u8,
-    ) -> Result<Applied, Refusal> {
+    fn create_graded(&mut self, at: Moment<'_>, wish: &CreateQueue, priorities: u8) -> Result<Applied, Refusal> {
         if priorities == 0 {
             let reason = "a queue with priorities has at least one above 0".to_owned();
             return Err(Refusal::RequestInvalid { reason });
@@ -120,17 +146,39 @@ impl Topics {
         Applied { outcome: Outcome::NameReleased, changed }
     }
 
-    pub(crate) fn add_partitions(&mut self, at: Moment<'_>, name: &TopicName, total: u32) -> Result<Applied, Refusal> {
-        if self.known(name)?.queue.is_some() {
+    fn add_partitions(&mut self, at: Moment<'_>, name: &TopicName, total: u32) -> Result<Applied, Refusal> {
+        let more = self.check_growth(at, name, total)?;
+        let more = self.place(at.limits, more);
+        Ok(self.alter_topic(name, |topic| topic.partitions.extend(more)))
+    }
+
+    fn add_placed(
+        &mut self,
+        at: Moment<'_>,
+        name: &TopicName,
+        (total, placement): (u32, &Placement),
+    ) -> Result<Applied, Refusal> {
+        let more = self.check_growth(at, name, total)?;
+        let more = self.place_by_hand(at.limits, (more, placement))?;
+        Ok(self.alter_topic(name, |topic| {
+            topic.placed.resize(topic.partitions.len(), Vec::new());
+            topic.placed.extend(placement.nodes.iter().cloned());
+            topic.partitions.extend(more);
+        }))
+    }
+
+    /// Says how many partitions a topic is to get.
+    fn check_growth(&self, at: Moment<'_>, name: &TopicName, total: u32) -> Result<u32, Refusal> {
+        let topic = self.known(name)?;
+        if topic.queue.is_some() {
             return Err(Refusal::TopicIsQueue { topic: name.clone() });
         }
-        let present = u32::try_from(self.known(name)?.partitions.len()).unwrap_or(u32::MAX);
+        let present = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
         if total <= present {
             return Err(Refusal::PartitionsOnlyGrow { topic: name.clone(), present, wanted: total });
         }
         self.check_partitions(at.limits, total - present, total)?;
-        let more = self.place(at.limits, total - present);
-        Ok(self.alter_topic(name, |topic| topic.partitions.extend(more)))
+        Ok(total - present)
     }
 
     pub(crate) fn alter(&mut self, name: &TopicName, change: &ConfigChange<TopicConfig>) -> Result<Applied, Refusal> {
@@ -196,6 +244,8 @@ impl Topics {
         assert_eq!(streams.len() as u64, self.partitions, "each partition has a stream of its own");
         assert_eq!(partitions().count() as u64, self.partitions, "partitions are counted");
         assert!(streams.last().is_none_or(|last| last.0 < self.stream_next), "the next stream is new");
+        let is_placed = |topic: &SharedTopic| topic.placed.len() <= topic.partitions.len();
+        assert!(self.by_name.values().all(is_placed), "no more are placed than there are");
         for queue in self.by_name.values().filter_map(|topic| Some((topic, topic.queue_place()?))) {
             let (topic, place) = queue;
             assert!(place.partitions().eq(topic.partitions.iter().rev().copied()), "a queue lies together");
@@ -235,6 +285,7 @@ impl Topics {
             config: wish.config.clone(),
             created_at: at.now,
             queue: Some(Box::new(Queue { config: wish.queue.clone(), limits, altered_at: at.now })),
+            placed: Vec::new(),
         })
     }
 
@@ -276,6 +327,32 @@ impl Topics {
         let streams = self.take_streams(count);
         let shard = shard_of(limits, streams.start);
         streams.map(|stream| Partition { stream: StreamId(stream), shard }).collect()
+    }
+
+    /// Takes fresh streams, each for that shard of those that its first node is to lead which has the fewest.
+    fn place_by_hand(
+        &mut self,
+        limits: &BrokerLimits,
+        (count, placement): (u32, &Placement),
+    ) -> Result<Vec<Partition>, Refusal> {
+        let invalid = |reason: String| Refusal::RequestInvalid { reason };
+        if placement.nodes.len() != count as usize {
+            return Err(invalid(format!("{count} partitions are wanted, and {} are placed", placement.nodes.len())));
+        }
+        let mut load: BTreeMap<ShardId, u64> = BTreeMap::new();
+        let partitions = self.by_name.values().flat_map(|topic| &topic.partitions);
+        partitions.for_each(|partition| *load.entry(partition.shard).or_default() += 1);
+        let mut chosen = Vec::with_capacity(placement.nodes.len());
+        for nodes in &placement.nodes {
+            let shards = nodes.first().and_then(|first| placement.shards.get(first)).into_iter().flatten().copied();
+            let shards = shards.filter(|shard| (1..=limits.data_shards).contains(&shard.0));
+            let fewest = shards.min_by_key(|shard| (load.get(shard).copied().unwrap_or_default(), *shard));
+            let shard = fewest.ok_or_else(|| invalid("nothing is led by whom a partition names first".to_owned()))?;
+            *load.entry(shard).or_default() += 1;
+            chosen.push(shard);
+        }
+        let streams = self.take_streams(count).map(StreamId);
+        Ok(streams.zip(chosen).map(|(stream, shard)| Partition { stream, shard }).collect())
     }
 
     const fn take_streams(&mut self, count: u32) -> Range<u64> {

@@ -17,7 +17,9 @@ const VOTERS_OF_METADATA: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) voters: BTreeSet<NodeId>,
-    /// None if nobody may.
+    /// Who leads whenever it may.
+    pub(crate) preferred: Option<NodeId>,
+    /// Who leads as long as that one may not: none if nobody may. Otherwise the same.
     pub(crate) leader: Option<NodeId>,
 }
 
@@ -41,7 +43,7 @@ impl Plan {
         for shard in (0..shards).map(ShardId) {
             let voters = load.choose(&nodes, voters_of(shard, nodes.len()));
             let leader = load.lead(voters.iter().copied());
-            places.push(Place { voters, leader });
+            places.push(Place { voters, preferred: leader, leader });
         }
         // What those would lead who may not goes to others; nothing else changes hands for that.
         for place in &mut places {
@@ -50,6 +52,11 @@ impl Plan {
             }
         }
         Self(places)
+    }
+
+    /// Who leads each shard whenever it may, in their order.
+    pub(crate) fn preferred(&self) -> Vec<Option<NodeId>> {
+        self.0.iter().map(|place| place.preferred).collect()
     }
 
     pub(crate) fn place(&self, shard: ShardId) -> &Place {
@@ -169,7 +176,7 @@ mod tests {
         let (all, drained) =
             (Plan::of(&roster(&[None; 3]), 17), Plan::of(&with_duty(&[None; 3], 2, NodeDuty::Drained), 17));
         for (before, after) in all.0.iter().zip(&drained.0) {
-            assert_eq!(before.voters, after.voters);
+            assert_eq!((&before.voters, before.preferred), (&after.voters, after.preferred));
             if before.leader == Some(NodeId(2)) {
                 assert_ne!(after.leader, Some(NodeId(2)));
             } else {

@@ -61,6 +61,7 @@ pub(crate) async fn run(cluster: Cluster) {
         let roster = cluster.roster();
         open_ways(&cluster, &roster);
         let plan = Plan::of(&roster, cluster.log.shards());
+        cluster.engine.prefer_leaders(plan.preferred());
         cluster.note_changes(&plan);
         seen.look(&cluster, (&roster, &plan));
         look_after(&cluster, (&roster, &plan), &seen).await;
@@ -223,7 +224,7 @@ mod tests {
     fn step(replicas: &Replicas, there: &[u32], removed: &[u32], wanted: &[u32]) -> Option<Step> {
         let (there, removed) = (nodes(there), nodes(removed));
         let full = replicas.voters.iter().copied().filter(|node| there.contains(node) || *node == NodeId(1)).collect();
-        let place = Place { voters: nodes(wanted), leader: None };
+        let place = Place { voters: nodes(wanted), ..Place::default() };
         let view = View { own: NodeId(1), replicas, there: &there, removed: &removed, full: &full, place: &place };
         view.next_step()
     }

@@ -10,6 +10,7 @@ use omnibus_log::{Log, RecoveryReport, Writer};
 use omnibus_model::topic::SharedTopic;
 use omnibus_model::{ShardId, TopicName};
 use omnibus_replication::{Opened, ReplicatedLog};
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, AbortHandle, JoinHandle};
 
@@ -58,6 +59,7 @@ pub fn engine(
         loading: Loading::Here,
         reached,
         vacancies,
+        preferred: RwLock::default(),
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
         baskets: Baskets::default(),

@@ -14,6 +14,7 @@ use omnibus_model::outcome::Appended;
 use omnibus_model::topic::EffectiveConfig;
 use omnibus_model::{BatchInfo, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Term, Timestamp};
 use omnibus_replication::{Leadership, NotConfirmed, ReplicatedLog};
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ahead::Ahead;
@@ -91,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) loading: Loading,
     pub(crate) reached: Arc<Reached>,
     pub(crate) vacancies: Arc<Vacancies>,
+    /// Who is to lead each shard, once somebody says so.
+    pub(crate) preferred: RwLock<Vec<Option<NodeId>>>,
     pub(crate) deleting: Deleting,
     pub(crate) scrubbing: Arc<Scrubbing>,
     pub(crate) baskets: Baskets,

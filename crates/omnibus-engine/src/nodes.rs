@@ -37,6 +37,21 @@ impl Engine {
         drop(timeout(LIFE_TIME, join_all(others.map(|leader| peers.sign_of_life(leader)))).await);
     }
 
+    /// Says which node is to lead each shard whenever nothing is in its way, in the order of shards.
+    pub fn prefer_leaders(&self, leaders: Vec<Option<NodeId>>) {
+        *self.inner.preferred.write() = leaders;
+    }
+
+    /// The node that is to lead a shard whenever nothing is in its way: of a node without others that one. None if nobody has
+    /// said so yet.
+    #[must_use]
+    pub fn preferred_leader(&self, shard: ShardId) -> Option<NodeId> {
+        if !self.has_peers() {
+            return Some(self.node());
+        }
+        self.inner.preferred.read().get(usize::from(shard.0)).copied().flatten()
+    }
+
     /// Whether another node can be read of a shard that this node leads: it has all of it, or lacks next to nothing.
     #[must_use]
     pub fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {

@@ -8,6 +8,7 @@ use omnibus_io::{Clock, Disk, Entropy};
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
 use omnibus_model::ShardId;
 use omnibus_replication::{Leadership, LocalLog, OnEvent, Opened, ReplicatedLog, ReplicationEvent};
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, watch};
 use tokio::task;
 
@@ -229,6 +230,7 @@ fn start(
         loading,
         reached,
         vacancies,
+        preferred: RwLock::default(),
         deleting: Deleting::default(),
         scrubbing: Arc::default(),
         baskets: Baskets::default(),

@@ -2,7 +2,7 @@
 
 use omnibus_model::command::CreateTopic;
 use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
-use omnibus_model::topic::{SharedTopic, TopicConfig};
+use omnibus_model::topic::{Placement, SharedTopic, TopicConfig};
 use omnibus_model::{
     ClusterSecret, Command, GroupName, Offset, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicName,
 };
@@ -19,12 +19,37 @@ impl Engine {
         self.change_topic(Command::CreateTopic(command)).await
     }
 
+    /// Creates a topic whose partitions are placed by hand; it is in the catalog when this returns.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn create_placed_topic(
+        &self,
+        command: CreateTopic,
+        placement: Placement,
+    ) -> Result<SharedTopic, SubmitError> {
+        self.change_topic(Command::CreatePlacedTopic { create: Box::new(command), placement }).await
+    }
+
     /// Grows a topic to `total` partitions.
     ///
     /// # Errors
     /// [`SubmitError`].
     pub async fn add_partitions(&self, topic: TopicName, total: u32) -> Result<SharedTopic, SubmitError> {
         self.change_topic(Command::AddPartitions { topic, total }).await
+    }
+
+    /// Grows a topic to `total` partitions, of which the new ones are placed by hand.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn add_placed_partitions(
+        &self,
+        topic: TopicName,
+        total: u32,
+        placement: Placement,
+    ) -> Result<SharedTopic, SubmitError> {
+        self.change_topic(Command::AddPlacedPartitions { topic, total, placement }).await
     }
 
     /// Changes a topic's configuration.

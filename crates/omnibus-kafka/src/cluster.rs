@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use omnibus_model::topic::Topic;
 use omnibus_model::{GroupName, NodeId, ShardId};
 
 use crate::session::Context;
@@ -125,6 +126,27 @@ impl Context {
     /// The brokers that hold every partition: each node has a replica of each shard.
     pub(crate) fn replicas(&self) -> Vec<i32> {
         self.brokers().into_iter().map(|broker| broker.id).collect()
+    }
+
+    /// The same, in the order that clients are told of a partition: who is to lead it first, then those whom a client has named in
+    /// its order, then the others.
+    pub(crate) fn in_order(&self, replicas: &[i32], topic: &Topic, partition: usize) -> Vec<i32> {
+        let place = topic.partitions.get(partition);
+        let first = place.and_then(|place| self.engine.preferred_leader(place.shard));
+        let named = topic.placed.get(partition).into_iter().flatten().copied();
+        let wanted = first.into_iter().chain(named).map(broker_id).chain(replicas.iter().copied());
+        let mut ordered = Vec::with_capacity(replicas.len());
+        for id in wanted.filter(|id| replicas.contains(id)) {
+            if !ordered.contains(&id) {
+                ordered.push(id);
+            }
+        }
+        ordered
+    }
+
+    /// The data shards that a broker is to lead.
+    pub(crate) fn led_by(&self, node: NodeId) -> Vec<ShardId> {
+        self.engine.data_shards().filter(|shard| self.engine.preferred_leader(*shard) == Some(node)).collect()
     }
 
     /// The replicas of a partition that have, for certain, all that is committed.

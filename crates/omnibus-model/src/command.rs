@@ -13,7 +13,7 @@ use crate::group::{
 };
 use crate::node::{NodeDuty, NodeInfo};
 use crate::queue::{Admission, CursorConfig, Envelope, LeaseKey, Origin, QueueConfig, QueueLimits, Settlement};
-use crate::topic::{QueuePlace, TopicConfig};
+use crate::topic::{Placement, QueuePlace, TopicConfig};
 use crate::{
     AttemptHash, BatchInfo, ClusterSecret, DeletionNumber, GroupName, HolderId, InstanceId, LeaderEpoch, MemberId,
     Millis, MoveId, NodeId, Offset, StreamId, TopicId, TopicName,
@@ -274,6 +274,19 @@ pub enum Command {
         lowest: StreamId,
         highest: u8,
         limits: QueueLimits,
+    },
+
+    // Of the metadata shard.
+    /// Creates a topic whose partitions are placed by hand.
+    CreatePlacedTopic {
+        create: Box<CreateTopic>,
+        placement: Placement,
+    },
+    /// Grows a topic to `total` partitions; those that are added are placed by hand.
+    AddPlacedPartitions {
+        topic: TopicName,
+        total: u32,
+        placement: Placement,
     },
 }
 

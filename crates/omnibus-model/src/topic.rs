@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::queue::Queue;
-use crate::{Millis, ShardId, StreamId, Timestamp, TopicId, TopicName};
+use crate::{Millis, NodeId, ShardId, StreamId, Timestamp, TopicId, TopicName};
 
 /// A named set of partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,18 @@ pub struct Topic {
     pub created_at: Timestamp,
     /// Of a queue: a topic of one partition with a lease cursor, or of one for each priority.
     pub queue: Option<Box<Queue>>,
+    /// Of partitions that were placed by hand, the nodes as they were named; of others nothing, or less of these than
+    /// there are partitions.
+    pub placed: Vec<Vec<NodeId>>,
+}
+
+/// Where a client wants partitions to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// For each partition its nodes; the first is to lead it.
+    pub nodes: Vec<Vec<NodeId>>,
+    /// The shards that each of the first is to lead, by what whoever placed them knew.
+    pub shards: BTreeMap<NodeId, Vec<ShardId>>,
 }
 
 impl Topic {

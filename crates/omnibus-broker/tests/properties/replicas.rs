@@ -7,10 +7,10 @@ use omnibus_model::command::{Append, CommitOffsets, ConsumerHeartbeat, CreateTop
 use omnibus_model::group::{
     ClientInfo, CommittedOffset, ProtocolOffer, Subscription, TopicPartition, TopicPartitions, TopicShape,
 };
-use omnibus_model::topic::TopicConfig;
+use omnibus_model::topic::{Placement, TopicConfig};
 use omnibus_model::{
-    BatchInfo, Command, DeletionNumber, GroupName, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex,
-    ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, StreamId, Timestamp,
+    BatchInfo, Command, DeletionNumber, GroupName, LeaderEpoch, MemberId, Millis, NodeId, Offset, PartitionIndex,
+    ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, ShardId, StreamId, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -143,6 +143,13 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (0..3_u64, 0..5_u64).prop_map(|(stream, before)| Command::Trim { stream: StreamId(stream), before: Offset(before) }),
         1 => (0..3_u64).prop_map(|stream| Command::DropStream { stream: StreamId(stream) }),
         1 => (0..2_usize).prop_map(move |number| Command::CreateTopic(create(number))),
+        1 => (0..2_usize, 1..4_u16).prop_map(move |(number, shard)| Command::CreatePlacedTopic {
+            create: Box::new(create(number)),
+            placement: Placement {
+                nodes: vec![vec![NodeId(1), NodeId(2)], vec![NodeId(1)]],
+                shards: [(NodeId(1), vec![ShardId(shard), ShardId(1)])].into(),
+            },
+        }),
         1 => (0..2_usize).prop_map(|number| Command::DeleteTopic { topic: topic(number) }),
         1 => (0..2_usize).prop_map(|number| Command::ForgetTopic { topic: topic(number), id: topic_id(number) }),
         1 => (0..2_usize).prop_map(|number| Command::ReleaseName { topic: topic(number), id: topic_id(number) }),

@@ -65,6 +65,30 @@ fn partitions_only_grow() {
 }
 
 #[test]
+fn placed_partition_goes_where_its_first_node_is_to_lead() {
+    let limits = BrokerLimits { data_shards: 6, partitions_max: 12, ..BrokerLimits::default() };
+    check_within(
+        limits,
+        &expect![[r#"
+            0s create a 1                                              -> s0@1
+            0s create-placed b 3 2-3-1 1-2-3 1-3-2 1=1,4 2=2,5 3=3,6   -> s1@2(2-3-1) s2@4(1-2-3) s3@1(1-3-2)
+            0s create-placed c 1 1-2-3 1=1,4                           -> s4@4(1-2-3)
+            0s create d 1                                              -> s5@6
+            0s grow-placed d 3 2-1-3 2-3-1 2=2,5                       -> s5@6 s6@5(2-1-3) s7@2(2-3-1)
+            0s grow d 4                                                -> s5@6 s6@5(2-1-3) s7@2(2-3-1) s8@3
+            0s grow-placed d 5 3-1-2 3=3,6                             -> s5@6 s6@5(2-1-3) s7@2(2-3-1) s8@3 s9@3(3-1-2)
+            0s create-placed e 1 3-1-2 1=1,4                           -> no: nothing is led by whom a partition names first
+            0s create-placed e 1 3-1-2 3=0,7                           -> no: nothing is led by whom a partition names first
+            0s create-placed e 2 1-2-3 1=1                             -> no: 2 partitions are wanted, and 1 are placed
+            0s create-placed e 3 1 1 1 1=1                             -> no: the broker holds 12 partitions, the most it may
+            0s create-placed d 1 1 1=1                                 -> no: topic d already exists
+            0s grow-placed d 5 1 1=1                                   -> no: topic d has 5 partitions and cannot have 5: partitions are only ever added
+            0s create e 1                                              -> s10@5
+        "#]],
+    );
+}
+
+#[test]
 fn partitions_are_limited() {
     let limits = BrokerLimits { partitions_max: 5, ..BrokerLimits::default() };
     check_within(

@@ -4,6 +4,7 @@
 
 mod leaving;
 mod parcels;
+mod placing;
 mod rot;
 
 use std::net::{Ipv4Addr, SocketAddr};

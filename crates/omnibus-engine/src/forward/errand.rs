@@ -22,7 +22,7 @@ use crate::receivers::{Receive, Received};
 use crate::shard::{Addressed, Enqueueing, FannedOut, FanningOut, Request};
 
 /// The layout of [`Asked`] and [`Answer`]; a node refuses any other.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// Something to be done by whoever leads a shard.
 pub(crate) trait Errand: Clone + Send + Sync {

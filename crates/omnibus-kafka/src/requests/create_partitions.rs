@@ -1,6 +1,7 @@
 //! CreatePartitions: topics grow. They never shrink.
 
 use omnibus_model::TopicName;
+use omnibus_model::topic::Placement;
 
 use super::distinct::distinct;
 use super::failure::Failure;
@@ -15,6 +16,8 @@ use crate::wire::messages::create_partitions_response::{CreatePartitionsResponse
 struct Growth {
     topic: TopicName,
     total: u32,
+    /// Where the new partitions go, if the client says so.
+    placement: Option<Placement>,
 }
 
 pub(super) async fn handle(
@@ -39,10 +42,14 @@ pub(super) async fn handle(
 }
 
 async fn grow(context: &Context, wanted: &CreatePartitionsTopic, mode: Mode) -> Result<(), Failure> {
-    let Growth { topic, total } = plan(context, wanted)?;
-    if mode == Mode::CarryOut {
-        context.engine.add_partitions(topic, total).await?;
+    let Growth { topic, total, placement } = plan(context, wanted)?;
+    if mode == Mode::Check {
+        return Ok(());
     }
+    match placement {
+        Some(placement) => context.engine.add_placed_partitions(topic, total, placement).await?,
+        None => context.engine.add_partitions(topic, total).await?,
+    };
     Ok(())
 }
 
@@ -57,14 +64,16 @@ fn plan(context: &Context, wanted: &CreatePartitionsTopic) -> Result<Growth, Fai
         let message = format!("topic {} has {present} partitions, {} would not be more", topic.name, wanted.count);
         Failure::new(ErrorCode::InvalidPartitions, message)
     })?;
-    if let Some(assignments) = &wanted.assignments {
-        if assignments.len() != more {
+    let placement = match &wanted.assignments {
+        None => None,
+        Some(assignments) if assignments.len() != more => {
             let message = format!("{more} partitions are added, but {} are assigned", assignments.len());
             return Err(Failure::new(ErrorCode::InvalidReplicaAssignment, message));
         }
-        for assignment in assignments {
-            replicas::check(&context.replicas(), &assignment.broker_ids)?;
+        Some(assignments) => {
+            let replicas = assignments.iter().map(|assignment| assignment.broker_ids.as_slice());
+            Some(replicas::placement(context, replicas)?)
         }
-    }
-    Ok(Growth { topic: topic.name.clone(), total: wanted.count.unsigned_abs() })
+    };
+    Ok(Growth { topic: topic.name.clone(), total: wanted.count.unsigned_abs(), placement })
 }

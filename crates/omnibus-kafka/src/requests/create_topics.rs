@@ -1,11 +1,11 @@
 //! CreateTopics: topics with their partitions and configs, or a check that they could be made.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use omnibus_engine::Engine;
+use omnibus_engine::{Engine, SubmitError};
 use omnibus_model::command::CreateTopic;
 use omnibus_model::config::Inherited;
-use omnibus_model::topic::TopicConfig;
+use omnibus_model::topic::{Placement, SharedTopic, TopicConfig};
 use omnibus_model::{TopicId, TopicName};
 
 use super::distinct::distinct;
@@ -25,6 +25,13 @@ const PARTITIONS_PER_REQUEST_MAX: u64 = 10_000;
 
 /// The most characters of a topic's name.
 const NAME_CHARS_MAX: usize = 249;
+
+/// A topic that is to be.
+struct Plan {
+    create: CreateTopic,
+    /// Where its partitions go, if the client says so.
+    placement: Option<Placement>,
+}
 
 pub(super) async fn handle(context: &Context, request: CreateTopicsRequest, _version: i16) -> CreateTopicsResponse {
     let (mode, factor) = (Mode::from(request.validate_only), replicas::factor(context));
@@ -56,7 +63,7 @@ pub(super) fn topic_name(name: &str) -> Result<TopicName, Failure> {
 }
 
 /// Plans each topic once, in the order of the request.
-fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, Result<CreateTopic, Failure>)> {
+fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, Result<Plan, Failure>)> {
     let planned = distinct(topics, |topic| topic.name.clone()).into_iter();
     let planned: Vec<_> = planned
         .map(|(topic, times)| {
@@ -65,7 +72,7 @@ fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, 
         })
         .collect();
     let partitions: u64 =
-        planned.iter().filter_map(|(_, plan)| plan.as_ref().ok()).map(|plan| u64::from(plan.partitions)).sum();
+        planned.iter().filter_map(|(_, plan)| plan.as_ref().ok()).map(|plan| u64::from(plan.create.partitions)).sum();
     if partitions > PARTITIONS_PER_REQUEST_MAX {
         let message = format!("one request creates at most {PARTITIONS_PER_REQUEST_MAX} partitions");
         let failure = Failure::new(ErrorCode::PolicyViolation, message);
@@ -74,19 +81,22 @@ fn plan_all(context: &Context, topics: Vec<CreatableTopic>) -> Vec<(WireString, 
     planned
 }
 
-fn plan(context: &Context, topic: &CreatableTopic) -> Result<CreateTopic, Failure> {
+fn plan(context: &Context, topic: &CreatableTopic) -> Result<Plan, Failure> {
     let name = topic_name(&topic.name)?;
     if listed::topic(context.engine.catalog(), name.as_str()).is_some() {
         return Err(Failure::new(ErrorCode::TopicAlreadyExists, format!("topic {name} already exists")));
     }
     check_collision(context, &name)?;
-    let partitions = match topic.assignments.as_slice() {
-        [] => partitions(context, topic)?,
-        assignments => assigned_partitions(context, topic, assignments)?,
+    let (partitions, placement) = match topic.assignments.as_slice() {
+        [] => (partitions(context, topic)?, None),
+        assignments => {
+            let placement = assigned_partitions(context, topic, assignments)?;
+            (u32::try_from(assignments.len()).unwrap_or(u32::MAX), Some(placement))
+        }
     };
     let configs = topic.configs.iter().map(|config| (&*config.name, config.value.as_deref()));
     let config = configs::topic::read(configs, &context.engine.config_defaults())?;
-    Ok(CreateTopic { name, id: fresh_id(&context.engine), partitions, config })
+    Ok(Plan { create: CreateTopic { name, id: fresh_id(&context.engine), partitions, config }, placement })
 }
 
 /// Metrics write both `.` and `_` as `_`, so Kafka lets no two names differ only in that.
@@ -132,20 +142,18 @@ fn assigned_partitions(
     context: &Context,
     topic: &CreatableTopic,
     assignments: &[CreatableReplicaAssignment],
-) -> Result<u32, Failure> {
+) -> Result<Placement, Failure> {
     if topic.num_partitions != -1 || topic.replication_factor != -1 {
         let message = "the assignment says how many partitions and replicas there are, so both numbers must be -1";
         return Err(Failure::new(ErrorCode::InvalidRequest, message));
     }
-    let indexes: BTreeSet<i32> = assignments.iter().map(|assignment| assignment.partition_index).collect();
-    if indexes.len() != assignments.len() || !indexes.iter().copied().eq((0..).take(indexes.len())) {
+    let by_index: BTreeMap<i32, &[i32]> =
+        assignments.iter().map(|assignment| (assignment.partition_index, assignment.broker_ids.as_slice())).collect();
+    if by_index.len() != assignments.len() || !by_index.keys().copied().eq((0..).take(by_index.len())) {
         let message = "the assigned partitions are not numbered from 0 on without gaps";
         return Err(Failure::new(ErrorCode::InvalidReplicaAssignment, message));
     }
-    for assignment in assignments {
-        replicas::check(&context.replicas(), &assignment.broker_ids)?;
-    }
-    Ok(u32::try_from(assignments.len()).unwrap_or(u32::MAX))
+    replicas::placement(context, by_index.into_values())
 }
 
 /// A new topic's identity: a UUID of version 4, so never one of those that Kafka reserves.
@@ -153,15 +161,13 @@ pub(super) fn fresh_id(engine: &Engine) -> TopicId {
     TopicId(uuid::Builder::from_random_bytes(engine.random().to_be_bytes()).into_uuid().as_u128())
 }
 
-async fn carry_out(
-    engine: &Engine,
-    plan: Result<CreateTopic, Failure>,
-    (mode, factor): (Mode, i16),
-) -> CreatableTopicResult {
+async fn carry_out(engine: &Engine, plan: Result<Plan, Failure>, (mode, factor): (Mode, i16)) -> CreatableTopicResult {
     let inherited = engine.configs().inherited();
     let created = match plan {
-        Ok(plan) if mode == Mode::Check => Ok(accepted(plan.id, (plan.partitions, factor), &plan.config, &inherited)),
-        Ok(plan) => engine.create_topic(plan).await.map_err(Failure::from).map(|topic| {
+        Ok(Plan { create, .. }) if mode == Mode::Check => {
+            Ok(accepted(create.id, (create.partitions, factor), &create.config, &inherited))
+        }
+        Ok(plan) => make(engine, plan).await.map_err(Failure::from).map(|topic| {
             let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
             accepted(topic.id, (partitions, factor), &topic.config, &inherited)
         }),
@@ -172,6 +178,13 @@ async fn carry_out(
         error_message: failure.wire_message(),
         ..CreatableTopicResult::default()
     })
+}
+
+async fn make(engine: &Engine, Plan { create, placement }: Plan) -> Result<SharedTopic, SubmitError> {
+    match placement {
+        Some(placement) => engine.create_placed_topic(create, placement).await,
+        None => engine.create_topic(create).await,
+    }
 }
 
 fn accepted(

@@ -91,14 +91,14 @@ fn first_partition(cursor: Option<&From>, topic: &str) -> usize {
 fn page(context: &Context, topic: &Topic, first: usize, room: usize) -> ResponseTopic {
     let (replicas, reachable) = (context.replicas(), context.reachable());
     let offline: Vec<i32> = replicas.iter().filter(|broker| !reachable.contains(broker)).copied().collect();
-    let partitions = (0..).zip(&topic.partitions).skip(first).take(room);
-    let described = partitions.map(|(partition_index, partition)| {
+    let partitions = (0..).zip(topic.partitions.iter().enumerate()).skip(first).take(room);
+    let described = partitions.map(|(partition_index, (place, partition))| {
         let (leader_id, leader_epoch) = context.wire_leader(partition.shard);
         Partition {
             partition_index,
             leader_id,
             leader_epoch,
-            replica_nodes: replicas.clone(),
+            replica_nodes: context.in_order(&replicas, topic, place),
             isr_nodes: reachable.clone(),
             offline_replicas: offline.clone(),
             eligible_leader_replicas: Some(Vec::new()),

@@ -138,7 +138,7 @@ async fn create(context: &Context, name: TopicName) -> Result<SharedTopic, Submi
 fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
     let (replicas, reachable) = (context.replicas(), context.reachable());
     let offline: Vec<i32> = replicas.iter().filter(|broker| !reachable.contains(broker)).copied().collect();
-    let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| {
+    let partitions = (0..).zip(topic.partitions.iter().enumerate()).map(|(partition_index, (place, partition))| {
         let (leader_id, leader_epoch) = context.wire_leader(partition.shard);
         let error = if leader_id == NO_BROKER { ErrorCode::LeaderNotAvailable } else { ErrorCode::None };
         MetadataResponsePartition {
@@ -146,7 +146,7 @@ fn found(context: &Context, topic: &SharedTopic) -> MetadataResponseTopic {
             partition_index,
             leader_id,
             leader_epoch,
-            replica_nodes: replicas.clone(),
+            replica_nodes: context.in_order(&replicas, topic, place),
             isr_nodes: reachable.clone(),
             offline_replicas: offline.clone(),
         }

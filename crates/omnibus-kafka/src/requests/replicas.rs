@@ -1,5 +1,10 @@
 //! Which brokers hold the partitions that a client places by hand: all of them hold all.
 
+use std::collections::BTreeMap;
+
+use omnibus_model::NodeId;
+use omnibus_model::topic::Placement;
+
 use super::Context;
 use super::failure::Failure;
 use crate::wire::ErrorCode;
@@ -7,6 +12,29 @@ use crate::wire::ErrorCode;
 /// The replicas that every partition has.
 pub(super) fn factor(context: &Context) -> i16 {
     i16::try_from(context.replicas().len()).unwrap_or(i16::MAX)
+}
+
+/// Where partitions are to be that a client places by hand, of each the brokers in order: who is named first is to lead it,
+/// so it goes into a shard that this one leads by the cluster's plan (ADR 0095).
+pub(super) fn placement<'request>(
+    context: &Context,
+    partitions: impl Iterator<Item = &'request [i32]>,
+) -> Result<Placement, Failure> {
+    let brokers = context.replicas();
+    let mut placement = Placement { nodes: Vec::new(), shards: BTreeMap::new() };
+    for replicas in partitions {
+        check(&brokers, replicas)?;
+        // Their numbers are those of brokers, so none is negative.
+        let nodes: Vec<NodeId> = replicas.iter().map(|id| NodeId(id.unsigned_abs())).collect();
+        let first = nodes[0];
+        let shards = placement.shards.entry(first).or_insert_with(|| context.led_by(first));
+        if shards.is_empty() {
+            let message = format!("broker {first} is to lead nothing, so no partition can name it first");
+            return Err(Failure::new(ErrorCode::InvalidReplicaAssignment, message));
+        }
+        placement.nodes.push(nodes);
+    }
+    Ok(placement)
 }
 
 /// Checks one partition's replicas against the brokers there are.

@@ -13,6 +13,7 @@ mod line;
 mod verbs;
 mod queue_verbs;
 mod exchange_verbs;
+mod placing;
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use omnibus_model::group::{
 };
 use omnibus_model::node::{Address, NodeDuty, NodeInfo};
 use omnibus_model::outcome::{Appended, LeftMember};
-use omnibus_model::topic::TopicConfig;
+use omnibus_model::topic::{Partition, TopicConfig};
 use omnibus_model::{
     BatchInfo, ClusterSecret, Command, DeletionNumber, LeaderEpoch, MemberId, Millis, NodeId, Offset, Outcome,
     PartitionIndex, ProducerEpoch, ProducerId, ProducerStamp, RecordFormat, Refusal, Timestamp, TopicId,
@@ -19,6 +19,7 @@ use omnibus_model::{
 use super::Script;
 use super::exchange_verbs::exchange_command;
 use super::line::{Line, bytes, member, parse, partition, topic};
+use super::placing::{describe_nodes, placement};
 use super::queue_verbs::describe_queue;
 
 impl Script {
@@ -94,12 +95,15 @@ impl Script {
             "append" => Command::Append(append(line)),
             "trim" => Command::Trim { stream: line.stream(), before: line.offset(1) },
             "drop" => Command::DropStream { stream: line.stream() },
-            "create" => Command::CreateTopic(CreateTopic {
-                name: topic(line.word(0)),
-                id: self.topic_id(line.word(0)),
-                partitions: line.number(1),
-                config: TopicConfig::default(),
-            }),
+            "create" => Command::CreateTopic(self.create_topic(line)),
+            "create-placed" => {
+                Command::CreatePlacedTopic { create: Box::new(self.create_topic(line)), placement: placement(line) }
+            }
+            "grow-placed" => Command::AddPlacedPartitions {
+                topic: topic(line.word(0)),
+                total: line.number(1),
+                placement: placement(line),
+            },
             "delete" => Command::DeleteTopic { topic: topic(line.word(0)) },
             "grow" => Command::AddPartitions { topic: topic(line.word(0)), total: line.number(1) },
             "alter" => Command::AlterTopic { topic: topic(line.word(0)), change: Box::new(alter(line)) },
@@ -139,12 +143,24 @@ impl Script {
         }
     }
 
+    fn create_topic(&self, line: &Line<'_>) -> CreateTopic {
+        CreateTopic {
+            name: topic(line.word(0)),
+            id: self.topic_id(line.word(0)),
+            partitions: line.number(1),
+            config: TopicConfig::default(),
+        }
+    }
+
     pub(super) fn describe(&mut self, line: &Line<'_>, outcome: &Outcome) -> String {
         match outcome {
             Outcome::TopicCreated { topic } | Outcome::TopicDeleted { topic } | Outcome::TopicAltered { topic } => {
-                let place =
-                    |partition: &omnibus_model::topic::Partition| format!("s{}@{}", partition.stream, partition.shard);
-                topic.partitions.iter().map(place).collect::<Vec<_>>().join(" ")
+                let nodes =
+                    |index: usize| topic.placed.get(index).map(|nodes| describe_nodes(nodes)).unwrap_or_default();
+                let place = |(index, partition): (usize, &Partition)| {
+                    format!("s{}@{}{}", partition.stream, partition.shard, nodes(index))
+                };
+                topic.partitions.iter().enumerate().map(place).collect::<Vec<_>>().join(" ")
             }
             Outcome::SecretKept { secret } => format!("{}", secret.0[0]),
             Outcome::ProducerAllocated { producer } => format!("producer {producer}"),

@@ -15,6 +15,10 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::{Node, batch};
 use crate::cluster::DOOR;
+use crate::wire::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
+};
+use crate::wire::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use crate::wire::messages::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use crate::wire::messages::fetch_response::PartitionData;
@@ -184,6 +188,67 @@ async fn who_follows_names_the_leader_to_producers_and_its_epoch_to_all() {
         assert_eq!((partition.leader_id, partition.leader_epoch), (1, epoch));
         assert_eq!((partition.isr_nodes, partition.offline_replicas), (vec![1, 2, 3], vec![]));
     }
+    trio.stop().await;
+}
+
+/// What becomes of a topic that is placed by hand, or grows so.
+async fn placed(node: &Node, name: &str, partitions: &[&[i32]]) -> i16 {
+    let assignment = |(partition_index, brokers): (i32, &&[i32])| CreatableReplicaAssignment {
+        partition_index,
+        broker_ids: brokers.to_vec(),
+    };
+    let assignments = (0..).zip(partitions).map(assignment).collect();
+    let topic = CreatableTopic {
+        name: name.into(),
+        num_partitions: -1,
+        replication_factor: -1,
+        assignments,
+        ..Default::default()
+    };
+    let created = node.ask(7, CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() }).await;
+    created.topics[0].error_code
+}
+
+/// The replicas of each partition, as Metadata and DescribeTopicPartitions tell them.
+async fn told_replicas(node: &Node, name: &str) -> Vec<Vec<i32>> {
+    let topics = node.ask(12, all_topics()).await.topics;
+    let topic = topics.iter().find(|topic| topic.name.as_deref() == Some(name)).unwrap();
+    let told: Vec<_> = topic.partitions.iter().map(|partition| partition.replica_nodes.clone()).collect();
+    let topics = vec![TopicRequest { name: name.into() }];
+    let limit = DescribeTopicPartitionsRequest { topics, response_partition_limit: 2_000, ..Default::default() };
+    let described = node.ask(0, limit).await.topics.remove(0);
+    assert!(described.partitions.iter().map(|partition| &partition.replica_nodes).eq(&told));
+    told
+}
+
+#[tokio::test]
+async fn replicas_are_told_in_the_order_in_which_they_were_assigned_while_the_first_is_to_lead() {
+    let (trio, _) = Trio::start().await;
+    let (node, invalid) = (&trio.nodes[0], ErrorCode::InvalidReplicaAssignment.number());
+    assert_eq!(placed(node, "early", &[&[2, 3, 1]]).await, invalid, "nobody knows yet who is to lead");
+    assert_eq!(told_replicas(node, "a").await, [[1, 2, 3]]);
+    let prefer = |first: NodeId| {
+        let engines = trio.nodes.iter().map(|node| &node.context.engine);
+        engines.for_each(|engine| engine.prefer_leaders(vec![Some(NODES[0]), Some(first)]));
+    };
+    prefer(NODES[1]);
+    assert_eq!(told_replicas(node, "a").await, [[2, 1, 3]], "who is to lead comes first");
+    assert_eq!(placed(node, "b", &[&[2, 3, 1], &[2, 1, 3]]).await, 0);
+    assert_eq!(placed(node, "c", &[&[2, 3, 1], &[1, 2, 3]]).await, invalid, "broker 1 is to lead no data");
+    assert_eq!(placed(node, "c", &[&[2, 3]]).await, invalid, "all have all");
+    let grow = |count, broker_ids: &[i32]| {
+        let assignments = Some(vec![CreatePartitionsAssignment { broker_ids: broker_ids.to_vec() }]);
+        let topics = vec![CreatePartitionsTopic { name: "b".into(), count, assignments }];
+        CreatePartitionsRequest { topics, ..CreatePartitionsRequest::default() }
+    };
+    assert_eq!(node.ask(3, grow(3, &[3, 1, 2])).await.results[0].error_code, invalid);
+    assert_eq!(node.ask(3, grow(3, &[2, 3, 1])).await.results[0].error_code, 0);
+    assert_eq!(told_replicas(node, "b").await, [[2, 3, 1], [2, 1, 3], [2, 3, 1]]);
+    // Another is to lead: that is told, and the others stay in order.
+    prefer(NODES[2]);
+    assert_eq!(told_replicas(node, "b").await, [[3, 2, 1], [3, 2, 1], [3, 2, 1]]);
+    prefer(NODES[0]);
+    assert_eq!(told_replicas(node, "b").await, [[1, 2, 3], [1, 2, 3], [1, 2, 3]]);
     trio.stop().await;
 }
 
