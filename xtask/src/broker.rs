@@ -70,6 +70,9 @@ pub(crate) struct Broker {
 /// A virtual host beside the first, which some programs use.
 pub(crate) const VIRTUAL_HOST: &str = "amqp.virtual_hosts=staging";
 
+/// A new group of a test need not wait for more members to come.
+pub(crate) const GROUPS_BEGIN_AT_ONCE: &str = "groups.initial_rebalance_delay=0s";
+
 /// The variable that names a binary to test instead of the one that is built.
 const BINARY: &str = "XTASK_BINARY";
 
@@ -108,10 +111,8 @@ impl Broker {
             fs::remove_file(&ready)?;
         }
         let mut command = shell::command(binary());
-        command.arg("serve").args(at.arguments()).args(["--set", VIRTUAL_HOST]);
+        command.arg("serve").args(at.arguments()).args(["--set", VIRTUAL_HOST, "--set", GROUPS_BEGIN_AT_ONCE]);
         command.arg("--data-dir").arg(&data).arg("--ready-file").arg(&ready);
-        // A new group of a test need not wait for more members to come.
-        command.args(["--set", "groups.initial_rebalance_delay=0s"]);
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));
         let (mut child, log) = shell::start(&format!("broker-{name}"), &mut command)?;
         let addresses = await_ready(&mut child, &ready, &log)?;

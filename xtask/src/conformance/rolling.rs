@@ -40,7 +40,8 @@ fn run_client(nodes: u32, restart_every: Duration, client: Client) -> Result<(Ta
         Err(error) if error.is::<Missing>() => return Ok((Tally::skip(error.to_string()), 0)),
         Err(error) => return Err(error),
     };
-    let mut members = Members::start_plain(nodes, &[settings_for(client.checks), &[broker::VIRTUAL_HOST]].concat())?;
+    let settings = [settings_for(client.checks), &[broker::VIRTUAL_HOST, broker::GROUPS_BEGIN_AT_ONCE]].concat();
+    let mut members = Members::start_plain(nodes, &settings)?;
     members.await_whole()?;
     // Clients of Kafka alone are told all nodes; the others have one that stays.
     let knows_all = client.checks == Checks::Kafka;

@@ -136,7 +136,7 @@ impl Members {
             if ready.exists() {
                 fs::remove_file(&ready)?;
             }
-            command.arg("--ready-file").arg(&ready).args(["--set", "groups.initial_rebalance_delay=0s"]);
+            command.arg("--ready-file").arg(&ready);
             command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));
             node.starts += 1;
             let (child, log) = shell::start(&format!("node-{}-{}", node.number, node.starts), &mut command)?;

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::figures::Findings;
 use super::{CrashArgs, Load, SETTINGS, TOPIC, check_by, queues};
+use crate::broker::GROUPS_BEGIN_AT_ONCE;
 use crate::clients;
 use crate::shell::say;
 use crate::suite::Tally;
@@ -71,7 +72,7 @@ pub(super) fn trouble(args: &CrashArgs, count: u32) -> Result<Tally> {
         Some(Err(reason)) => return Ok(Tally::skip(reason)),
         made => made.and_then(Result::ok),
     };
-    let mut members = Members::start(count, SETTINGS, disks)?;
+    let mut members = Members::start(count, &[SETTINGS, &[GROUPS_BEGIN_AT_ONCE]].concat(), disks)?;
     members.await_whole()?;
     members.command_line(1, &["topic", "create", TOPIC, "--partitions", &PARTITIONS.to_string()])?;
     let mut figures = Figures { first_round: *first, nodes: count, ..Figures::default() };
