@@ -33,10 +33,44 @@ pub(crate) fn retained_from(
     bytes_max: Option<u64>,
 ) -> Offset {
     let bounds = shared.index.with(stream, |known| known.map(Stream::bounds).unwrap_or_default());
-    let by_time = not_before.map(|time| find_timestamp(shared, stream, time).map_or(bounds.end, |batch| batch.base));
+    let by_time = not_before.map(|time| kept_by_time(shared, stream, time));
     let by_size = bytes_max.map(|bytes| kept_by_size(shared, stream, bytes));
     let latest = by_time.into_iter().chain(by_size).max();
     latest.unwrap_or(bounds.start).max(bounds.start)
+}
+
+/// Returns the end of the last batch that is older than `time` and has none at or after it in front. Batches without a time are
+/// as old as the next one behind them that has one.
+fn kept_by_time(shared: &Shared, stream: StreamId, time: Timestamp) -> Offset {
+    let Some((start, runs)) = runs_of(shared, stream) else { return Offset::ZERO };
+    let older = runs.iter().take_while(|run| run.timestamp_max < time).count();
+    // A run may hold both; one without times tells nothing.
+    let with_time = runs[..older].iter().rposition(|run| has_time(run.timestamp_max));
+    let split = runs.get(older).map(|run| older_of_run(shared, stream, run, (start, time)));
+    let before = || with_time.and_then(|at| older_of_run(shared, stream, &runs[at], (start, time)));
+    split.flatten().or_else(before).unwrap_or(start)
+}
+
+/// The end of the last batch of a run that is older than a time, before any that is not.
+fn older_of_run(shared: &Shared, stream: StreamId, run: &Run, (start, time): (Offset, Timestamp)) -> Option<Offset> {
+    let mut end = None;
+    let reader = Reader { shared, patience: Patience::Disk };
+    let read = reader.rows_from(stream, run, run.base.max(start), |row| {
+        if has_time(row.timestamp_max) && row.timestamp_max < time {
+            end = Some(row.end());
+        }
+        row.timestamp_max < time
+    });
+    if let Err(Miss::Failed(error)) = &read {
+        note(stream, error);
+    }
+    // An index that cannot be read lets more stay.
+    end
+}
+
+/// Whether a batch has a record with a time; Kafka's clients write -1 into those that have none.
+const fn has_time(timestamp_max: Timestamp) -> bool {
+    timestamp_max.0 >= 0
 }
 
 /// Returns where the shortest end of the stream begins that has `bytes_max` or more.

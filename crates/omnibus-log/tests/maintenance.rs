@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use omnibus_io::{Disk, FaultDisk};
-use omnibus_log::{LogConfig, LogError, Replacement, Room};
+use omnibus_log::{EntryBatch, LogConfig, LogError, Replacement, Room};
 use omnibus_model::{LogIndex, Offset, ShardId, StreamId, Term, Timestamp};
 use support::{Bench, batch, batches_of, payload, small};
 
@@ -202,6 +202,29 @@ fn retention_keeps_whole_batches_by_time_and_by_size() {
         assert_eq!(bench.log.retained_from(ONE, Some(Timestamp(401)), Some(9000)), Offset(114));
         assert_eq!(bench.log.newest_timestamp(ONE).unwrap().base, Offset(118));
         assert_eq!(bench.log.find_timestamp(ONE, Timestamp(9999)), None);
+        bench.log.maintain().unwrap();
+    }
+}
+
+#[test]
+fn records_without_a_time_go_with_the_next_that_have_one() {
+    let memory = FaultDisk::new(1);
+    let mut bench = Bench::open(&disk_of(&memory), small()).unwrap();
+    let append = |bench: &mut Bench, times: &[i64]| {
+        for time in times {
+            let base = bench.log.bounds(ONE).end.0;
+            bench.submit(1, vec![EntryBatch { timestamp_max: Timestamp(*time), ..batch(1, base, 2, 3000) }]);
+            bench.settle();
+        }
+    };
+    append(&mut bench, &[-1; 30]);
+    let kept = |bench: &Bench, time| bench.log.retained_from(ONE, Some(Timestamp(time)), None);
+    assert_eq!(kept(&bench, 1000), Offset(0), "nobody knows how old they are");
+    append(&mut bench, &[500, -1, -1, 2000, -1]);
+    for _ in 0..2 {
+        assert_eq!(kept(&bench, 400), Offset(0));
+        assert_eq!(kept(&bench, 1000), Offset(62), "those behind may be as new as what follows them");
+        assert_eq!(kept(&bench, 3000), Offset(68));
         bench.log.maintain().unwrap();
     }
 }
