@@ -15,7 +15,7 @@ use crate::alarms::Shortage;
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::handshake::{Agreed, HandshakeError, Visitor, capable};
-use crate::link::{Coming, Ending, Link};
+use crate::link::{Ending, Link};
 use crate::publishing;
 use crate::registry::{ConnectionInfo, Ends, Word};
 use crate::requests::{self, settle};
@@ -28,8 +28,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long a client may take to say that it has heard of the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What is read at a time.
-const READ_BYTES: usize = 64 << 10;
+/// What is read at a time: little, until a client fills it. Most connections hardly say anything.
+const READ_BYTES_MIN: usize = 256;
+const READ_BYTES_MAX: usize = 64 << 10;
 
 /// While more waits for the client, nothing is done for it.
 const OUT_BYTES_MAX: usize = 2 << 20;
@@ -76,8 +77,8 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut received = BytesMut::new();
     let visitor =
         Visitor { socket: &mut socket, received: &mut received, door: &door, is_local: ends.peer.ip().is_loopback() };
-    let agreed = timeout(HANDSHAKE_MAX, visitor.agree()).await.map_err(|_| ConnectionError::Slow)??;
-    let (mut link, coming) = Link::new(door);
+    let agreed = timeout(HANDSHAKE_MAX, Box::pin(visitor.agree())).await.map_err(|_| ConnectionError::Slow)??;
+    let mut link = Link::new(door);
     let Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat } = agreed;
     link.host = host;
     link.hears_cancels = capable(&client, "consumer_cancel_notify");
@@ -99,9 +100,10 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let (_known, words) = link.door.registry.enter(info, Arc::clone(&link.meter));
     let (shortages, life) = (link.door.alarms.watch(), Life::default());
-    let mut connection = Connection { socket, received, link, coming, words, shortages, shutdown, life };
+    let mut connection =
+        Connection { socket, received, link, words, shortages, shutdown, life, at_once: READ_BYTES_MIN };
     let ended = connection.run(heartbeat).await;
-    connection.link.end_all().await;
+    Box::pin(connection.link.end_all()).await;
     ended
 }
 
@@ -109,11 +111,12 @@ struct Connection<S> {
     socket: S,
     received: BytesMut,
     link: Link,
-    coming: Coming,
     words: mpsc::Receiver<Word>,
     shortages: watch::Receiver<Option<Shortage>>,
     shutdown: watch::Receiver<bool>,
     life: Life,
+    /// How much is read at once: as much as the client lately had to say.
+    at_once: usize,
 }
 
 /// What has been heard since the last ticks.
@@ -135,26 +138,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             publishing::hand_over(&mut self.link).await;
             match self.link.ending {
                 Ending::No => {}
-                Ending::Told => return self.part().await,
-                Ending::Done => return self.write_all().await,
+                Ending::Told => return Box::pin(self.part()).await,
+                Ending::Done => return Box::pin(self.write_all()).await,
             }
             let may_read = !has_more && !self.link.is_blocked && self.has_room();
             self.shrink();
-            let Self { socket, received, link, coming, words, shortages, shutdown, life } = self;
-            if may_read && received.capacity() - received.len() < READ_BYTES / 2 {
-                received.reserve(READ_BYTES);
+            let Self { socket, received, link, words, shortages, shutdown, life, at_once } = self;
+            if may_read && received.capacity() - received.len() < *at_once / 2 {
+                received.reserve(*at_once);
             }
+            let room = received.capacity() - received.len();
             let (mut reading, mut writing) = tokio::io::split(socket);
             tokio::select! {
                 Some(published) = link.publishing.under_way.next(), if !link.publishing.under_way.is_empty() => {
                     publishing::confirm(link, published);
                 }
                 Some(done) = link.settling.next(), if !link.settling.is_empty() => settle::settled(link, done),
-                Some(event) = coming.events.recv(), if link.out.len() < OUT_BYTES_MAX => requests::deliver(link, event).await,
-                Some(reply) = coming.replies.recv(), if link.out.len() < OUT_BYTES_MAX => requests::reply(link, reply),
+                event = link.events.receive(), if link.out.len() < OUT_BYTES_MAX => requests::deliver(link, event).await,
+                reply = link.replies.receive(), if link.out.len() < OUT_BYTES_MAX => requests::reply(link, reply),
                 read = reading.read_buf(received), if may_read => match read? {
                     0 => return Ok(()),
-                    bytes => life.received(bytes),
+                    bytes => {
+                        life.received(bytes);
+                        *at_once = next_room(*at_once, (bytes, room));
+                    }
                 },
                 written = writing.write_buf(&mut link.out), if !link.out.is_empty() => match written? {
                     0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
@@ -163,15 +170,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Some(word) = words.recv() => match word {
                     // Whoever asked may have gone.
                     Word::Describe(answer) => drop(answer.send(link.describe((life.received_bytes, life.sent_bytes)))),
-                    Word::Close(reason) => link.fail(0, Fault::Forced(reason), (0, 0)).await,
+                    Word::Close(reason) => Box::pin(link.fail(0, Fault::Forced(reason), (0, 0))).await,
                 },
                 _ = ticks.tick() => {
                     // Whoever is not read from cannot show that he lives.
                     life.has_received |= link.is_blocked;
+                    if !life.has_received {
+                        *at_once = READ_BYTES_MIN;
+                        [received, &mut link.out].into_iter().filter(|buffer| buffer.is_empty()).for_each(give_back);
+                    }
                     life.tick(heartbeat > 0, &mut link.out)?;
                 }
                 () = over(shortages), if link.is_blocked => link.unblock(),
-                () = told_to_stop(shutdown) => link.fail(0, Fault::Shutdown, (0, 0)).await,
+                () = told_to_stop(shutdown) => Box::pin(link.fail(0, Fault::Shutdown, (0, 0))).await,
                 () = std::future::ready(()), if has_more => {}
             }
         }
@@ -181,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn carry_out(&mut self) -> bool {
         if self.link.ending == Ending::No && !self.link.door.has_host(&self.link.host) {
             let host = self.link.host.name().to_owned();
-            self.link.fail(0, Fault::HostDeleted(host), (0, 0)).await;
+            Box::pin(self.link.fail(0, Fault::HostDeleted(host), (0, 0))).await;
         }
         for _ in 0..FRAMES_MAX {
             if self.link.ending != Ending::No || self.link.is_blocked || !self.has_room() {
@@ -195,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(None) => return false,
                 Err(error) => {
                     publishing::hand_over(&mut self.link).await;
-                    self.link.fail(0, Fault::Frame(error), (0, 0)).await;
+                    Box::pin(self.link.fail(0, Fault::Frame(error), (0, 0))).await;
                 }
             }
         }
@@ -214,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn shrink(&mut self) {
         for buffer in [&mut self.received, &mut self.link.out] {
             if buffer.is_empty() && buffer.capacity() > BUFFER_KEPT_BYTES {
-                *buffer = BytesMut::new();
+                give_back(buffer);
             }
         }
     }
@@ -253,6 +264,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         written.unwrap_or(Ok(()))?;
         Ok(self.socket.flush().await?)
     }
+}
+
+/// How much to read at once after so many bytes came where so many had room.
+fn next_room(at_once: usize, (bytes, room): (usize, usize)) -> usize {
+    match bytes {
+        _ if bytes >= room => at_once.saturating_mul(8).min(READ_BYTES_MAX),
+        _ if bytes < at_once / 8 => (at_once / 2).max(READ_BYTES_MIN),
+        _ => at_once,
+    }
+}
+
+fn give_back(buffer: &mut BytesMut) {
+    *buffer = BytesMut::new();
 }
 
 impl Life {

@@ -28,6 +28,7 @@ mod door;
 pub mod registry;
 pub mod meter;
 mod replies;
+mod inbox;
 mod session;
 mod routing;
 mod terms;

@@ -14,30 +14,23 @@ use omnibus_model::StreamId;
 use omnibus_model::queue::Lease;
 use omnibus_model::topic::Partition;
 use omnibus_record::Message;
-use tokio::sync::mpsc;
 
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
 use crate::hosts::Host;
+use crate::inbox::Inbox;
 use crate::later::Later;
 use crate::meter::{Counted, Meter, Present};
 use crate::publishes::Publishing;
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
-use crate::replies::{Mailbox, Reply};
+use crate::replies::{Mailbox, REPLIES_MAX, Reply};
 use crate::session::{Channel, ConsumerNumber, Mode};
 use crate::wire::frame::begins_publish;
 use crate::wire::{Method, ShortText, Table};
 
 /// Batches of deliveries that wait for the connection.
 const EVENTS_MAX: usize = 4;
-
-/// What comes to a connection from elsewhere than its socket.
-#[derive(Debug)]
-pub(crate) struct Coming {
-    pub(crate) events: mpsc::Receiver<Event>,
-    pub(crate) replies: mpsc::Receiver<Reply>,
-}
 
 /// One client's connection, without its socket.
 pub(crate) struct Link {
@@ -56,9 +49,10 @@ pub(crate) struct Link {
     pub(crate) is_blocked: bool,
     pub(crate) channel_max: u16,
     pub(crate) frame_max: usize,
-    pub(crate) channels: BTreeMap<u16, Channel>,
+    /// In boxes, as are consumers: a map has room for eleven as soon as there is one.
+    pub(crate) channels: BTreeMap<u16, Box<Channel>>,
     pub(crate) channels_opened: u64,
-    pub(crate) consumers: BTreeMap<ConsumerNumber, Subscription>,
+    pub(crate) consumers: BTreeMap<ConsumerNumber, Box<Subscription>>,
     pub(crate) consumers_begun: ConsumerNumber,
     /// Who holds what channels have fetched, per queue.
     pub(crate) pulls: BTreeMap<(u16, StreamId), Consumer>,
@@ -74,9 +68,11 @@ pub(crate) struct Link {
     pub(crate) settling: FuturesUnordered<Later<Settled>>,
     /// What pays for messages that arrive in parts.
     pub(crate) arriving: BTreeMap<u16, Share>,
-    pub(crate) events: mpsc::Sender<Event>,
-    /// Takes direct replies for this connection.
-    pub(crate) replies: Mailbox,
+    /// What comes of its consumers.
+    pub(crate) events: Inbox<Event>,
+    /// Direct replies for this connection, and the way to them once somebody waits.
+    pub(crate) replies: Inbox<Reply>,
+    pub(crate) mailbox: Option<Mailbox>,
     pub(crate) ending: Ending,
 }
 
@@ -182,10 +178,8 @@ pub(crate) enum What {
 }
 
 impl Link {
-    pub(crate) fn new(door: Arc<Door>) -> (Self, Coming) {
-        let (events, events_coming) = mpsc::channel(EVENTS_MAX);
-        let (replies, replies_coming) = Mailbox::new();
-        let link = Self {
+    pub(crate) fn new(door: Arc<Door>) -> Self {
+        Self {
             owner: door.new_owner(),
             door,
             meter: Arc::default(),
@@ -208,11 +202,11 @@ impl Link {
             line: Line::default(),
             settling: FuturesUnordered::new(),
             arriving: BTreeMap::new(),
-            events,
-            replies,
+            events: Inbox::new(EVENTS_MAX),
+            replies: Inbox::new(REPLIES_MAX),
+            mailbox: None,
             ending: Ending::No,
-        };
-        (link, Coming { events: events_coming, replies: replies_coming })
+        }
     }
 
     /// Writes a method for the client.
@@ -223,7 +217,7 @@ impl Link {
     /// Holds back a publish that would begin now while something is short; returns whether it is held back.
     pub(crate) fn holds_back(&mut self, received: &[u8]) -> bool {
         // What has begun is taken whole: it has its share of the memory already.
-        if !begins_publish(received) || self.channels.values().any(Channel::is_receiving) {
+        if !begins_publish(received) || self.channels.values().any(|channel| channel.is_receiving()) {
             return false;
         }
         let Some(shortage) = self.door.shortage() else { return false };
@@ -243,7 +237,7 @@ impl Link {
 
     /// The channel that a request came by.
     pub(crate) fn channel(&mut self, number: u16) -> Result<&mut Channel, Fault> {
-        self.channels.get_mut(&number).ok_or(Fault::ChannelState("expected 'channel.open'"))
+        self.channels.get_mut(&number).map(Box::as_mut).ok_or(Fault::ChannelState("expected 'channel.open'"))
     }
 
     /// How it is now; it has received and sent so many bytes.
@@ -255,7 +249,7 @@ impl Link {
 
     fn describe_channel(&self, number: u16, channel: &Channel) -> ChannelState {
         let (publishes_held_back, settlements_held_back) = channel.held_back();
-        let consumers = channel.consumers.values().filter_map(|begun| self.consumers.get(begun));
+        let consumers = channel.consumers.values().filter_map(|begun| self.consumers.get(begun).map(Box::as_ref));
         let consumer = |each: &Subscription| ConsumerState {
             tag: each.tag.lossy(),
             queue: each.queue.clone(),
@@ -292,7 +286,7 @@ impl Link {
         tracing::debug!(%fault, channel, "a channel is closed");
         self.end_channel(channel).await;
         // It is forgotten when the client has heard of it.
-        self.channels.insert(channel, Channel::closing());
+        self.channels.insert(channel, Box::new(Channel::closing()));
         self.tell(channel, &Method::ChannelClose { code: code.number, text, class, method });
     }
 
@@ -306,7 +300,7 @@ impl Link {
         let ending: Vec<Subscription> = self
             .consumers
             .extract_if(.., |_, subscription| subscription.channel == channel)
-            .map(|(_, each)| each)
+            .map(|(_, each)| *each)
             .collect();
         let pulls: Vec<Consumer> =
             self.pulls.extract_if(.., |(of, _), _| *of == channel).map(|(_, each)| each).collect();
@@ -325,7 +319,7 @@ impl Link {
         for (token, _) in ended.into_values().filter_map(|channel| channel.replying) {
             self.door.replies.leave(token);
         }
-        let ending: Vec<Subscription> = std::mem::take(&mut self.consumers).into_values().collect();
+        let ending: Vec<Subscription> = std::mem::take(&mut self.consumers).into_values().map(|each| *each).collect();
         let pulls: Vec<Consumer> = std::mem::take(&mut self.pulls).into_values().collect();
         self.close(ending, pulls).await;
         for queue in std::mem::take(&mut self.exclusive) {

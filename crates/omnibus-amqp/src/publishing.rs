@@ -61,7 +61,7 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
     let (number, opening) = (state.number_publish(), state.opening);
     let reply_to = Address::of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
     let is_taken = match reply_to {
-        Some(to) => link.door.reply(to, content.clone()).await,
+        Some(to) => Box::pin(link.door.reply(to, content.clone())).await,
         None => false,
     };
     match way.queues.len() as u64 + u64::from(is_taken) {

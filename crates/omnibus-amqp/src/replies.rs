@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::budget::{Budget, Share};
+use crate::inbox::Inbox;
 use crate::session::{Content, Publish, Token};
 use crate::wire::{Properties, ShortText};
 
@@ -29,7 +30,7 @@ pub(crate) struct Address {
 }
 
 /// Direct replies that wait for a connection; one more finds nobody.
-const REPLIES_MAX: usize = 1_024;
+pub(crate) const REPLIES_MAX: usize = 1_024;
 
 /// And how many bytes of them, unless there is but one.
 const REPLY_BYTES_MAX: usize = 4 << 20;
@@ -50,10 +51,9 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
-    /// A way, and its end.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Reply>) {
-        let (replies, coming) = mpsc::channel(REPLIES_MAX);
-        (Self { replies, room: Budget::new(REPLY_BYTES_MAX) }, coming)
+    /// A way to a connection's inbox. All its channels that wait share one, and the room of that.
+    pub(crate) fn new(inbox: &mut Inbox<Reply>) -> Self {
+        Self { replies: inbox.sender(), room: Budget::new(REPLY_BYTES_MAX) }
     }
 
     fn put(&self, token: Token, content: Content) -> bool {
@@ -132,6 +132,8 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -152,13 +154,13 @@ mod tests {
 
     #[test]
     fn so_much_waits_for_one_who_takes_nothing() {
-        let (replies, (mailbox, mut coming)) = (Replies::default(), Mailbox::new());
-        replies.wait(7, mailbox);
+        let (replies, mut inbox) = (Replies::default(), Inbox::new(REPLIES_MAX));
+        replies.wait(7, Mailbox::new(&mut inbox));
         assert!(replies.send(7, content(REPLY_BYTES_MAX)));
         assert!(!replies.send(7, content(1)) && !replies.send(8, content(1)));
-        drop(coming.try_recv().unwrap());
+        drop(inbox.receive().now_or_never().unwrap());
         assert_eq!((0..2 * REPLIES_MAX).filter(|_| replies.send(7, content(1))).count(), REPLIES_MAX);
-        drop(coming);
+        drop(inbox);
         assert!(!replies.send(7, content(1)));
     }
 

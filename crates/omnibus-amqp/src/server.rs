@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use omnibus_engine::Engine;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::administration::Administration;
@@ -87,11 +87,8 @@ async fn admit(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, m
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => match Arc::clone(&places).try_acquire_owned() {
                     Ok(place) => {
-                        let served = serve(socket, peer, Arc::clone(&door), shutdown.clone());
-                        connections.spawn(async move {
-                            served.await;
-                            drop(place);
-                        });
+                        // Nothing around it: a future that is moved into another one has its room twice.
+                        connections.spawn(serve(socket, (peer, place), Arc::clone(&door), shutdown.clone()));
                     }
                     Err(_) => tracing::warn!(%peer, "too many connections: one more was closed"),
                 },
@@ -111,7 +108,12 @@ async fn admit(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, m
     }
 }
 
-async fn serve(socket: TcpStream, peer: SocketAddr, door: Arc<Door>, shutdown: watch::Receiver<bool>) {
+async fn serve(
+    socket: TcpStream,
+    (peer, _place): (SocketAddr, OwnedSemaphorePermit),
+    door: Arc<Door>,
+    shutdown: watch::Receiver<bool>,
+) {
     // Frames are whole: waiting to fill a packet only delays them.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%peer, %error, "the connection is gone already");

@@ -107,6 +107,8 @@ impl BlockHeader {
 #[derive(Debug)]
 pub(crate) struct ComposedBlock {
     pub(crate) bytes: Bytes,
+    /// Without the zeros that fill up the last page.
+    pub(crate) used_bytes: usize,
     pub(crate) header_crc: u32,
     pub(crate) payload_bytes: u64,
     /// What of them are bodies that rows share.
@@ -208,6 +210,7 @@ pub(crate) fn compose(records: &[Record], link: BlockLink, position: u64) -> Com
             push_payloads(&mut buffer, entry, &composed.rows, bodies);
         }
     }
+    let used_bytes = buffer.len();
     buffer.pad();
     let header = BlockHeader {
         version: VERSION,
@@ -222,7 +225,8 @@ pub(crate) fn compose(records: &[Record], link: BlockLink, position: u64) -> Com
     buffer.as_mut_slice()[..HEADER_BYTES].copy_from_slice(&header);
     let header_crc = u32::from_le_bytes([header[60], header[61], header[62], header[63]]);
     let bodies_bytes = bodies.iter().flatten().map(|body| u64::from(body.sharing.body_bytes)).sum();
-    ComposedBlock { bytes: buffer.freeze(), header_crc, payload_bytes: size.payload as u64, bodies_bytes, frames }
+    let payload_bytes = size.payload as u64;
+    ComposedBlock { bytes: buffer.freeze(), used_bytes, header_crc, payload_bytes, bodies_bytes, frames }
 }
 
 /// Puts a record's frame into the meta area, and its payloads' places into the frame.

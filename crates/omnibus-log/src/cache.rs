@@ -16,8 +16,12 @@ const USES_MAX: u8 = 3;
 /// what most readers want next, and one pass over a block of many streams looks like much use.
 const NEWCOMERS_QUARTERS: u64 = 3;
 const LEFT_MAX: usize = 4096;
-/// What a span takes beside its bytes, about: a page for its alignment, and its place here.
-const SPAN_BYTES: u64 = 4096 + 256;
+/// What a span's place here takes, about.
+const PLACE_BYTES: u64 = 256;
+/// What a span takes beside its bytes if it lies where direct I/O wants it.
+const ALIGNMENT_BYTES: u64 = 4096;
+/// Shorter spans are copied: a small block is mostly padding, on two pages.
+const COPIED_BYTES_MAX: usize = 16 << 10;
 
 /// Where a span came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,7 @@ impl Cache {
         if bytes.is_empty() || cost(&bytes) > self.bytes_max {
             return;
         }
+        let bytes = if is_copied(&bytes) { Bytes::copy_from_slice(&bytes) } else { bytes };
         let mut spans = self.spans.lock();
         spans.insert((file, position), bytes, origin);
         while spans.bytes > self.bytes_max {
@@ -184,7 +189,11 @@ impl Spans {
 
 /// The memory that a span takes.
 const fn cost(bytes: &Bytes) -> u64 {
-    bytes.len() as u64 + SPAN_BYTES
+    bytes.len() as u64 + PLACE_BYTES + if is_copied(bytes) { 0 } else { ALIGNMENT_BYTES }
+}
+
+const fn is_copied(bytes: &Bytes) -> bool {
+    bytes.len() < COPIED_BYTES_MAX
 }
 
 #[cfg(test)]
@@ -195,7 +204,7 @@ mod tests {
     const FILE: FileKey = FileKey(FileKind::Segment, 1);
     const OTHER: FileKey = FileKey(FileKind::Pack, 1);
 
-    const TEN_SPANS: u64 = 10 * (100 + SPAN_BYTES);
+    const TEN_SPANS: u64 = 10 * (100 + PLACE_BYTES);
 
     fn span(byte: u8) -> Bytes {
         Bytes::from(vec![byte; 100])
@@ -219,6 +228,18 @@ mod tests {
         cache.insert(FILE, 0, span(1), Origin::Written);
         cache.insert(FILE, 0, Bytes::from(vec![2; 200]), Origin::Read);
         assert_eq!(cache.get(FILE, 0, 10).map(|found| found.1), Some(Origin::Read));
+    }
+
+    #[test]
+    fn short_span_does_not_hold_the_pages_that_it_lies_in() {
+        let cache = Cache::new(1 << 20);
+        let pages = Bytes::from(vec![7; 64 << 10]);
+        for (bytes, is_copied) in [(500, true), (COPIED_BYTES_MAX - 1, true), (COPIED_BYTES_MAX, false)] {
+            let part = pages.slice(..bytes);
+            cache.insert(FILE, 0, part.clone(), Origin::Written);
+            let (kept, _) = cache.get(FILE, 0, bytes as u64).unwrap();
+            assert_eq!((&kept == &part, kept.as_ptr() != part.as_ptr()), (true, is_copied), "{bytes}");
+        }
     }
 
     #[test]

@@ -302,7 +302,7 @@ impl Writer {
         let Flight { position, block, marked, .. } = flight;
         let file = Arc::clone(&self.tail.file);
         self.count(&block);
-        self.shared.cache.insert(file.key(), position, block.bytes.clone(), Origin::Written);
+        self.shared.cache.insert(file.key(), position, block.bytes.slice(..block.used_bytes), Origin::Written);
         {
             let mut facts = file.facts.lock();
             facts.data_end = position + block.bytes.len() as u64;

@@ -5,6 +5,7 @@ mod channels;
 mod exchanges;
 mod limits;
 mod replies;
+mod room;
 mod shortages;
 mod streams;
 mod virtual_hosts;

@@ -15,7 +15,7 @@ pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
     }
     link.channels_opened += 1;
     link.meter.add(Counted::ChannelsOpened, 1);
-    link.channels.insert(number, Channel::opened(link.channels_opened));
+    link.channels.insert(number, Box::new(Channel::opened(link.channels_opened)));
     link.tell(number, &Method::ChannelOpenOk { reserved: LongText::default() });
     Ok(())
 }

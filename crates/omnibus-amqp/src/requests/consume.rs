@@ -81,7 +81,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
     link.consumers_begun += 1;
     let begun = link.consumers_begun;
     let (wish, wishes) = watch::channel(Wish { credit: config.credit, settled: 0, is_cancelled: false });
-    let task = tokio::spawn(consuming::run(begun, consumer, wishes, link.events.clone()));
+    let task = tokio::spawn(consuming::run(begun, consumer, wishes, link.events.sender()));
     let subscription = Subscription {
         channel: number,
         tag,
@@ -106,7 +106,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
 /// Takes in a consumer that has begun, and tells its client.
 fn take_in(link: &mut Link, begun: ConsumerNumber, subscription: Subscription, no_wait: bool) -> Result<(), Fault> {
     let (number, consumer_tag) = (subscription.channel, subscription.tag.clone());
-    link.consumers.insert(begun, subscription);
+    link.consumers.insert(begun, Box::new(subscription));
     link.channel(number)?.consumers.insert(consumer_tag.clone(), begun);
     if !no_wait {
         link.tell(number, &Method::BasicConsumeOk { consumer_tag });
@@ -208,9 +208,8 @@ pub(crate) async fn cancelled(link: &mut Link, consumer: ConsumerNumber) {
 
 /// Passes on that nothing more comes, which the client did not wish.
 pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
-    let Some(Subscription { channel, tag, is_cancelled, is_silent, .. }) = link.consumers.remove(&consumer) else {
-        return;
-    };
+    let Some(subscription) = link.consumers.remove(&consumer) else { return };
+    let Subscription { channel, tag, is_cancelled, is_silent, .. } = *subscription;
     if is_cancelled {
         // The client waits for its answer.
         if !is_silent {

@@ -48,7 +48,7 @@ pub(super) async fn begin(
     let begun = link.consumers_begun;
     let (wish, wishes) = watch::channel(Wish { credit: u32::from(prefetch), settled: 0, is_cancelled: false });
     let reader = following::Reader { number: begun, presence, tail };
-    let task = tokio::spawn(reader.run(wishes, link.events.clone()));
+    let task = tokio::spawn(reader.run(wishes, link.events.sender()));
     let subscription = Subscription {
         channel: number,
         tag,

@@ -25,7 +25,7 @@ pub(crate) async fn handle(link: &mut Link, frame: Frame) {
     let number = frame.channel;
     if let Err((fault, method)) = take(link, frame).await {
         publishing::hand_over(link).await;
-        link.fail(number, fault, method).await;
+        Box::pin(link.fail(number, fault, method)).await;
     }
 }
 
@@ -38,7 +38,7 @@ async fn take(link: &mut Link, frame: Frame) -> Result<(), (Fault, (u16, u16))> 
     let state = link.channels.get_mut(&number);
     if let Some(state) = state {
         if state.is_closing {
-            return closing(link, &frame).await.map_err(|fault| (fault, (0, 0)));
+            return closing(link, &frame).map_err(|fault| (fault, (0, 0)));
         }
         if state.is_receiving() {
             let bytes = frame.payload.len();
@@ -63,11 +63,12 @@ async fn take(link: &mut Link, frame: Frame) -> Result<(), (Fault, (u16, u16))> 
         // It finds what was published before it.
         publishing::hand_over(link).await;
     }
-    carry_out(link, number, method).await.map_err(|fault| (fault, id))
+    // In a box: a connection has room for what comes all the time, not for all that may come.
+    Box::pin(carry_out(link, number, method)).await.map_err(|fault| (fault, id))
 }
 
 /// Takes what still comes by a channel that was closed: nothing counts but the word that it is.
-async fn closing(link: &mut Link, frame: &Frame) -> Result<(), Fault> {
+fn closing(link: &mut Link, frame: &Frame) -> Result<(), Fault> {
     if frame.kind != FrameKind::Method {
         return Ok(());
     }
@@ -150,7 +151,7 @@ pub(crate) async fn deliver(link: &mut Link, Event { consumer, what }: Event) {
     match what {
         What::Deliveries(deliveries) => consume::deliver(link, consumer, deliveries),
         What::Read(queue, messages) => consume::read(link, consumer, (queue, messages)),
-        What::Cancelled => consume::cancelled(link, consumer).await,
+        What::Cancelled => Box::pin(consume::cancelled(link, consumer)).await,
         What::Ended => consume::ended(link, consumer),
         // The process ends.
         What::Broken => {}

@@ -2,7 +2,7 @@
 
 use crate::errors::Fault;
 use crate::link::Link;
-use crate::replies::Reply;
+use crate::replies::{Mailbox, Reply};
 use crate::session::{Content, Token};
 use crate::wire::method::put_content;
 use crate::wire::{Method, ShortText};
@@ -23,7 +23,8 @@ pub(crate) fn consume(
         return Err(Fault::ReplyConsumerSet);
     }
     channel.replying = Some((token, tag.clone()));
-    link.door.replies.wait(token, link.replies.clone());
+    let mailbox = link.mailbox.get_or_insert_with(|| Mailbox::new(&mut link.replies)).clone();
+    link.door.replies.wait(token, mailbox);
     if !no_wait {
         link.tell(number, &Method::BasicConsumeOk { consumer_tag: tag });
     }

@@ -1,0 +1,27 @@
+use super::super::{READ_BYTES_MAX, READ_BYTES_MIN, next_room, serve};
+use super::*;
+
+/// What the task of one connection may take, whatever it waits for: there may be tens of thousands of them.
+const TASK_BYTES_MAX: usize = 4 << 10;
+
+#[tokio::test]
+async fn task_of_a_connection_is_small() {
+    let node = Node::new();
+    let (_socket, theirs) = tokio::io::duplex(16);
+    let task = serve(theirs, ends(true), Arc::clone(&node.door), node.stop.subscribe());
+    let bytes = size_of_val(&task);
+    assert!(bytes <= TASK_BYTES_MAX, "{bytes} bytes");
+}
+
+#[test]
+fn so_much_is_read_at_once_as_a_client_has_to_say() {
+    let mut at_once = READ_BYTES_MIN;
+    for filled in [2_048, 16_384, READ_BYTES_MAX, READ_BYTES_MAX] {
+        at_once = next_room(at_once, (at_once, at_once));
+        assert_eq!(at_once, filled);
+    }
+    assert_eq!(next_room(at_once, (at_once / 8, at_once)), at_once);
+    let halves = std::iter::successors(Some(at_once), |at_once| Some(next_room(*at_once, (1, *at_once))));
+    assert!(halves.take(20).any(|at_once| at_once == READ_BYTES_MIN));
+    assert_eq!(next_room(READ_BYTES_MIN, (1, READ_BYTES_MIN)), READ_BYTES_MIN);
+}
