@@ -31,7 +31,8 @@ pub(crate) async fn run(
                     return consumer;
                 }
                 let wished = *wishes.borrow_and_update();
-                obey(&mut consumer, wish, wished).await;
+                // In a box, as it is done now and then: each consumer has a task.
+                Box::pin(obey(&mut consumer, wish, wished)).await;
                 wish = wished;
             }
             permit = events.reserve(), if outgoing.is_some() => {

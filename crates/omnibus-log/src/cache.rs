@@ -238,7 +238,7 @@ mod tests {
             let part = pages.slice(..bytes);
             cache.insert(FILE, 0, part.clone(), Origin::Written);
             let (kept, _) = cache.get(FILE, 0, bytes as u64).unwrap();
-            assert_eq!((&kept == &part, kept.as_ptr() != part.as_ptr()), (true, is_copied), "{bytes}");
+            assert_eq!((kept == part, kept.as_ptr() != part.as_ptr()), (true, is_copied), "{bytes}");
         }
     }
 

@@ -1,8 +1,16 @@
+use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
+
 use super::super::{READ_BYTES_MAX, READ_BYTES_MIN, next_room, serve};
 use super::*;
+use crate::consuming;
+use crate::inbox::Inbox;
+use crate::link::Wish;
 
 /// What the task of one connection may take, whatever it waits for: there may be tens of thousands of them.
 const TASK_BYTES_MAX: usize = 4 << 10;
+
+/// And that of one consumer.
+const CONSUMER_BYTES_MAX: usize = 2_560;
 
 #[tokio::test]
 async fn task_of_a_connection_is_small() {
@@ -11,6 +19,21 @@ async fn task_of_a_connection_is_small() {
     let task = serve(theirs, ends(true), Arc::clone(&node.door), node.stop.subscribe());
     let bytes = size_of_val(&task);
     assert!(bytes <= TASK_BYTES_MAX, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn task_of_a_consumer_is_small() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.ask(declare("q")).await;
+    let queue = node.door.find("q").unwrap();
+    let config = ConsumerConfig { credit: 1, settling: Settling::ByReceiver, access: Access::Shared, priority: 0 };
+    let consumer = node.door.engine.consume(queue.place, config).await.unwrap();
+    let (_wish, wishes) = watch::channel(Wish { credit: 1, settled: 0, is_cancelled: false });
+    let mut events = Inbox::new(1);
+    let task = consuming::run(1, consumer, wishes, events.sender());
+    let bytes = size_of_val(&task);
+    assert!(bytes <= CONSUMER_BYTES_MAX, "{bytes} bytes");
 }
 
 #[test]
