@@ -12,7 +12,7 @@ use super::Config;
 use super::keys::{KEYS, Key};
 
 /// Variables that begin like ours and are not keys: addresses for the command line.
-const OTHER_VARIABLES: [&str; 3] = ["OMNIBUS_CONFIG", "OMNIBUS_ADMIN", "OMNIBUS_KAFKA"];
+const OTHER_VARIABLES: [&str; 5] = ["OMNIBUS_CONFIG", "OMNIBUS_ADMIN", "OMNIBUS_AMQP", "OMNIBUS_KAFKA", "OMNIBUS_SQS"];
 
 /// What somebody has chosen, before it is looked at.
 #[derive(Clone, Debug, Default)]

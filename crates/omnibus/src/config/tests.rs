@@ -54,6 +54,23 @@ fn unknown_key_names_the_nearest_one() {
     assert!(error(&Given { flags, ..Given::default() }).ends_with("`omnibus config show` lists all of them"));
 }
 
+/// All variables that some command reads.
+fn read_by(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(read_by)).collect()
+}
+
+#[test]
+fn variables_that_commands_read_are_known_to_the_broker() {
+    let variables = read_by(&crate::cli::command());
+    assert!(variables.iter().any(|name| name == "OMNIBUS_AMQP"), "{variables:?}");
+    for name in variables {
+        let given = Given { variables: vec![variable(&name, "x")], ..Given::default() };
+        let refused = Effective::new(&given).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(!refused.contains("stands for no key"), "{refused}");
+    }
+}
+
 #[test]
 fn variables_of_others_are_left_alone() {
     let variables = ["HOME", "OMNIBUS_ADMIN", "OMNIBUS_PORT", "OMNIBUS_PORT_9092_TCP_ADDR", "OMNIBUS_SERVICE_HOST"]
