@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::changes::Changes;
+use crate::plan::Plan;
 use crate::roster::Roster;
 
 /// How soon is looked again.
@@ -58,6 +59,12 @@ impl Cluster {
             let missing: Vec<u32> = voters.into_iter().filter(|node| !self.reaches(*node)).map(|node| node.0).collect();
             tracing::info!(?missing, "waiting for a majority of the nodes");
         }
+        self.prefer();
+    }
+
+    /// Tells front ends who is to lead what.
+    pub(crate) fn prefer(&self) {
+        self.engine.prefer_leaders(Plan::of(&self.roster(), self.log.shards()).preferred());
     }
 
     /// Waits until something is true of all shards.

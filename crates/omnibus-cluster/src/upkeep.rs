@@ -17,6 +17,9 @@ use crate::roster::{Roster, replicas};
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How soon front ends know who is to lead what, after nodes have come or gone.
+const PREFER_EVERY: Duration = Duration::from_millis(200);
+
 /// How long a step may take before the next shard is looked after. It goes on, and is asked for again.
 const STEP_TIME: Duration = Duration::from_secs(10);
 
@@ -53,18 +56,31 @@ struct View<'a> {
 
 /// Looks after the groups for as long as it is not aborted.
 pub(crate) async fn run(cluster: Cluster) {
+    tokio::join!(prefer(&cluster), keep(&cluster));
+}
+
+/// Says who is to lead what, however long it takes to bring that about.
+async fn prefer(cluster: &Cluster) {
+    let mut ticks = interval(PREFER_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        cluster.prefer();
+    }
+}
+
+async fn keep(cluster: &Cluster) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = Seen::default();
     loop {
         ticks.tick().await;
         let roster = cluster.roster();
-        open_ways(&cluster, &roster);
+        open_ways(cluster, &roster);
         let plan = Plan::of(&roster, cluster.log.shards());
-        cluster.engine.prefer_leaders(plan.preferred());
         cluster.note_changes(&plan);
-        seen.look(&cluster, (&roster, &plan));
-        look_after(&cluster, (&roster, &plan), &seen).await;
+        seen.look(cluster, (&roster, &plan));
+        look_after(cluster, (&roster, &plan), &seen).await;
         cluster.forget_the_gone(&roster).await;
     }
 }

@@ -27,6 +27,8 @@ async fn a_partition_that_is_placed_is_led_by_its_first_node_whenever_that_may_l
     let nodes = open_all(&[71, 72, 73], &members(&[71, 72, 73]), &disks).await;
     for node in &nodes {
         node.cluster.led().await;
+        // Nobody is let in who could ask before this is known.
+        assert!(node.engine.data_shards().all(|shard| node.engine.preferred_leader(shard).is_some()));
     }
     for node in 71..=73 {
         introduce(&nodes[0].engine, node).await;
