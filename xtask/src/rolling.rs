@@ -1,8 +1,9 @@
 //! Programs that use a cluster, of which one node after the other is restarted meanwhile.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,8 +35,8 @@ pub(crate) struct RollingArgs {
     /// What the nodes are told beside the defaults, as KEY=VALUE.
     #[arg(long, value_name = "SETTING")]
     set: Vec<String>,
-    /// The program and its arguments; `OMNIBUS_KAFKA`, `OMNIBUS_AMQP`, `OMNIBUS_AMQP_MANAGEMENT`, `OMNIBUS_SQS` and
-    /// `OMNIBUS_ADMIN` tell it where the nodes are.
+    /// The program and its arguments; `ROLLING_KAFKA`, `ROLLING_AMQP`, `ROLLING_AMQP_MANAGEMENT`, `ROLLING_SQS` and
+    /// `ROLLING_ADMIN` tell it where the nodes are.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<OsString>,
 }
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &RollingArgs) -> Result<ExitCode> {
         settle: args.settle,
         first_stays: args.first_stays,
     };
-    let (status, restarts) = rolling.during(&mut members, || child.wait())?;
+    let (status, restarts) = rolling.during(&mut members, |is_over| wait(&mut child, is_over))?;
     let status = status?;
     say(&format!("    the program ended with {status}, after {restarts} restarts"));
     Ok(ExitCode::from(code(status)))
@@ -74,11 +75,16 @@ impl Rolling {
     ///
     /// # Errors
     /// If a node does not end as it is told to, does not start again, or ends by itself.
-    pub(crate) fn during<T>(self, members: &mut Members, work: impl FnOnce() -> T) -> Result<(T, u32)> {
+    pub(crate) fn during<T>(self, members: &mut Members, work: impl FnOnce(&AtomicBool) -> T) -> Result<(T, u32)> {
         let is_over = AtomicBool::new(false);
         let (done, restarts) = thread::scope(|scope| {
-            let restarting = scope.spawn(|| self.restart(members, &is_over));
-            let done = work();
+            let restarting = scope.spawn(|| {
+                let restarts = self.restart(members, &is_over);
+                // Nobody waits for nodes that do not come back.
+                is_over.store(true, Ordering::Relaxed);
+                restarts
+            });
+            let done = work(&is_over);
             is_over.store(true, Ordering::Relaxed);
             (done, restarting.join())
         });
@@ -109,17 +115,30 @@ impl Rolling {
     }
 }
 
+/// Waits for a program, and ends it if it is over before.
+fn wait(child: &mut Child, is_over: &AtomicBool) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if is_over.load(Ordering::Relaxed) {
+            child.kill()?;
+        }
+        thread::sleep(POLL);
+    }
+}
+
 /// Where all nodes serve, as a program finds it in its environment.
 fn places(members: &Members) -> [(&'static str, String); 5] {
     let all = |door: fn(Addresses) -> String| {
         members.numbers().map(|node| door(members.at(node))).collect::<Vec<String>>().join(",")
     };
     [
-        ("OMNIBUS_KAFKA", all(|at| at.kafka)),
-        ("OMNIBUS_AMQP", all(|at| at.amqp)),
-        ("OMNIBUS_AMQP_MANAGEMENT", all(|at| at.amqp_management)),
-        ("OMNIBUS_SQS", all(|at| at.sqs)),
-        ("OMNIBUS_ADMIN", all(|at| at.admin)),
+        ("ROLLING_KAFKA", all(|at| at.kafka)),
+        ("ROLLING_AMQP", all(|at| at.amqp)),
+        ("ROLLING_AMQP_MANAGEMENT", all(|at| at.amqp_management)),
+        ("ROLLING_SQS", all(|at| at.sqs)),
+        ("ROLLING_ADMIN", all(|at| at.admin)),
     ]
 }
 

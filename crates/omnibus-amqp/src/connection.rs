@@ -125,6 +125,8 @@ struct Life {
     has_received: bool,
     silent_ticks: u32,
     received_bytes: u64,
+    /// At the tick before.
+    received_before: u64,
     sent_bytes: u64,
 }
 
@@ -175,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 _ = ticks.tick() => {
                     // Whoever is not read from cannot show that he lives.
                     life.has_received |= link.is_blocked;
-                    if !life.has_received {
+                    if life.is_idle() {
                         *at_once = READ_BYTES_MIN;
                         [received, &mut link.out].into_iter().filter(|buffer| buffer.is_empty()).for_each(give_back);
                     }
@@ -283,6 +285,12 @@ impl Life {
     const fn received(&mut self, bytes: usize) {
         self.has_received = true;
         self.received_bytes += bytes as u64;
+    }
+
+    /// Whether hardly more than a heartbeat has come since this was asked last.
+    const fn is_idle(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.received_before, self.received_bytes);
+        self.received_bytes - before < READ_BYTES_MIN as u64
     }
 
     /// Says that the server is there, and makes sure that the client is.

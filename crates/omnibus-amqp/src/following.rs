@@ -41,7 +41,7 @@ impl Reader {
                             return presence;
                         }
                         let wished = *wishes.borrow_and_update();
-                        obey(&mut presence, wish, wished).await;
+                        Box::pin(obey(&mut presence, wish, wished)).await;
                         wish = wished;
                         // What has begun to be read is not given up for every word of the client's.
                         if free == 0 || wish.is_cancelled {

@@ -166,19 +166,26 @@ fn lacks(shard: &ShardView) -> Vec<String> {
         return vec![format!("shard {number} has no leader")];
     }
     let half_done = change.iter().filter(|change| change.half_done);
-    let half_done = half_done.map(|change| format!("shard {number}: who votes is half changed, {}", told(change)));
+    let half_done = half_done
+        .map(|change| format!("shard {number}: who votes is half changed, {}{}", votes(change), since(change)));
     let behind = replicas.iter().filter(|replica| behind(replica, *last).is_some_and(|behind| behind > BEHIND_MAX));
     let behind = behind.map(|replica| format!("shard {number}: node {} is behind", replica.node));
     half_done.chain(behind).collect()
 }
 
 /// A change of who votes, in short.
-fn told(ChangeView { added, taken, half_done, seconds }: &ChangeView) -> String {
+fn told(change: &ChangeView) -> String {
+    let state = if change.half_done { "half done" } else { "due" };
+    format!("{} {state}{}", votes(change), since(change))
+}
+
+fn votes(ChangeView { added, taken, .. }: &ChangeView) -> String {
     let added = added.iter().map(|node| format!("+{node}"));
-    let votes: Vec<String> = added.chain(taken.iter().map(|node| format!("-{node}"))).collect();
-    let state = if *half_done { "half done" } else { "due" };
-    let since = seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
-    format!("{} {state}{since}", votes.join(" "))
+    added.chain(taken.iter().map(|node| format!("-{node}"))).collect::<Vec<_>>().join(" ")
+}
+
+fn since(change: &ChangeView) -> String {
+    change.seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default()
 }
 
 /// What has rotted on the disk of the node that says so.
@@ -283,7 +290,7 @@ mod tests {
             ..shard(Some(1), 5_000, &[(1, 5_000), (2, 3_999)])
         };
         let behind = "shard 4: node 2 is behind";
-        let half_done = "shard 4: who votes is half changed, +5 -2 -3 half done for 7 s";
+        let half_done = "shard 4: who votes is half changed, +5 -2 -3 for 7 s";
         assert_eq!(lacks(&changing(true, Some(7))), [half_done, behind]);
         assert_eq!(lacks(&changing(false, Some(7))), [behind], "what is due needs no other majority");
         assert_eq!(told(&change(false, None)), "+5 -2 -3 due");

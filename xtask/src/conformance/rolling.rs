@@ -1,5 +1,6 @@
 //! The same programs against a cluster, of which one node after the other is restarted meanwhile.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -55,7 +56,7 @@ fn run_client(nodes: u32, restart_every: Duration, client: Client) -> Result<(Ta
     command.env("CONFORMANCE_OMNIBUS", broker::binary());
     command.arg(address_for(client.checks, &at)).arg(root().join(list_of(client.checks)));
     let rolling = Rolling { restart_every, settle: false, first_stays: !knows_all };
-    let work = || finish_within(CLIENT_TIME_MAX, client.key, &mut command);
+    let work = |_: &AtomicBool| finish_within(CLIENT_TIME_MAX, client.key, &mut command);
     let (ended, restarts) = rolling.during(&mut members, work)?;
     let output = ended?.output;
     let tally = judge(&list(client.checks)?, &parse(&output)?);

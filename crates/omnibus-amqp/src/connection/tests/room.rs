@@ -1,6 +1,6 @@
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 
-use super::super::{READ_BYTES_MAX, READ_BYTES_MIN, next_room, serve};
+use super::super::{Life, READ_BYTES_MAX, READ_BYTES_MIN, next_room, serve};
 use super::*;
 use crate::consuming;
 use crate::inbox::Inbox;
@@ -47,4 +47,17 @@ fn so_much_is_read_at_once_as_a_client_has_to_say() {
     let halves = std::iter::successors(Some(at_once), |at_once| Some(next_room(*at_once, (1, *at_once))));
     assert!(halves.take(20).any(|at_once| at_once == READ_BYTES_MIN));
     assert_eq!(next_room(READ_BYTES_MIN, (1, READ_BYTES_MIN)), READ_BYTES_MIN);
+}
+
+#[test]
+fn connection_that_sends_only_heartbeats_is_idle() {
+    let mut life = Life::default();
+    life.received(READ_BYTES_MAX);
+    assert!(!life.is_idle());
+    for _ in 0..3 {
+        life.received(8);
+        assert!(life.is_idle());
+    }
+    life.received(READ_BYTES_MIN);
+    assert!(!life.is_idle());
 }

@@ -1,5 +1,7 @@
 //! The queues that a measurement makes for itself, and deletes.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use anyhow::{Context, Result, bail};
 use omnibus_amqp::wire::{Method, Table, Value};
 
@@ -32,7 +34,9 @@ impl Made {
             self.queues.push(queue);
         }
         if args.fan_out {
-            self.fan_out(client, &args.queue).await?;
+            // Nobody else's: it would bring theirs to many queues, and be deleted in the end.
+            let number = RandomState::new().build_hasher().finish();
+            self.fan_out(client, &format!("{}-{number:016x}", args.queue)).await?;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ struct LoadArgs {
     /// Which kind of queues; the broker decides if it is left out.
     #[arg(long, value_enum)]
     queue_type: Option<QueueType>,
-    /// Every message goes to every queue, through a fanout exchange of the queues' name.
+    /// Every message goes to every queue, through a fanout exchange of its own.
     #[arg(long)]
     fan_out: bool,
     /// Publishers of each queue; of the exchange with --fan-out.
