@@ -21,9 +21,8 @@ impl Part {
     pub(super) const ALL: [Self; 5] =
         [Self::OnePartition, Self::ManyPartitions, Self::Sustained, Self::Latency, Self::Start];
 
-    /// Those that are measured of several nodes. Latency is not among them: a cluster spreads what its nodes lead in the first
-    /// seconds, and the load generator does not try again.
-    pub(super) const OF_CLUSTERS: [Self; 2] = [Self::ManyPartitions, Self::Sustained];
+    /// Those that are measured of several nodes.
+    pub(super) const OF_CLUSTERS: [Self; 3] = [Self::ManyPartitions, Self::Sustained, Self::Latency];
 
     /// How it is called on the command line.
     pub(super) const fn word(self) -> &'static str {

@@ -15,6 +15,9 @@ use crate::shell::say;
 /// Of topics that a broker warms up with.
 const WARM_PARTITIONS: u32 = 4;
 
+/// How often a cluster is warmed up until its leaders are at rest.
+const WARM_TRIES_MAX: u32 = 3;
+
 /// How long a consumer may read what was written.
 const CONSUME_SECONDS_MAX: u64 = 4;
 
@@ -56,8 +59,8 @@ pub(super) fn latencies(plan: &Plan, kafka: &Kafka, figures: &mut Figures) -> Re
     for _ in 0..plan.rounds {
         for system in BOTH {
             let data = fresh(&system.key())?;
-            let server = kafka.start_one(system, &system.key(), &data)?;
-            latency(&Plan { seconds: plan.latency_warm_seconds, ..plan.clone() }, WARM_PARTITIONS, &server)?;
+            let server = kafka.start_nodes((system, plan.nodes), &system.key(), &data)?;
+            warm_up_latency(plan, &server)?;
             let plan = Plan { seconds: plan.latency_seconds, ..plan.clone() };
             for partitions in &plan.latency_partitions {
                 note_latency(latency(&plan, *partitions, &server)?, *partitions, system, figures);
@@ -79,6 +82,20 @@ fn warm_up(plan: &Plan, server: &Server) -> Result<()> {
     let plan = Plan { seconds: plan.warm_seconds, ..plan.clone() };
     Throughput::measure(&plan, Cell { partitions: WARM_PARTITIONS, record_bytes: RECORD_BYTES }, server)?;
     Ok(())
+}
+
+/// A cluster spreads what its nodes lead in its first seconds, and the load generator does not try again when a leader
+/// moves: until it gets through, leaders are not at rest.
+fn warm_up_latency(plan: &Plan, server: &Server) -> Result<()> {
+    let plan = Plan { seconds: plan.latency_warm_seconds, ..plan.clone() };
+    let tries = if plan.nodes == 1 { 1 } else { WARM_TRIES_MAX };
+    for _ in 1..tries {
+        match latency(&plan, WARM_PARTITIONS, server) {
+            Ok(_) => return Ok(()),
+            Err(error) => say(&format!("leaders are not at rest yet: {error:#}")),
+        }
+    }
+    latency(&plan, WARM_PARTITIONS, server).map(drop)
 }
 
 /// What was measured of one kind of load.
