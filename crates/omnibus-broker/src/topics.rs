@@ -11,7 +11,7 @@ use omnibus_model::queue::{DeliveryOrder, Queue, QueueConfig, QueueLimits};
 use omnibus_model::refusal::Limited;
 use omnibus_model::topic::{Partition, Placement, SharedTopic, Topic, TopicConfig};
 use omnibus_model::{
-    Bug, Command, DeletionNumber, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicId, TopicName, planted,
+    Bug, Command, DeletionNumber, NodeId, Outcome, ProducerId, Refusal, ShardId, StreamId, TopicId, TopicName, planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,29 +65,24 @@ impl Topics {
     fn create(&mut self, at: Moment<'_>, wish: &CreateTopic) -> Result<Applied, Refusal> {
         self.check_new(at, &wish.name, wish.partitions)?;
         let partitions = self.place(at.limits, wish.partitions);
-        Ok(self.add(Topic {
-            name: wish.name.clone(),
-            id: wish.id,
-            partitions,
-            config: wish.config.clone(),
-            created_at: at.now,
-            queue: None,
-            placed: Vec::new(),
-        }))
+        Ok(self.add_topic(at, wish, (partitions, Vec::new())))
     }
 
     fn create_placed(&mut self, at: Moment<'_>, wish: &CreateTopic, placement: &Placement) -> Result<Applied, Refusal> {
         self.check_new(at, &wish.name, wish.partitions)?;
         let partitions = self.place_by_hand(at.limits, (wish.partitions, placement))?;
-        Ok(self.add(Topic {
-            name: wish.name.clone(),
-            id: wish.id,
-            partitions,
-            config: wish.config.clone(),
-            created_at: at.now,
-            queue: None,
-            placed: placement.nodes.clone(),
-        }))
+        Ok(self.add_topic(at, wish, (partitions, placement.nodes.clone())))
+    }
+
+    fn add_topic(
+        &mut self,
+        at: Moment<'_>,
+        wish: &CreateTopic,
+        (partitions, placed): (Vec<Partition>, Vec<Vec<NodeId>>),
+    ) -> Applied {
+        let CreateTopic { name, id, config, .. } = wish;
+        let (name, id, config) = (name.clone(), *id, config.clone());
+        self.add(Topic { name, id, partitions, config, created_at: at.now, queue: None, placed })
     }
 
     fn create_queue(&mut self, at: Moment<'_>, wish: &CreateQueue) -> Result<Applied, Refusal> {
