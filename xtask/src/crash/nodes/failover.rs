@@ -38,9 +38,6 @@ pub(crate) struct FailoverArgs {
     /// How often it is asked to go, which is a transfer that was planned.
     #[arg(long, default_value_t = 10)]
     planned: u32,
-    /// How often no other node hears it any more, as when a machine goes silent.
-    #[arg(long, default_value_t = 0)]
-    silent: u32,
     /// Topics and queues that lie beside those in use, half of each.
     #[arg(long, default_value_t = 10)]
     topics: u32,
@@ -57,8 +54,6 @@ pub(crate) struct FailoverArgs {
 enum Going {
     Killed,
     Asked,
-    /// Clients reach it, and other nodes do not.
-    CutOff,
 }
 
 /// What writers of one protocol saw, in each try.
@@ -80,13 +75,12 @@ struct Tries {
     sqs: Writers,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 struct Figures {
     topics: u32,
     nodes: u32,
     killed: Tries,
     asked: Tries,
-    silent: Tries,
 }
 
 /// Those who send to queues.
@@ -111,7 +105,7 @@ pub(crate) fn failover(args: &FailoverArgs) -> Result<()> {
     members.await_whole()?;
     make_many(args.topics / 2, &python, &members)?;
     let writing = Writing::start(args.rate, &python, &members)?;
-    let mut figures = Figures { topics: args.topics, nodes: 3, ..Figures::default() };
+    let mut figures = Figures { topics: args.topics, nodes: 3, killed: Tries::default(), asked: Tries::default() };
     let went = measure(args, &writing, &mut members, &mut figures);
     if went.is_err() {
         members.show_status();
@@ -128,10 +122,6 @@ fn measure(args: &FailoverArgs, writing: &Writing, members: &mut Members, figure
     for number in 1..=args.planned {
         let told = try_once(Going::Asked, writing, members, &mut figures.asked);
         say(&format!("    asked {number} of {}: {}", args.planned, told.with_context(|| format!("asked {number}"))?));
-    }
-    for number in 1..=args.silent {
-        let told = try_once(Going::CutOff, writing, members, &mut figures.silent);
-        say(&format!("    silent {number} of {}: {}", args.silent, told.with_context(|| format!("silent {number}"))?));
     }
     Ok(())
 }
@@ -150,15 +140,11 @@ fn try_once(going: Going, writing: &Writing, members: &mut Members, tries: &mut 
     match going {
         Going::Killed => members.kill(victim)?,
         Going::Asked => drop(members.end(victim)?),
-        Going::CutOff => members.network.cut_off(victim)?,
     }
     let records = tries.kafka.add(&records.await_these(&partitions)?, &partitions)?;
     let messages = tries.sqs.add(&messages.await_these(&queues)?, &queues)?;
     tries.tries += 1;
-    match going {
-        Going::Killed | Going::Asked => members.start_missing()?,
-        Going::CutOff => members.network.mend()?,
-    }
+    members.start_missing()?;
     members.await_whole()?;
     let count = led.len();
     Ok(format!("node {victim}, {count} shards: records after {records} ms, messages after {messages} ms"))
@@ -235,10 +221,7 @@ impl Figures {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["ms as p50/p99/max", "times", "first write", "on every shard", "longest wait"]);
-        for (what, tries) in [("kill -9", &self.killed), ("SIGTERM", &self.asked), ("silent", &self.silent)] {
-            if tries.tries == 0 {
-                continue;
-            }
+        for (what, tries) in [("kill -9", &self.killed), ("SIGTERM", &self.asked)] {
             for (door, writers) in [("records over Kafka", &tries.kafka), ("messages over SQS", &tries.sqs)] {
                 let Writers { first, last, wait } = writers;
                 let figures = [first, last, wait].map(Millis::show);

@@ -120,7 +120,10 @@ impl Plan {
             Mischief::Pause => members.signal(node, "-STOP"),
             Mischief::Deaf => rest.iter().try_for_each(|other| members.network.cut(*other, node)),
             Mischief::Mute => rest.iter().try_for_each(|other| members.network.cut(node, *other)),
-            Mischief::CutOff => members.network.cut_off(node),
+            Mischief::CutOff => rest.iter().try_for_each(|other| {
+                members.network.cut(node, *other)?;
+                members.network.cut(*other, node)
+            }),
         }
     }
 

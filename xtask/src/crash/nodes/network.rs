@@ -73,11 +73,6 @@ impl Network {
         neighbour(from, to, NOBODY)
     }
 
-    /// From now on no other node hears this one, and it hears no other node; clients and they still do.
-    pub(super) fn cut_off(&self, node: u32) -> Result<()> {
-        self.ways().filter(|(from, to)| *from == node || *to == node).try_for_each(|(from, to)| self.cut(from, to))
-    }
-
     /// All hear each other again.
     pub(super) fn mend(&self) -> Result<()> {
         if self.refused.is_some() {
