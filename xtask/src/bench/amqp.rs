@@ -70,38 +70,46 @@ pub(super) struct Plan {
     messages: u64,
 }
 
-/// One kind of load, in the words of `PerfTest`.
-struct Cell {
-    name: &'static str,
-    words: &'static str,
-    family: Family,
+/// One kind of load, which two tools make.
+pub(super) struct Cell {
+    pub(super) name: &'static str,
+    /// In the words of `PerfTest`.
+    perf_test: &'static str,
+    /// In those of `omnibus bench amqp`.
+    pub(super) ours: &'static str,
+    pub(super) family: Family,
 }
 
-/// All queues are durable and stay, all bodies but the small ones are 1 KiB.
-const CELLS: [Cell; 5] = [
+/// All queues are durable, all messages but the small ones persistent and of 1 KiB.
+pub(super) const CELLS: [Cell; 5] = [
     Cell {
         name: "1 queue, 1 KiB, persistent, 256 confirms under way, acks by 50",
-        words: "-x 1 -y 1 -u one -s 1024 -f persistent -c 256 -q 500 -A 50",
+        perf_test: "-x 1 -y 1 -u one -s 1024 -f persistent -c 256 -q 500 -A 50",
+        ours: "through --record 1KiB --confirms 256 --prefetch 500 --ack-every 50",
         family: Family::AmqpThrough,
     },
     Cell {
         name: "10 queues, 1 KiB, persistent, 256 confirms under way each, acks by 50",
-        words: "-x 10 -y 10 --queue-pattern ten-%d --queue-pattern-from 1 --queue-pattern-to 10 -s 1024 -f persistent -c 256 -q 500 -A 50",
+        perf_test: "-x 10 -y 10 --queue-pattern ten-%d --queue-pattern-from 1 --queue-pattern-to 10 -s 1024 -f persistent -c 256 -q 500 -A 50",
+        ours: "through --queues 10 --record 1KiB --confirms 256 --prefetch 500 --ack-every 50",
         family: Family::AmqpThrough,
     },
     Cell {
         name: "1 queue, 16 B, unconfirmed, automatic acks",
-        words: "-x 1 -y 1 -u small -s 16 -a",
+        perf_test: "-x 1 -y 1 -u small -s 16 -a",
+        ours: "through --record 16 --transient --confirms 0 --auto-ack",
         family: Family::AmqpThrough,
     },
     Cell {
         name: "fan-out to 10 queues, 1 KiB, persistent, 256 confirms under way, acks by 50, received by all",
-        words: "-x 1 -y 10 -e bench-fanout -t fanout --queue-pattern fan-%d --queue-pattern-from 1 --queue-pattern-to 10 -s 1024 -f persistent -c 256 -q 500 -A 50",
+        perf_test: "-x 1 -y 10 -e bench-fanout -t fanout --queue-pattern fan-%d --queue-pattern-from 1 --queue-pattern-to 10 -s 1024 -f persistent -c 256 -q 500 -A 50",
+        ours: "through --queues 10 --fan-out --record 1KiB --confirms 256 --prefetch 500 --ack-every 50",
         family: Family::AmqpThrough,
     },
     Cell {
         name: "1 queue, 1 KiB, persistent, confirmed, acked",
-        words: "-x 1 -y 1 -u latency -s 1024 -f persistent -c 256 -q 500",
+        perf_test: "-x 1 -y 1 -u latency -s 1024 -f persistent -c 256 -q 500",
+        ours: "latency --record 1KiB --confirms 256 --prefetch 500 --ack-every 1",
         family: Family::AmqpLatency,
     },
 ];
@@ -187,7 +195,7 @@ pub(super) fn home(system: System) -> Result<(Node, PathBuf)> {
 
 /// The words of a load; queues of another kind have other names, for all are of one broker.
 fn words(cell: &Cell, system: System, plan: &Plan) -> Vec<String> {
-    let mut words: Vec<String> = cell.words.split(' ').map(ToOwned::to_owned).collect();
+    let mut words: Vec<String> = cell.perf_test.split(' ').map(ToOwned::to_owned).collect();
     if system == System::RabbitQuorum {
         for place in 1..words.len() {
             let names = ["-u", "--queue-pattern", "-e"].contains(&words[place - 1].as_str());
@@ -198,7 +206,7 @@ fn words(cell: &Cell, system: System, plan: &Plan) -> Vec<String> {
         words.push("--quorum-queue".to_owned());
     } else {
         words.extend(["-ad", "false"].map(ToOwned::to_owned));
-        if !cell.words.contains("-f persistent") {
+        if !cell.perf_test.contains("-f persistent") {
             words.extend(["-qa", "x-queue-type=classic"].map(ToOwned::to_owned));
         }
     }

@@ -3,49 +3,13 @@
 
 use anyhow::Result;
 
-use super::amqp::{Plan, SYSTEMS, home};
+use super::amqp::{CELLS, Cell, Plan, SYSTEMS, home};
 use super::figures::{Family, Figures, System};
 use super::load::{Load, Measured, Percentiles};
 use super::rabbit::Rabbit;
 use super::rounds::settle;
 use super::server::remove;
 use crate::shell::say;
-
-/// One kind of load, in the words of `omnibus bench amqp`; the same as `PerfTest`'s in the part `load`.
-struct Cell {
-    name: &'static str,
-    words: &'static str,
-    family: Family,
-}
-
-/// All queues are durable, all messages but the small ones persistent and of 1 KiB.
-const CELLS: [Cell; 5] = [
-    Cell {
-        name: "1 queue, 1 KiB, persistent, 256 confirms under way, acks by 50",
-        words: "through --record 1KiB --confirms 256 --prefetch 500 --ack-every 50",
-        family: Family::AmqpThrough,
-    },
-    Cell {
-        name: "10 queues, 1 KiB, persistent, 256 confirms under way each, acks by 50",
-        words: "through --queues 10 --record 1KiB --confirms 256 --prefetch 500 --ack-every 50",
-        family: Family::AmqpThrough,
-    },
-    Cell {
-        name: "1 queue, 16 B, unconfirmed, automatic acks",
-        words: "through --record 16 --transient --confirms 0 --auto-ack",
-        family: Family::AmqpThrough,
-    },
-    Cell {
-        name: "fan-out to 10 queues, 1 KiB, persistent, 256 confirms under way, acks by 50, received by all",
-        words: "through --queues 10 --fan-out --record 1KiB --confirms 256 --prefetch 500 --ack-every 50",
-        family: Family::AmqpThrough,
-    },
-    Cell {
-        name: "1 queue, 1 KiB, persistent, confirmed, acked",
-        words: "latency --record 1KiB --confirms 256 --prefetch 500 --ack-every 1",
-        family: Family::AmqpLatency,
-    },
-];
 
 /// Both brokers run; which kind of queue of `RabbitMQ`'s is loaded, the words say.
 pub(super) fn run(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result<()> {
@@ -76,7 +40,7 @@ pub(super) fn run(plan: &Plan, rabbit: &Rabbit, figures: &mut Figures) -> Result
 
 fn words(cell: &Cell, system: System, (plan, seconds): (&Plan, u64)) -> Vec<String> {
     let queue_type = if system == System::RabbitQuorum { "quorum" } else { "classic" };
-    let mut words = format!("amqp {} --queue-type {queue_type} --duration {seconds}s", cell.words);
+    let mut words = format!("amqp {} --queue-type {queue_type} --duration {seconds}s", cell.ours);
     if cell.family == Family::AmqpLatency {
         words += &format!(" --rate {}", plan.rate);
     }
