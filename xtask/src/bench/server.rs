@@ -17,7 +17,8 @@ const CACHE_SHARE: u64 = 4;
 /// Between two looks whether a broker answers.
 const PAUSE: Duration = Duration::from_millis(1);
 const START_TIME_MAX: Duration = Duration::from_secs(300);
-const END_TIME_MAX: Duration = Duration::from_secs(120);
+/// `RabbitMQ` takes minutes to end with millions of messages.
+const END_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// A broker that runs until it is dropped, or the nodes of a cluster.
 #[derive(Debug)]
