@@ -43,8 +43,10 @@ pub struct EngineConfig {
     pub node: NodeId,
     pub log: LogConfig,
     pub limits: BrokerLimits,
-    /// How often retention and compaction look at every topic.
+    /// How often compaction, the upkeep of queues and bounds on bytes look at every topic.
     pub housekeeping_interval: Duration,
+    /// How often it is looked which records are older than their topic keeps them, in rounds of housekeeping.
+    pub retention_time_interval: Duration,
     /// How often memory is written down, so that a start has less to repeat.
     pub checkpoint_interval: Duration,
     /// As much log makes a checkpoint due, too.
@@ -60,6 +62,9 @@ impl Default for EngineConfig {
             limits: BrokerLimits::default(),
             // As often as Kafka's log cleaner looks (`log.cleaner.backoff.ms`).
             housekeeping_interval: Duration::from_secs(15),
+            // As often as Kafka looks (`log.retention.check.interval.ms`): records that were old when they came can be
+            // read by those who wait for them.
+            retention_time_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
             checkpoint_wal_bytes: 1 << 30,
             scrub: ScrubConfig::default(),

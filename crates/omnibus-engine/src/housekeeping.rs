@@ -15,7 +15,7 @@ use crate::blocking::blocking;
 use crate::compaction::Compaction;
 use crate::engine::{Engine, EngineConfig};
 use crate::error::{EngineError, SubmitError};
-use crate::retention::retain;
+use crate::retention::{Rounds, retain};
 use crate::scrubber::{self, Scrubber};
 use crate::shard::{Request, Snapshot};
 use crate::{admitter, deletions, mover, queue_upkeep};
@@ -66,7 +66,7 @@ impl Housekeeping {
 pub(crate) fn begin_tasks(engine: &Engine, config: &EngineConfig) -> Vec<task::JoinHandle<()>> {
     let (interval, wal_bytes) = (config.checkpoint_interval, config.checkpoint_wal_bytes);
     let checkpoints = task::spawn(checkpoint_now_and_then(engine.clone(), interval, wal_bytes));
-    let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval));
+    let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval, Rounds::new(config)));
     let forgetting = task::spawn(deletions::finish_now_and_then(engine.clone(), config.housekeeping_interval));
     let (moving, admitting) = (task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone())));
     vec![checkpoints, cleaning, moving, admitting, forgetting]
@@ -136,15 +136,19 @@ pub(crate) async fn checkpoint_all(engine: &Engine) {
     }
 }
 
-async fn clean_now_and_then(engine: Engine, interval: Duration) {
+async fn clean_now_and_then(engine: Engine, interval: Duration, mut rounds: Rounds) {
     let mut compaction = Compaction::default();
     loop {
         tokio::time::sleep(interval).await;
         engine.inner.ahead.forget_old(engine.clock().elapsed());
+        let looks = rounds.next();
         for topic in engine.catalog().topics() {
             let is_queue = topic.queue.is_some();
-            let retained =
-                if is_queue { queue_upkeep::retain(&engine, &topic).await } else { retain(&engine, &topic).await };
+            let retained = if is_queue {
+                queue_upkeep::retain(&engine, &topic).await
+            } else {
+                retain(&engine, &topic, looks).await
+            };
             match retained {
                 Err(SubmitError::Closing | SubmitError::Broken) => return,
                 Err(error) => tracing::warn!(topic = %topic.name, %error, "retention was put off"),

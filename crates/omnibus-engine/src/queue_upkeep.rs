@@ -6,7 +6,7 @@ use omnibus_model::{Command, Offset, Outcome};
 
 use crate::engine::Engine;
 use crate::error::SubmitError;
-use crate::retention::{self, retained_from};
+use crate::retention::{self, Looks, retained_from};
 
 /// Lets what is too old expire, and forgets what is gone unless the queue keeps its history.
 pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), SubmitError> {
@@ -16,7 +16,7 @@ pub(crate) async fn retain(engine: &Engine, topic: &SharedTopic) -> Result<(), S
             // Nobody is given it any more, whether it stays or not.
             expire(engine, place, &queue.config).await?;
         }
-        return retention::retain(engine, topic).await;
+        return retention::retain(engine, topic, Looks::AtBytesAndTime).await;
     }
     for place in queue_place.partitions() {
         retain_partition(engine, (topic, &queue.config), place).await?;
@@ -70,5 +70,9 @@ async fn expire(engine: &Engine, place: Partition, queue: &QueueConfig) -> Resul
 
 fn past_from(engine: &Engine, topic: &SharedTopic, place: Partition) -> Offset {
     let config = topic.config.effective(&engine.config_defaults());
-    if config.cleanup.deletes() { retained_from(engine, &config, place.stream) } else { Offset::ZERO }
+    if config.cleanup.deletes() {
+        retained_from(engine, (&config, Looks::AtBytesAndTime), place.stream)
+    } else {
+        Offset::ZERO
+    }
 }

@@ -13,7 +13,7 @@ use omnibus_log::LogConfig;
 use omnibus_model::command::{CommitOffsets, CreateTopic};
 use omnibus_model::config::{BrokerConfig, ConfigChange, ConfigScope, GroupConfig};
 use omnibus_model::group::{CommittedOffset, TopicPartition};
-use omnibus_model::topic::{Cleanup, SharedTopic, TopicConfig};
+use omnibus_model::topic::{Cleanup, Limit, SharedTopic, TopicConfig};
 use omnibus_model::{
     BatchInfo, Command, GroupName, Millis, Offset, Outcome, PartitionIndex, RecordFormat, Refusal, ShardId, Timestamp,
     TopicId, TopicName,
@@ -312,6 +312,24 @@ async fn old_records_go_unless_their_topic_keeps_everything() {
     let start = |topic: &SharedTopic| engine.bounds(topic.partitions[0].stream).start;
     housekeeping_until(async || start(&cleaned) == Offset(u64::from(RECORDS))).await;
     assert_eq!((start(&kept), start(&compacted)), (Offset::ZERO, Offset::ZERO));
+    running.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_old_when_it_came_can_be_read_for_a_while() {
+    let (engine, running) = open(&FaultDisk::new(7));
+    let few = TopicConfig { retention_bytes: Some(Limit::AtMost(0)), ..TopicConfig::default() };
+    // Topics are cleaned in the order of their names.
+    let old = configured(&engine, "a", TopicConfig::default()).await;
+    let many = configured(&engine, "b", few).await;
+    for topic in [&old, &many] {
+        append(&engine, topic, "of 1970").await;
+        append(&engine, topic, "of 1970").await;
+    }
+    let start = |topic: &SharedTopic| engine.bounds(topic.partitions[0].stream).start;
+    housekeeping_until(async || start(&many) > Offset::ZERO).await;
+    assert_eq!(start(&old), Offset::ZERO);
+    housekeeping_until(async || start(&old) > Offset::ZERO).await;
     running.close().await;
 }
 

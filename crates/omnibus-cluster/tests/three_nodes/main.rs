@@ -111,6 +111,7 @@ async fn open(node: u32, members: &Members, disk: &FaultDisk, entrance: Option<E
         node: NodeId(node),
         checkpoint_interval: Duration::from_millis(200),
         housekeeping_interval: Duration::from_millis(100),
+        retention_time_interval: Duration::from_millis(100),
         ..EngineConfig::default()
     };
     engine.log.segment_bytes = 4 << 20;

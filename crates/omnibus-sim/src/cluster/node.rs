@@ -131,6 +131,7 @@ impl Machine {
             log: LogConfig { identity: chance.draw(), ..scenario.log.clone() },
             limits: scenario.limits,
             housekeeping_interval: scenario.housekeeping_interval,
+            retention_time_interval: scenario.housekeeping_interval,
             checkpoint_interval: scenario.checkpoint_interval,
             checkpoint_wal_bytes: scenario.checkpoint_wal_bytes,
             ..EngineConfig::default()

@@ -268,8 +268,13 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "storage.retention_interval",
-        meaning: "How often retention looks at every topic.",
+        meaning: "How often every topic is looked at by what bounds its bytes, compacts it, or trims queues.",
         field: |config| &mut config.storage.retention_interval,
+    },
+    Key {
+        name: "storage.retention_time_interval",
+        meaning: "How often topics are looked at for records that are older than they keep them: every so many of the interval above. Those of queues, each time.",
+        field: |config| &mut config.storage.retention_time_interval,
     },
     Key {
         name: "storage.scrub_interval",

@@ -121,6 +121,7 @@ pub(crate) struct Storage {
     pub(crate) checkpoint_interval: Span,
     pub(crate) checkpoint_wal: Size,
     pub(crate) retention_interval: Span,
+    pub(crate) retention_time_interval: Span,
     pub(crate) scrub_interval: Span,
     pub(crate) scrub_rate: Size,
 }
@@ -257,6 +258,7 @@ impl Default for Storage {
             checkpoint_interval: millis(engine.checkpoint_interval),
             checkpoint_wal: Size(engine.checkpoint_wal_bytes),
             retention_interval: millis(engine.housekeeping_interval),
+            retention_time_interval: millis(engine.retention_time_interval),
             scrub_interval: millis(engine.scrub.interval),
             scrub_rate: Size(engine.scrub.bytes_per_second),
         }

@@ -235,6 +235,7 @@ fn engine_config(config: &Config, identity: &Identity) -> Result<EngineConfig> {
         log,
         limits: limits(config),
         housekeeping_interval: storage.retention_interval.duration(),
+        retention_time_interval: storage.retention_time_interval.duration(),
         checkpoint_interval: storage.checkpoint_interval.duration(),
         checkpoint_wal_bytes: storage.checkpoint_wal.0,
         scrub: scrub_config(config)?,
