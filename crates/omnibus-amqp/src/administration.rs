@@ -231,13 +231,11 @@ impl Administration {
     /// [`Refused`].
     pub async fn declare_queue(&self, wish: QueueWish) -> Result<bool, Refused> {
         let QueueWish { name, is_durable, is_auto_delete, arguments } = wish;
-        let is_new = self.door.look_up(&name).await.is_err();
-        if is_new {
+        if self.door.look_up(&name).await.is_err() {
             Queue::check_name(&name)?;
         }
         let wanted = Declaration { queue: name, is_durable, is_exclusive: false, is_auto_delete, arguments };
-        self.door.declare(&wanted, NOBODY).await?;
-        Ok(is_new)
+        Ok(self.door.declare(&wanted, NOBODY).await?.is_new)
     }
 
     /// Deletes a queue.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, FuturesUnordered};
 use omnibus_engine::SubmitError;
 use omnibus_engine::consuming::Consumer;
 use omnibus_engine::line::Line;
@@ -31,6 +31,9 @@ use crate::wire::{Method, ShortText, Table};
 
 /// Batches of deliveries that wait for the connection.
 const EVENTS_MAX: usize = 4;
+
+/// Queues that are deleted at a time when their connection ends.
+const DELETED_AT_ONCE: usize = 256;
 
 /// One client's connection, without its socket.
 pub(crate) struct Link {
@@ -322,15 +325,10 @@ impl Link {
         let ending: Vec<Subscription> = std::mem::take(&mut self.consumers).into_values().map(|each| *each).collect();
         let pulls: Vec<Consumer> = std::mem::take(&mut self.pulls).into_values().collect();
         self.close(ending, pulls).await;
-        for queue in std::mem::take(&mut self.exclusive) {
-            let Some(queue) = self.door.find(&queue) else { continue };
-            if queue.nature.owner.as_deref() != Some(&self.owner) {
-                continue;
-            }
-            if let Err(fault) = self.door.delete(&queue).await {
-                tracing::warn!(queue = queue.name(), %fault, "an exclusive queue was not deleted with its connection");
-            }
-        }
+        let own = std::mem::take(&mut self.exclusive);
+        let (door, owner) = (&self.door, &self.owner);
+        // Those that are deleted at the same time share their writes.
+        stream::iter(own).for_each_concurrent(DELETED_AT_ONCE, |queue| door.delete_own(queue, owner)).await;
     }
 
     fn count_ended(&self, channel: &Channel) {

@@ -31,6 +31,9 @@ use crate::wire::{Method, Properties, Value};
 /// How long a message is held back, in milliseconds.
 const DELAY: &str = "x-delay";
 
+/// The delivery mode of what shall survive the broker.
+const PERSISTENT: u8 = 2;
+
 /// More routing keys, which receivers do not see.
 const BLIND_COPIES: &str = "BCC";
 
@@ -269,13 +272,16 @@ impl Letter {
         if let Some(properties) = self.rewritten() {
             content.properties = properties;
         }
+        // What is persistent counts only in a queue that is.
+        let is_transient = self.properties.delivery_mode != Some(PERSISTENT)
+            || way.queues.iter().all(|queue| !queue.nature.is_durable);
         let targets = way.queues.iter().map(|queue| self.target(queue, (now, delay))).collect::<Result<_, _>>()?;
         let bytes = content.body.len().saturating_add(content.properties.len());
         let message = message(content, now);
         let shared = message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))?;
         let queues: Vec<Queue> = way.queues.into_iter().filter(|queue| queue.nature.refused_die()).collect();
         let mortal = (!queues.is_empty()).then_some(Mortal { queues, message });
-        Ok(Sealed { letter: Addressed { message: shared, targets }, bytes, mortal })
+        Ok(Sealed { letter: Addressed { message: shared, targets, is_transient }, bytes, mortal })
     }
 
     /// How long the message is held back; its receivers see that it was.

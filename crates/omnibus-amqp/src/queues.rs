@@ -39,6 +39,14 @@ pub(crate) struct Queue {
     pub(crate) nature: Arc<Nature>,
 }
 
+/// A queue that is there as it was declared.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) queue: Queue,
+    /// Nobody has it but who declared it: it is empty.
+    pub(crate) is_new: bool,
+}
+
 impl Queue {
     pub(crate) fn name(&self) -> &str {
         self.topic.name.as_str()
@@ -94,7 +102,7 @@ impl Door {
     }
 
     /// Creates a queue, or finds the one that has the name and is the same.
-    pub(crate) async fn declare(&self, wanted: &Declaration, owner: &str) -> Result<Queue, Fault> {
+    pub(crate) async fn declare(&self, wanted: &Declaration, owner: &str) -> Result<Declared, Fault> {
         QueueMeter::count(&self.queue_meter.declared);
         let present = |queue: Queue| {
             let queue = queue.open_to(owner)?;
@@ -107,7 +115,7 @@ impl Door {
         if let Some(queue) = self.find(&wanted.queue) {
             let queue = present(queue)?;
             self.use_once(&queue).await?;
-            return Ok(queue);
+            return Ok(Declared { queue, is_new: false });
         }
         let made = self.held(wanted.made(owner)?, &wanted.queue);
         if Nature::of(&made.config).overflow_falls_back() {
@@ -125,13 +133,14 @@ impl Door {
                     // Those of a namesake that went by another door.
                     self.unbind_all(&Destination::Queue(topic.name.clone())).await?;
                     let topic = self.hold_new(topic).await?;
-                    return self.queue(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone()));
+                    let queue = self.queue(topic).ok_or_else(|| Fault::NoQueue(wanted.queue.clone()))?;
+                    return Ok(Declared { queue, is_new: true });
                 }
                 Err(SubmitError::Refused(Refusal::TopicExists { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
             match self.look_up(&wanted.queue).await {
-                Ok(queue) => return present(queue),
+                Ok(queue) => return Ok(Declared { queue: present(queue)?, is_new: false }),
                 Err(_) if self.engine.catalog().topic(&wanted.queue).is_some() => {
                     return Err(unusable("a topic has it"));
                 }
@@ -186,6 +195,15 @@ impl Door {
             Err(error) => return Err(error.into()),
         }
         self.unbind_all(&Destination::Queue(queue.topic.name.clone())).await
+    }
+
+    /// Deletes a queue that was a connection's alone, which has ended, if it is still there.
+    pub(crate) async fn delete_own(&self, queue: String, owner: &str) {
+        let is_own = |queue: &Queue| queue.nature.owner.as_deref() == Some(owner);
+        let Some(queue) = self.find(&queue).filter(is_own) else { return };
+        if let Err(fault) = self.delete(&queue).await {
+            tracing::warn!(queue = queue.name(), %fault, "an exclusive queue was not deleted with its connection");
+        }
     }
 
     /// Deletes a queue, unless somebody consumes it or something is ready in it, if that matters; returns how much

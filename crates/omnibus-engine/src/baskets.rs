@@ -306,6 +306,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use omnibus_model::queue::{Lease, LeaseKey};
     use omnibus_model::topic::{Partition, QueuePlace};
     use omnibus_model::{LeaseEpoch, Offset, StreamId, Timestamp};
@@ -336,7 +338,8 @@ mod tests {
             first_delivered_at: Timestamp(0),
             deadline: Timestamp(0),
         };
-        let batch = Batch { stream: StreamId(number), leases: offsets.map(lease).collect(), at: LogIndex(0) };
+        let leases = offsets.map(lease).collect();
+        let batch = Batch { stream: StreamId(number), leases, at: LogIndex(0), messages: VecDeque::new() };
         let state = basket.state.lock();
         let Some(Place::Known(known)) = state.consumers.get(&number) else { panic!("it is known") };
         let outbox = Arc::clone(&known.registration.outbox);

@@ -325,6 +325,14 @@ impl Consumers {
         ring.queue.priority_of(stream).map(|_| ring.queue)
     }
 
+    /// Whether whose turn it is takes what comes at once, as nothing is on its way to it.
+    pub(crate) fn take_at_once(&self, stream: StreamId) -> bool {
+        let ring = self.rings.range(..=stream).next_back().map(|(_, ring)| ring);
+        let ring = ring.filter(|ring| ring.queue.priority_of(stream).is_some());
+        let next = ring.and_then(|ring| ring.consumers.get(ring.turn).or_else(|| ring.consumers.first()));
+        next.is_some_and(|consumer| consumer.outbox.takes_at_once())
+    }
+
     /// Notes that there may be something in a stream of a queue.
     pub(crate) fn note(&mut self, stream: StreamId) {
         self.unserved.extend(self.queue_of(stream).map(|queue| queue.lowest.stream));

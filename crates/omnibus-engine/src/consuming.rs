@@ -9,6 +9,7 @@ use omnibus_model::command::Acquire;
 use omnibus_model::queue::{Delivery as Counting, Lease, Settlement};
 use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{HolderId, Millis, Offset, Refusal, ShardId, StreamId};
+use omnibus_record::Message;
 use thiserror::Error;
 use tokio::time::sleep;
 
@@ -344,13 +345,18 @@ impl Consumer {
 
     /// Reads the next of what was handed out, as much as is one delivery.
     async fn read_on(&mut self) -> Result<Deliveries, ReadError> {
-        let Some(Batch { stream, leases, at }) = self.batches.front_mut() else {
+        let Some(Batch { stream, leases, at, messages }) = self.batches.front_mut() else {
             unreachable!("who reads on has something to read");
         };
         let queue = Partition { stream: *stream, shard: self.queue.shard() };
-        self.engine.inner.reached.wait(queue.shard, *at).await;
-        let found = self.engine.first_deliveries(*stream, leases).await;
-        let (count, deliveries) = found?;
+        let (count, deliveries) = if messages.is_empty() {
+            self.engine.inner.reached.wait(queue.shard, *at).await;
+            self.engine.first_deliveries(*stream, leases).await?
+        } else {
+            let count = messages.len().min(DELIVERY_RECORDS);
+            let delivery = |(lease, message): (&Lease, Message)| Delivery { lease: *lease, message };
+            (count, leases.iter().zip(messages.drain(..count)).map(delivery).collect())
+        };
         leases.drain(..count);
         if leases.is_empty() {
             self.batches.pop_front();

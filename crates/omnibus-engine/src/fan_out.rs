@@ -31,6 +31,9 @@ pub struct Target {
 pub struct Letter {
     pub message: SharedMessage,
     pub targets: Vec<Target>,
+    /// It need not outlive the leader of its queue: a consumer that waits there for it has it before it is on disk. The
+    /// answers wait for the disk as ever.
+    pub is_transient: bool,
 }
 
 /// The part of a letter that one shard takes in one entry: the letter's number, and which of its targets.
@@ -52,7 +55,7 @@ impl Engine {
         message: &SharedMessage,
         targets: &[Target],
     ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
-        let letter = Letter { message: message.clone(), targets: targets.to_vec() };
+        let letter = Letter { message: message.clone(), targets: targets.to_vec(), is_transient: false };
         self.fan_out_all(None, std::slice::from_ref(&letter)).await.pop().unwrap_or(Ok(Vec::new()))
     }
 
@@ -111,9 +114,9 @@ fn in_order(mut results: Vec<(usize, Result<Appended, Refusal>)>) -> Vec<Result<
 }
 
 fn addressed(letters: &[Letter], (number, places): &Part) -> Addressed {
-    let Letter { message, targets } = &letters[*number];
+    let Letter { message, targets, is_transient } = &letters[*number];
     let wanted = places.iter().map(|place| (targets[*place].queue, targets[*place].envelope));
-    Addressed { message: message.clone(), targets: wanted.collect() }
+    Addressed { message: message.clone(), targets: wanted.collect(), is_transient: *is_transient }
 }
 
 /// Parts that are asked for together: as much as one entry takes beside others.

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use omnibus_model::queue::Lease;
 use omnibus_model::{LogIndex, NodeId, StreamId};
+use omnibus_record::Message;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::Notify;
+
+/// What may wait of messages that need not be read, in one outbox.
+const BYTES_AT_ONCE_MAX: usize = 64 << 10;
 
 /// Why nothing comes any more. New ones go to the end: it is told to other nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub(crate) struct Batch {
     pub(crate) leases: VecDeque<Lease>,
     /// The records can be read where this entry is applied.
     pub(crate) at: LogIndex,
+    /// Those of all leases, if they need not be read. They are never carried to other nodes.
+    #[serde(skip)]
+    pub(crate) messages: VecDeque<Message>,
 }
 
 /// What was handed out to a consumer and not taken yet: at most its credit.
@@ -50,6 +57,10 @@ struct Waiting {
     batches: VecDeque<Batch>,
     /// Handed out and not taken, whether or not committed yet.
     promised: u64,
+    /// How many batches come when they are committed.
+    expected: u64,
+    /// Of messages that need not be read.
+    bytes: usize,
     ended: Option<Ended>,
 }
 
@@ -72,9 +83,47 @@ impl Outbox {
         waiting.promised = waiting.promised.saturating_sub(count);
     }
 
+    /// Notes that a batch comes when it is committed.
+    pub(crate) fn expect(&self) {
+        self.waiting.lock().expected += 1;
+    }
+
+    /// Puts in what was expected.
+    pub(crate) fn put_expected(&self, batch: Batch) {
+        {
+            let mut waiting = self.waiting.lock();
+            waiting.expected = waiting.expected.saturating_sub(1);
+        }
+        self.put(batch);
+    }
+
     pub(crate) fn put(&self, batch: Batch) {
         self.waiting.lock().batches.push_back(batch);
         self.ring();
+    }
+
+    /// Whether messages that need not be read would come to where they are taken: nothing is on its way that was handed
+    /// out before them, and they do not go to another node.
+    pub(crate) fn takes_at_once(&self) -> bool {
+        self.ringer.is_none() && self.waiting.lock().expected == 0
+    }
+
+    /// Puts in messages that need not be read, if it takes such and not much waits already; else they are given back, to be
+    /// read.
+    ///
+    /// # Errors
+    /// The batch, without its messages.
+    pub(crate) fn put_at_once(&self, batch: Batch, bytes: usize) -> Result<(), Batch> {
+        {
+            let mut waiting = self.waiting.lock();
+            if waiting.expected > 0 || self.ringer.is_some() || waiting.bytes + bytes > BYTES_AT_ONCE_MAX {
+                return Err(Batch { messages: VecDeque::new(), ..batch });
+            }
+            waiting.bytes += bytes;
+            waiting.batches.push_back(batch);
+        }
+        self.ring();
+        Ok(())
     }
 
     pub(crate) fn end(&self, ended: Ended) {
@@ -88,7 +137,11 @@ impl Outbox {
 
     /// Takes all that is there.
     pub(crate) fn take(&self) -> VecDeque<Batch> {
-        let batches = std::mem::take(&mut self.waiting.lock().batches);
+        let batches = {
+            let mut waiting = self.waiting.lock();
+            waiting.bytes = 0;
+            std::mem::take(&mut waiting.batches)
+        };
         self.took(batches.iter().map(|batch| batch.leases.len() as u64).sum());
         batches
     }
@@ -100,7 +153,7 @@ impl Outbox {
         while let Some(first) = waiting.batches.front_mut().filter(|_| left > 0) {
             let leases: VecDeque<Lease> = first.leases.drain(..first.leases.len().min(left)).collect();
             left -= leases.len();
-            carried.push(Batch { leases, ..Batch { leases: VecDeque::new(), ..*first } });
+            carried.push(Batch { stream: first.stream, leases, at: first.at, messages: VecDeque::new() });
             if first.leases.is_empty() {
                 waiting.batches.pop_front();
             }
@@ -197,7 +250,8 @@ mod tests {
             first_delivered_at: Timestamp(0),
             deadline: Timestamp(0),
         };
-        Batch { stream: StreamId(stream), leases: offsets.map(lease).collect(), at: LogIndex(0) }
+        let leases = offsets.map(lease).collect();
+        Batch { stream: StreamId(stream), leases, at: LogIndex(0), messages: VecDeque::new() }
     }
 
     #[test]

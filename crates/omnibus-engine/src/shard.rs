@@ -11,6 +11,7 @@ mod consumers;
 mod fan_out;
 mod decided;
 mod snapshots;
+mod fresh;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ use crate::receivers::Receivers;
 use crate::sessions::Sessions;
 use crate::setbacks::Setbacks;
 use crate::waiting::Waiting;
+
+use fresh::Fresh;
 
 pub use decided::Decided;
 pub use fan_out::{Addressed, FannedOut, FanningOut};
@@ -99,6 +102,7 @@ pub struct Shard {
     soundness: Soundness,
     shared: Shared,
     open: GroupCommit,
+    fresh: Fresh,
     open_awaiting: Awaiting,
     /// A closed group that the log did not take yet.
     refused: Option<(Proposal, Awaiting)>,
@@ -143,6 +147,7 @@ impl Shard {
             soundness: Soundness::Sound,
             shared,
             open: GroupCommit::default(),
+            fresh: Fresh::default(),
             open_awaiting: Awaiting::default(),
             refused: None,
             in_flight: InFlight::default(),
@@ -265,6 +270,7 @@ impl Shard {
             self.serve_consumers();
         }
         if takes_more && !self.open.is_empty() {
+            self.fresh.clear();
             let Closed { head, bodies, batches } = self.open.close();
             let awaiting = std::mem::take(&mut self.open_awaiting);
             self.propose_closed(Proposal { shard: self.id, term: self.term, head, bodies, batches }, awaiting);

@@ -102,13 +102,13 @@ async fn many_messages_come_to_each_queue_in_their_order() {
     let gone = Partition { stream: StreamId(u64::MAX), shard: queues[0].shard };
     let long = "x".repeat(700_000);
     let letters = [
-        Letter { message: shared("first"), targets: queues.iter().copied().map(plain).collect() },
-        Letter { message: shared("nobody's"), targets: Vec::new() },
-        Letter { message: shared("lost"), targets: vec![plain(gone), plain(queues[3])] },
+        Letter { message: shared("first"), targets: queues.iter().copied().map(plain).collect(), is_transient: false },
+        Letter { message: shared("nobody's"), targets: Vec::new(), is_transient: false },
+        Letter { message: shared("lost"), targets: vec![plain(gone), plain(queues[3])], is_transient: false },
         // Two of these are more than one entry takes beside others.
-        Letter { message: shared(&long), targets: vec![plain(queues[3])] },
-        Letter { message: shared(&long), targets: vec![plain(queues[3])] },
-        Letter { message: shared("last"), targets: vec![plain(queues[3]), plain(queues[4])] },
+        Letter { message: shared(&long), targets: vec![plain(queues[3])], is_transient: false },
+        Letter { message: shared(&long), targets: vec![plain(queues[3])], is_transient: false },
+        Letter { message: shared("last"), targets: vec![plain(queues[3]), plain(queues[4])], is_transient: false },
     ];
     let told = node.engine.fan_out_in_line(&Line::default(), &letters).await;
     let told: Vec<Vec<Option<u64>>> = told

@@ -166,6 +166,7 @@ proptest! {
         let own = heads.head(&message.envelope, offset, epoch);
         prop_assert!(own.len() <= SharedMessage::HEAD_BYTES_MAX);
         prop_assert_eq!([own, shared.rest().clone()].concat(), [head, rest].concat());
+        prop_assert_eq!(shared.placed(message.envelope, offset), Ok(message));
     }
 
     #[test]

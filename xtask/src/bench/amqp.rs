@@ -21,17 +21,20 @@ pub(super) enum Part {
     Load,
     /// The same by our own, `omnibus bench amqp`, which takes less of the machine; a quarter of an hour.
     Wire,
+    /// Exclusive queues that come, get answers, and go with their connections; some minutes.
+    Replies,
     /// Memory and starts with many queues, connections and messages; half an hour.
     Held,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 3] = [Self::Load, Self::Wire, Self::Held];
+    pub(super) const ALL: [Self; 4] = [Self::Load, Self::Wire, Self::Replies, Self::Held];
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Wire => "wire",
+            Self::Replies => "replies",
             Self::Held => "held",
         }
     }
@@ -40,6 +43,7 @@ impl Part {
         match self {
             Self::Load => "Messages over AMQP: Omnibus and RabbitMQ",
             Self::Wire => "Messages over AMQP by our own load generator: Omnibus and RabbitMQ",
+            Self::Replies => "Reply queues over AMQP: Omnibus and RabbitMQ",
             Self::Held => "Queues, connections and messages that are held over AMQP: Omnibus and RabbitMQ",
         }
     }
@@ -65,8 +69,10 @@ pub(super) struct Plan {
     pub(super) warm_seconds: u64,
     /// At which latency is measured.
     pub(super) rate: u32,
-    queues: u32,
+    pub(super) queues: u32,
     connections: u32,
+    /// Those that ask by reply queues.
+    pub(super) askers: u32,
     messages: u64,
 }
 
@@ -116,16 +122,34 @@ pub(super) const CELLS: [Cell; 5] = [
 
 impl Plan {
     pub(super) const fn full(messages: u64) -> Self {
-        Self { rounds: 3, seconds: 10, warm_seconds: 10, rate: 2_000, queues: 10_000, connections: 10_000, messages }
+        Self {
+            rounds: 3,
+            seconds: 10,
+            warm_seconds: 10,
+            rate: 2_000,
+            queues: 10_000,
+            connections: 10_000,
+            askers: 100,
+            messages,
+        }
     }
 
     pub(super) const fn quick() -> Self {
-        Self { rounds: 1, seconds: 4, warm_seconds: 2, rate: 2_000, queues: 500, connections: 500, messages: 50_000 }
+        Self {
+            rounds: 1,
+            seconds: 4,
+            warm_seconds: 2,
+            rate: 2_000,
+            queues: 500,
+            connections: 500,
+            askers: 10,
+            messages: 50_000,
+        }
     }
 
     /// How it is measured, for readers.
     pub(super) fn method(&self, part: Part, versions: &str) -> String {
-        let Self { rounds, seconds, warm_seconds, rate, queues, connections, messages } = self;
+        let Self { rounds, seconds, warm_seconds, rate, queues, connections, askers, messages } = self;
         let (body, rest) = (BODY.len(), REST.as_secs());
         let how = match part {
             Part::Load => format!(
@@ -142,6 +166,12 @@ before the first round each broker is loaded for {warm_seconds} s. RabbitMQ's cl
 What is confirmed is on the disk in Omnibus and in quorum queues; classic queues sync when they have time. An eighth of the messages that
 may be unconfirmed are written together. Every message that was confirmed was received, once and in the order in which it was published,
 or the run would have ended. Latency is from when a message is due, at {rate} msg/s."
+            ),
+            Part::Replies => format!(
+                "The brokers run on loopback and are loaded in turn, {rounds} times, by one load generator (`omnibus bench amqp replies`) on the
+same machine; each value is the median of the rounds. {queues} exclusive queues are declared and consumed over {askers} connections at the
+same time; then each connection asks one thing after the other for {seconds} s, with transient messages of 64 B, of one service that answers
+into the queue that it is told; then all connections end at the same time, and their queues with them."
             ),
             Part::Held => format!(
                 "Each system alone, on an empty directory: memory and starts with {queues} queues, {connections} connections, and

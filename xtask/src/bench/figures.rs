@@ -80,11 +80,13 @@ pub(super) enum Family {
     AmqpThrough,
     #[serde(rename = "amqp-latency")]
     AmqpLatency,
+    #[serde(rename = "amqp-reply")]
+    AmqpReply,
     #[serde(rename = "amqp-generator")]
     AmqpGenerator,
 }
 
-pub(super) const FAMILIES: [Family; 23] = [
+pub(super) const FAMILIES: [Family; 24] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -96,6 +98,7 @@ pub(super) const FAMILIES: [Family; 23] = [
     Family::Latency,
     Family::AmqpThrough,
     Family::AmqpLatency,
+    Family::AmqpReply,
     Family::Start,
     Family::QueueSend,
     Family::QueueDrain,
@@ -149,10 +152,11 @@ impl Family {
             Self::QueueLatency => "How long requests take, one message each, while messages go through",
             Self::QueueDrainLatency => "How long requests take, ten messages each, while a queue is drained",
             Self::QueueWait => "Processor time while receivers wait for messages that do not come",
-            Self::QueueCreate => "Queues made",
+            Self::QueueCreate => "Queues made, and gone",
             Self::QueueIdle => "Processor time while queues lie idle",
             Self::AmqpThrough => "Messages published, delivered and acknowledged at the same time, as fast as they go",
             Self::AmqpLatency => "From publishing to the consumer, at a fixed rate",
+            Self::AmqpReply => "From asking to the answer",
         }
     }
 
@@ -164,7 +168,7 @@ impl Family {
             Self::Memory => "MiB",
             Self::QueueSend | Self::QueueDrain | Self::QueueCycle | Self::AmqpThrough => "msg/s",
             Self::QueueCpu | Self::AmqpGenerator => "CPU µs/msg",
-            Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency => "ms",
+            Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency | Self::AmqpReply => "ms",
             Self::QueueWait | Self::QueueIdle => "% of a core",
             Self::QueueCreate => "queues/s",
         }
@@ -192,7 +196,7 @@ impl Family {
             Self::QueueDrain => "drain",
             Self::QueueCycle => "cycle",
             Self::QueueCpu => "cpu",
-            Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency => "latency",
+            Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency | Self::AmqpReply => "latency",
             Self::AmqpThrough => "through",
             Self::QueueWait => "wait",
             Self::QueueCreate => "create",

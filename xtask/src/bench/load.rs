@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::server::Server;
 use crate::{broker, shell};
@@ -73,7 +74,12 @@ impl Load {
     }
 
     /// Waits for its end.
-    pub(super) fn finish(mut self) -> Result<Measured> {
+    pub(super) fn finish(self) -> Result<Measured> {
+        self.finish_as()
+    }
+
+    /// Waits for its end, for what a load tells that is more than others do.
+    pub(super) fn finish_as<M: DeserializeOwned>(mut self) -> Result<M> {
         let child = self.0.take().context("it has ended")?;
         let output = child.wait_with_output()?;
         let errors = String::from_utf8_lossy(&output.stderr);

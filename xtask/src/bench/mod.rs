@@ -7,6 +7,7 @@ mod queues;
 mod drain;
 mod idle;
 mod messages;
+mod replies;
 mod amqp;
 mod rounds;
 mod restart;
@@ -197,7 +198,7 @@ fn measure_queues(quick: bool, folder: Option<&Path>) -> Result<()> {
 fn measure_amqp((part, command): (amqp::Part, String), plan: &amqp::Plan, folder: Option<&Path>) -> Result<()> {
     let rabbit = match part {
         amqp::Part::Load => rabbit::install()?.with_perf_test()?,
-        amqp::Part::Wire | amqp::Part::Held => rabbit::install()?,
+        amqp::Part::Wire | amqp::Part::Replies | amqp::Part::Held => rabbit::install()?,
     };
     let told = Told {
         file: format!("amqp-{}", part.word()),
@@ -208,6 +209,7 @@ fn measure_amqp((part, command): (amqp::Part, String), plan: &amqp::Plan, folder
     show(told, serde_json::to_value(plan)?, folder, |figures| match part {
         amqp::Part::Load => amqp::loads(plan, &rabbit, figures),
         amqp::Part::Wire => messages::run(plan, &rabbit, figures),
+        amqp::Part::Replies => replies::run(plan, &rabbit, figures),
         amqp::Part::Held => amqp::held(plan, &rabbit, figures),
     })
 }

@@ -7,7 +7,7 @@ use crate::arguments::{Declaration, QUEUE_TYPE};
 use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
-use crate::queues::Queue;
+use crate::queues::{Declared, Queue};
 use crate::replies::Address;
 use crate::routing::Destination;
 use crate::wire::{Method, ShortText};
@@ -25,7 +25,11 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
             if passive && let Some(address) = Address::of(plain(&wanted.queue).as_bytes()) {
                 return waiting(link, number, (wanted.queue, address), no_wait).await;
             }
-            let queue = if passive { passively(link, &wanted.queue).await? } else { declare(link, wanted).await? };
+            let queue = if passive {
+                Declared { queue: passively(link, &wanted.queue).await?, is_new: false }
+            } else {
+                declare(link, wanted).await?
+            };
             declared(link, number, &queue, no_wait).await
         }
         Method::QueueBind { queue, exchange, routing_key, no_wait, arguments, .. } => {
@@ -123,7 +127,7 @@ async fn passively(link: &mut Link, name: &str) -> Result<Queue, Fault> {
     Ok(queue)
 }
 
-async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Fault> {
+async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Declared, Fault> {
     if wanted.queue.is_empty() {
         if let Some(kind @ ("quorum" | "stream")) = wanted.arguments.get(QUEUE_TYPE).and_then(|kind| kind.str()) {
             let text = format!("Cannot declare a server-named queue for type rabbit_{kind}_queue");
@@ -140,11 +144,15 @@ async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Queue, Faul
     link.door.declare(&wanted, &link.owner).await
 }
 
-async fn declared(link: &mut Link, number: u16, queue: &Queue, no_wait: bool) -> Result<(), Fault> {
+async fn declared(link: &mut Link, number: u16, declared: &Declared, no_wait: bool) -> Result<(), Fault> {
+    let Declared { queue, is_new } = declared;
     let name = queue.name().to_owned();
     if !no_wait {
-        let message_count = link.door.ready(queue).await?;
-        let consumer_count = link.door.engine.consumer_count(queue.place).await?;
+        let (message_count, consumer_count) = if *is_new {
+            (0, 0)
+        } else {
+            (link.door.ready(queue).await?, link.door.engine.consumer_count(queue.place).await?)
+        };
         let queue = ShortText::from(plain(&name));
         link.tell(number, &Method::QueueDeclareOk { queue, message_count, consumer_count });
     }

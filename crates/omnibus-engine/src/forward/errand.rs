@@ -350,7 +350,10 @@ fn has_refusal(answer: &FannedOut) -> bool {
 impl FanOut {
     /// Takes messages as they came from another node.
     pub(super) fn read(messages: Vec<(Bytes, Vec<(QueuePlace, Envelope)>)>) -> Result<Self, InvalidBatch> {
-        let read = |(message, targets): (Bytes, _)| Ok(Addressed { message: SharedMessage::read(&message)?, targets });
+        let read = |(message, targets): (Bytes, _)| {
+            // Whoever waits for it is connected elsewhere, as a rule.
+            Ok(Addressed { message: SharedMessage::read(&message)?, targets, is_transient: false })
+        };
         Ok(Self(messages.into_iter().map(read).collect::<Result<_, _>>()?))
     }
 }

@@ -1,5 +1,6 @@
 //! What a shard does for consumers: hands out what is ready, many records by one command.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use omnibus_model::command::Acquire;
@@ -159,16 +160,25 @@ impl Shard {
         }
         turn.promise(count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let batch = Batch { stream, leases: acquired.leases.into(), at: LogIndex(0) };
+        let fresh = if turn.outbox.takes_at_once() { self.fresh.of(stream, &acquired.leases) } else { None };
+        let batch = Batch { stream, leases: acquired.leases.into(), at: LogIndex(0), messages: VecDeque::new() };
+        let batch = match fresh {
+            Some((messages, bytes)) => match turn.outbox.put_at_once(Batch { messages, ..batch }, bytes) {
+                Ok(()) => return count,
+                Err(batch) => batch,
+            },
+            None => batch,
+        };
         let outbox = Arc::clone(&turn.outbox);
         if planted(Bug::PushBeforeCommit) {
             outbox.put(batch);
             return count;
         }
+        outbox.expect();
         self.answer_later(Box::new(move |fate| {
             // Otherwise all consumers are told.
             if fate.is_ok() {
-                outbox.put(batch);
+                outbox.put_expected(batch);
             }
         }));
         count

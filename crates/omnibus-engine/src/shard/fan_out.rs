@@ -18,6 +18,8 @@ use crate::error::SubmitError;
 pub struct Addressed {
     pub message: SharedMessage,
     pub targets: Vec<(QueuePlace, Envelope)>,
+    /// Who is waiting for it may have it before it is on disk.
+    pub is_transient: bool,
 }
 
 /// What has become of a message: an answer per target, in order.
@@ -61,29 +63,22 @@ impl Shard {
             return Err(SubmitError::DiskFull);
         }
         self.check_bytes(addressed.bytes())?;
-        self.fan_out_new(&addressed.message, &addressed.targets)
+        self.fan_out_new(addressed)
     }
 
     /// Fans out to all but those queues with priorities that have the message already.
-    fn fan_out_new(
-        &mut self,
-        message: &SharedMessage,
-        targets: &[(QueuePlace, Envelope)],
-    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+    fn fan_out_new(&mut self, addressed: &Addressed) -> FannedOut {
+        let Addressed { message, targets, is_transient } = addressed;
         let sent: Vec<Option<Appended>> =
             targets.iter().map(|(queue, envelope)| self.sent_with_priority(*queue, envelope)).collect();
         let new = targets.iter().zip(&sent).filter(|(_, sent)| sent.is_none());
         let stream = |queue: &QueuePlace, envelope: &Envelope| queue.of_priority(envelope.priority).stream;
         let new = new.map(|((queue, envelope), _)| Target { stream: stream(queue, envelope), envelope: *envelope });
-        let mut results = self.fan_out_to(message, new.collect())?.into_iter();
+        let mut results = self.fan_out_to(message, new.collect(), *is_transient)?.into_iter();
         Ok(sent.into_iter().filter_map(|sent| sent.map(Ok).or_else(|| results.next())).collect())
     }
 
-    fn fan_out_to(
-        &mut self,
-        message: &SharedMessage,
-        targets: Vec<Target>,
-    ) -> Result<Vec<Result<Appended, Refusal>>, SubmitError> {
+    fn fan_out_to(&mut self, message: &SharedMessage, targets: Vec<Target>, is_transient: bool) -> FannedOut {
         let (batch, leader_epoch) = (message.batch(), leader_epoch(self.term));
         targets.iter().for_each(|target| self.make_room(target.stream, batch.bytes));
         let fan_out = FanOut { batch, leader_epoch, targets };
@@ -103,6 +98,9 @@ impl Shard {
         self.shared.counters.bytes_appended.add(takers.len() as u64 * u64::from(batch.bytes));
         let mut heads = message.heads();
         for (target, appended) in takers {
+            if is_transient && self.consumers.take_at_once(target.stream) {
+                self.fresh.add((target.stream, appended.base), message, target.envelope);
+            }
             self.open.push_batch(EntryBatch {
                 stream: target.stream,
                 base: appended.base,

@@ -172,6 +172,7 @@ impl Shard {
         let open = std::mem::take(&mut self.open_awaiting);
         self.refuse_all(refused.into_iter().chain([open]), &error);
         self.open.clear();
+        self.fresh.clear();
         self.waiting.refuse_all(&error);
         for receiver in self.receivers.take_all() {
             drop(receiver.reply.send(Err(error.clone())));

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use omnibus_engine::consumers::{Access, ConsumerConfig, Ended, Occupied, Settling};
 use omnibus_engine::consuming::{ConsumeError, Consumer, NextError};
+use omnibus_engine::fan_out::{Letter, Target};
+use omnibus_engine::line::Line;
 use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_engine::{Engine, Running};
 use omnibus_model::command::{Acquire, CreateQueue};
@@ -16,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::engines::{lead, open, pump};
 use crate::node::SHARDS;
-use crate::trio::{LEASE, NODES, message};
+use crate::trio::{LEASE, NODES, message, shared};
 use crate::wires::Wires;
 
 pub(crate) const RELEASE: Settlement = Settlement::Release { delay: Millis(0), delivery: Counting::Counts };
@@ -131,6 +133,45 @@ async fn records_come_to_another_node_as_far_as_the_credit_goes() {
     assert_eq!(three.leased(queue).await, 0);
     assert_eq!(engine.consumer_count(queue).await.unwrap(), 0);
     three.stop().await;
+}
+
+/// Sends a message to a queue that the first node leads, from there.
+fn publish(engine: &Engine, queue: Partition, body: &str, is_transient: bool) -> JoinHandle<bool> {
+    let targets = vec![Target { queue: queue.into(), envelope: Envelope::default() }];
+    let letters = [Letter { message: shared(body), targets, is_transient }];
+    let engine = engine.clone();
+    tokio::spawn(async move { engine.fan_out_in_line(&Line::default(), &letters).await.remove(0).is_ok() })
+}
+
+#[tokio::test]
+async fn transient_message_comes_before_it_is_committed_and_what_lasts_does_not() {
+    for settling in [Settling::ByReceiver, Settling::Automatic] {
+        let three = Three::start().await;
+        let queue = three.queue().await;
+        let engine = &three.engines[0];
+        let mut consumer = engine.consume(queue, ConsumerConfig { settling, ..config(9) }).await.unwrap();
+        three.pumping.abort();
+        let mut sent = publish(engine, queue, "transient", true);
+        let first = take(&mut consumer, 1).await;
+        assert_eq!((bodies(&first), first[0].lease.delivery_count), (vec!["transient"], 1));
+        assert!(timeout(Duration::from_millis(50), &mut sent).await.is_err(), "the answer waits for the majority");
+        let lasting = publish(engine, queue, "lasting", false);
+        nothing_comes(&mut consumer).await;
+        // It stands behind what comes later.
+        let last = publish(engine, queue, "transient, too", true);
+        nothing_comes(&mut consumer).await;
+        let pumping = tokio::spawn(pump(three.cluster.clone()));
+        assert_eq!(bodies(&take(&mut consumer, 2).await), ["lasting", "transient, too"]);
+        for sent in [sent, lasting, last] {
+            assert!(sent.await.unwrap());
+        }
+        nothing_comes(&mut consumer).await;
+        let held = if settling == Settling::Automatic { 0 } else { 3 };
+        assert_eq!(consumer.close().await.unwrap(), held);
+        assert_eq!(three.leased(queue).await, 0);
+        three.stop().await;
+        pumping.abort();
+    }
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn what_stands_in_a_line_stays_in_order_while_the_lead_goes_round() {
     for number in 0..ELECTIONS * MESSAGES_EACH {
         let (engine, line) = (engines[2].clone(), line.clone());
         let targets = vec![Target { queue: queue.into(), envelope: Envelope::default() }];
-        let letters = [Letter { message: shared(&format!("{number:04}")), targets }];
+        let letters = [Letter { message: shared(&format!("{number:04}")), targets, is_transient: false }];
         let mut one = Box::pin(async move { engine.fan_out_in_line(&line, &letters).await.remove(0) });
         // Its place is what it has when it is polled first.
         assert!(poll!(&mut one).is_pending());

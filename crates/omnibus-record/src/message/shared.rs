@@ -4,7 +4,8 @@ use bytes::Bytes;
 use omnibus_model::queue::Envelope;
 use omnibus_model::{BatchInfo, LeaderEpoch, Offset, RecordFormat, Timestamp};
 
-use super::{CRC, Message, VERSION, check_message, envelope, header, output, put};
+use super::input::Input;
+use super::{CRC, History, Message, Native, VERSION, check_message, envelope, header, output, put};
 use crate::batch::{CHECKED_FROM, HEADER_BYTES, LENGTH_EXCLUDES};
 use crate::error::InvalidBatch;
 
@@ -83,6 +84,20 @@ impl SharedMessage {
             timestamp_max: self.timestamp,
             producer: None,
         }
+    }
+
+    /// The message as a queue has it; its parts are slices of what is shared.
+    ///
+    /// # Errors
+    /// If what is shared was not written by [`Message::encode_shared`].
+    pub fn placed(&self, envelope: Envelope, offset: Offset) -> Result<Message, InvalidBatch> {
+        let mut input = Input::new(self.rest.clone());
+        let native = Native::read(self.kind, input.section("native section")?)?;
+        let history = match self.flags & envelope::HISTORY {
+            0 => None,
+            _ => Some(History::read(input.section("history")?)?),
+        };
+        Ok(Message { offset, timestamp: self.timestamp, envelope, native, history, body: input.rest() })
     }
 
     /// The one who writes the beginnings of the queues' records.

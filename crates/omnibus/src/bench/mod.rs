@@ -166,7 +166,7 @@ pub(crate) fn run(args: BenchArgs, format: Format) -> Result<()> {
                 latency::measure(&common, &write, &read, rate, clock).await?.print(format)
             }
             What::Queue(queue) => queue::measure(&queue, clock).await?.print(format),
-            What::Amqp(args) => amqp::measure(&args, &clock).await?.print(format),
+            What::Amqp(args) => amqp::measure(&args, &clock, format).await,
             What::Topics(topics) => topics::run(&topics, &clock).await?.print(format),
         }
     })

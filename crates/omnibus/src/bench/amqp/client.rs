@@ -17,7 +17,7 @@ use super::address::Address;
 pub(super) const CHANNEL: u16 = 1;
 
 /// How long a broker may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The largest frames that are agreed on, as most clients do.
 const FRAME_BYTES_MAX: u32 = 128 << 10;

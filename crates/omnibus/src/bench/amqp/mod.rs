@@ -4,6 +4,7 @@
 //! are made once and stamped, and many of them with each write and read.
 
 mod run;
+mod replies;
 mod made;
 mod publisher;
 mod consumer;
@@ -27,6 +28,7 @@ use crate::output::{self, Format, Misuse};
 use crate::signals::Signals;
 use address::Address;
 use made::Made;
+use replies::RepliesArgs;
 use sheet::Stamp;
 
 /// Messages that are published, delivered and acknowledged, over AMQP 0-9-1.
@@ -54,10 +56,13 @@ enum AmqpLoad {
         #[arg(long, default_value_t = 2_000)]
         rate: u64,
     },
+    /// Exclusive queues: how fast they come and go, and how long an answer takes that comes through one.
+    Replies(RepliesArgs),
 }
 
+/// Which broker it is.
 #[derive(Clone, Debug, clap::Args)]
-struct LoadArgs {
+struct BrokerArgs {
     /// Where AMQP is spoken: amqp://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST.
     #[arg(
         long,
@@ -67,6 +72,15 @@ struct LoadArgs {
         default_value = "amqp://guest:guest@127.0.0.1:5672"
     )]
     amqp: String,
+    /// Also measures these processes together, such as the nodes of a cluster: their processor time and memory.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    server_pid: Vec<u32>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct LoadArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
     /// What the names of the queues begin with. They are made, must be empty if they are there, and are deleted at the end.
     #[arg(long, default_value = "omnibus-bench")]
     queue: String,
@@ -116,9 +130,6 @@ struct LoadArgs {
     /// How long what was published may take to arrive afterwards, which is not counted either.
     #[arg(long, default_value = "60s", value_name = "SPAN")]
     drain: Span,
-    /// Also measures these processes together, such as the nodes of a cluster: their processor time and memory.
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    server_pid: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -168,14 +179,22 @@ pub(super) struct AmqpReport {
     missing: u64,
 }
 
-/// Measures; all of it runs in the thread of the caller.
-pub(super) async fn measure(args: &AmqpBenchArgs, clock: &Arc<SystemClock>) -> Result<AmqpReport> {
-    let (load, rate) = match &args.what {
-        AmqpLoad::Through { load } => (load, None),
-        AmqpLoad::Latency { load, rate } => (load, Some(*rate)),
-    };
+/// Measures and reports; all of it runs in the thread of the caller.
+pub(super) async fn measure(args: &AmqpBenchArgs, clock: &Arc<SystemClock>, format: Format) -> Result<()> {
+    match &args.what {
+        AmqpLoad::Through { load } => messages(load, None, clock).await?.print(format),
+        AmqpLoad::Latency { load, rate } => messages(load, Some(*rate), clock).await?.print(format),
+        AmqpLoad::Replies(args) => {
+            args.check()?;
+            let address = Address::read(&args.broker.amqp)?;
+            LocalSet::new().run_until(replies::run(args, &address, clock)).await?.print(format)
+        }
+    }
+}
+
+async fn messages(load: &LoadArgs, rate: Option<u64>, clock: &Arc<SystemClock>) -> Result<AmqpReport> {
     load.check()?;
-    let address = Address::read(&load.amqp)?;
+    let address = Address::read(&load.broker.amqp)?;
     let measuring = async {
         let mut made = Made::default();
         let mut signals = Signals::listen()?;

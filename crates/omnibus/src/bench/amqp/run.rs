@@ -47,7 +47,7 @@ pub(super) async fn run(
     let meter = Arc::new(Meter::new(Arc::clone(clock), args.warmup()));
     let period = Period { begin: meter.begin, end: meter.begin + args.duration.duration() };
     let bounds = Arc::new(Bounds::new(Arc::clone(clock), period.end, args.records));
-    let watcher = Watcher::start(&meter, args.end(), &args.server_pid);
+    let watcher = Watcher::start(&meter, args.end(), &args.broker.server_pid);
     let mut running = Running::new(tally)?;
     consumers.into_iter().for_each(|consumer| running.consume(consumer, (&meter, period)));
     let pace = running.publish(publishers, &bounds, rate, (&meter, period));
