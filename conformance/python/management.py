@@ -68,6 +68,9 @@ class Broker:
         return pika.BlockingConnection(
             pika.ConnectionParameters(host, int(port), client_properties={"connection_name": name}, **more))
 
+    def connect_as(self, user, password):
+        return self.connect(user, credentials=pika.PlainCredentials(user, password))
+
 
 def payloads(messages):
     return [message["payload"] for message in messages]
@@ -279,6 +282,108 @@ def hosts(addresses):
     equal(host in broker.client.get_vhost_names(), False, "a deleted host")
     equal(broker.ask("GET", f"queues/{host}")[0], 404, "its queues")
     equal(broker.client.get_queue("/", other)["vhost"], "/", "the namesake")
+
+
+def users(addresses):
+    broker = Broker(addresses)
+    ada, bob = fresh("ada"), fresh("bob")
+    broker.client.create_user(ada, "s3cret", "monitoring")
+    status = lambda login, path, method="GET", body=None: broker.ask(method, path, body, login=login)[0]
+    equal(status(f"{ada}:s3cret", "whoami"), 200, "a new user")
+    equal(status(f"{ada}:wrong", "whoami"), 401, "a wrong password")
+    equal([each["name"] for each in broker.get("users/without-permissions") if each["name"] == ada], [ada],
+          "who may do nothing")
+    # The password test12, as RabbitMQ's documents have it.
+    digest = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+    wish = {"password_hash": digest, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": "management"}
+    equal(broker.ask("PUT", f"users/{bob}", wish)[0], 201, "a user by the digest of a password")
+    equal(broker.get(f"users/{bob}")["password_hash"], digest, "the digest")
+    broker.client.set_vhost_permissions("/", bob, "^$", "^$", ".*")
+    name = broker.queue()
+    equal(status(f"{bob}:test12", f"queues/%2F/{name}"), 200, "what is in a virtual host of his")
+    for path, wanted in [("nodes", (200, 401)), ("users", (401, 401)), ("definitions", (401, 401)),
+                         ("overview", (200, 200))]:
+        equal((status(f"{ada}:s3cret", path), status(f"{bob}:test12", path)), wanted, path)
+    equal(status(f"{bob}:test12", f"policies/%2F/{name}", "PUT", {"pattern": "", "definition": {"max-length": 1}}), 401,
+          "a policy of one who makes none")
+    equal(broker.ask("PUT", f"users/{ada}", {"password": "s3cret", "tags": ""})[0], 204, "no tags")
+    equal(status(f"{ada}:s3cret", "whoami"), 401, "one without tags")
+    equal(broker.ask("POST", "users/bulk-delete", {"users": [ada, bob]})[0], 204, "both are deleted")
+    equal(status(f"{bob}:test12", "whoami"), 401, "one who is gone")
+
+
+def permissions(addresses):
+    broker = Broker(addresses)
+    ada, name = fresh("ada"), broker.queue()
+    broker.client.create_user(ada, "s3cret", "")
+    closed = refused(lambda: broker.connect_as(ada, "s3cret"), "a virtual host where he may nothing")
+    equal(type(closed).__name__ in ["ProbableAccessDeniedError", "ConnectionClosedByBroker"], True, "why")
+    equal("access to vhost '/' refused for user" in str(closed) or "530" in str(closed), True, str(closed))
+    broker.client.set_vhost_permissions("/", ada, f"^{ada}", f"^({ada}|amq.default)", f"^({ada}|amq.fanout)")
+    equal(broker.client.get_permission("/", ada)["write"], f"^({ada}|amq.default)", "what he may")
+    connection = broker.connect_as(ada, "s3cret")
+    refusals = [
+        lambda channel: channel.queue_declare(name, durable=True),
+        lambda channel: channel.queue_purge(name),
+        lambda channel: channel.queue_delete(name),
+        lambda channel: channel.basic_get(name),
+        lambda channel: list(zip(range(1), channel.consume(name))),
+        lambda channel: channel.queue_bind(name, "amq.fanout"),
+        lambda channel: channel.queue_bind(ada, "amq.topic"),
+        lambda channel: channel.exchange_declare(name),
+        lambda channel: channel.queue_declare(f"{ada}.dead", arguments={"x-dead-letter-exchange": "amq.topic"}),
+    ]
+    channel = connection.channel()
+    channel.queue_declare(ada)
+    channel.queue_bind(ada, "amq.fanout")
+    channel.basic_publish("", ada, b"mine")
+    equal(channel.basic_get(ada, auto_ack=True)[2], b"mine", "his own")
+    for number, deed in enumerate(refusals):
+        closed = refused(lambda: deed(connection.channel()), f"refusal {number}")
+        equal(closed.reply_code, 403, f"refusal {number}: {closed}")
+        equal(f"refused for user '{ada}'" in closed.reply_text, True, closed.reply_text)
+    other = connection.channel()
+    other.confirm_delivery()
+    closed = refused(lambda: other.basic_publish("amq.direct", "k", b"x"), "an exchange that is not his")
+    equal(closed.reply_code, 403, "a publish")
+    # Whoever is connected hears of it at once.
+    broker.client.set_vhost_permissions("/", ada, ".*", ".*", ".*")
+    until(lambda: connection.channel().queue_declare(name, durable=True), "he may")
+    broker.ask("DELETE", f"permissions/%2F/{ada}")
+    closed = refused(lambda: connection.channel().queue_declare(name, durable=True), "he may not any more")
+    equal(closed.reply_code, 403, "who may nothing any more")
+    broker.client.delete_user(ada)
+    ended = refused(lambda: [connection.process_data_events(0.1) or connection.channel() for _ in range(100)], "his end")
+    equal((type(ended), ended.reply_code), (ConnectionClosedByBroker, 320), "who is deleted")
+
+
+def moving(addresses):
+    broker = Broker(addresses)
+    host, word = fresh("host"), fresh("user")
+    digest = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+    written = {
+        "rabbit_version": "3.13.7",
+        "users": [{"name": word, "password_hash": digest, "hashing_algorithm": "rabbit_password_hashing_sha256",
+                   "tags": ["management"], "limits": {}}],
+        "vhosts": [{"name": host}],
+        "permissions": [{"user": word, "vhost": host, "configure": "", "write": ".*", "read": "^q"}],
+        "topic_permissions": [], "parameters": [], "policies": [],
+        "queues": [{"name": "q", "vhost": host, "durable": True, "auto_delete": False, "arguments": {}}],
+        "exchanges": [], "bindings": [],
+    }
+    equal(broker.ask("POST", "definitions", written)[0], 204, "the import")
+    connection = broker.connect("moved", virtual_host=host, credentials=pika.PlainCredentials(word, "test12"))
+    channel = connection.channel()
+    channel.basic_publish("", "q", b"x")
+    until(lambda: channel.basic_get("q", auto_ack=True)[2] == b"x", "the message")
+    equal(refused(lambda: connection.channel().queue_declare("r"), "a queue").reply_code, 403, "a queue")
+    connection.close()
+    ours = lambda everything: [[each for each in everything[kind] if word in (each.get("name"), each.get("user"))]
+                               for kind in ["users", "permissions"]]
+    equal(ours(broker.client.get_definitions()), ours(written), "what is exported")
+    broker.client.delete_vhost(host)
+    equal(broker.get(f"users/{word}/permissions"), [], "what he may without the virtual host")
+    broker.client.delete_user(word)
 
 
 def metrics(addresses):

@@ -52,6 +52,11 @@ impl Failure {
         Self { status: StatusCode::UNAUTHORIZED, error: "not_authorized", reason: json!(reason) }
     }
 
+    /// He is known, and may not.
+    pub(crate) fn not_authorised(reason: &str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, error: "not_authorised", reason: json!(reason) }
+    }
+
     /// A check that failed; `more` is told beside it.
     pub(crate) fn unwell(more: Value) -> Response {
         (StatusCode::SERVICE_UNAVAILABLE, Json(more)).into_response()

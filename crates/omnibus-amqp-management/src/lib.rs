@@ -10,6 +10,7 @@ mod routes;
 mod metrics;
 mod requests;
 mod login;
+mod caller;
 mod listing;
 mod answers;
 mod json;

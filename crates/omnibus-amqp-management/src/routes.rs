@@ -77,7 +77,8 @@ fn of_hosts() -> Router<SharedSite> {
         .route("/api/vhosts/{host}/permissions", get(users::permissions_of_host))
         .route("/api/vhosts/{host}/topic-permissions", get(users::topic_permissions_of_host))
         .route("/api/users", get(users::list))
-        .route("/api/users/without-permissions", get(policies::nothing))
+        .route("/api/users/without-permissions", get(users::without_permissions))
+        .route("/api/users/bulk-delete", post(users::delete_many))
         .route("/api/users/{user}", get(users::one).put(users::put).delete(users::delete))
         .route("/api/users/{user}/permissions", get(users::permissions_of_user))
         .route("/api/users/{user}/topic-permissions", get(users::topic_permissions_of_user))
@@ -87,6 +88,10 @@ fn of_hosts() -> Router<SharedSite> {
             get(users::permission).put(users::put_permission).delete(users::delete_permission),
         )
         .route("/api/topic-permissions", get(users::topic_permissions))
+        .route(
+            "/api/topic-permissions/{host}/{user}",
+            get(users::topic_permissions_of_host_and_user).put(users::put_topic_permissions),
+        )
 }
 
 fn of_names() -> Router<SharedSite> {

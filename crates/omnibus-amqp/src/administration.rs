@@ -6,8 +6,8 @@
 mod hosts;
 mod messages;
 mod policies;
+mod users;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,10 +26,13 @@ use crate::registry::{ConnectionInfo, ConnectionState, Tally};
 use crate::routing::Destination;
 use crate::wire::{Table, Value};
 
+pub use crate::account::{Hashing, PasswordHash};
 pub use crate::alarms::Shortage;
 pub use crate::hosts::{Host, plain};
+pub use crate::rights::Permissions;
 pub use messages::{After, Got, Posted};
 pub use policies::{Governed, PolicyInfo};
+pub use users::{UserInfo, UserWish};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,18 +142,6 @@ impl Administration {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.door.engine
-    }
-
-    /// Whether a user has given the right password.
-    #[must_use]
-    pub fn admits(&self, user: &str, password: &[u8], peer: SocketAddr) -> bool {
-        self.door.admits(user, password, peer.ip().is_loopback())
-    }
-
-    /// All who may come in, by name.
-    #[must_use]
-    pub fn users(&self) -> Vec<String> {
-        self.door.users()
     }
 
     /// All connections of this node.

@@ -80,10 +80,9 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let agreed = timeout(HANDSHAKE_MAX, Box::pin(visitor.agree())).await.map_err(|_| ConnectionError::Slow)??;
     let mut link = Link::new(door);
     let Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat } = agreed;
-    link.host = host;
+    link.enter(&user, host);
     link.hears_cancels = capable(&client, "consumer_cancel_notify");
     link.hears_blocks = capable(&client, "connection.blocked");
-    link.user.clone_from(&user);
     link.channel_max = channel_max;
     link.frame_max = frame_max;
     let info = ConnectionInfo {
@@ -192,9 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Carries out what has arrived, up to a limit; returns whether there may be more that can be carried out now.
     async fn carry_out(&mut self) -> bool {
-        if self.link.ending == Ending::No && !self.link.door.has_host(&self.link.host) {
-            let host = self.link.host.name().to_owned();
-            Box::pin(self.link.fail(0, Fault::HostDeleted(host), (0, 0))).await;
+        if self.link.ending == Ending::No
+            && let Some(fault) = self.link.outlived()
+        {
+            Box::pin(self.link.fail(0, fault, (0, 0))).await;
         }
         for _ in 0..FRAMES_MAX {
             if self.link.ending != Ending::No || self.link.is_blocked || !self.has_room() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use omnibus_engine::Engine;
 
+use crate::account::KnownRights;
 use crate::alarms::Alarms;
 use crate::budget::Budget;
 use crate::meter::QueueMeter;
@@ -22,6 +23,7 @@ pub(crate) struct Door {
     pub(crate) budget: Budget,
     pub(crate) routes: Routes,
     pub(crate) natures: Natures,
+    pub(crate) rights: KnownRights,
     pub(crate) replies: Arc<Replies>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) alarms: Alarms,
@@ -40,6 +42,7 @@ impl Door {
             budget,
             routes: Routes::default(),
             natures: Natures::default(),
+            rights: KnownRights::default(),
             replies,
             registry: Arc::default(),
             alarms: Alarms::default(),
@@ -64,31 +67,4 @@ impl Door {
             self.engine.awaits_parcels(to.node, to.token).await
         }
     }
-
-    /// Whether a user has given the right password.
-    pub(crate) fn admits(&self, user: &str, password: &[u8], is_local: bool) -> bool {
-        let credentials = &self.settings.credentials;
-        if credentials.is_empty() {
-            return is_local && user == GUEST && password == GUEST.as_bytes();
-        }
-        credentials.iter().any(|each| each.user == user && same(each.password.as_bytes(), password))
-    }
-
-    /// All who may come in, by name.
-    pub(crate) fn users(&self) -> Vec<String> {
-        let mut users: Vec<String> = self.settings.credentials.iter().map(|each| each.user.clone()).collect();
-        if users.is_empty() {
-            users.push(GUEST.to_owned());
-        }
-        users.sort();
-        users.dedup();
-        users
-    }
-}
-
-const GUEST: &str = "guest";
-
-/// Compares without telling by the time it takes where they differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

@@ -11,6 +11,7 @@ use omnibus_model::Refusal;
 use thiserror::Error;
 
 use crate::hosts::{Named, plain};
+use crate::rights::Right;
 use crate::wire::{FrameError, MethodError};
 
 /// What goes down with an error.
@@ -86,6 +87,8 @@ pub(crate) enum Fault {
     QueueNameReserved(String),
     #[error("operation not permitted on the default exchange")]
     DefaultExchange,
+    #[error("{right} access to {what} {} refused for user '{user}'", Named(.name))]
+    NotPermitted { right: Right, what: &'static str, name: String, user: String },
     #[error("queue {} in exclusive use", Named(.0))]
     InExclusiveUse(String),
     #[error(
@@ -123,6 +126,8 @@ pub(crate) enum Fault {
     MechanismUnknown(String),
     #[error("vhost {0} not found")]
     NoVirtualHost(String),
+    #[error("access to vhost '{host}' refused for user '{user}'")]
+    HostRefused { host: String, user: String },
     #[error("negotiated {what} = {value} is {relation} allowed value ({bound})")]
     Negotiation { what: &'static str, value: String, relation: &'static str, bound: u64 },
     #[error("attempt to reuse consumer tag '{0}'")]
@@ -157,6 +162,8 @@ pub(crate) enum Fault {
     Limit(String),
     #[error("vhost '{0}' is deleted")]
     HostDeleted(String),
+    #[error("user '{0}' is deleted")]
+    UserDeleted(String),
     #[error("broker forced connection closure with reason 'shutdown'")]
     Shutdown,
     #[error("{0}")]
@@ -175,6 +182,7 @@ impl Fault {
             | Self::SystemExchange(_)
             | Self::InternalExchange(_)
             | Self::DefaultExchange
+            | Self::NotPermitted { .. }
             | Self::InExclusiveUse(_) => ACCESS_REFUSED,
             Self::Locked(_) => RESOURCE_LOCKED,
             Self::Inequivalent { .. }
@@ -197,6 +205,7 @@ impl Fault {
             Self::LoginRefused { .. } => LOGIN_REFUSED,
             Self::MechanismUnknown(_) => COMMAND_INVALID,
             Self::NoVirtualHost(_)
+            | Self::HostRefused { .. }
             | Self::Negotiation { .. }
             | Self::ConsumerTagTaken(_)
             | Self::TooManyChannels(_) => NOT_ALLOWED,
@@ -210,7 +219,7 @@ impl Fault {
             Self::Method(_) | Self::Properties => SYNTAX_ERROR,
             Self::Unsolicited { .. } => COMMAND_INVALID,
             Self::OutOfMemory | Self::Limit(_) => RESOURCE_ERROR,
-            Self::Shutdown | Self::Forced(_) | Self::HostDeleted(_) => CONNECTION_FORCED,
+            Self::Shutdown | Self::Forced(_) | Self::HostDeleted(_) | Self::UserDeleted(_) => CONNECTION_FORCED,
             Self::Internal(_) => INTERNAL_ERROR,
         }
     }

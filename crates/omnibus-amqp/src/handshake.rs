@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
         self.say(&start(self.door)).await?;
         let method = self.next().await?;
         let id = method.id();
-        let (user, mechanism, client) = match self.log_in(method) {
+        let (user, mechanism, client) = match self.log_in(method).await {
             Ok(admitted) => admitted,
             Err((fault, tells)) => return self.refuse(fault, id, tells).await,
         };
@@ -77,11 +77,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
             Method::ConnectionOpen { virtual_host, .. } => Host::new(&virtual_host.lossy()),
             other => return self.refuse(unexpected(other), method.id(), true).await,
         };
-        if let Err(fault) = self.door.look_up_host(&host).await {
+        if let Err(fault) = self.enter(&user, &host).await {
             return self.refuse(fault, method.id(), true).await;
         }
         self.say(&Method::ConnectionOpenOk { reserved: ShortText::default() }).await?;
         Ok(Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat })
+    }
+
+    /// Makes sure that a virtual host is there, and that a user may come in.
+    async fn enter(&self, user: &str, host: &Host) -> Result<(), Fault> {
+        self.door.look_up_host(host).await?;
+        if self.door.may_enter(user, host).await {
+            return Ok(());
+        }
+        Err(Fault::HostRefused { host: host.name().to_owned(), user: user.to_owned() })
     }
 
     /// Reads which protocol the client wants, and says which there is if it is another.
@@ -142,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
     }
 
     /// Who comes, and what the client can do; or why not, and whether the client wants to hear it.
-    fn log_in(&self, method: Method) -> Result<(String, String, Table), (Fault, bool)> {
+    async fn log_in(&self, method: Method) -> Result<(String, String, Table), (Fault, bool)> {
         let Method::ConnectionStartOk { client_properties, mechanism, response, .. } = method else {
             return Err((unexpected(&method), true));
         };
@@ -153,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
             _ => return Err((Fault::MechanismUnknown(mechanism), true)),
         };
         match given {
-            Some((user, password)) if self.door.admits(&user, &password, self.is_local) => {
+            Some((user, password)) if self.door.admits(&user, &password, self.is_local).await => {
                 Ok((user, mechanism, client_properties))
             }
             _ => {

@@ -15,6 +15,7 @@ use omnibus_model::queue::Lease;
 use omnibus_model::topic::Partition;
 use omnibus_record::Message;
 
+use crate::access::Access;
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, Scope};
@@ -44,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) user: String,
     /// Where its queues and exchanges are.
     pub(crate) host: Host,
+    /// What its user may do there.
+    pub(crate) access: Access,
     /// Whether the client wants to know when a queue goes that it consumes.
     pub(crate) hears_cancels: bool,
     /// Whether the client wants to know when its publishes must wait.
@@ -188,6 +191,7 @@ impl Link {
             meter: Arc::default(),
             user: String::new(),
             host: Host::default(),
+            access: Access::none(),
             hears_cancels: false,
             hears_blocks: false,
             is_blocked: false,
@@ -210,6 +214,21 @@ impl Link {
             mailbox: None,
             ending: Ending::No,
         }
+    }
+
+    /// Lets a user in.
+    pub(crate) fn enter(&mut self, user: &str, host: Host) {
+        self.access = Access::of(&self.door, user, &host);
+        user.clone_into(&mut self.user);
+        self.host = host;
+    }
+
+    /// Looks whether its virtual host and its user are still there; why it ends if they are not.
+    pub(crate) fn outlived(&mut self) -> Option<Fault> {
+        if !self.door.has_host(&self.host) {
+            return Some(Fault::HostDeleted(self.host.name().to_owned()));
+        }
+        (!self.access.refresh(&self.door)).then(|| Fault::UserDeleted(self.user.clone()))
     }
 
     /// Writes a method for the client.

@@ -278,11 +278,11 @@ impl BindingWish {
 /// Begins a key that is kept by its digits.
 const ESCAPE: char = '\u{1}';
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read_hex(text: &str) -> Option<Bytes> {
+pub(crate) fn read_hex(text: &str) -> Option<Bytes> {
     let digits = text.as_bytes().chunks(2);
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     digits.map(byte).collect::<Option<Vec<u8>>>().map(Bytes::from)

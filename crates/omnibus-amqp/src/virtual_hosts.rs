@@ -77,6 +77,7 @@ impl Door {
             }
         }
         self.forget_policies(host).await?;
+        self.forget_permissions(host).await?;
         match self.engine.delete_exchange(key).await {
             Ok(_) | Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => Ok(was_there),
             Err(error) => Err(error.into()),

@@ -22,6 +22,10 @@ pub enum ExchangeKind {
     AmqpHost,
     /// A policy of AMQP's, which is no exchange: a name with texts that the metadata shard keeps.
     AmqpPolicy,
+    /// A user of AMQP, which is no exchange, either: a name with texts, what is kept of a password among them.
+    AmqpUser,
+    /// A policy of those who look after the broker, which no policy of a virtual host loosens.
+    AmqpOperatorPolicy,
 }
 
 /// What tells an exchange from all others.
@@ -114,6 +118,8 @@ impl fmt::Display for ExchangeKey {
             ExchangeKind::Amqp => write!(f, "amqp {}", self.name),
             ExchangeKind::AmqpHost => write!(f, "amqp host {}", self.name),
             ExchangeKind::AmqpPolicy => write!(f, "amqp policy {}", self.name),
+            ExchangeKind::AmqpUser => write!(f, "amqp user {}", self.name),
+            ExchangeKind::AmqpOperatorPolicy => write!(f, "amqp operator policy {}", self.name),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Bindings: those that somebody made, and that of every queue to the default exchange.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use bytes::Bytes;
 use omnibus_amqp::administration::{BindingInfo, Host, Leads, plain};
 use omnibus_amqp::wire::Table;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::exchanges::named;
 use super::queues::find;
 use crate::answers::{Answer, Body, Done, Failure, done, host, known_host, object};
+use crate::caller::Caller;
 use crate::json;
 use crate::keys::{is_named, properties_key, quoted};
 use crate::listing::Listing;
@@ -27,8 +28,12 @@ pub(crate) struct Wish {
     arguments: Map<String, Value>,
 }
 
-pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    cut(all(&site), &listing)
+pub(crate) async fn list(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    cut(all(&site).into_iter().filter(|binding| caller.sees_name(&binding.source)).collect(), &listing)
 }
 
 pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
@@ -74,22 +79,35 @@ pub(crate) async fn one(State(site): State<SharedSite>, Path(place): Path<Place>
     Ok(Json(shown(&place.find(&site).await?)))
 }
 
-pub(crate) async fn bind(State(site): State<SharedSite>, Path(ends): Path<Ends>, Body(wish): Body<Wish>) -> Done {
+pub(crate) async fn bind(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(ends): Path<Ends>,
+    Body(wish): Body<Wish>,
+) -> Done {
     let (source, leads) = ends.read(&site).await?;
     let arguments = json::table(&wish.arguments)?;
     let key = properties_key(wish.routing_key.as_bytes(), &arguments);
     if wish.routing_key.len() > usize::from(u8::MAX) {
         return Err(Failure::bad("the routing key is longer than 255 bytes"));
     }
-    site.administration.bind(BindingInfo { source, leads, key: wish.routing_key.into(), arguments }).await?;
+    let binding = BindingInfo { source, leads, key: wish.routing_key.into(), arguments };
+    site.administration.may_bind(&caller.name, &binding)?;
+    site.administration.bind(binding).await?;
     let place = format!("{}/{}", quoted(ends.to.as_bytes()), quoted(key.as_bytes()));
     let place = HeaderValue::from_str(&place).map_err(|error| Failure::bad(error.to_string()))?;
     let empty = HeaderValue::from_static("0");
     Ok((StatusCode::CREATED, [(header::LOCATION, place), (header::CONTENT_LENGTH, empty)]).into_response())
 }
 
-pub(crate) async fn unbind(State(site): State<SharedSite>, Path(place): Path<Place>) -> Done {
-    site.administration.unbind(place.find(&site).await?).await?;
+pub(crate) async fn unbind(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(place): Path<Place>,
+) -> Done {
+    let binding = place.find(&site).await?;
+    site.administration.may_bind(&caller.name, &binding)?;
+    site.administration.unbind(binding).await?;
     Ok(done())
 }
 

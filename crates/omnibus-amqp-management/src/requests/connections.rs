@@ -1,14 +1,15 @@
 //! Connections of this node, their channels and their consumers.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use axum::{Extension, Json};
 use omnibus_amqp::administration::{Host, plain};
 use omnibus_amqp::registry::{ChannelState, ConnectionInfo, ConnectionState, ConsumerState};
 use omnibus_amqp::wire::Value as Field;
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, Done, Failure, done, known_host};
+use crate::caller::Caller;
 use crate::json;
 use crate::listing::Listing;
 use crate::site::{SharedSite, Site};
@@ -16,30 +17,72 @@ use crate::site::{SharedSite, Site};
 /// What a client is told if nobody says why.
 const REASON: &str = "Closed via management plugin";
 
-pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(connections(&site, |_| true).await).map(Json)
+/// What somebody is told who asks for what is another's, in RabbitMQ's words.
+const NOT_HIS: &str = "User not authorised to access object";
+
+pub(crate) async fn list(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    listing.cut(connections(&site, &caller, |_| true).await).map(Json)
 }
 
-pub(crate) async fn list_host(State(site): State<SharedSite>, Path(host): Path<String>, listing: Listing) -> Answer {
+pub(crate) async fn list_host(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(host): Path<String>,
+    listing: Listing,
+) -> Answer {
     known_host(&site, &host).await?;
-    listing.cut(connections(&site, |info| info.host == host).await).map(Json)
+    listing.cut(connections(&site, &caller, |info| info.host == host).await).map(Json)
 }
 
-pub(crate) async fn of_user(State(site): State<SharedSite>, Path(user): Path<String>, listing: Listing) -> Answer {
-    listing.cut(connections(&site, |info| info.user == user).await).map(Json)
+pub(crate) async fn of_user(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(user): Path<String>,
+    listing: Listing,
+) -> Answer {
+    check_sees(&caller, &user)?;
+    listing.cut(connections(&site, &caller, |info| info.user == user).await).map(Json)
 }
 
-pub(crate) async fn one(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
-    let found = connections(&site, |info| info.name() == name).await.pop();
+pub(crate) async fn one(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    listing: Listing,
+) -> Answer {
+    check_connection(&site, &caller, |info| info.name() == name)?;
+    let found = connections(&site, &caller, |info| info.name() == name).await.pop();
     Ok(Json(listing.cut_one(found.ok_or_else(Failure::missing)?)))
 }
 
-pub(crate) async fn close(State(site): State<SharedSite>, Path(name): Path<String>, headers: HeaderMap) -> Done {
+pub(crate) async fn close(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Done {
+    let all = site.administration.connections();
+    let is_anothers = |info: &ConnectionInfo| info.name() == name && !caller.closes_connections_of(&info.user);
+    if all.iter().any(|info| is_anothers(info)) {
+        return Err(Failure::not_authorised(NOT_HIS));
+    }
     let is_there = site.administration.close_connection(&name, reason(&headers)).await;
     if is_there { Ok(done()) } else { Err(Failure::missing()) }
 }
 
-pub(crate) async fn close_user(State(site): State<SharedSite>, Path(user): Path<String>, headers: HeaderMap) -> Done {
+pub(crate) async fn close_user(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(user): Path<String>,
+    headers: HeaderMap,
+) -> Done {
+    if !caller.closes_connections_of(&user) {
+        return Err(Failure::not_authorised(NOT_HIS));
+    }
     for connection in site.administration.connections() {
         if connection.user == user {
             site.administration.close_connection(&connection.name(), reason(&headers)).await;
@@ -48,30 +91,47 @@ pub(crate) async fn close_user(State(site): State<SharedSite>, Path(user): Path<
     Ok(done())
 }
 
-pub(crate) async fn channels(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(all_channels(&site, |_| true).await).map(Json)
+pub(crate) async fn channels(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    listing.cut(all_channels(&site, &caller, |_| true).await).map(Json)
 }
 
 pub(crate) async fn channels_host(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path(host): Path<String>,
     listing: Listing,
 ) -> Answer {
     known_host(&site, &host).await?;
-    listing.cut(all_channels(&site, |info| info.host == host).await).map(Json)
+    listing.cut(all_channels(&site, &caller, |info| info.host == host).await).map(Json)
 }
 
-pub(crate) async fn channels_of(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+pub(crate) async fn channels_of(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    listing: Listing,
+) -> Answer {
+    check_connection(&site, &caller, |info| info.name() == name)?;
     if !site.administration.connections().iter().any(|info| info.name() == name) {
         return Err(Failure::missing());
     }
-    listing.cut(all_channels(&site, |info| info.name() == name).await).map(Json)
+    listing.cut(all_channels(&site, &caller, |info| info.name() == name).await).map(Json)
 }
 
-pub(crate) async fn channel(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+pub(crate) async fn channel(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    listing: Listing,
+) -> Answer {
     for (info, state) in site.administration.describe_connections().await {
         let channel = state.channels.iter().find(|channel| channel_name(&info, channel.number) == name);
         let Some(channel) = channel else { continue };
+        check_sees(&caller, &info.user)?;
         let consumers = channel.consumers.iter().map(|consumer| of_consumer(&site, &info, (channel.number, consumer)));
         let consumers: Vec<Value> = consumers.collect();
         let mut shown = of_channel(&site, &info, channel);
@@ -83,8 +143,12 @@ pub(crate) async fn channel(State(site): State<SharedSite>, Path(name): Path<Str
     Err(Failure::missing())
 }
 
-pub(crate) async fn consumers(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(all_consumers(&site, |_| true).await).map(Json)
+pub(crate) async fn consumers(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    listing.cut(all_consumers(&site, |consumer| caller.sees_name(&consumer.queue)).await).map(Json)
 }
 
 pub(crate) async fn consumers_host(
@@ -101,14 +165,27 @@ pub(crate) async fn consumers_of(site: &Site, queue: &str) -> Vec<Value> {
     all_consumers(site, |consumer| consumer.queue == queue).await
 }
 
-async fn connections(site: &Site, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<Value> {
-    let all = site.administration.describe_connections().await;
-    all.iter().filter(|(info, _)| is_wanted(info)).map(|(info, state)| of_connection(site, info, state)).collect()
+/// Makes sure that somebody may see a user's connections.
+fn check_sees(caller: &Caller, user: &str) -> Result<(), Failure> {
+    if caller.sees_connections_of(user) { Ok(()) } else { Err(Failure::not_authorised(NOT_HIS)) }
 }
 
-async fn all_channels(site: &Site, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<Value> {
+/// Makes sure that somebody may see a connection, if it is there.
+fn check_connection(site: &Site, caller: &Caller, is_it: impl Fn(&ConnectionInfo) -> bool) -> Result<(), Failure> {
+    let all = site.administration.connections();
+    all.iter().find(|info| is_it(info)).map_or(Ok(()), |info| check_sees(caller, &info.user))
+}
+
+/// Those connections of this node that are wanted, and that somebody may see.
+async fn connections(site: &Site, caller: &Caller, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<Value> {
     let all = site.administration.describe_connections().await;
-    let wanted = all.iter().filter(|(info, _)| is_wanted(info));
+    let is_shown = |info: &ConnectionInfo| is_wanted(info) && caller.sees_connections_of(&info.user);
+    all.iter().filter(|(info, _)| is_shown(info)).map(|(info, state)| of_connection(site, info, state)).collect()
+}
+
+async fn all_channels(site: &Site, caller: &Caller, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<Value> {
+    let all = site.administration.describe_connections().await;
+    let wanted = all.iter().filter(|(info, _)| is_wanted(info) && caller.sees_connections_of(&info.user));
     let channels = wanted.flat_map(|(info, state)| state.channels.iter().map(move |channel| (info, channel)));
     channels.map(|(info, channel)| of_channel(site, info, channel).into()).collect()
 }

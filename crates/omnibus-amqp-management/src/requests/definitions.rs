@@ -1,23 +1,29 @@
 //! Everything that was declared, as one document, and declared from one.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use omnibus_amqp::administration::{BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, QueueInfo, QueueWish, plain};
+use axum::{Extension, Json};
+use omnibus_amqp::administration::{
+    BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, Permissions, QueueInfo, QueueWish, UserWish, plain,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{bindings, policies, users};
 use crate::answers::{Answer, Body, Done, Failure, flag, host, known_host, object};
+use crate::caller::Caller;
 use crate::json;
 use crate::site::{RABBITMQ, SharedSite, Site};
+
+/// A user, a virtual host, and what the one may do in the other.
+type Allowed = (String, String, Permissions);
 
 /// A document of definitions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Definitions {
-    users: Vec<Named>,
+    users: Vec<User>,
     vhosts: Vec<Named>,
     permissions: Vec<Permission>,
     topic_permissions: Vec<Value>,
@@ -34,13 +40,19 @@ struct Named {
 }
 
 #[derive(Debug, Deserialize)]
+struct User {
+    name: String,
+    #[serde(flatten)]
+    wish: users::Wish,
+}
+
+#[derive(Debug, Deserialize)]
 struct Permission {
     user: String,
     #[serde(default)]
     vhost: Option<String>,
-    configure: String,
-    write: String,
-    read: String,
+    #[serde(flatten)]
+    wish: users::PermissionWish,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,8 +111,7 @@ struct Binding {
 }
 
 pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
-    let users: Vec<Value> =
-        site.administration.users().iter().map(|name| json!({ "name": name, "tags": ["administrator"] })).collect();
+    let (users, permissions) = users::defined(&site);
     let hosts: Vec<Value> = site.administration.hosts().iter().map(|host| json!({ "name": host.name() })).collect();
     let mut all = json!({
         "rabbit_version": RABBITMQ,
@@ -111,7 +122,7 @@ pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
         "original_cluster_name": site.cluster_id,
         "users": users,
         "vhosts": hosts,
-        "permissions": users::all(&site),
+        "permissions": permissions,
         "topic_permissions": [],
         "global_parameters": [],
     });
@@ -184,12 +195,26 @@ fn of_exchange(exchange: &ExchangeInfo) -> Value {
     })
 }
 
-pub(crate) async fn import(State(site): State<SharedSite>, Body(wanted): Body<Definitions>) -> Done {
+pub(crate) async fn import(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Body(mut wanted): Body<Definitions>,
+) -> Done {
     let known: Vec<String> = site.administration.hosts().iter().map(|host| host.name().to_owned()).collect();
     let known = known.iter().chain(wanted.vhosts.iter().map(|host| &host.name));
-    wanted.check(&site, &known.map(String::as_str).collect::<Vec<_>>())?;
+    wanted.check(&known.map(String::as_str).collect::<Vec<_>>())?;
+    let users = wanted.take_users(&site)?;
+    let permissions = wanted.take_permissions(&site, &users)?;
+    for wish in users {
+        site.administration.put_user(wish).await?;
+    }
     for Named { name } in &wanted.vhosts {
-        site.administration.create_host(name).await?;
+        if site.administration.create_host(name).await? {
+            site.administration.permit_creator(&caller.name, &host(&site, name).await?).await?;
+        }
+    }
+    for (user, name, permissions) in permissions {
+        site.administration.permit(&user, &host(&site, &name).await?, Some(permissions)).await?;
     }
     wanted.carry_out(&site, &Host::default()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -203,36 +228,25 @@ pub(crate) async fn import_host(
 ) -> Done {
     let host = host(&site, &name).await?;
     wanted.name_no_host();
-    wanted.check(&site, &[])?;
+    wanted.check(&[])?;
     wanted.carry_out(&site, &host).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl Definitions {
+    /// Takes all for one virtual host, and leaves out what is no host's.
     fn name_no_host(&mut self) {
+        self.users.clear();
+        self.permissions.clear();
         self.vhosts.clear();
-        let hosts = self.permissions.iter_mut().map(|each| &mut each.vhost);
-        let hosts = hosts.chain(self.policies.iter_mut().map(|each| &mut each.vhost));
+        let hosts = self.policies.iter_mut().map(|each| &mut each.vhost);
         let hosts = hosts.chain(self.queues.iter_mut().map(|each| &mut each.vhost));
         let hosts = hosts.chain(self.exchanges.iter_mut().map(|each| &mut each.vhost));
         hosts.chain(self.bindings.iter_mut().map(|each| &mut each.vhost)).for_each(|host| *host = None);
     }
 
     /// Looks for what cannot be had, before anything is done; these are the virtual hosts that there are.
-    fn check(&self, site: &Site, known: &[&str]) -> Result<(), Failure> {
-        let users = site.administration.users();
-        let named = self.users.iter().map(|user| &user.name);
-        let named = named.chain(self.permissions.iter().map(|permission| &permission.user));
-        for user in named {
-            if !users.contains(user) {
-                let file = "users are those of the file that amqp.credentials_file names";
-                return Err(Failure::bad(format!("there is no user {user}: {file}")));
-            }
-        }
-        let less = |each: &&Permission| [&each.configure, &each.write, &each.read].iter().any(|right| **right != ".*");
-        if let Some(permission) = self.permissions.iter().find(less) {
-            return Err(Failure::bad(format!("the permissions of {} are less than .*", permission.user)));
-        }
+    fn check(&self, known: &[&str]) -> Result<(), Failure> {
         for (what, is_there) in
             [("topic_permissions", !self.topic_permissions.is_empty()), ("parameters", !self.parameters.is_empty())]
         {
@@ -250,6 +264,40 @@ impl Definitions {
             Some(host) => Err(Failure::bad(format!("there is no virtual host {host}"))),
             None => Ok(()),
         }
+    }
+
+    /// Takes out who shall be a user. Who is one already, and of whom nothing else is said, stays as he is.
+    fn take_users(&mut self, site: &Site) -> Result<Vec<UserWish>, Failure> {
+        let mut wishes = Vec::new();
+        for User { name, wish } in std::mem::take(&mut self.users) {
+            match site.administration.user(&name) {
+                Some(known) if wish.is_bare() && known.password.is_none() => {}
+                _ if site.administration.is_of_file(&name) => {
+                    let text = format!("the user '{name}' is one of amqp.credentials_file, and changes with it");
+                    return Err(Failure::bad(text));
+                }
+                _ => wishes.push(wish.named(site, name)?),
+            }
+        }
+        Ok(wishes)
+    }
+
+    /// Takes out what users may do, each of whom is there or among these.
+    fn take_permissions(&mut self, site: &Site, users: &[UserWish]) -> Result<Vec<Allowed>, Failure> {
+        let door = &site.administration;
+        let mut all = Vec::new();
+        for Permission { user, vhost, wish } in std::mem::take(&mut self.permissions) {
+            let permissions = wish.read()?;
+            permissions.check().map_err(Failure::bad)?;
+            if door.user(&user).is_none() && !users.iter().any(|wish| wish.name == user) {
+                return Err(Failure::bad(format!("there is no user {user}")));
+            }
+            if door.is_of_file(&user) && permissions != Permissions::everything() {
+                return Err(Failure::bad(format!("the permissions of {user} are less than .*")));
+            }
+            all.push((user, vhost.unwrap_or_else(|| Host::default().name().to_owned()), permissions));
+        }
+        Ok(all)
     }
 
     /// Declares everything; what names no virtual host is for this one.

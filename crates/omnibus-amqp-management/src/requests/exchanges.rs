@@ -1,13 +1,14 @@
 //! Exchanges.
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use omnibus_amqp::administration::{ExchangeInfo, ExchangeWish, Host, plain};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::queues::{Conditions, of_path};
 use crate::answers::{Answer, Body, Done, Failure, done, flag, host, known_host, made, object};
+use crate::caller::Caller;
 use crate::json;
 use crate::listing::Listing;
 use crate::site::SharedSite;
@@ -35,8 +36,14 @@ pub(crate) fn named(name: &str) -> &str {
     if name == DEFAULT { "" } else { name }
 }
 
-pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(site.administration.exchanges().iter().map(shown).collect()).map(Json)
+pub(crate) async fn list(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    let exchanges = site.administration.exchanges();
+    let seen = exchanges.iter().filter(|exchange| caller.sees_name(exchange.name.as_str()));
+    listing.cut(seen.map(shown).collect()).map(Json)
 }
 
 pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
@@ -65,6 +72,7 @@ pub(crate) async fn one(
 
 pub(crate) async fn declare(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path((of, name)): Path<(String, String)>,
     Body(wish): Body<Wish>,
 ) -> Done {
@@ -76,15 +84,18 @@ pub(crate) async fn declare(
         is_internal: wish.internal,
         arguments: json::table(&wish.arguments)?,
     };
+    site.administration.may_declare_exchange(&caller.name, &name, &wish)?;
     Ok(made(site.administration.declare_exchange(&name, wish).await?))
 }
 
 pub(crate) async fn delete(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path((of, name)): Path<(String, String)>,
     Query(conditions): Query<Conditions>,
 ) -> Done {
     let name = host(&site, &of).await?.full(named(&name));
+    site.administration.may_delete_exchange(&caller.name, &name)?;
     site.administration.delete_exchange(&name, conditions.if_unused == "true").await.map_err(of_path)?;
     Ok(done())
 }

@@ -10,7 +10,7 @@ use omnibus_engine::Health;
 use serde_json::{Value, json};
 
 use crate::answers::{Answer, Failure, known_host};
-use crate::login::User;
+use crate::caller::Caller;
 use crate::site::{SharedSite, Site};
 
 /// The queue that a test of life uses.
@@ -23,17 +23,20 @@ fn well() -> Response {
 /// Declares a queue, publishes to it, and takes what it published.
 pub(crate) async fn aliveness(
     State(site): State<SharedSite>,
-    Extension(User(user)): Extension<User>,
+    Extension(caller): Extension<Caller>,
     Path(of): Path<String>,
 ) -> Answer {
     let host = known_host(&site, &of).await?;
     let queue = host.full(TEST_QUEUE);
     let wish = QueueWish { name: queue.clone(), ..QueueWish::default() };
+    let user = &caller.name;
+    site.administration.may_declare_queue(user, &wish)?;
+    site.administration.may_read_queue(user, &queue)?;
     site.administration.declare_queue(wish).await?;
     let body = Bytes::from_static(b"test_message");
     let (key, properties) = (TEST_QUEUE.to_owned(), Properties::default());
     let posted = Posted { host, exchange: String::new(), key, properties, body };
-    site.administration.publish(posted, &user).await?;
+    site.administration.publish(posted, user).await?;
     let got = site.administration.get(&queue, 1, After::Accept).await?;
     match got.is_empty() {
         false => Ok(Json(json!({ "status": "ok" }))),

@@ -1,20 +1,27 @@
 //! Virtual hosts.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use omnibus_amqp::administration::{Host, QueueLoad};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, Body, Done, Failure, done, known_host, made};
+use crate::caller::Caller;
 use crate::listing::Listing;
 use crate::site::{SharedSite, Site};
 
 /// What there is of what a virtual host holds.
 type Loads = Vec<(Host, QueueLoad)>;
 
-pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
+pub(crate) async fn list(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
     let loads = loads(&site, &listing).await;
-    listing.cut(site.administration.hosts().iter().map(|host| shown(&site, host, &loads)).collect()).map(Json)
+    let hosts = site.administration.hosts();
+    let known = hosts.iter().filter(|host| caller.knows(host));
+    listing.cut(known.map(|host| shown(&site, host, &loads)).collect()).map(Json)
 }
 
 pub(crate) async fn one(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
@@ -25,6 +32,7 @@ pub(crate) async fn one(State(site): State<SharedSite>, Path(name): Path<String>
 /// Creates a virtual host. What would be kept of it and mean nothing is refused.
 pub(crate) async fn put(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     Body(wanted): Body<Map<String, Value>>,
 ) -> Done {
@@ -45,7 +53,12 @@ pub(crate) async fn put(
     if let Some((key, _)) = wanted.iter().find(is_refused) {
         return Err(Failure::bad(format!("{key} of a virtual host cannot be chosen")));
     }
-    Ok(made(site.administration.create_host(&name).await?))
+    let is_new = site.administration.create_host(&name).await?;
+    if is_new {
+        let host = known_host(&site, &name).await?;
+        site.administration.permit_creator(&caller.name, &host).await?;
+    }
+    Ok(made(is_new))
 }
 
 pub(crate) async fn delete(State(site): State<SharedSite>, Path(name): Path<String>) -> Done {

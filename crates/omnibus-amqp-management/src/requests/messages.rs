@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::exchanges::named;
 use crate::answers::{Answer, Body, Failure, host};
+use crate::caller::Caller;
 use crate::json;
-use crate::login::User;
 use crate::site::SharedSite;
 
 /// A message that is to be published.
@@ -33,7 +33,7 @@ pub(crate) struct Wanted {
 
 pub(crate) async fn publish(
     State(site): State<SharedSite>,
-    Extension(User(user)): Extension<User>,
+    Extension(caller): Extension<Caller>,
     Path((of, exchange)): Path<(String, String)>,
     Body(publish): Body<Publish>,
 ) -> Answer {
@@ -58,7 +58,7 @@ pub(crate) async fn publish(
         _ => return Err(Failure::bad("properties is not an object")),
     };
     let posted = Posted { host, exchange: named(&exchange).to_owned(), key, properties, body };
-    let routed = site.administration.publish(posted, &user).await.map_err(|refused| {
+    let routed = site.administration.publish(posted, &caller.name).await.map_err(|refused| {
         let reason = format!("{} {} - {}", refused.code, refused.name, refused.text);
         if refused.code < 500 { Failure::bad(reason) } else { refused.into() }
     })?;
@@ -67,10 +67,12 @@ pub(crate) async fn publish(
 
 pub(crate) async fn get(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path((of, queue)): Path<(String, String)>,
     Body(wanted): Body<Wanted>,
 ) -> Answer {
     let queue = host(&site, &of).await?.full(&queue);
+    site.administration.may_read_queue(&caller.name, &queue)?;
     let Wanted { count, ackmode, encoding, truncate } = wanted;
     check_present(&[("count", count.is_none()), ("ackmode", ackmode.is_none()), ("encoding", encoding.is_none())])?;
     let count = count.as_ref().and_then(number).and_then(|count| u32::try_from(count).ok());

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::health::{disk_alarm, memory_alarm};
 use crate::answers::{Answer, Failure};
+use crate::caller::Caller;
 use crate::listing::Listing;
 use crate::rates::Rates;
 use crate::site::{Process, RABBITMQ, SharedSite, Site};
@@ -16,9 +17,13 @@ use crate::site::{Process, RABBITMQ, SharedSite, Site};
 pub(crate) async fn overview(
     State(site): State<SharedSite>,
     Extension(rates): Extension<Arc<Rates>>,
+    Extension(caller): Extension<Caller>,
     listing: Listing,
 ) -> Answer {
-    let queues = site.administration.queues();
+    // Of what others have only their sums are told, and those only to who sees everything.
+    let sees = |full: &str| caller.is_monitor() || caller.sees_name(full);
+    let mut queues = site.administration.queues();
+    queues.retain(|queue| sees(queue.name.as_str()));
     let queue_count = queues.len();
     let loads: Vec<QueueLoad> = if listing.wants_loads() {
         site.administration.loads(queues).await.into_iter().filter_map(|(_, load)| load.ok()).collect()
@@ -28,7 +33,11 @@ pub(crate) async fn overview(
     let ready: u64 = loads.iter().map(|load| load.ready).sum();
     let unacknowledged: u64 = loads.iter().map(|load| load.unacknowledged).sum();
     let consumers: u64 = loads.iter().map(|load| u64::from(load.consumers)).sum();
-    let connections = site.administration.describe_connections().await;
+    let mut connections = site.administration.describe_connections().await;
+    connections.retain(|(info, _)| caller.sees_connections_of(&info.user));
+    let exchanges = site.administration.exchanges();
+    let exchange_count = exchanges.iter().filter(|exchange| sees(exchange.name.as_str())).count();
+    let stats = caller.is_monitor().then(|| rates.stats(&site.administration.tally().counts));
     let channels: usize = connections.iter().map(|(_, state)| state.channels.len()).sum();
     Ok(Json(listing.cut_one(json!({
         "product_name": "Omnibus",
@@ -41,7 +50,7 @@ pub(crate) async fn overview(
         "default_queue_type": "classic",
         "disable_stats": false,
         "enable_queue_totals": true,
-        "message_stats": rates.stats(&site.administration.tally().counts),
+        "message_stats": stats.unwrap_or_else(|| json!({})),
         "queue_totals": {
             "messages": ready + unacknowledged,
             "messages_ready": ready,
@@ -51,7 +60,7 @@ pub(crate) async fn overview(
             "channels": channels,
             "connections": connections.len(),
             "consumers": consumers,
-            "exchanges": site.administration.exchanges().len(),
+            "exchanges": exchange_count,
             "queues": queue_count,
         },
         "statistics_db_event_queue": 0,

@@ -1,12 +1,13 @@
 //! Policies, and the other settings that RabbitMQ keeps beside them, of which there are none.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use omnibus_amqp::administration::{Host, PolicyInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, Body, Done, Failure, done, host, known_host, made, whole};
+use crate::caller::Caller;
 use crate::json;
 use crate::listing::Listing;
 use crate::site::SharedSite;
@@ -37,8 +38,13 @@ impl Wish {
     }
 }
 
-pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(site.administration.policies().iter().map(shown).collect()).map(Json)
+pub(crate) async fn list(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    let policies = site.administration.policies();
+    listing.cut(policies.iter().filter(|policy| caller.sees(&policy.host)).map(shown).collect()).map(Json)
 }
 
 pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {

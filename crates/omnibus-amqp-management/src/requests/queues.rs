@@ -1,13 +1,14 @@
 //! Queues.
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use omnibus_amqp::administration::{Host, QueueInfo, QueueLoad, QueueWish, Refused, plain};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connections;
 use crate::answers::{Answer, Body, Done, Failure, done, flag, host, known_host, made, object};
+use crate::caller::Caller;
 use crate::json;
 use crate::listing::Listing;
 use crate::site::{SharedSite, Site};
@@ -32,8 +33,14 @@ pub(crate) struct Conditions {
     if_empty: String,
 }
 
-pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    cut(&site, site.administration.queues(), &listing).await
+pub(crate) async fn list(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    let mut queues = site.administration.queues();
+    queues.retain(|queue| caller.sees_name(queue.name.as_str()));
+    cut(&site, queues, &listing).await
 }
 
 pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
@@ -74,28 +81,37 @@ pub(crate) async fn one(
 
 pub(crate) async fn declare(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path((of, name)): Path<(String, String)>,
     Body(wish): Body<Wish>,
 ) -> Done {
     let name = host(&site, &of).await?.full(&name);
     let arguments = json::table(&wish.arguments)?;
     let wish = QueueWish { name, is_durable: wish.durable, is_auto_delete: wish.auto_delete, arguments };
+    site.administration.may_declare_queue(&caller.name, &wish)?;
     Ok(made(site.administration.declare_queue(wish).await?))
 }
 
 pub(crate) async fn delete(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path((of, name)): Path<(String, String)>,
     Query(conditions): Query<Conditions>,
 ) -> Done {
     let name = host(&site, &of).await?.full(&name);
     let conditions = (conditions.if_unused == "true", conditions.if_empty == "true");
+    site.administration.may_delete_queue(&caller.name, &name)?;
     site.administration.delete_queue(&name, conditions).await.map_err(of_path)?;
     Ok(done())
 }
 
-pub(crate) async fn purge(State(site): State<SharedSite>, Path((of, name)): Path<(String, String)>) -> Done {
+pub(crate) async fn purge(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    Path((of, name)): Path<(String, String)>,
+) -> Done {
     let name = host(&site, &of).await?.full(&name);
+    site.administration.may_read_queue(&caller.name, &name)?;
     site.administration.purge(&name).await.map_err(of_path)?;
     Ok(done())
 }

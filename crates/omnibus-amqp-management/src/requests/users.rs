@@ -1,30 +1,125 @@
-//! Users and what they may do: those of the AMQP door, who may do everything.
+//! Users and what they may do: those that are kept, and those who may do everything.
+
+use std::fmt;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use omnibus_amqp::administration::{Hashing, Host, PasswordHash, Permissions, UserInfo, UserWish};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::answers::{Answer, Body, Done, Failure, known_host, made};
+use crate::answers::{Answer, Body, Done, Failure, done, known_host, made};
+use crate::caller::Caller;
 use crate::listing::Listing;
-use crate::login::User;
 use crate::site::{SharedSite, Site};
 
-/// Where users are kept.
-const KEPT: &str = "users are those of the file that amqp.credentials_file names, and change with it";
+/// What RabbitMQ calls the ways in which passwords are made unreadable.
+const HASHINGS: [(&str, Hashing); 2] =
+    [("rabbit_password_hashing_sha256", Hashing::Sha256), ("rabbit_password_hashing_sha512", Hashing::Sha512)];
 
-const EVERYTHING: &str = ".*";
+/// What a user shall be.
+#[derive(Deserialize)]
+pub(crate) struct Wish {
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default)]
+    password_hash: Option<String>,
+    #[serde(default)]
+    hashing_algorithm: Option<String>,
+    tags: Option<Tags>,
+    #[serde(default)]
+    limits: Value,
+}
+
+impl fmt::Debug for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wish").field("tags", &self.tags).finish_non_exhaustive()
+    }
+}
+
+/// Texts with commas between them, or a list.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Tags {
+    Text(String),
+    List(Vec<String>),
+}
 
 /// What a user may do.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PermissionWish {
-    configure: String,
-    write: String,
-    read: String,
+    configure: Option<String>,
+    write: Option<String>,
+    read: Option<String>,
 }
 
-pub(crate) async fn whoami(Extension(User(user)): Extension<User>) -> Json<Value> {
-    Json(json!({ "name": user, "tags": ["administrator"] }))
+/// Who is to go.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Going {
+    users: Option<Vec<String>>,
+}
+
+impl Wish {
+    /// Whether it says nothing but who somebody is.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.password.is_none() && self.password_hash.is_none()
+    }
+
+    pub(crate) fn named(self, site: &Site, name: String) -> Result<UserWish, Failure> {
+        let Self { password, password_hash, hashing_algorithm, tags, limits } = self;
+        if !(limits.is_null() || limits == json!({}) || limits == json!([])) {
+            return Err(Failure::bad(format!("limits of the user '{name}' are not supported")));
+        }
+        let password = match (password, password_hash) {
+            (Some(_), Some(_)) => return Err(Failure::bad("both_password_and_password_hash_are_provided")),
+            (Some(password), None) => site.administration.hashed(password.as_bytes()),
+            (None, Some(hash)) => taken(&hash, hashing_algorithm.as_deref())?,
+            (None, None) => PasswordHash::default(),
+        };
+        let tags = match tags.ok_or_else(|| Failure::bad("tags_not_present"))? {
+            Tags::Text(text) => text.split(',').map(str::to_owned).collect(),
+            Tags::List(tags) => tags,
+        };
+        let tags = tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
+        Ok(UserWish { name, password, tags })
+    }
+}
+
+/// Takes a password that was made unreadable elsewhere.
+fn taken(hash: &str, algorithm: Option<&str>) -> Result<PasswordHash, Failure> {
+    let hashing = match algorithm {
+        None => Hashing::default(),
+        Some(name) => {
+            let known = HASHINGS.iter().find(|(known, _)| *known == name);
+            known.ok_or_else(|| Failure::bad(format!("hashing_algorithm {name} is not supported")))?.1
+        }
+    };
+    let bytes = BASE64_STANDARD.decode(hash).map_err(|_| Failure::bad("password_hash is not base64"))?;
+    let wrong = || Failure::bad("password_hash is not four bytes of salt and a digest of the algorithm's length");
+    PasswordHash::taken(hashing, bytes).ok_or_else(wrong)
+}
+
+impl PermissionWish {
+    pub(crate) fn read(self) -> Result<Permissions, Failure> {
+        let Self { configure, write, read } = self;
+        let missing = [("configure", &configure), ("write", &write), ("read", &read)];
+        let missing: Vec<String> = missing
+            .iter()
+            .filter(|(_, pattern)| pattern.is_none())
+            .map(|(key, _)| format!("{{key_missing,{key}}}"))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Failure::bad(format!("[{}]", missing.join(","))));
+        }
+        let text = |pattern: Option<String>| pattern.unwrap_or_default();
+        Ok(Permissions { configure: text(configure), write: text(write), read: text(read) })
+    }
+}
+
+pub(crate) async fn whoami(Extension(caller): Extension<Caller>) -> Json<Value> {
+    Json(json!({ "name": caller.name, "tags": caller.tags }))
 }
 
 pub(crate) async fn auth() -> Json<Value> {
@@ -32,31 +127,48 @@ pub(crate) async fn auth() -> Json<Value> {
 }
 
 pub(crate) async fn list(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(site.administration.users().iter().map(|user| shown(user)).collect()).map(Json)
+    listing.cut(site.administration.users().iter().map(shown).collect()).map(Json)
+}
+
+pub(crate) async fn without_permissions(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    let users = site.administration.users();
+    listing.cut(users.iter().filter(|user| user.permissions.is_empty()).map(shown).collect()).map(Json)
 }
 
 pub(crate) async fn one(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
-    check_user(&site, &user)?;
-    Ok(Json(shown(&user)))
+    Ok(Json(shown(&find(&site, &user).await?)))
 }
 
-pub(crate) async fn put() -> Done {
-    Err(Failure::bad(KEPT))
+pub(crate) async fn put(State(site): State<SharedSite>, Path(user): Path<String>, Body(wish): Body<Wish>) -> Done {
+    let wish = wish.named(&site, user)?;
+    Ok(made(site.administration.put_user(wish).await?))
 }
 
 pub(crate) async fn delete(State(site): State<SharedSite>, Path(user): Path<String>) -> Done {
-    check_user(&site, &user)?;
-    Err(Failure::bad(KEPT))
+    if site.administration.delete_user(&user).await? { Ok(done()) } else { Err(Failure::missing()) }
+}
+
+pub(crate) async fn delete_many(State(site): State<SharedSite>, Body(going): Body<Going>) -> Done {
+    for user in going.users.ok_or_else(|| Failure::bad("[{key_missing,users}]"))? {
+        site.administration.delete_user(&user).await?;
+    }
+    Ok(done())
 }
 
 pub(crate) async fn permissions(State(site): State<SharedSite>, listing: Listing) -> Answer {
-    listing.cut(all(&site)).map(Json)
+    listing.cut(all(&site, |_| true)).map(Json)
 }
 
 /// What each user may do in each virtual host.
-pub(crate) fn all(site: &Site) -> Vec<Value> {
-    let (hosts, users) = (site.administration.hosts(), site.administration.users());
-    hosts.iter().flat_map(|host| users.iter().map(|user| allowed(user, host.name()))).collect()
+fn all(site: &Site, is_wanted: impl Fn(&Host) -> bool) -> Vec<Value> {
+    let users = site.administration.users();
+    let mut rows: Vec<(&Host, Value)> = Vec::new();
+    for user in &users {
+        let wanted = user.permissions.iter().filter(|(host, _)| is_wanted(host));
+        rows.extend(wanted.map(|(host, permissions)| (host, allowed(&user.name, host.name(), permissions))));
+    }
+    rows.sort_by(|(one, _), (other, _)| one.name().cmp(other.name()));
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
 pub(crate) async fn permissions_of_host(
@@ -64,18 +176,20 @@ pub(crate) async fn permissions_of_host(
     Path(host): Path<String>,
     listing: Listing,
 ) -> Answer {
-    known_host(&site, &host).await?;
-    listing.cut(site.administration.users().iter().map(|user| allowed(user, &host)).collect()).map(Json)
+    let host = known_host(&site, &host).await?;
+    listing.cut(all(&site, |each| *each == host)).map(Json)
 }
 
 pub(crate) async fn permissions_of_user(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
-    check_user(&site, &user)?;
-    Ok(Json(site.administration.hosts().iter().map(|host| allowed(&user, host.name())).collect()))
+    let UserInfo { name, permissions, .. } = find(&site, &user).await?;
+    Ok(Json(permissions.iter().map(|(host, permissions)| allowed(&name, host.name(), permissions)).collect()))
 }
 
 pub(crate) async fn permission(State(site): State<SharedSite>, Path((host, user)): Path<(String, String)>) -> Answer {
-    check(&site, &host, &user).await?;
-    Ok(Json(allowed(&user, &host)))
+    let (host, user) = (known_host(&site, &host).await?, find(&site, &user).await?);
+    let found = user.permissions.iter().find(|(of, _)| *of == host);
+    let (host, permissions) = found.ok_or_else(Failure::missing)?;
+    Ok(Json(allowed(&user.name, host.name(), permissions)))
 }
 
 pub(crate) async fn put_permission(
@@ -83,23 +197,31 @@ pub(crate) async fn put_permission(
     Path((host, user)): Path<(String, String)>,
     Body(wish): Body<PermissionWish>,
 ) -> Done {
-    check(&site, &host, &user).await?;
-    if [&wish.configure, &wish.write, &wish.read].into_iter().all(|pattern| pattern == EVERYTHING) {
-        return Ok(made(false));
-    }
-    Err(Failure::bad(format!("every user may do everything: {EVERYTHING} is all that can be said")))
+    let unknown = || Failure::bad("vhost_or_user_not_found");
+    let host = site.administration.host(&host).await.ok_or_else(unknown)?;
+    find(&site, &user).await.map_err(|_| unknown())?;
+    Ok(made(site.administration.permit(&user, &host, Some(wish.read()?)).await?))
 }
 
 pub(crate) async fn delete_permission(
     State(site): State<SharedSite>,
     Path((host, user)): Path<(String, String)>,
 ) -> Done {
-    check(&site, &host, &user).await?;
-    Err(Failure::bad("every user may do everything"))
+    let (host, found) = (known_host(&site, &host).await?, find(&site, &user).await?);
+    if !found.permissions.iter().any(|(of, _)| *of == host) {
+        return Err(Failure::missing());
+    }
+    site.administration.permit(&user, &host, None).await?;
+    Ok(done())
 }
 
 pub(crate) async fn topic_permissions() -> Json<Value> {
     Json(json!([]))
+}
+
+/// Routing keys are not looked at: who may write to an exchange may write by any.
+pub(crate) async fn put_topic_permissions() -> Done {
+    Err(Failure::bad("topic permissions are not supported"))
 }
 
 pub(crate) async fn topic_permissions_of_host(State(site): State<SharedSite>, Path(host): Path<String>) -> Answer {
@@ -108,24 +230,53 @@ pub(crate) async fn topic_permissions_of_host(State(site): State<SharedSite>, Pa
 }
 
 pub(crate) async fn topic_permissions_of_user(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
-    check_user(&site, &user)?;
+    find(&site, &user).await?;
     Ok(Json(json!([])))
 }
 
-async fn check(site: &Site, host: &str, user: &str) -> Result<(), Failure> {
-    known_host(site, host).await?;
-    check_user(site, user)
+pub(crate) async fn topic_permissions_of_host_and_user(
+    State(site): State<SharedSite>,
+    Path((host, user)): Path<(String, String)>,
+) -> Answer {
+    known_host(&site, &host).await?;
+    find(&site, &user).await?;
+    Ok(Json(json!([])))
 }
 
-fn check_user(site: &Site, user: &str) -> Result<(), Failure> {
-    if site.administration.users().iter().any(|each| each == user) { Ok(()) } else { Err(Failure::missing()) }
+/// Finds a user, also one who was made at another node a moment ago.
+async fn find(site: &Site, user: &str) -> Result<UserInfo, Failure> {
+    if let Some(found) = site.administration.user(user) {
+        return Ok(found);
+    }
+    site.administration.engine().learn_names().await;
+    site.administration.user(user).ok_or_else(Failure::missing)
 }
 
-/// A user. What is kept of passwords is not told.
-fn shown(user: &str) -> Value {
-    json!({ "name": user, "tags": ["administrator"], "limits": {} })
+/// A user with what is kept of his password, as RabbitMQ tells it to administrators.
+fn shown(user: &UserInfo) -> Value {
+    let mut shown = Map::from_iter([
+        ("name".to_owned(), json!(user.name)),
+        ("tags".to_owned(), json!(user.tags)),
+        ("limits".to_owned(), json!({})),
+    ]);
+    if let Some(password) = &user.password {
+        shown.insert("password_hash".to_owned(), json!(BASE64_STANDARD.encode(password.bytes())));
+        let name = HASHINGS.iter().find(|(_, hashing)| *hashing == password.hashing).map(|(name, _)| *name);
+        shown.insert("hashing_algorithm".to_owned(), json!(name));
+    }
+    shown.into()
 }
 
-fn allowed(user: &str, host: &str) -> Value {
-    json!({ "user": user, "vhost": host, "configure": EVERYTHING, "write": EVERYTHING, "read": EVERYTHING })
+fn allowed(user: &str, host: &str, Permissions { configure, write, read }: &Permissions) -> Value {
+    json!({ "user": user, "vhost": host, "configure": configure, "write": write, "read": read })
+}
+
+/// What definitions say of users: those of configuration are its.
+pub(crate) fn defined(site: &Site) -> (Vec<Value>, Vec<Value>) {
+    let users = site.administration.users();
+    let kept: Vec<&UserInfo> = users.iter().filter(|user| user.password.is_some()).collect();
+    let names: Vec<&str> = kept.iter().map(|user| user.name.as_str()).collect();
+    let permissions = all(site, |_| true).into_iter();
+    let permissions = permissions.filter(|row| row["user"].as_str().is_some_and(|user| names.contains(&user)));
+    (kept.iter().map(|user| shown(user)).collect(), permissions.collect())
 }

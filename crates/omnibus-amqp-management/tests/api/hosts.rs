@@ -152,7 +152,6 @@ async fn definitions_have_all_hosts() {
     one.done("PUT", "policies/staging/p", json!({"pattern": "q", "definition": {"message-ttl": 60000}})).await;
     let exported = one.get("definitions").await;
     assert_eq!(exported["vhosts"], json!([{"name": "/"}, {"name": "staging"}]));
-    assert_eq!(exported["permissions"].as_array().unwrap().len(), 2);
     assert_eq!(other.done("POST", "definitions", exported.clone()).await, 204);
     assert_eq!(other.get("definitions").await, exported);
     assert_eq!(other.get("queues/staging/q").await["policy"], "p");

@@ -81,6 +81,12 @@ impl Broker {
         self.raw(method, path, &format!("authorization: Basic {login}\r\nx-reason: because\r\n"), body).await
     }
 
+    /// The same by another user, `NAME:PASSWORD`.
+    pub(crate) async fn ask_as(&self, login: &str, (method, path): (&str, &str), body: Option<Value>) -> Answered {
+        let login = BASE64_STANDARD.encode(login);
+        self.raw(method, path, &format!("authorization: Basic {login}\r\n"), body).await
+    }
+
     pub(crate) async fn raw(&self, method: &str, path: &str, headers: &str, body: Option<Value>) -> Answered {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let length = body.len();
@@ -150,26 +156,38 @@ impl Client {
     }
 
     pub(crate) async fn connect_to(broker: &Broker, virtual_host: &str) -> Self {
+        let (client, method) = Self::log_in(broker, "guest:guest", virtual_host).await;
+        assert!(matches!(method, Method::ConnectionOpenOk { .. }), "{method:?}");
+        client
+    }
+
+    /// Comes in as a user, `NAME:PASSWORD`; returns what was said last, too.
+    pub(crate) async fn log_in(broker: &Broker, login: &str, virtual_host: &str) -> (Self, Method) {
         let socket = TcpStream::connect(broker.amqp).await.unwrap();
         let mut client = Self { socket, received: BytesMut::new() };
         client.socket.write_all(&PROTOCOL_HEADER).await.unwrap();
         client.next().await;
-        let named = Table::from([("connection_name", Field::text("worker"))]);
+        let capabilities = Table::from([("authentication_failure_close", Field::Bool(true))]);
+        let named =
+            Table::from([("connection_name", Field::text("worker")), ("capabilities", Field::Table(capabilities))]);
         let login = Method::ConnectionStartOk {
             client_properties: named,
             mechanism: "PLAIN".into(),
-            response: LongText(Bytes::from_static(b"\0guest\0guest")),
+            response: LongText(Bytes::from(format!("\0{}", login.replacen(':', "\0", 1)))),
             locale: "en_US".into(),
         };
         client.say(0, login).await;
-        client.next().await;
+        let tune = client.next().await;
+        if !matches!(tune, Method::ConnectionTune { .. }) {
+            return (client, tune);
+        }
         client.say(0, Method::ConnectionTuneOk { channel_max: 7, frame_max: 131_072, heartbeat: 0 }).await;
         let virtual_host = ShortText::from(virtual_host);
         client
             .say(0, Method::ConnectionOpen { virtual_host, reserved_1: ShortText::default(), reserved_2: false })
             .await;
-        client.next().await;
-        client
+        let opened = client.next().await;
+        (client, opened)
     }
 
     pub(crate) async fn say(&mut self, channel: u16, method: Method) {

@@ -8,6 +8,7 @@ mod replies;
 mod room;
 mod shortages;
 mod streams;
+mod users;
 mod virtual_hosts;
 
 use std::sync::Arc;
@@ -41,7 +42,7 @@ fn ends(is_local: bool) -> Ends {
 struct Node {
     door: Arc<Door>,
     stop: watch::Sender<bool>,
-    _running: Running,
+    running: Running,
 }
 
 /// A client's end of a connection.
@@ -75,7 +76,7 @@ impl Node {
         let (stop, _) = watch::channel(false);
         let door = Arc::new(Door::new(engine, settings));
         door.engine.route_dead_letters(Arc::new(Router { door: Arc::downgrade(&door) }));
-        Self { door, stop, _running: running }
+        Self { door, stop, running }
     }
 
     /// A socket to which nothing was said.

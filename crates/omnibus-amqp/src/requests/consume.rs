@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::counted::{counted, placed};
 use super::follow;
-use super::queue::named;
+use super::queue::readable;
 use super::reply;
 use super::settle;
 use crate::consuming;
@@ -62,7 +62,7 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
     if queue.0 == DIRECT_REPLY {
         return reply::consume(link, number, tag, (no_ack, no_wait));
     }
-    let queue = named(link, number, &queue).await?;
+    let queue = readable(link, number, &queue).await?;
     if queue.nature.is_stream() {
         let wanted = follow::Wanted { tag, no_ack, is_exclusive: exclusive, arguments };
         let (begun, subscription) = follow::begin(link, number, &queue, wanted).await?;

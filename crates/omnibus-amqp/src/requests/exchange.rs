@@ -6,6 +6,7 @@ use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
 use crate::nature::{BindingWish, ExchangeNature};
+use crate::rights::Right;
 use crate::routing::Destination;
 use crate::wire::{Method, ShortText, Table};
 
@@ -13,6 +14,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
     let (no_wait, answer) = match method {
         Method::ExchangeDeclare { exchange, passive: true, no_wait, .. } => {
             let name = name(link, &exchange)?;
+            link.access.see_exchange(name.as_str())?;
             if !plain(name.as_str()).is_empty() {
                 link.door.look_up_exchange(&name).await?;
             }
@@ -21,22 +23,30 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         Method::ExchangeDeclare { exchange, kind, durable, auto_delete, internal, no_wait, arguments, .. } => {
             let name = not_default(name(link, &exchange)?)?;
             let wanted = ExchangeNature::wished(&kind.lossy(), (durable, auto_delete, internal), &arguments)?;
+            let is_new = link.door.exchange(&name).is_none();
+            link.access.declare_exchange(name.as_str(), &arguments, is_new)?;
             link.door.declare_exchange(&name, &wanted).await?;
             (no_wait, Method::ExchangeDeclareOk {})
         }
         Method::ExchangeDelete { exchange, if_unused, no_wait, .. } => {
-            link.door.delete_exchange(&not_default(name(link, &exchange)?)?, if_unused).await?;
+            let name = not_default(name(link, &exchange)?)?;
+            link.access.exchange(Right::Configure, name.as_str())?;
+            link.door.delete_exchange(&name, if_unused).await?;
             (no_wait, Method::ExchangeDeleteOk {})
         }
         Method::ExchangeBind { destination, source, routing_key, no_wait, arguments, .. } => {
             let to = not_default(name(link, &destination)?)?;
+            link.access.exchange(Right::Write, to.as_str())?;
+            check_source(link, &source)?;
             link.door.look_up_exchange(&to).await?;
             bind(link, &source, Destination::Exchange(to), (routing_key, arguments)).await?;
             (no_wait, Method::ExchangeBindOk {})
         }
         Method::ExchangeUnbind { destination, source, routing_key, no_wait, arguments, .. } => {
-            let to = Destination::Exchange(not_default(name(link, &destination)?)?);
-            unbind(link, &source, &to, (routing_key, arguments)).await?;
+            let to = not_default(name(link, &destination)?)?;
+            link.access.exchange(Right::Write, to.as_str())?;
+            check_source(link, &source)?;
+            unbind(link, &source, &Destination::Exchange(to), (routing_key, arguments)).await?;
             (no_wait, Method::ExchangeUnbindOk {})
         }
         other => unreachable!("{other:?} does not speak of exchanges"),
@@ -45,6 +55,12 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         link.tell(number, &answer);
     }
     Ok(())
+}
+
+/// Makes sure that the connection may bind to an exchange.
+pub(crate) fn check_source(link: &mut Link, source: &ShortText) -> Result<(), Fault> {
+    let source = not_default(name(link, source)?)?;
+    link.access.exchange(Right::Read, source.as_str())
 }
 
 /// Binds a queue that the connection may use.

@@ -9,7 +9,7 @@ use omnibus_model::{Command, Outcome};
 use omnibus_record::AmqpMessage;
 
 use super::counted::counted;
-use super::queue::named;
+use super::queue::readable;
 use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
@@ -20,7 +20,7 @@ use crate::wire::method::put_content;
 use crate::wire::{Method, ShortText};
 
 pub(crate) async fn get(link: &mut Link, number: u16, queue: &ShortText, no_ack: bool) -> Result<(), Fault> {
-    let queue = named(link, number, queue).await?;
+    let queue = readable(link, number, queue).await?;
     queue.check_leasable("basic.get")?;
     let got = if no_ack { take(&link.door.engine, &queue).await? } else { lease(link, number, &queue).await? };
     let Some((partition, Delivery { lease, message })) = got else {

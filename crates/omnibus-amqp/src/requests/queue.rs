@@ -9,6 +9,7 @@ use crate::hosts::plain;
 use crate::link::Link;
 use crate::queues::{Declared, Queue};
 use crate::replies::Address;
+use crate::rights::Right;
 use crate::routing::Destination;
 use crate::wire::{Method, ShortText};
 
@@ -39,7 +40,10 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
             } else {
                 routing_key
             };
-            let queue = named(link, number, &queue).await?;
+            let name = name(link, number, &queue, false)?;
+            link.access.queue(Right::Write, &name)?;
+            exchange::check_source(link, &exchange)?;
+            let queue = look_up(link, &name).await?;
             exchange::bind_queue(link, &queue.topic.name, &exchange, (key, arguments)).await?;
             if !no_wait {
                 link.tell(number, &Method::QueueBindOk {});
@@ -48,6 +52,8 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         }
         Method::QueueUnbind { queue, exchange, routing_key, arguments, .. } => {
             let queue = name(link, number, &queue, false)?;
+            link.access.queue(Right::Write, &queue)?;
+            exchange::check_source(link, &exchange)?;
             if let Some(present) = link.door.find(&queue) {
                 present.open_to(&link.owner)?;
             }
@@ -58,7 +64,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
             Ok(())
         }
         Method::QueuePurge { queue, no_wait, .. } => {
-            let queue = named(link, number, &queue).await?;
+            let queue = readable(link, number, &queue).await?;
             let message_count = link.door.purge(&queue).await?;
             if !no_wait {
                 link.tell(number, &Method::QueuePurgeOk { message_count });
@@ -67,6 +73,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         }
         Method::QueueDelete { queue, if_unused, if_empty, no_wait, .. } => {
             let queue = name(link, number, &queue, false)?;
+            link.access.queue(Right::Configure, &queue)?;
             let message_count = delete(link, &queue, if_unused, if_empty).await?;
             if !no_wait {
                 link.tell(number, &Method::QueueDeleteOk { message_count });
@@ -109,9 +116,10 @@ fn name(link: &mut Link, number: u16, name: &ShortText, declares: bool) -> Resul
     }
 }
 
-/// Finds the queue that a name stands for, if the connection may use it.
-pub(crate) async fn named(link: &mut Link, number: u16, queue: &ShortText) -> Result<Queue, Fault> {
+/// Finds the queue that a name stands for, if the connection may take messages out of it.
+pub(crate) async fn readable(link: &mut Link, number: u16, queue: &ShortText) -> Result<Queue, Fault> {
     let name = name(link, number, queue, false)?;
+    link.access.queue(Right::Read, &name)?;
     look_up(link, &name).await
 }
 
@@ -122,6 +130,7 @@ async fn look_up(link: &mut Link, name: &str) -> Result<Queue, Fault> {
 
 /// Finds a queue that a client asks about, and so uses.
 async fn passively(link: &mut Link, name: &str) -> Result<Queue, Fault> {
+    link.access.see_queue(name)?;
     let queue = look_up(link, name).await?;
     link.door.use_once(&queue).await?;
     Ok(queue)
@@ -137,6 +146,8 @@ async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Declared, F
     } else if link.door.find(&wanted.queue).is_none() {
         Queue::check_name(&wanted.queue)?;
     }
+    let is_new = link.door.find(&wanted.queue).is_none();
+    link.access.declare_queue(&wanted.queue, &wanted.arguments, is_new)?;
     if wanted.is_exclusive && !link.exclusive.contains(&wanted.queue) {
         // Noted first: whatever comes of it, it goes with the connection.
         link.exclusive.push(wanted.queue.clone());

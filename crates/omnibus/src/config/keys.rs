@@ -114,8 +114,9 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "amqp.credentials_file",
-        meaning: "A file with a line USER:PASSWORD for everybody who may come in over AMQP. Empty: guest with the \
-                  password guest, from this machine only.",
+        meaning: "A file with a line USER:PASSWORD for everybody who may do everything over AMQP and by its management \
+                  API, beside the users that the API makes. Empty: guest with the password guest, from this machine \
+                  only, until somebody deletes him.",
         field: |config| &mut config.amqp.credentials_file,
     },
     Key {
