@@ -240,6 +240,58 @@ def policies(addresses):
     equal(payloads(broker.ready(second)), ["5", "6", "7"], "it holds no more")
 
 
+def operators(addresses):
+    broker = Broker(addresses)
+    name = broker.queue()
+    pattern = f"^{name}$"
+    broker.ask("PUT", f"policies/%2F/{name}",
+               {"pattern": pattern, "definition": {"max-length": 9, "expires": 600000}, "apply-to": "queues"})
+    theirs = {"pattern": pattern, "apply-to": "queues", "definition": {"max-length": 2}, "priority": 1}
+    equal(broker.ask("PUT", f"operator-policies/%2F/{name}", theirs)[0], 201, "an operator's policy")
+    shown = broker.get(f"operator-policies/%2F/{name}")
+    equal({key: shown[key] for key in theirs}, theirs, "how it is shown")
+    merged = {"max-length": 2, "expires": 600000}
+
+    def holds():
+        queue = broker.client.get_queue("/", name)
+        return (queue.get("policy"), queue.get("operator_policy"), queue.get("effective_policy_definition"))
+
+    until(lambda: holds() == (name, name, merged), "both hold")
+    broker.send(name, "1", "2", "3")
+    until(lambda: payloads(broker.ready(name)) == ["2", "3"], "the oldest is gone")
+    status, _ = broker.ask("PUT", f"operator-policies/%2F/{name}",
+                           {"pattern": pattern, "definition": {"dead-letter-exchange": "x"}})
+    equal(status, 400, "what operators do not say")
+    found = [each for each in broker.client.get_definitions()["parameters"] if each["name"] == name]
+    equal([each["component"] for each in found], ["operator_policy"], "what is exported")
+    equal(broker.ask("DELETE", f"operator-policies/%2F/{name}")[0], 204, "it goes")
+    until(lambda: (broker.client.get_queue("/", name).get("effective_policy_definition") or {}).get("max-length") == 9,
+          "the other holds")
+    broker.client.delete_policy("/", name)
+
+
+def described(addresses):
+    broker = Broker(addresses)
+    host = fresh("host")
+    wish = {"description": "trials", "tags": "a,b", "default_queue_type": "quorum"}
+    equal(broker.ask("PUT", f"vhosts/{host}", wish)[0], 201, "a virtual host")
+    shown = broker.get(f"vhosts/{host}")
+    equal((shown["description"], shown["tags"], shown["default_queue_type"]), ("trials", ["a", "b"], "quorum"), "it")
+    broker.ask("PUT", f"queues/{host}/q", {"durable": True})
+    equal(broker.get(f"queues/{host}/q")["type"], "quorum", "a queue")
+    connection = broker.connect("visitor", virtual_host=host)
+    connection.channel().queue_declare("r", durable=True)
+    connection.channel().queue_declare("passing", exclusive=True)
+    kinds = {each["name"]: each["type"] for each in broker.get(f"queues/{host}")}
+    equal(kinds, {"q": "quorum", "r": "quorum", "passing": "classic"}, "queues by themselves")
+    connection.close()
+    before = [each for each in broker.client.get_definitions()["vhosts"] if each["name"] == host]
+    broker.client.delete_vhost(host)
+    equal(broker.ask("POST", "definitions", {"vhosts": before})[0], 204, "the import")
+    equal(broker.get(f"vhosts/{host}")["metadata"], shown["metadata"], "it again")
+    broker.client.delete_vhost(host)
+
+
 def alternate(addresses):
     broker = Broker(addresses)
     exchange, name = fresh("x"), broker.queue()
@@ -287,7 +339,7 @@ def hosts(addresses):
 def users(addresses):
     broker = Broker(addresses)
     ada, bob = fresh("ada"), fresh("bob")
-    broker.client.create_user(ada, "s3cret", "monitoring")
+    broker.client.create_user(ada, "s3cret", tags="monitoring")
     status = lambda login, path, method="GET", body=None: broker.ask(method, path, body, login=login)[0]
     equal(status(f"{ada}:s3cret", "whoami"), 200, "a new user")
     equal(status(f"{ada}:wrong", "whoami"), 401, "a wrong password")
@@ -298,7 +350,7 @@ def users(addresses):
     wish = {"password_hash": digest, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": "management"}
     equal(broker.ask("PUT", f"users/{bob}", wish)[0], 201, "a user by the digest of a password")
     equal(broker.get(f"users/{bob}")["password_hash"], digest, "the digest")
-    broker.client.set_vhost_permissions("/", bob, "^$", "^$", ".*")
+    broker.client.set_vhost_permissions("/", bob, "^$", ".*", "^$")
     name = broker.queue()
     equal(status(f"{bob}:test12", f"queues/%2F/{name}"), 200, "what is in a virtual host of his")
     for path, wanted in [("nodes", (200, 401)), ("users", (401, 401)), ("definitions", (401, 401)),
@@ -315,11 +367,11 @@ def users(addresses):
 def permissions(addresses):
     broker = Broker(addresses)
     ada, name = fresh("ada"), broker.queue()
-    broker.client.create_user(ada, "s3cret", "")
+    broker.client.create_user(ada, "s3cret")
     closed = refused(lambda: broker.connect_as(ada, "s3cret"), "a virtual host where he may nothing")
     equal(type(closed).__name__ in ["ProbableAccessDeniedError", "ConnectionClosedByBroker"], True, "why")
     equal("access to vhost '/' refused for user" in str(closed) or "530" in str(closed), True, str(closed))
-    broker.client.set_vhost_permissions("/", ada, f"^{ada}", f"^({ada}|amq.default)", f"^({ada}|amq.fanout)")
+    broker.client.set_vhost_permissions("/", ada, config=f"^{ada}", rd=f"^({ada}|amq.fanout)", wr=f"^({ada}|amq.default)")
     equal(broker.client.get_permission("/", ada)["write"], f"^({ada}|amq.default)", "what he may")
     connection = broker.connect_as(ada, "s3cret")
     refusals = [

@@ -124,7 +124,12 @@ fn of_settings() -> Router<SharedSite> {
         .route("/api/policies", get(policies::list))
         .route("/api/policies/{host}", get(policies::list_host))
         .route("/api/policies/{host}/{policy}", get(policies::one).put(policies::put).delete(policies::delete))
-        .route("/api/operator-policies", get(policies::nothing))
+        .route("/api/operator-policies", get(policies::list_operators))
+        .route("/api/operator-policies/{host}", get(policies::list_operators_host))
+        .route(
+            "/api/operator-policies/{host}/{policy}",
+            get(policies::one_operators).put(policies::put_operators).delete(policies::delete_operators),
+        )
         .route("/api/parameters", get(policies::nothing))
         .route("/api/global-parameters", get(policies::nothing))
         .route("/api/vhost-limits", get(policies::nothing))

@@ -28,7 +28,9 @@ use crate::wire::{Table, Value};
 
 pub use crate::account::{Hashing, PasswordHash};
 pub use crate::alarms::Shortage;
+pub use crate::host_nature::{HostNature, HostWish};
 pub use crate::hosts::{Host, plain};
+pub use crate::policy::Maker;
 pub use crate::rights::Permissions;
 pub use messages::{After, Got, Posted};
 pub use policies::{Governed, PolicyInfo};

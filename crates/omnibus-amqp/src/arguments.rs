@@ -8,7 +8,7 @@ use omnibus_model::queue::{CursorConfig, DeadLetters, History, Overflow, QueueCo
 
 use crate::errors::Fault;
 use crate::hosts::Named;
-use crate::policy::{self, QueueKind};
+use crate::policy::{self, QueueKind, Ruling};
 use crate::stream_arguments::{self as streams, Wrong};
 use crate::wire::{Table, Value};
 
@@ -90,8 +90,8 @@ pub(crate) struct Nature {
     pub(crate) owner: Option<String>,
     /// By their names: the letter of the type, and the value as text.
     arguments: BTreeMap<String, (char, String)>,
-    /// The policy that holds for it, and what that says.
-    pub(crate) policy: (Option<String>, Table),
+    /// What policies say of it.
+    pub(crate) policy: Ruling,
 }
 
 impl Nature {
@@ -115,13 +115,13 @@ impl Nature {
     /// The text that an argument is, or the queue's policy says.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let own = self.arguments.get(name).map(|(_, value)| value.as_str());
-        own.or_else(|| self.policy.1.get(name.strip_prefix("x-")?)?.str())
+        own.or_else(|| self.policy.definition.get(name.strip_prefix("x-")?)?.str())
     }
 
     /// The smaller of the numbers that an argument is and that the queue's policy says.
     pub(crate) fn least(&self, name: &str) -> Option<i64> {
         let own = self.arguments.get(name).and_then(|(_, value)| value.parse().ok());
-        let policy = name.strip_prefix("x-").and_then(|name| self.policy.1.get(name)?.integer());
+        let policy = name.strip_prefix("x-").and_then(|name| self.policy.definition.get(name)?.integer());
         own.into_iter().chain(policy).min()
     }
 
@@ -144,7 +144,7 @@ impl Nature {
 
     /// What the queue's policy says, or else its creator: of streams, the operator's word counts.
     pub(crate) fn ruled(&self, name: &str) -> Option<Value> {
-        let policy = name.strip_prefix("x-").and_then(|name| self.policy.1.get(name)).cloned();
+        let policy = name.strip_prefix("x-").and_then(|name| self.policy.definition.get(name)).cloned();
         policy.or_else(|| self.arguments.get(name).map(given))
     }
 

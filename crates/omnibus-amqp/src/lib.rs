@@ -35,6 +35,7 @@ mod session;
 mod routing;
 mod terms;
 mod natures;
+mod host_nature;
 mod account;
 mod nature;
 mod arguments;

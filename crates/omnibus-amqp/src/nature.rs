@@ -6,7 +6,7 @@ use bytes::Bytes;
 use omnibus_model::exchange::{BindingConfig, ExchangeConfig};
 
 use crate::errors::Fault;
-use crate::policy;
+use crate::policy::{self, Ruling};
 use crate::wire::{Table, Value};
 
 const TYPE: &str = "amqp.type";
@@ -61,8 +61,8 @@ pub(crate) struct ExchangeNature {
     pub(crate) is_auto_delete: bool,
     pub(crate) is_internal: bool,
     arguments: BTreeMap<String, String>,
-    /// The policy that holds for it, and what that says.
-    pub(crate) policy: (Option<String>, Table),
+    /// What policies say of it.
+    pub(crate) policy: Ruling,
 }
 
 impl ExchangeNature {
@@ -107,7 +107,7 @@ impl ExchangeNature {
             is_auto_delete,
             is_internal,
             arguments: kept,
-            policy: (None, Table::default()),
+            policy: Ruling::default(),
         };
         let routes_as = if kind == DELAYED {
             let missing = || {
@@ -150,7 +150,7 @@ impl ExchangeNature {
             is_auto_delete: false,
             is_internal: name == "amq.rabbitmq.trace",
             arguments: BTreeMap::new(),
-            policy: (None, Table::default()),
+            policy: Ruling::default(),
         })
     }
 
@@ -162,7 +162,7 @@ impl ExchangeNature {
             is_auto_delete: false,
             is_internal: false,
             arguments: BTreeMap::new(),
-            policy: (None, Table::default()),
+            policy: Ruling::default(),
         }
     }
 
@@ -188,7 +188,7 @@ impl ExchangeNature {
 
     /// Where messages go that it leads nowhere: as its creator said, or its policy says.
     pub(crate) fn alternate(&self) -> Option<&str> {
-        self.argument(ALTERNATE).or_else(|| self.policy.1.get(ALTERNATE)?.str())
+        self.argument(ALTERNATE).or_else(|| self.policy.definition.get(ALTERNATE)?.str())
     }
 
     /// Whether it holds messages back as long as they say.

@@ -13,29 +13,35 @@ use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::{Host, plain};
 use crate::nature::ExchangeNature;
-use crate::policy::{Policy, Subject, effective, put};
+use crate::policy::{Maker, Policy, Subject, effective, put};
 use crate::terms::governed;
 
 /// How often something is tried that somebody else changes at the same time.
 const ATTEMPTS_MAX: u32 = 100;
 
-fn key(host: &Host, name: &str) -> Result<ExchangeKey, Fault> {
+const KINDS: [ExchangeKind; 2] = [ExchangeKind::AmqpPolicy, ExchangeKind::AmqpOperatorPolicy];
+
+fn key(maker: Maker, host: &Host, name: &str) -> Result<ExchangeKey, Fault> {
     let name = ExchangeName::new(&host.full(name))
         .map_err(|error| Fault::Precondition(format!("policy '{name}': {error}")))?;
-    Ok(ExchangeKey { kind: ExchangeKind::AmqpPolicy, name })
+    let kind = match maker {
+        Maker::User => ExchangeKind::AmqpPolicy,
+        Maker::Operator => ExchangeKind::AmqpOperatorPolicy,
+    };
+    Ok(ExchangeKey { kind, name })
 }
 
 impl Door {
-    /// All policies, by name.
+    /// All policies, by name; those of operators come last.
     pub(crate) fn policies(&self) -> Vec<Policy> {
-        let kept = self.engine.catalog().exchanges(ExchangeKind::AmqpPolicy);
-        kept.iter().map(|exchange| Policy::of(exchange)).collect()
+        let kept = KINDS.into_iter().flat_map(|kind| self.engine.catalog().exchanges(kind));
+        kept.map(|exchange| Policy::of(&exchange)).collect()
     }
 
     /// Keeps a policy, in the place of one of the same name, and holds queues and exchanges to it.
     pub(crate) async fn put_policy(&self, policy: Policy) -> Result<(), Fault> {
         policy.check()?;
-        let (key, after) = (key(&policy.host, &policy.name)?, policy.config());
+        let (key, after) = (key(policy.maker, &policy.host, &policy.name)?, policy.config());
         for _ in 0..ATTEMPTS_MAX {
             let kept = match self.engine.catalog().exchange(&key) {
                 None => self.engine.create_exchange(CreateExchange { key: key.clone(), config: after.clone() }).await,
@@ -59,8 +65,8 @@ impl Door {
     }
 
     /// Forgets a policy; returns whether there was one.
-    pub(crate) async fn delete_policy(&self, host: &Host, name: &str) -> Result<bool, Fault> {
-        match self.engine.delete_exchange(key(host, name)?).await {
+    pub(crate) async fn delete_policy(&self, maker: Maker, host: &Host, name: &str) -> Result<bool, Fault> {
+        match self.engine.delete_exchange(key(maker, host, name)?).await {
             Ok(_) => self.hold_to_policies().await.map(|()| true),
             Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => Ok(false),
             Err(error) => Err(error.into()),
@@ -70,7 +76,7 @@ impl Door {
     /// Forgets all policies of a virtual host, of which nothing else is left.
     pub(crate) async fn forget_policies(&self, host: &Host) -> Result<(), Fault> {
         for policy in self.policies().iter().filter(|policy| policy.host == *host) {
-            match self.engine.delete_exchange(key(host, &policy.name)?).await {
+            match self.engine.delete_exchange(key(policy.maker, host, &policy.name)?).await {
                 Ok(_) | Err(SubmitError::Refused(Refusal::UnknownExchange { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -137,20 +143,20 @@ impl Door {
 
     async fn hold_exchange(&self, name: &ExchangeName, policies: &[Policy]) -> Result<(), Fault> {
         let plain = plain(name.as_str());
-        let policy = effective(policies, &Host::of(name.as_str()), Subject::Exchange(plain));
+        let holding = effective(policies, &Host::of(name.as_str()), Subject::Exchange(plain));
         let key = ExchangeKey { kind: ExchangeKind::Amqp, name: name.clone() };
         for _ in 0..ATTEMPTS_MAX {
             let changed = match (self.engine.catalog().exchange(&key), ExchangeNature::predeclared(plain)) {
                 (Some(exchange), _) => {
                     let mut after = exchange.config.clone();
-                    put(&mut after.attributes, policy);
+                    put(&mut after.attributes, holding);
                     let Some(change) = change(&exchange.config, after) else { return Ok(()) };
                     self.engine.alter_exchange(key.clone(), change).await
                 }
-                (None, Some(nature)) if policy.is_some() => {
+                (None, Some(nature)) if !holding.is_nothing() => {
                     // One that was there from the beginning is kept once something is said of it.
                     let mut config: ExchangeConfig = nature.config();
-                    put(&mut config.attributes, policy);
+                    put(&mut config.attributes, holding);
                     self.engine.create_exchange(CreateExchange { key: key.clone(), config }).await
                 }
                 (None, _) => return Ok(()),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use omnibus_model::exchange::{Exchange, ExchangeConfig};
+use omnibus_model::exchange::{Exchange, ExchangeConfig, ExchangeKind};
 use regex::Regex;
 
 use crate::errors::Fault;
@@ -21,6 +21,7 @@ const TERM: &str = "amqp.term.";
 
 /// Attributes of what a policy holds for: its name, and what it says.
 const POLICY: &str = "amqp.policy";
+const OPERATOR_POLICY: &str = "amqp.operator-policy";
 const POLICY_TERM: &str = "amqp.policy.";
 
 /// What policies may say, and what kind of value that is.
@@ -59,6 +60,21 @@ const NOT_OF_STREAMS: [&str; 10] = [
 ];
 const OF_STREAMS: [&str; 2] = ["max-age", "stream-max-segment-size-bytes"];
 
+/// What operators' policies may say: what bounds a queue.
+const OF_OPERATORS: [&str; 8] = [
+    "expires",
+    "message-ttl",
+    "max-length",
+    "max-length-bytes",
+    "delivery-limit",
+    "overflow",
+    "queue-version",
+    "queue-master-locator",
+];
+
+/// Of these the smaller number counts; of all else that two policies say, the operator's.
+const SMALLER_COUNTS: [&str; 5] = ["expires", "message-ttl", "max-length", "max-length-bytes", "delivery-limit"];
+
 #[derive(Clone, Copy, Debug)]
 enum TermKind {
     Text,
@@ -95,9 +111,20 @@ pub(crate) enum Subject<'a> {
     Exchange(&'a str),
 }
 
+/// Who has made a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Maker {
+    /// Those who use a virtual host.
+    #[default]
+    User,
+    /// Those who look after the broker: nobody's policy loosens theirs.
+    Operator,
+}
+
 /// One policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
+    pub(crate) maker: Maker,
     /// The virtual host whose queues and exchanges it is for.
     pub(crate) host: Host,
     pub(crate) name: String,
@@ -106,6 +133,24 @@ pub(crate) struct Policy {
     pub(crate) apply_to: ApplyTo,
     /// Of those that hold for something, the one with the highest does.
     pub(crate) priority: i64,
+    pub(crate) definition: Table,
+}
+
+/// What holds for something: a policy and an operator's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Holding<'a> {
+    policy: Option<&'a Policy>,
+    operator: Option<&'a Policy>,
+}
+
+/// What policies say of something, as it is kept there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ruling {
+    /// The policy that holds.
+    pub(crate) name: Option<String>,
+    /// The operator's.
+    pub(crate) operator: Option<String>,
+    /// What both say together.
     pub(crate) definition: Table,
 }
 
@@ -164,7 +209,9 @@ impl Policy {
         let attributes = &kept.config.attributes;
         let text = |name: &str| attributes.get(name).cloned().unwrap_or_default();
         let name = kept.key.name.as_str();
+        let is_operators = kept.key.kind == ExchangeKind::AmqpOperatorPolicy;
         Self {
+            maker: if is_operators { Maker::Operator } else { Maker::User },
             host: Host::of(name),
             name: plain(name).to_owned(),
             pattern: text(PATTERN),
@@ -192,11 +239,17 @@ impl Policy {
         if self.definition.0.is_empty() {
             return Err(failed("no policy provided".to_owned()));
         }
+        if self.maker == Maker::Operator && self.apply_to == ApplyTo::Exchanges {
+            return Err(failed("operator policies hold for queues".to_owned()));
+        }
         for (name, value) in &self.definition.0 {
             let name = String::from_utf8_lossy(name);
             let Some((_, kind)) = TERMS.iter().find(|(known, _)| *known == name) else {
                 return Err(failed(format!("{name} is not a recognised policy setting, or not supported")));
             };
+            if self.maker == Maker::Operator && !OF_OPERATORS.contains(&&*name) {
+                return Err(failed(format!("{name} is not a setting of operator policies")));
+            }
             let is_fit = match kind {
                 TermKind::Text => value.str().is_some(),
                 TermKind::Overflow => {
@@ -217,8 +270,8 @@ impl Policy {
     }
 }
 
-/// The policy that holds for something of a virtual host; of two with one priority the one whose name comes first.
-pub(crate) fn effective<'a>(policies: &'a [Policy], host: &Host, subject: Subject<'_>) -> Option<&'a Policy> {
+/// The policies that hold for something of a virtual host; of two with one priority the one whose name comes first.
+pub(crate) fn effective<'a>(policies: &'a [Policy], host: &Host, subject: Subject<'_>) -> Holding<'a> {
     let holds = |policy: &&Policy| {
         // What is kept was checked.
         policy.host == *host
@@ -226,21 +279,48 @@ pub(crate) fn effective<'a>(policies: &'a [Policy], host: &Host, subject: Subjec
             && subject.takes(&policy.definition)
             && Regex::new(&policy.pattern).is_ok_and(|pattern| pattern.is_match(subject.name()))
     };
-    policies.iter().filter(holds).min_by_key(|policy| (std::cmp::Reverse(policy.priority), &policy.name))
+    let first = |maker| {
+        let made = policies.iter().filter(|policy| policy.maker == maker).filter(holds);
+        made.min_by_key(|policy| (std::cmp::Reverse(policy.priority), &policy.name))
+    };
+    let operator = match subject {
+        Subject::Queue { .. } => first(Maker::Operator),
+        Subject::Exchange(_) => None,
+    };
+    Holding { policy: first(Maker::User), operator }
 }
 
-/// Writes down what a policy says where it holds, in the place of what another one said.
-pub(crate) fn put(attributes: &mut BTreeMap<String, String>, policy: Option<&Policy>) {
-    attributes.retain(|name, _| name != POLICY && !name.starts_with(POLICY_TERM));
-    if let Some(policy) = policy {
-        attributes.insert(POLICY.to_owned(), policy.name.clone());
-        attributes.extend(written(&policy.definition, POLICY_TERM));
+impl Holding<'_> {
+    pub(crate) const fn is_nothing(&self) -> bool {
+        self.policy.is_none() && self.operator.is_none()
+    }
+
+    /// What both say together.
+    fn definition(&self) -> Table {
+        let mut merged = self.policy.map(|policy| policy.definition.clone()).unwrap_or_default();
+        for (name, value) in self.operator.iter().flat_map(|policy| &policy.definition.0) {
+            let name = String::from_utf8_lossy(name);
+            let other = merged.get(&name).and_then(Value::integer);
+            let smaller = other.filter(|_| SMALLER_COUNTS.contains(&&*name)).into_iter().chain(value.integer()).min();
+            merged.set(&name, smaller.map_or_else(|| value.clone(), Value::I64));
+        }
+        merged
     }
 }
 
-/// The name of the policy that holds, and what it says.
-pub(crate) fn read(attributes: &BTreeMap<String, String>) -> (Option<String>, Table) {
-    (attributes.get(POLICY).cloned(), terms(attributes, POLICY_TERM))
+/// Writes down what a policy says where it holds, in the place of what another one said.
+pub(crate) fn put(attributes: &mut BTreeMap<String, String>, holding: Holding<'_>) {
+    attributes.retain(|name, _| name != POLICY && name != OPERATOR_POLICY && !name.starts_with(POLICY_TERM));
+    for (attribute, policy) in [(POLICY, holding.policy), (OPERATOR_POLICY, holding.operator)] {
+        attributes.extend(policy.map(|policy| (attribute.to_owned(), policy.name.clone())));
+    }
+    attributes.extend(written(&holding.definition(), POLICY_TERM));
+}
+
+/// The policies that hold, and what they say.
+pub(crate) fn read(attributes: &BTreeMap<String, String>) -> Ruling {
+    let name = |attribute| attributes.get(attribute).cloned();
+    Ruling { name: name(POLICY), operator: name(OPERATOR_POLICY), definition: terms(attributes, POLICY_TERM) }
 }
 
 fn written(definition: &Table, prefix: &str) -> BTreeMap<String, String> {
@@ -276,11 +356,12 @@ mod tests {
     fn policy(name: &str, pattern: &str, priority: i64) -> Policy {
         let definition = Table::from([("max-length", Value::I64(5))]);
         let (host, name, pattern) = (Host::default(), name.to_owned(), pattern.to_owned());
-        Policy { host, name, pattern, apply_to: ApplyTo::Queues, priority, definition }
+        Policy { maker: Maker::User, host, name, pattern, apply_to: ApplyTo::Queues, priority, definition }
     }
 
     fn holding(policies: &[Policy], name: &str) -> Option<String> {
         effective(policies, &Host::default(), Subject::Queue { name, kind: QueueKind::Classic })
+            .policy
             .map(|policy| policy.name.clone())
     }
 
@@ -288,10 +369,10 @@ mod tests {
     fn policy_holds_in_its_host_only() {
         let staging = Host::of("/staging/q");
         let policies = [Policy { host: staging.clone(), ..policy("p", "", 0) }];
-        assert!(effective(&policies, &staging, Subject::Exchange("a")).is_none());
+        assert!(effective(&policies, &staging, Subject::Exchange("a")).is_nothing());
         let queue = Subject::Queue { name: "a", kind: QueueKind::Classic };
-        assert!(effective(&policies, &staging, queue).is_some());
-        assert!(effective(&policies, &Host::default(), queue).is_none());
+        assert!(!effective(&policies, &staging, queue).is_nothing());
+        assert!(effective(&policies, &Host::default(), queue).is_nothing());
     }
 
     #[test]
@@ -302,10 +383,11 @@ mod tests {
         let kept = Exchange { key, config: policy.config(), created_at: Timestamp(0), bindings: BTreeMap::default() };
         assert_eq!(Policy::of(&kept), policy);
         let mut attributes = BTreeMap::from([("amqp.durable".to_owned(), "true".to_owned())]);
-        put(&mut attributes, Some(&policy));
-        assert_eq!(read(&attributes), (Some("p".to_owned()), policy.definition));
-        put(&mut attributes, None);
-        assert_eq!((read(&attributes), attributes.len()), ((None, Table::default()), 1));
+        put(&mut attributes, Holding { policy: Some(&policy), operator: None });
+        let wanted = Ruling { name: Some("p".to_owned()), operator: None, definition: policy.definition };
+        assert_eq!(read(&attributes), wanted);
+        put(&mut attributes, Holding::default());
+        assert_eq!((read(&attributes), attributes.len()), (Ruling::default(), 1));
     }
 
     #[test]
@@ -314,19 +396,18 @@ mod tests {
         assert_eq!(holding(&policies, "x").as_deref(), Some("low"));
         assert_eq!(holding(&policies, "a").as_deref(), Some("high"));
         assert_eq!(holding(&policies, "ab").as_deref(), Some("also-high"));
-        assert!(effective(&policies, &Host::default(), Subject::Exchange("a")).is_none());
+        assert!(effective(&policies, &Host::default(), Subject::Exchange("a")).is_nothing());
         let quorum = Policy { apply_to: ApplyTo::QuorumQueues, ..policy("q", "", 0) };
         assert!(holding(std::slice::from_ref(&quorum), "a").is_none());
-        assert!(
-            effective(&[quorum], &Host::default(), Subject::Queue { name: "a", kind: QueueKind::Quorum }).is_some()
-        );
+        let subject = Subject::Queue { name: "a", kind: QueueKind::Quorum };
+        assert!(!effective(&[quorum], &Host::default(), subject).is_nothing());
     }
 
     #[test]
     fn policy_holds_for_queues_that_can_act_on_all_of_it() {
         let says = |definition: Table| [Policy { definition, ..policy("p", "", 0) }];
         let holds = |policies: &[Policy], kind| {
-            effective(policies, &Host::default(), Subject::Queue { name: "a", kind }).is_some()
+            !effective(policies, &Host::default(), Subject::Queue { name: "a", kind }).is_nothing()
         };
         let bytes = ("max-length-bytes", Value::I64(5));
         let kinds = [QueueKind::Classic, QueueKind::Quorum, QueueKind::Stream];
@@ -340,6 +421,37 @@ mod tests {
         let streams =
             [Policy { apply_to: ApplyTo::Streams, ..says(Table::from([("max-age", Value::text("7D"))]))[0].clone() }];
         assert_eq!(kinds.map(|kind| holds(&streams, kind)), [false, false, true]);
+    }
+
+    #[test]
+    fn what_operators_say_bounds_what_others_say() {
+        let of = |maker, definition: Table| Policy { maker, definition, ..policy("p", "", 0) };
+        let number = |name, number| (name, Value::I64(number));
+        let policies = [
+            of(
+                Maker::User,
+                Table::from([number("max-length", 5), number("expires", 9), ("overflow", Value::text("drop-head"))]),
+            ),
+            of(Maker::Operator, Table::from([number("max-length", 7), number("expires", 3), number("message-ttl", 1)])),
+        ];
+        let holding = effective(&policies, &Host::default(), Subject::Queue { name: "a", kind: QueueKind::Classic });
+        let merged = holding.definition();
+        let wanted = [("max-length", 5), ("expires", 3), ("message-ttl", 1)];
+        for (name, number) in wanted {
+            assert_eq!(merged.get(name).and_then(Value::integer), Some(number), "{name}");
+        }
+        let mut attributes = BTreeMap::new();
+        put(&mut attributes, holding);
+        let ruling = read(&attributes);
+        assert_eq!((ruling.name.as_deref(), ruling.operator.as_deref()), (Some("p"), Some("p")));
+        let refuses = of(Maker::Operator, Table::from([("overflow", Value::text("reject-publish"))]));
+        let both = Holding { policy: Some(&policies[0]), operator: Some(&refuses) };
+        assert_eq!(both.definition().get("overflow").and_then(Value::str), Some("reject-publish"));
+        assert!(refuses.check().is_ok());
+        assert!(of(Maker::Operator, Table::from([("dead-letter-exchange", Value::text("x"))])).check().is_err());
+        assert!(Policy { apply_to: ApplyTo::Exchanges, ..refuses }.check().is_err());
+        let exchange = effective(&policies[1..], &Host::default(), Subject::Exchange("a"));
+        assert!(exchange.is_nothing());
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(crate) fn governed(config: &QueueConfig, name: &str, policies: &[Policy]) ->
 mod tests {
     use super::*;
     use crate::arguments::{Declaration, Made, QUEUE_TYPE};
-    use crate::policy::ApplyTo;
+    use crate::policy::{ApplyTo, Maker};
     use crate::wire::{Table, Value};
 
     fn made(arguments: Table) -> Made {
@@ -94,7 +94,7 @@ mod tests {
 
     fn policy(definition: Table) -> [Policy; 1] {
         let (host, name, pattern) = (Host::default(), "p".to_owned(), "^q$".to_owned());
-        [Policy { host, name, pattern, apply_to: ApplyTo::Queues, priority: 0, definition }]
+        [Policy { maker: Maker::User, host, name, pattern, apply_to: ApplyTo::Queues, priority: 0, definition }]
     }
 
     #[test]

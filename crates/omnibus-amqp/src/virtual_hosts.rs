@@ -4,16 +4,23 @@ use std::time::Duration;
 
 use omnibus_engine::SubmitError;
 use omnibus_model::command::CreateExchange;
-use omnibus_model::exchange::{ExchangeConfig, ExchangeKey, ExchangeKind};
+use omnibus_model::config::ConfigChange;
+use omnibus_model::exchange::{ExchangeKey, ExchangeKind};
 use omnibus_model::{ExchangeName, Refusal};
 use tokio::sync::watch;
 
+use crate::arguments::{Declaration, QUEUE_TYPE};
 use crate::door::Door;
 use crate::errors::Fault;
+use crate::host_nature::{HostNature, HostWish};
 use crate::hosts::{DEFAULT, Host};
+use crate::wire::Value;
 
 /// How soon is tried again to create a host.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often something is tried that somebody else changes at the same time.
+const ATTEMPTS_MAX: u32 = 100;
 
 fn key(host: &Host) -> Option<ExchangeKey> {
     Some(ExchangeKey { kind: ExchangeKind::AmqpHost, name: ExchangeName::new(host.name()).ok()? })
@@ -38,22 +45,61 @@ impl Door {
     /// The names of all hosts that are there, `/` first.
     pub(crate) fn virtual_hosts(&self) -> Vec<String> {
         let kept = self.engine.catalog().exchanges(ExchangeKind::AmqpHost);
-        let kept = kept.iter().map(|host| host.key.name.as_str().to_owned());
+        // That of `/` is kept once something is said of it.
+        let kept = kept.iter().map(|host| host.key.name.as_str().to_owned()).filter(|name| name != DEFAULT);
         std::iter::once(DEFAULT.to_owned()).chain(kept).collect()
+    }
+
+    /// What is said of a host.
+    pub(crate) fn host_nature(&self, host: &Host) -> HostNature {
+        let kept = key(host).and_then(|key| self.engine.catalog().exchange(&key));
+        kept.map_or_else(|| HostNature::unsaid(host), |kept| HostNature::of(host, &kept.config))
+    }
+
+    /// Gives a queue that is to be declared the type of its host, if its creator says none and it can be one.
+    pub(crate) fn complete(&self, host: &Host, wanted: &mut Declaration) {
+        let is_plain = wanted.is_durable && !wanted.is_exclusive && !wanted.is_auto_delete;
+        if !is_plain || wanted.arguments.get(QUEUE_TYPE).is_some() {
+            return;
+        }
+        let HostNature { default_queue_type, .. } = self.host_nature(host);
+        if default_queue_type != "classic" {
+            wanted.arguments.set(QUEUE_TYPE, Value::text(&default_queue_type));
+        }
+    }
+
+    /// Creates a host or says something else of one; returns whether it was not there.
+    pub(crate) async fn put_host(&self, host: &Host, wish: &HostWish) -> Result<bool, Fault> {
+        let unusable = || Fault::Precondition(format!("'{}' cannot be the name of a vhost", host.name()));
+        let key = key(host).filter(|key| !key.name.as_str().is_empty()).ok_or_else(unusable)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let is_new = !self.has_host(host);
+            let after = self.host_nature(host).with(wish)?.config(host);
+            let done = match self.engine.catalog().exchange(&key) {
+                None if !is_new && self.host_nature(host).config(host) == after => return Ok(false),
+                None => self.engine.create_exchange(CreateExchange { key: key.clone(), config: after }).await,
+                Some(present) if present.config == after => return Ok(false),
+                Some(present) => {
+                    let change = ConfigChange { before: present.config.clone(), after };
+                    self.engine.alter_exchange(key.clone(), change).await
+                }
+            };
+            match done {
+                Ok(_) => return Ok(is_new),
+                Err(SubmitError::Refused(
+                    Refusal::ExchangeExists { .. }
+                    | Refusal::UnknownExchange { .. }
+                    | Refusal::SettingsChangedMeanwhile,
+                )) => self.engine.learn_names().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Precondition(format!("the vhost '{}' is being changed by others", host.name())))
     }
 
     /// Creates a host; returns whether it was not there.
     pub(crate) async fn create_host(&self, host: &Host) -> Result<bool, Fault> {
-        let unusable = || Fault::Precondition(format!("'{}' cannot be the name of a vhost", host.name()));
-        let key = key(host).filter(|key| !key.name.as_str().is_empty()).ok_or_else(unusable)?;
-        if self.has_host(host) {
-            return Ok(false);
-        }
-        match self.engine.create_exchange(CreateExchange { key, config: ExchangeConfig::default() }).await {
-            Ok(_) => Ok(true),
-            Err(SubmitError::Refused(Refusal::ExchangeExists { .. })) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        self.put_host(host, &HostWish::default()).await
     }
 
     /// Deletes a host with all that is in it; returns whether it was there.

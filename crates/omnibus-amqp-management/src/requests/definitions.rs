@@ -5,16 +5,20 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use omnibus_amqp::administration::{
-    BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, Permissions, QueueInfo, QueueWish, UserWish, plain,
+    BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, Maker, Permissions, PolicyInfo, QueueInfo, QueueWish,
+    UserWish, plain,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{bindings, policies, users};
+use super::{bindings, hosts, policies, users};
 use crate::answers::{Answer, Body, Done, Failure, flag, host, known_host, object};
 use crate::caller::Caller;
 use crate::json;
 use crate::site::{RABBITMQ, SharedSite, Site};
+
+/// What RabbitMQ calls the parameters that are operators' policies.
+const OPERATOR_POLICY: &str = "operator_policy";
 
 /// A user, a virtual host, and what the one may do in the other.
 type Allowed = (String, String, Permissions);
@@ -24,10 +28,10 @@ type Allowed = (String, String, Permissions);
 #[serde(default)]
 pub(crate) struct Definitions {
     users: Vec<User>,
-    vhosts: Vec<Named>,
+    vhosts: Vec<VirtualHost>,
     permissions: Vec<Permission>,
     topic_permissions: Vec<Value>,
-    parameters: Vec<Value>,
+    parameters: Vec<Parameter>,
     policies: Vec<Policy>,
     queues: Vec<Queue>,
     exchanges: Vec<Exchange>,
@@ -35,8 +39,10 @@ pub(crate) struct Definitions {
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct VirtualHost {
     name: String,
+    #[serde(flatten)]
+    wish: hosts::Wish,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +68,17 @@ struct Policy {
     vhost: Option<String>,
     #[serde(flatten)]
     wish: policies::Wish,
+}
+
+/// What RabbitMQ keeps as a parameter, of which operators' policies are the ones that there are.
+#[derive(Debug, Deserialize)]
+struct Parameter {
+    component: String,
+    name: Option<String>,
+    #[serde(default)]
+    vhost: Option<String>,
+    #[serde(default)]
+    value: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,7 +129,7 @@ struct Binding {
 
 pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
     let (users, permissions) = users::defined(&site);
-    let hosts: Vec<Value> = site.administration.hosts().iter().map(|host| json!({ "name": host.name() })).collect();
+    let hosts: Vec<Value> = site.administration.hosts().iter().map(|host| hosts::defined(&site, host)).collect();
     let mut all = json!({
         "rabbit_version": RABBITMQ,
         "rabbitmq_version": RABBITMQ,
@@ -163,12 +180,29 @@ fn add_names(site: &Site, all: &mut Value, is_wanted: impl Fn(&Host) -> bool) {
         }
         shown
     });
-    all["parameters"] = json!([]);
-    let policies = site.administration.policies();
+    let operators = site.administration.policies(Maker::Operator);
+    let parameters = operators.iter().filter(|policy| is_wanted(&policy.host)).map(of_operator);
+    all["parameters"] = parameters.collect();
+    let policies = site.administration.policies(Maker::User);
     all["policies"] = policies.iter().filter(|policy| is_wanted(&policy.host)).map(policies::shown).collect();
     all["queues"] = queues;
     all["exchanges"] = exchanges;
     all["bindings"] = bindings.collect();
+}
+
+/// An operator's policy, which RabbitMQ's definitions have as a parameter.
+fn of_operator(policy: &PolicyInfo) -> Value {
+    json!({
+        "component": OPERATOR_POLICY,
+        "name": policy.name,
+        "vhost": policy.host.name(),
+        "value": {
+            "pattern": policy.pattern,
+            "apply-to": policy.apply_to,
+            "definition": json::of_table(&policy.definition),
+            "priority": policy.priority,
+        },
+    })
 }
 
 fn of_queue(queue: &QueueInfo) -> Value {
@@ -205,13 +239,13 @@ pub(crate) async fn import(
     wanted.check(&known.map(String::as_str).collect::<Vec<_>>())?;
     let users = wanted.take_users(&site)?;
     let permissions = wanted.take_permissions(&site, &users)?;
+    let read = |VirtualHost { name, wish }| wish.read().map(|wish| (name, wish));
+    let hosts = std::mem::take(&mut wanted.vhosts).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     for wish in users {
         site.administration.put_user(wish).await?;
     }
-    for Named { name } in &wanted.vhosts {
-        if site.administration.create_host(name).await? {
-            site.administration.permit_creator(&caller.name, &host(&site, name).await?).await?;
-        }
+    for (name, wish) in hosts {
+        hosts::keep(&site, &caller, (&name, wish)).await?;
     }
     for (user, name, permissions) in permissions {
         site.administration.permit(&user, &host(&site, &name).await?, Some(permissions)).await?;
@@ -240,6 +274,7 @@ impl Definitions {
         self.permissions.clear();
         self.vhosts.clear();
         let hosts = self.policies.iter_mut().map(|each| &mut each.vhost);
+        let hosts = hosts.chain(self.parameters.iter_mut().map(|each| &mut each.vhost));
         let hosts = hosts.chain(self.queues.iter_mut().map(|each| &mut each.vhost));
         let hosts = hosts.chain(self.exchanges.iter_mut().map(|each| &mut each.vhost));
         hosts.chain(self.bindings.iter_mut().map(|each| &mut each.vhost)).for_each(|host| *host = None);
@@ -247,16 +282,19 @@ impl Definitions {
 
     /// Looks for what cannot be had, before anything is done; these are the virtual hosts that there are.
     fn check(&self, known: &[&str]) -> Result<(), Failure> {
-        for (what, is_there) in
-            [("topic_permissions", !self.topic_permissions.is_empty()), ("parameters", !self.parameters.is_empty())]
-        {
-            if is_there {
-                return Err(Failure::bad(format!("{what} are not supported")));
-            }
+        if !self.topic_permissions.is_empty() {
+            return Err(Failure::bad("topic_permissions are not supported"));
+        }
+        if let Some(other) = self.parameters.iter().find(|each| each.component != OPERATOR_POLICY) {
+            return Err(Failure::bad(format!(
+                "parameters are not supported, but {OPERATOR_POLICY}: {}",
+                other.component
+            )));
         }
         let hosts = self.vhosts.iter().map(|host| &host.name);
         let hosts = hosts.chain(self.permissions.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.policies.iter().filter_map(|each| each.vhost.as_ref()));
+        let hosts = hosts.chain(self.parameters.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.queues.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.exchanges.iter().filter_map(|each| each.vhost.as_ref()));
         let mut hosts = hosts.chain(self.bindings.iter().filter_map(|each| each.vhost.as_ref()));
@@ -309,7 +347,13 @@ impl Definitions {
             Some(name) => hosts.iter().find(|host| host.name() == name).ok_or_else(|| gone(&name)),
         };
         for Policy { name, wish, vhost } in self.policies {
-            door.put_policy(wish.named(host(vhost)?.clone(), name)?).await?;
+            door.put_policy(wish.named(Maker::User, host(vhost)?.clone(), name)?).await?;
+        }
+        for Parameter { name, value, vhost, .. } in self.parameters {
+            let wish: policies::Wish =
+                serde_json::from_value(value).map_err(|error| Failure::bad(error.to_string()))?;
+            let name = name.ok_or_else(|| Failure::bad("[{key_missing,name}]"))?;
+            door.put_policy(wish.named(Maker::Operator, host(vhost)?.clone(), name)?).await?;
         }
         for Queue { name, durable, auto_delete, mut arguments, kind, vhost } in self.queues {
             let name = host(vhost)?.full(&name);

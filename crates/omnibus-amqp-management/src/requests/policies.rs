@@ -1,8 +1,8 @@
-//! Policies, and the other settings that RabbitMQ keeps beside them, of which there are none.
+//! Policies, those of operators, and the other settings that RabbitMQ keeps beside them, of which there are none.
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use omnibus_amqp::administration::{Host, PolicyInfo};
+use omnibus_amqp::administration::{Host, Maker, PolicyInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::answers::{Answer, Body, Done, Failure, done, host, known_host, made, 
 use crate::caller::Caller;
 use crate::json;
 use crate::listing::Listing;
-use crate::site::SharedSite;
+use crate::site::{SharedSite, Site};
 
 /// What a policy shall be.
 #[derive(Debug, Deserialize)]
@@ -24,10 +24,11 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    pub(crate) fn named(self, host: Host, name: String) -> Result<PolicyInfo, Failure> {
+    pub(crate) fn named(self, maker: Maker, host: Host, name: String) -> Result<PolicyInfo, Failure> {
         let missing = |key: &str| Failure::bad(format!("[{{key_missing,{key}}}]"));
         let definition = self.definition.ok_or_else(|| missing("definition"))?;
         Ok(PolicyInfo {
+            maker,
             host,
             name,
             pattern: self.pattern.ok_or_else(|| missing("pattern"))?,
@@ -43,35 +44,83 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     listing: Listing,
 ) -> Answer {
-    let policies = site.administration.policies();
-    listing.cut(policies.iter().filter(|policy| caller.sees(&policy.host)).map(shown).collect()).map(Json)
+    list_of(&site, Maker::User, (&listing, |host: &Host| caller.sees(host)))
 }
 
 pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
     let host = known_host(&site, &name).await?;
-    let policies = site.administration.policies();
-    listing.cut(policies.iter().filter(|policy| policy.host == host).map(shown).collect()).map(Json)
+    list_of(&site, Maker::User, (&listing, |of: &Host| *of == host))
 }
 
-pub(crate) async fn one(State(site): State<SharedSite>, Path((of, name)): Path<(String, String)>) -> Answer {
-    let host = known_host(&site, &of).await?;
-    let mut policies = site.administration.policies().into_iter();
-    let found = policies.find(|policy| policy.host == host && policy.name == name);
-    Ok(Json(shown(&found.ok_or_else(Failure::missing)?)))
+pub(crate) async fn one(State(site): State<SharedSite>, Path(place): Path<(String, String)>) -> Answer {
+    find(&site, Maker::User, place).await
 }
 
 pub(crate) async fn put(
     State(site): State<SharedSite>,
-    Path((of, name)): Path<(String, String)>,
+    Path(place): Path<(String, String)>,
     Body(wish): Body<Wish>,
 ) -> Done {
-    let host = host(&site, &of).await?;
-    Ok(made(site.administration.put_policy(wish.named(host, name)?).await?))
+    keep(&site, Maker::User, (place, wish)).await
 }
 
-pub(crate) async fn delete(State(site): State<SharedSite>, Path((of, name)): Path<(String, String)>) -> Done {
-    let host = host(&site, &of).await?;
-    if site.administration.delete_policy(&host, &name).await? { Ok(done()) } else { Err(Failure::missing()) }
+pub(crate) async fn delete(State(site): State<SharedSite>, Path(place): Path<(String, String)>) -> Done {
+    forget(&site, Maker::User, place).await
+}
+
+pub(crate) async fn list_operators(
+    State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
+    listing: Listing,
+) -> Answer {
+    list_of(&site, Maker::Operator, (&listing, |host: &Host| caller.sees(host)))
+}
+
+pub(crate) async fn list_operators_host(
+    State(site): State<SharedSite>,
+    Path(name): Path<String>,
+    listing: Listing,
+) -> Answer {
+    let host = known_host(&site, &name).await?;
+    list_of(&site, Maker::Operator, (&listing, |of: &Host| *of == host))
+}
+
+pub(crate) async fn one_operators(State(site): State<SharedSite>, Path(place): Path<(String, String)>) -> Answer {
+    find(&site, Maker::Operator, place).await
+}
+
+pub(crate) async fn put_operators(
+    State(site): State<SharedSite>,
+    Path(place): Path<(String, String)>,
+    Body(wish): Body<Wish>,
+) -> Done {
+    keep(&site, Maker::Operator, (place, wish)).await
+}
+
+pub(crate) async fn delete_operators(State(site): State<SharedSite>, Path(place): Path<(String, String)>) -> Done {
+    forget(&site, Maker::Operator, place).await
+}
+
+fn list_of(site: &Site, maker: Maker, (listing, is_wanted): (&Listing, impl Fn(&Host) -> bool)) -> Answer {
+    let policies = site.administration.policies(maker);
+    listing.cut(policies.iter().filter(|policy| is_wanted(&policy.host)).map(shown).collect()).map(Json)
+}
+
+async fn find(site: &Site, maker: Maker, (of, name): (String, String)) -> Answer {
+    let host = known_host(site, &of).await?;
+    let mut policies = site.administration.policies(maker).into_iter();
+    let found = policies.find(|policy| policy.host == host && policy.name == name);
+    Ok(Json(shown(&found.ok_or_else(Failure::missing)?)))
+}
+
+async fn keep(site: &Site, maker: Maker, ((of, name), wish): ((String, String), Wish)) -> Done {
+    let host = host(site, &of).await?;
+    Ok(made(site.administration.put_policy(wish.named(maker, host, name)?).await?))
+}
+
+async fn forget(site: &Site, maker: Maker, (of, name): (String, String)) -> Done {
+    let host = host(site, &of).await?;
+    if site.administration.delete_policy(maker, &host, &name).await? { Ok(done()) } else { Err(Failure::missing()) }
 }
 
 /// What nobody can set.

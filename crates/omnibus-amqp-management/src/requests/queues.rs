@@ -88,6 +88,7 @@ pub(crate) async fn declare(
     let name = host(&site, &of).await?.full(&name);
     let arguments = json::table(&wish.arguments)?;
     let wish = QueueWish { name, is_durable: wish.durable, is_auto_delete: wish.auto_delete, arguments };
+    let wish = site.administration.complete(wish);
     site.administration.may_declare_queue(&caller.name, &wish)?;
     Ok(made(site.administration.declare_queue(wish).await?))
 }
@@ -151,7 +152,7 @@ fn with_load(site: &Site, queue: &QueueInfo, load: QueueLoad) -> Map<String, Val
         "messages_unacknowledged": load.unacknowledged,
         "consumers": load.consumers,
         "policy": queue.policy.name,
-        "operator_policy": null,
+        "operator_policy": queue.policy.operator,
         "effective_policy_definition": json::of_table(&queue.policy.definition),
         "exclusive_consumer_tag": null,
         "single_active_consumer_tag": null,

@@ -42,9 +42,19 @@ impl fmt::Debug for Wish {
 /// Texts with commas between them, or a list.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Tags {
+pub(crate) enum Tags {
     Text(String),
     List(Vec<String>),
+}
+
+impl Tags {
+    pub(crate) fn read(self) -> Vec<String> {
+        let tags: Vec<String> = match self {
+            Self::Text(text) => text.split(',').map(str::to_owned).collect(),
+            Self::List(tags) => tags,
+        };
+        tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
+    }
 }
 
 /// What a user may do.
@@ -78,11 +88,7 @@ impl Wish {
             (None, Some(hash)) => taken(&hash, hashing_algorithm.as_deref())?,
             (None, None) => PasswordHash::default(),
         };
-        let tags = match tags.ok_or_else(|| Failure::bad("tags_not_present"))? {
-            Tags::Text(text) => text.split(',').map(str::to_owned).collect(),
-            Tags::List(tags) => tags,
-        };
-        let tags = tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
+        let tags = tags.ok_or_else(|| Failure::bad("tags_not_present"))?.read();
         Ok(UserWish { name, password, tags })
     }
 }

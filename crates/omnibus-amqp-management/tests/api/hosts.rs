@@ -15,13 +15,26 @@ async fn hosts_come_and_go() {
     assert_eq!(broker.done("PUT", "vhosts/%2F", json!({"tracing": false})).await, 204);
     assert_eq!(broker.done("PUT", "vhosts/staging", json!({"name": "staging", "vhost": "/", "tags": ""})).await, 201);
     assert_eq!(broker.done("PUT", "vhosts/staging", json!({"default_queue_type": "classic"})).await, 204);
-    for wrong in [json!({"default_queue_type": "quorum"}), json!({"tracing": true}), json!({"description": "x"})] {
+    for wrong in [
+        json!({"default_queue_type": "lazy"}),
+        json!({"tracing": true}),
+        json!({"tags": "a", "limits": {"max-queues": 1}}),
+    ] {
         assert_eq!(broker.status("PUT", "vhosts/other", wrong.clone()).await.0, 400, "{wrong}");
     }
     assert_eq!(named(&broker.get("vhosts").await), ["/", "staging"]);
     broker.done("PUT", "queues/staging/q", json!({"durable": true})).await;
     let shown = broker.get("vhosts/staging").await;
     assert_eq!((&shown["name"], &shown["messages"]), (&json!("staging"), &json!(0)));
+    let described = json!({"description": "trials", "tags": ["a"], "default_queue_type": "stream"});
+    assert_eq!(broker.done("PUT", "vhosts/staging", described.clone()).await, 204);
+    assert_eq!(broker.done("PUT", "vhosts/staging", json!({})).await, 204);
+    let shown = broker.get("vhosts/staging").await;
+    assert_eq!(shown["metadata"], described);
+    assert_eq!((&shown["description"], &shown["default_queue_type"]), (&json!("trials"), &json!("stream")));
+    broker.done("PUT", "vhosts/staging", json!({"default_queue_type": "classic"})).await;
+    broker.done("PUT", "vhosts/%2F", json!({"description": "ours"})).await;
+    assert_eq!(broker.get("vhosts?columns=name,description").await[0], json!({"name": "/", "description": "ours"}));
     assert_eq!(broker.get("aliveness-test/staging").await, json!({"status": "ok"}));
     assert_eq!(broker.done("DELETE", "vhosts/staging", json!({})).await, 204);
     assert_eq!(broker.status("DELETE", "vhosts/staging", json!({})).await.0, 404);
@@ -145,16 +158,25 @@ async fn policy_holds_in_its_host() {
 #[tokio::test]
 async fn definitions_have_all_hosts() {
     let (one, other) = (Broker::open().await, Broker::open().await);
-    one.done("PUT", "vhosts/staging", json!({})).await;
+    let described = json!({"description": "trials", "tags": "a, b", "default_queue_type": "quorum"});
+    one.done("PUT", "vhosts/staging", described).await;
     one.done("PUT", "queues/staging/q", json!({"durable": true})).await;
+    assert_eq!(one.get("queues/staging/q").await["type"], "quorum");
+    let bounded = json!({"pattern": "", "apply-to": "queues", "priority": 1, "definition": {"max-length": 5}});
+    one.done("PUT", "operator-policies/staging/bounded", bounded).await;
     one.done("PUT", "exchanges/staging/x", json!({"type": "topic"})).await;
     one.done("POST", "bindings/staging/e/x/q/q", json!({"routing_key": "a.#"})).await;
     one.done("PUT", "policies/staging/p", json!({"pattern": "q", "definition": {"message-ttl": 60000}})).await;
     let exported = one.get("definitions").await;
-    assert_eq!(exported["vhosts"], json!([{"name": "/"}, {"name": "staging"}]));
+    let of_staging = json!({"name": "staging", "limits": [], "metadata": {"description": "trials", "tags": ["a", "b"],
+        "default_queue_type": "quorum"}});
+    assert_eq!((&exported["vhosts"][0]["name"], &exported["vhosts"][1]), (&json!("/"), &of_staging));
+    assert_eq!(exported["parameters"][0]["component"], "operator_policy");
+    assert_eq!(exported["parameters"].as_array().unwrap().len(), 1);
     assert_eq!(other.done("POST", "definitions", exported.clone()).await, 204);
     assert_eq!(other.get("definitions").await, exported);
-    assert_eq!(other.get("queues/staging/q").await["policy"], "p");
+    let queue = other.get("queues/staging/q").await;
+    assert_eq!((&queue["policy"], &queue["operator_policy"]), (&json!("p"), &json!("bounded")));
     let of_host = one.get("definitions/staging").await;
     assert_eq!((&of_host["queues"][0]["name"], &of_host["queues"][0]["vhost"]), (&json!("q"), &Value::Null));
     assert_eq!(one.get("definitions/%2F").await["queues"], json!([]));

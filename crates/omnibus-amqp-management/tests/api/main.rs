@@ -403,9 +403,47 @@ async fn definitions_go_from_one_broker_to_another() {
         ),
         (json!({"queues": [{"name": "q", "vhost": "v"}]}), "there is no virtual host v"),
         (json!({"parameters": [{"component": "shovel"}]}), "parameters are not supported"),
+        (json!({"parameters": [{"component": "operator_policy", "vhost": "/", "value": {}}]}), "{key_missing,name}"),
         (json!({"queues": [{"name": "q"}]}), "inequivalent arg"),
     ] {
         let (status, reason) = other.status("POST", "definitions", wrong).await;
         assert!(status == 400 && reason.contains(told), "{status} {reason}");
     }
+}
+
+#[tokio::test]
+async fn operators_bound_what_others_say() {
+    let broker = Broker::open().await;
+    broker.done("PUT", "queues/%2F/q", json!({"durable": true})).await;
+    let theirs = json!({"pattern": "^q$", "apply-to": "queues", "priority": 0,
+        "definition": {"max-length": 1, "overflow": "reject-publish"}});
+    broker
+        .done("PUT", "policies/%2F/p", json!({"pattern": "", "definition": {"max-length": 9, "message-ttl": 60_000}}))
+        .await;
+    assert_eq!(broker.done("PUT", "operator-policies/%2F/o", theirs.clone()).await, 201);
+    assert_eq!(broker.done("PUT", "operator-policies/%2F/o", theirs.clone()).await, 204);
+    let shown = broker.get("operator-policies/%2F/o").await;
+    assert_eq!((&shown["name"], &shown["definition"]), (&json!("o"), &theirs["definition"]));
+    assert_eq!(broker.get("operator-policies").await, json!([shown]));
+    assert_eq!(broker.get("policies").await.as_array().unwrap().len(), 1);
+    broker.done("PUT", "queues/%2F/other", json!({"durable": true})).await;
+    let queue = broker.get("queues/%2F/q").await;
+    assert_eq!((&queue["policy"], &queue["operator_policy"]), (&json!("p"), &json!("o")));
+    let both = json!({"max-length": 1, "message-ttl": 60_000, "overflow": "reject-publish"});
+    assert_eq!(queue["effective_policy_definition"], both);
+    assert_eq!(broker.get("queues/%2F/other").await["operator_policy"], Value::Null);
+    let published = json!({"routing_key": "q", "payload": "x", "payload_encoding": "string"});
+    broker.done("POST", "exchanges/%2F/amq.default/publish", published.clone()).await;
+    broker.ask("POST", "exchanges/%2F/amq.default/publish", Some(published)).await;
+    assert_eq!(broker.get("queues/%2F/q").await["messages_ready"], 1);
+    for (wrong, told) in [
+        (json!({"pattern": "", "definition": {"dead-letter-exchange": "x"}}), "is not a setting of operator policies"),
+        (json!({"pattern": "", "apply-to": "exchanges", "definition": {"expires": 1}}), "hold for queues"),
+    ] {
+        let (status, reason) = broker.status("PUT", "operator-policies/%2F/wrong", wrong).await;
+        assert!(status == 400 && reason.contains(told), "{status} {reason}");
+    }
+    assert_eq!(broker.done("DELETE", "operator-policies/%2F/o", json!({})).await, 204);
+    assert_eq!(broker.status("DELETE", "operator-policies/%2F/o", json!({})).await.0, 404);
+    assert_eq!(broker.get("queues/%2F/q").await["effective_policy_definition"]["max-length"], 9);
 }

@@ -1,6 +1,8 @@
 //! Virtual hosts.
 
-use super::{Administration, Refused};
+use super::{Administration, QueueWish, Refused};
+use crate::arguments::Declaration;
+use crate::host_nature::{HostNature, HostWish};
 use crate::hosts::Host;
 
 impl Administration {
@@ -22,12 +24,28 @@ impl Administration {
         self.door.settings.virtual_hosts.iter().any(|name| name == host.name())
     }
 
-    /// Creates a virtual host; returns whether it was not there.
+    /// What is said of a virtual host.
+    #[must_use]
+    pub fn describe_host(&self, host: &Host) -> HostNature {
+        self.door.host_nature(host)
+    }
+
+    /// Creates a virtual host or says something else of one; returns whether it was not there.
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn create_host(&self, name: &str) -> Result<bool, Refused> {
-        Ok(self.door.create_host(&Host::new(name)).await?)
+    pub async fn put_host(&self, name: &str, wish: &HostWish) -> Result<bool, Refused> {
+        Ok(self.door.put_host(&Host::new(name), wish).await?)
+    }
+
+    /// Gives a queue the type of its virtual host, if nothing is said of one.
+    #[must_use]
+    pub fn complete(&self, wish: QueueWish) -> QueueWish {
+        let QueueWish { name, is_durable, is_auto_delete, arguments } = wish;
+        let host = Host::of(&name);
+        let mut wanted = Declaration { queue: name, is_durable, is_exclusive: false, is_auto_delete, arguments };
+        self.door.complete(&host, &mut wanted);
+        QueueWish { name: wanted.queue, is_durable, is_auto_delete, arguments: wanted.arguments }
     }
 
     /// Deletes a virtual host with all that is in it; returns whether it was there. Its connections are closed when they

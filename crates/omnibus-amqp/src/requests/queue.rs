@@ -137,6 +137,7 @@ async fn passively(link: &mut Link, name: &str) -> Result<Queue, Fault> {
 }
 
 async fn declare(link: &mut Link, mut wanted: Declaration) -> Result<Declared, Fault> {
+    link.door.complete(&link.host, &mut wanted);
     if wanted.queue.is_empty() {
         if let Some(kind @ ("quorum" | "stream")) = wanted.arguments.get(QUEUE_TYPE).and_then(|kind| kind.str()) {
             let text = format!("Cannot declare a server-named queue for type rabbit_{kind}_queue");

@@ -3,7 +3,7 @@ use omnibus_model::topic::Limit;
 
 use super::*;
 use crate::hosts::Host;
-use crate::policy::{ApplyTo, Policy};
+use crate::policy::{ApplyTo, Maker, Policy};
 
 const STREAM: &str = "stream";
 
@@ -350,9 +350,10 @@ async fn stream_keeps_what_its_arguments_and_policies_say() {
     assert_eq!(kept(), (hours(1), Some(Limit::Unlimited)));
     let definition = Table::from([("max-age", Value::text("2h")), ("max-length-bytes", Value::I64(9))]);
     let (name, pattern) = ("p".to_owned(), ".*".to_owned());
-    let policy = Policy { host: Host::default(), name, pattern, apply_to: ApplyTo::Streams, priority: 0, definition };
+    let (maker, host, apply_to) = (Maker::User, Host::default(), ApplyTo::Streams);
+    let policy = Policy { maker, host, name, pattern, apply_to, priority: 0, definition };
     node.door.put_policy(policy).await.unwrap();
     assert_eq!(kept(), (hours(2), Some(Limit::AtMost(9))));
-    assert!(node.door.delete_policy(&Host::default(), "p").await.unwrap());
+    assert!(node.door.delete_policy(Maker::User, &Host::default(), "p").await.unwrap());
     assert_eq!(kept(), (hours(1), Some(Limit::Unlimited)));
 }

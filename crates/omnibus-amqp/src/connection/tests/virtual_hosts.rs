@@ -1,10 +1,11 @@
 use super::*;
-use crate::administration::Administration;
+use crate::administration::{Administration, HostWish};
+use crate::hosts::{Host, plain};
 
 async fn node() -> Node {
     let node = Node::new();
-    assert!(node.administration().create_host("staging").await.unwrap());
-    assert!(!node.administration().create_host("staging").await.unwrap());
+    assert!(node.door.create_host(&Host::new("staging")).await.unwrap());
+    assert!(!node.door.create_host(&Host::new("staging")).await.unwrap());
     node
 }
 
@@ -113,4 +114,30 @@ async fn host_goes_with_all_that_is_in_it() {
     assert_eq!(client.closed().await, (320, "CONNECTION_FORCED - vhost 'staging' is deleted".to_owned()));
     assert!(node.door.engine.catalog().topic("/staging/q").is_none());
     assert!(node.door.engine.catalog().topic("q").is_some());
+}
+
+#[tokio::test]
+async fn queue_is_what_its_host_says_if_nobody_else_does() {
+    let node = node().await;
+    let wish = HostWish { default_queue_type: Some("quorum".into()), ..HostWish::default() };
+    assert!(!node.administration().put_host("staging", &wish).await.unwrap());
+    let mut client = node.connect_to("staging").await;
+    client.declare("by-default").await;
+    // Who asks again the same way finds it.
+    client.declare("by-default").await;
+    let classic = Table::from([("x-queue-type", Value::text("classic"))]);
+    client.ask(Declare { queue: "chosen", ..DECLARE }.with(classic)).await;
+    client.ask(Declare { queue: "mine", exclusive: true, ..DECLARE }.method()).await;
+    client.ask(Declare { queue: "passing", durable: false, ..DECLARE }.method()).await;
+    let kinds: Vec<(String, String)> = node
+        .administration()
+        .queues()
+        .iter()
+        .map(|queue| (plain(queue.name.as_str()).to_owned(), queue.kind().to_owned()))
+        .collect();
+    let kinds: Vec<(&str, &str)> = kinds.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).collect();
+    let wanted = [("by-default", "quorum"), ("chosen", "classic"), ("mine", "classic"), ("passing", "classic")];
+    assert_eq!(kinds, wanted);
+    let refused = client.refused(declare("")).await;
+    assert_eq!(refused.0, 406, "{refused:?}");
 }
