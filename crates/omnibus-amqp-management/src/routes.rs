@@ -90,8 +90,11 @@ fn of_hosts() -> Router<SharedSite> {
         .route("/api/topic-permissions", get(users::topic_permissions))
         .route(
             "/api/topic-permissions/{host}/{user}",
-            get(users::topic_permissions_of_host_and_user).put(users::put_topic_permissions),
+            get(users::topic_permissions_of_both)
+                .put(users::put_topic_permissions)
+                .delete(users::delete_topic_permissions),
         )
+        .route("/api/topic-permissions/{host}/{user}/{exchange}", delete(users::delete_topic_permissions_of_exchange))
 }
 
 fn of_names() -> Router<SharedSite> {

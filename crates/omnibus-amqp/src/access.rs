@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use omnibus_model::ExchangeName;
 use omnibus_model::exchange::{ExchangeKey, SharedExchange};
 
 use crate::door::Door;
@@ -18,6 +19,9 @@ const EXCHANGE: &str = "exchange";
 
 /// What the default exchange is called where rights are asked for.
 const DEFAULT_EXCHANGE: &str = "amq.default";
+
+/// The kind of exchange whose keys are looked at.
+const TOPIC: &str = "topic";
 
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
@@ -124,6 +128,24 @@ impl Access {
         // A copy: it is a piece of what was read.
         self.published = Some(Bytes::copy_from_slice(exchange));
         Ok(())
+    }
+
+    /// Whether it matters by which key he publishes or binds.
+    pub(crate) fn looks_at_keys(&self) -> bool {
+        self.rights.has_topics()
+    }
+
+    /// Whether he may do something with a key at an exchange, by its whole name; keys are looked at where that is a topic exchange.
+    pub(crate) fn key(&self, door: &Door, (right, exchange): (Right, &ExchangeName), key: &[u8]) -> Result<(), Fault> {
+        if !self.looks_at_keys() || door.exchange(exchange).is_none_or(|found| found.nature.kind != TOPIC) {
+            return Ok(());
+        }
+        let key = String::from_utf8_lossy(key);
+        if self.rights.allow_key(right, plain(exchange.as_str()), &key) {
+            return Ok(());
+        }
+        let (key, exchange) = (key.into_owned(), exchange.as_str().to_owned());
+        Err(Fault::KeyNotPermitted { right, key, exchange, user: self.user.clone() })
     }
 
     /// Whether he may look whether there is a queue: who may do anything with it may.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use crate::hosts::Host;
 use crate::nature::{hex, read_hex};
-use crate::rights::{Permissions, Rights};
+use crate::rights::{Doer, Permissions, Rights, TopicPermissions};
 
 const PASSWORD: &str = "amqp.password";
 const TAGS: &str = "amqp.tags";
@@ -22,6 +22,10 @@ const GONE: &str = "amqp.gone";
 const CONFIGURE: &str = "amqp.may.configure.";
 const WRITE: &str = "amqp.may.write.";
 const READ: &str = "amqp.may.read.";
+const TOPIC_WRITE: &str = "amqp.topic.write.";
+const TOPIC_READ: &str = "amqp.topic.read.";
+/// Between a virtual host and the name of an exchange, which has no line ends.
+const BETWEEN: char = '\n';
 
 /// Who may publish in the name of others.
 const IMPERSONATOR: &str = "impersonator";
@@ -54,6 +58,8 @@ pub(crate) struct Account {
     pub(crate) tags: Vec<String>,
     /// By virtual host.
     pub(crate) permissions: BTreeMap<String, Permissions>,
+    /// By virtual host and exchange.
+    pub(crate) topics: BTreeMap<(String, String), TopicPermissions>,
 }
 
 impl Hashing {
@@ -142,6 +148,9 @@ impl Account {
         }
         let text = |name: &str| attributes.get(name).map(String::as_str).unwrap_or_default();
         let mut permissions: BTreeMap<String, Permissions> = BTreeMap::new();
+        let mut topics: BTreeMap<(String, String), TopicPermissions> = BTreeMap::new();
+        let place =
+            |text: &str| text.rsplit_once(BETWEEN).map(|(host, exchange)| (host.to_owned(), exchange.to_owned()));
         for (name, pattern) in attributes {
             if let Some(host) = name.strip_prefix(CONFIGURE) {
                 permissions.entry(host.to_owned()).or_default().configure.clone_from(pattern);
@@ -149,12 +158,17 @@ impl Account {
                 permissions.entry(host.to_owned()).or_default().write.clone_from(pattern);
             } else if let Some(host) = name.strip_prefix(READ) {
                 permissions.entry(host.to_owned()).or_default().read.clone_from(pattern);
+            } else if let Some(place) = name.strip_prefix(TOPIC_WRITE).and_then(place) {
+                topics.entry(place).or_default().write.clone_from(pattern);
+            } else if let Some(place) = name.strip_prefix(TOPIC_READ).and_then(place) {
+                topics.entry(place).or_default().read.clone_from(pattern);
             }
         }
         Some(Self {
             password: PasswordHash::read(text(PASSWORD)).unwrap_or_default(),
             tags: text(TAGS).split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
             permissions,
+            topics,
         })
     }
 
@@ -166,6 +180,10 @@ impl Account {
             attributes.insert(format!("{CONFIGURE}{host}"), configure.clone());
             attributes.insert(format!("{WRITE}{host}"), write.clone());
             attributes.insert(format!("{READ}{host}"), read.clone());
+        }
+        for ((host, exchange), TopicPermissions { write, read }) in &self.topics {
+            attributes.insert(format!("{TOPIC_WRITE}{host}{BETWEEN}{exchange}"), write.clone());
+            attributes.insert(format!("{TOPIC_READ}{host}{BETWEEN}{exchange}"), read.clone());
         }
         ExchangeConfig { attributes, ..ExchangeConfig::default() }
     }
@@ -185,8 +203,14 @@ impl Account {
 /// What users may do, worked out once for each state of a user: their connections share it.
 #[derive(Debug, Default)]
 pub(crate) struct KnownRights {
-    known: Mutex<BTreeMap<(ExchangeName, String), (SharedExchange, Arc<Rights>)>>,
+    known: Mutex<BTreeMap<Place, Known>>,
 }
+
+/// A user, and the virtual host that he is in.
+type Place = (ExchangeName, String);
+
+/// A user as he was, and what he might do.
+type Known = (SharedExchange, Arc<Rights>);
 
 impl KnownRights {
     /// What a user as he is kept may do in a virtual host; `None` if he may not come in.
@@ -199,7 +223,12 @@ impl KnownRights {
             return Some(Arc::clone(rights));
         }
         let account = Account::of(kept)?;
-        let rights = Arc::new(Rights::of(account.permissions.get(host.name())?));
+        let mut rights = Rights::of(account.permissions.get(host.name())?);
+        let doer = Doer { user: kept.key.name.as_str(), host: host.name() };
+        for ((_, exchange), topics) in account.topics.iter().filter(|((of, _), _)| of == host.name()) {
+            rights = rights.and(exchange, topics, doer);
+        }
+        let rights = Arc::new(rights);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
@@ -229,6 +258,10 @@ mod tests {
                 ("/".to_owned(), Permissions::everything()),
                 ("a.b".to_owned(), Permissions { configure: String::new(), write: "^w".into(), read: "r$".into() }),
             ]),
+            topics: BTreeMap::from([(
+                ("a.b".to_owned(), "amq.topic".to_owned()),
+                TopicPermissions { write: "^w".into(), read: String::new() },
+            )]),
         };
         let config = account.config();
         assert!(config.attributes.values().all(|value| !value.contains("secret")), "{config:?}");

@@ -31,7 +31,7 @@ pub use crate::alarms::Shortage;
 pub use crate::host_nature::{HostNature, HostWish};
 pub use crate::hosts::{Host, plain};
 pub use crate::policy::Maker;
-pub use crate::rights::Permissions;
+pub use crate::rights::{Permissions, TopicPermissions};
 pub use messages::{After, Got, Posted};
 pub use policies::{Governed, PolicyInfo};
 pub use users::{UserInfo, UserWish};

@@ -89,6 +89,8 @@ pub(crate) enum Fault {
     DefaultExchange,
     #[error("{right} access to {what} {} refused for user '{user}'", Named(.name))]
     NotPermitted { right: Right, what: &'static str, name: String, user: String },
+    #[error("{right} access to topic '{key}' in exchange {} refused for user '{user}'", Named(.exchange))]
+    KeyNotPermitted { right: Right, key: String, exchange: String, user: String },
     #[error("queue {} in exclusive use", Named(.0))]
     InExclusiveUse(String),
     #[error(
@@ -183,6 +185,7 @@ impl Fault {
             | Self::InternalExchange(_)
             | Self::DefaultExchange
             | Self::NotPermitted { .. }
+            | Self::KeyNotPermitted { .. }
             | Self::InExclusiveUse(_) => ACCESS_REFUSED,
             Self::Locked(_) => RESOURCE_LOCKED,
             Self::Inequivalent { .. }

@@ -46,7 +46,7 @@ pub(crate) struct Link {
     /// Where its queues and exchanges are.
     pub(crate) host: Host,
     /// What its user may do there.
-    pub(crate) access: Access,
+    pub(crate) access: Box<Access>,
     /// Whether the client wants to know when a queue goes that it consumes.
     pub(crate) hears_cancels: bool,
     /// Whether the client wants to know when its publishes must wait.
@@ -191,7 +191,7 @@ impl Link {
             meter: Arc::default(),
             user: String::new(),
             host: Host::default(),
-            access: Access::none(),
+            access: Box::new(Access::none()),
             hears_cancels: false,
             hears_blocks: false,
             is_blocked: false,
@@ -218,7 +218,7 @@ impl Link {
 
     /// Lets a user in.
     pub(crate) fn enter(&mut self, user: &str, host: Host) {
-        self.access = Access::of(&self.door, user, &host);
+        *self.access = Access::of(&self.door, user, &host);
         user.clone_into(&mut self.user);
         self.host = host;
     }

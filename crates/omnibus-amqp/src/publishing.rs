@@ -12,6 +12,7 @@ use omnibus_model::queue::Envelope;
 use omnibus_model::{ExchangeName, Millis, Offset, Refusal, Timestamp};
 use omnibus_record::{AmqpNative, Message, Native};
 
+use crate::access::Access;
 use crate::budget::Share;
 use crate::door::Door;
 use crate::errors::{Fault, NO_ROUTE};
@@ -24,6 +25,7 @@ use crate::nature::more_keys;
 use crate::publishes::{Mark, Mortal, Published, Sealed};
 use crate::queues::Queue;
 use crate::replies::{Address, DIRECT_REPLY};
+use crate::rights::Right;
 use crate::session::{Content, Mode, Publish};
 use crate::wire::method::put_content;
 use crate::wire::{Method, Properties, Value};
@@ -41,6 +43,10 @@ const BLIND_COPIES: &str = "BCC";
 pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> Result<(), Fault> {
     let share = link.arriving.remove(&channel).unwrap_or_default();
     link.access.publish(&content.publish.exchange.0)?;
+    if link.access.looks_at_keys() {
+        let letter = Letter::read(&content, sender(link, channel)?)?;
+        check_keys(&link.door, &link.access, &letter)?;
+    }
     let mode = &link.channel(channel)?.mode;
     let (is_held_back, is_answered) = (matches!(mode, Mode::Tx(_)), !matches!(mode, Mode::Plain));
     link.meter.receive(content.body.len());
@@ -54,6 +60,11 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
         Mode::Tx(transaction) => transaction.publish(content, share),
         Mode::Plain | Mode::Confirm { .. } => unreachable!("it was looked at above"),
     }
+}
+
+/// Makes sure that a message may be published by all of its keys.
+fn check_keys(door: &Door, access: &Access, letter: &Letter) -> Result<(), Fault> {
+    letter.keys.iter().try_for_each(|key| access.key(door, (Right::Write, &letter.exchange), key))
 }
 
 /// Writes a message to all queues that its exchange and keys lead to, with those that come right behind it. A confirm
@@ -109,8 +120,11 @@ pub(crate) async fn hand_over(link: &mut Link) {
 
 /// Writes a message for a user who has no channel, and waits until it is on disk; returns whether anybody gets it.
 pub(crate) async fn post(door: &Door, content: Content, (user, host): (&str, &Host)) -> Result<bool, Fault> {
-    let sender = Sender { user, host, is_impersonator: false, replying: None };
+    let mut access = Access::of(door, user, host);
+    access.publish(&content.publish.exchange.0)?;
+    let sender = Sender { user, host, is_impersonator: access.is_impersonator, replying: None };
     let letter = Letter::read(&content, sender)?;
+    check_keys(door, &access, &letter)?;
     let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
     let sealed = letter.sealed(content, way, door.engine.now())?;
     let is_wanted = !sealed.letter.targets.is_empty();

@@ -1,5 +1,6 @@
 //! What a user may do with names of a virtual host: one regular expression for each right. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use regex::Regex;
@@ -23,12 +24,29 @@ pub struct Permissions {
     pub read: String,
 }
 
+/// The patterns that routing keys must match at a topic exchange, as they were given: `{username}` and `{vhost}` in them
+/// stand for those.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicPermissions {
+    pub write: String,
+    pub read: String,
+}
+
+/// Who does something where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doer<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) host: &'a str,
+}
+
 /// The same, to be asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Rights {
     configure: Pattern,
     write: Pattern,
     read: Pattern,
+    /// By topic exchange, as clients call it: what keys may be written and read there.
+    topics: BTreeMap<String, (Pattern, Pattern)>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,28 +81,73 @@ impl Permissions {
     /// # Errors
     /// What is wrong.
     pub fn check(&self) -> Result<(), String> {
-        for pattern in [&self.configure, &self.write, &self.read] {
-            if pattern.len() > PATTERN_BYTES_MAX {
-                return Err(format!("a pattern is longer than {PATTERN_BYTES_MAX} bytes"));
-            }
-            Regex::new(pattern).map_err(|error| format!("{pattern} is not a valid regular expression: {error}"))?;
-        }
-        Ok(())
+        [&self.configure, &self.write, &self.read].into_iter().try_for_each(|pattern| check(pattern))
+    }
+}
+
+fn check(pattern: &str) -> Result<(), String> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return Err(format!("a pattern is longer than {PATTERN_BYTES_MAX} bytes"));
+    }
+    Regex::new(pattern).map_err(|error| format!("{pattern} is not a valid regular expression: {error}"))?;
+    Ok(())
+}
+
+impl TopicPermissions {
+    /// Makes sure that they can be asked.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let somebody = Doer { user: "user", host: "vhost" };
+        [&self.write, &self.read].into_iter().try_for_each(|pattern| check(&somebody.put_into(pattern)))
+    }
+}
+
+impl Doer<'_> {
+    fn put_into(&self, pattern: &str) -> String {
+        let with_user = pattern.replace("{username}", &regex::escape(self.user));
+        with_user.replace("{vhost}", &regex::escape(self.host))
     }
 }
 
 impl Rights {
     pub(crate) fn of(permissions: &Permissions) -> Self {
         let Permissions { configure, write, read } = permissions;
-        Self { configure: Pattern::of(configure), write: Pattern::of(write), read: Pattern::of(read) }
+        let topics = BTreeMap::new();
+        Self { configure: Pattern::of(configure), write: Pattern::of(write), read: Pattern::of(read), topics }
+    }
+
+    /// With what is said of keys at a topic exchange.
+    pub(crate) fn and(mut self, exchange: &str, topics: &TopicPermissions, doer: Doer<'_>) -> Self {
+        let pattern = |text: &str| Pattern::of(&doer.put_into(text));
+        self.topics.insert(exchange.to_owned(), (pattern(&topics.write), pattern(&topics.read)));
+        self
+    }
+
+    /// Whether anything is said of keys.
+    pub(crate) fn has_topics(&self) -> bool {
+        !self.topics.is_empty()
+    }
+
+    /// Whether it may be done with a key at what clients call so, which is a topic exchange.
+    pub(crate) fn allow_key(&self, right: Right, exchange: &str, key: &str) -> bool {
+        let Some((write, read)) = self.topics.get(exchange) else { return true };
+        match right {
+            Right::Configure => true,
+            Right::Write => write.matches(key),
+            Right::Read => read.matches(key),
+        }
     }
 
     pub(crate) const fn everything() -> Self {
-        Self { configure: Pattern::Everything, write: Pattern::Everything, read: Pattern::Everything }
+        let topics = BTreeMap::new();
+        Self { configure: Pattern::Everything, write: Pattern::Everything, read: Pattern::Everything, topics }
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { configure: Pattern::Nothing, write: Pattern::Nothing, read: Pattern::Nothing }
+        let topics = BTreeMap::new();
+        Self { configure: Pattern::Nothing, write: Pattern::Nothing, read: Pattern::Nothing, topics }
     }
 
     /// Whether no name needs to be looked at.
@@ -94,11 +157,7 @@ impl Rights {
 
     /// Whether it may be done with what clients call so.
     pub(crate) fn allow(&self, right: Right, plain: &str) -> bool {
-        match self.pattern(right) {
-            Pattern::Everything => true,
-            Pattern::Nothing => false,
-            Pattern::Of(pattern) => pattern.is_match(plain),
-        }
+        self.pattern(right).matches(plain)
     }
 
     const fn pattern(&self, right: Right) -> &Pattern {
@@ -120,6 +179,14 @@ impl Pattern {
             other => Regex::new(other).map_or(Self::Nothing, Self::Of),
         }
     }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Nothing => false,
+            Self::Of(pattern) => pattern.is_match(name),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +205,20 @@ mod tests {
         assert!(rights.allow(Right::Read, "x") && !rights.allow(Right::Configure, "x"));
         assert!(rights.is_everything(Right::Read) && !rights.is_everything(Right::Write));
         assert!(Rights::everything().allow(Right::Configure, "x") && !Rights::nothing().allow(Right::Read, "x"));
+    }
+
+    #[test]
+    fn keys_are_looked_at_where_something_is_said_of_them() {
+        let topics = TopicPermissions { write: "^{username}\\.{vhost}$".into(), read: String::new() };
+        assert_eq!(topics.check(), Ok(()));
+        let doer = Doer { user: "a.b", host: "/" };
+        let rights = Rights::everything().and("amq.topic", &topics, doer);
+        assert!(rights.allow_key(Right::Write, "amq.topic", "a.b./"));
+        assert!(
+            !rights.allow_key(Right::Write, "amq.topic", "axb./") && !rights.allow_key(Right::Read, "amq.topic", "a")
+        );
+        assert!(rights.allow_key(Right::Write, "other", "x") && rights.has_topics());
+        assert!(TopicPermissions { write: "{client_id}".into(), ..topics }.check().is_err());
     }
 
     #[test]

@@ -206,10 +206,12 @@ impl Door {
     pub(crate) async fn forget_permissions(&self, host: &Host) -> Result<(), Fault> {
         for (user, standing) in self.users() {
             let Standing::Kept(account) = standing else { continue };
-            if account.permissions.contains_key(host.name()) {
+            let of_host = |(of, _): &(String, String)| of == host.name();
+            if account.permissions.contains_key(host.name()) || account.topics.keys().any(of_host) {
                 let without = |account: Option<Account>| {
                     let mut account = account.ok_or_else(|| Fault::UserDeleted(user.clone()))?;
                     account.permissions.remove(host.name());
+                    account.topics.retain(|place, _| !of_host(place));
                     Ok(account)
                 };
                 match self.change_user(&user, without).await {
@@ -228,6 +230,7 @@ impl Door {
             password: self.hashed(GUEST.as_bytes()),
             tags: vec![ADMINISTRATOR.to_owned()],
             permissions: hosts.map(|host| (host, Permissions::everything())).collect(),
+            topics: BTreeMap::new(),
         }
     }
 

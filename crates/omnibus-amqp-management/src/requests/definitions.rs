@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use omnibus_amqp::administration::{
     BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, Maker, Permissions, PolicyInfo, QueueInfo, QueueWish,
-    UserWish, plain,
+    TopicPermissions, UserWish, plain,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -23,6 +23,9 @@ const OPERATOR_POLICY: &str = "operator_policy";
 /// A user, a virtual host, and what the one may do in the other.
 type Allowed = (String, String, Permissions);
 
+/// A user, a virtual host, and an exchange there with the keys by which he may publish and bind.
+type AllowedKeys = (String, String, (String, TopicPermissions));
+
 /// A document of definitions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -30,7 +33,7 @@ pub(crate) struct Definitions {
     users: Vec<User>,
     vhosts: Vec<VirtualHost>,
     permissions: Vec<Permission>,
-    topic_permissions: Vec<Value>,
+    topic_permissions: Vec<TopicPermission>,
     parameters: Vec<Parameter>,
     policies: Vec<Policy>,
     queues: Vec<Queue>,
@@ -59,6 +62,15 @@ struct Permission {
     vhost: Option<String>,
     #[serde(flatten)]
     wish: users::PermissionWish,
+}
+
+#[derive(Debug, Deserialize)]
+struct TopicPermission {
+    user: String,
+    #[serde(default)]
+    vhost: Option<String>,
+    #[serde(flatten)]
+    wish: users::TopicWish,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,7 +140,7 @@ struct Binding {
 }
 
 pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
-    let (users, permissions) = users::defined(&site);
+    let [users, permissions, topics] = users::defined(&site);
     let hosts: Vec<Value> = site.administration.hosts().iter().map(|host| hosts::defined(&site, host)).collect();
     let mut all = json!({
         "rabbit_version": RABBITMQ,
@@ -140,7 +152,7 @@ pub(crate) async fn export(State(site): State<SharedSite>) -> Json<Value> {
         "users": users,
         "vhosts": hosts,
         "permissions": permissions,
-        "topic_permissions": [],
+        "topic_permissions": topics,
         "global_parameters": [],
     });
     add_names(&site, &mut all, |_| true);
@@ -239,6 +251,7 @@ pub(crate) async fn import(
     wanted.check(&known.map(String::as_str).collect::<Vec<_>>())?;
     let users = wanted.take_users(&site)?;
     let permissions = wanted.take_permissions(&site, &users)?;
+    let topics = wanted.take_topics(&site, &users)?;
     let read = |VirtualHost { name, wish }| wish.read().map(|wish| (name, wish));
     let hosts = std::mem::take(&mut wanted.vhosts).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     for wish in users {
@@ -249,6 +262,10 @@ pub(crate) async fn import(
     }
     for (user, name, permissions) in permissions {
         site.administration.permit(&user, &host(&site, &name).await?, Some(permissions)).await?;
+    }
+    for (user, name, (exchange, topics)) in topics {
+        let host = host(&site, &name).await?;
+        site.administration.permit_topics((&user, &host), Some(&exchange), Some(topics)).await?;
     }
     wanted.carry_out(&site, &Host::default()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -272,6 +289,7 @@ impl Definitions {
     fn name_no_host(&mut self) {
         self.users.clear();
         self.permissions.clear();
+        self.topic_permissions.clear();
         self.vhosts.clear();
         let hosts = self.policies.iter_mut().map(|each| &mut each.vhost);
         let hosts = hosts.chain(self.parameters.iter_mut().map(|each| &mut each.vhost));
@@ -282,9 +300,6 @@ impl Definitions {
 
     /// Looks for what cannot be had, before anything is done; these are the virtual hosts that there are.
     fn check(&self, known: &[&str]) -> Result<(), Failure> {
-        if !self.topic_permissions.is_empty() {
-            return Err(Failure::bad("topic_permissions are not supported"));
-        }
         if let Some(other) = self.parameters.iter().find(|each| each.component != OPERATOR_POLICY) {
             return Err(Failure::bad(format!(
                 "parameters are not supported, but {OPERATOR_POLICY}: {}",
@@ -293,6 +308,7 @@ impl Definitions {
         }
         let hosts = self.vhosts.iter().map(|host| &host.name);
         let hosts = hosts.chain(self.permissions.iter().filter_map(|each| each.vhost.as_ref()));
+        let hosts = hosts.chain(self.topic_permissions.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.policies.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.parameters.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.queues.iter().filter_map(|each| each.vhost.as_ref()));
@@ -334,6 +350,25 @@ impl Definitions {
                 return Err(Failure::bad(format!("the permissions of {user} are less than .*")));
             }
             all.push((user, vhost.unwrap_or_else(|| Host::default().name().to_owned()), permissions));
+        }
+        Ok(all)
+    }
+
+    /// Takes out by which keys users may publish and bind.
+    fn take_topics(&mut self, site: &Site, users: &[UserWish]) -> Result<Vec<AllowedKeys>, Failure> {
+        let mut all = Vec::new();
+        for TopicPermission { user, vhost, wish } in std::mem::take(&mut self.topic_permissions) {
+            let (exchange, topics) = wish.read()?;
+            topics.check().map_err(Failure::bad)?;
+            if site.administration.is_of_file(&user) {
+                return Err(Failure::bad(format!(
+                    "the user '{user}' is one of amqp.credentials_file, and may do everything"
+                )));
+            }
+            if site.administration.user(&user).is_none() && !users.iter().any(|wish| wish.name == user) {
+                return Err(Failure::bad(format!("there is no user {user}")));
+            }
+            all.push((user, vhost.unwrap_or_else(|| Host::default().name().to_owned()), (exchange, topics)));
         }
         Ok(all)
     }

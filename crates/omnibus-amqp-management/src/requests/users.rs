@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use omnibus_amqp::administration::{Hashing, Host, PasswordHash, Permissions, UserInfo, UserWish};
+use omnibus_amqp::administration::{Hashing, Host, PasswordHash, Permissions, TopicPermissions, UserInfo, UserWish};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -65,6 +65,33 @@ pub(crate) struct PermissionWish {
     read: Option<String>,
 }
 
+/// By which keys a user may publish and bind.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TopicWish {
+    exchange: Option<String>,
+    write: Option<String>,
+    read: Option<String>,
+}
+
+impl TopicWish {
+    /// The exchange, and what is said of it.
+    pub(crate) fn read(self) -> Result<(String, TopicPermissions), Failure> {
+        let Self { exchange, write, read } = self;
+        let [exchange, write, read] = present([("exchange", exchange), ("write", write), ("read", read)])?;
+        Ok((exchange, TopicPermissions { write, read }))
+    }
+}
+
+/// What must be said.
+fn present(given: [(&str, Option<String>); 3]) -> Result<[String; 3], Failure> {
+    let missing = given.iter().filter(|(_, value)| value.is_none());
+    let missing: Vec<String> = missing.map(|(key, _)| format!("{{key_missing,{key}}}")).collect();
+    if !missing.is_empty() {
+        return Err(Failure::bad(format!("[{}]", missing.join(","))));
+    }
+    Ok(given.map(|(_, value)| value.unwrap_or_default()))
+}
+
 /// Who is to go.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Going {
@@ -110,17 +137,8 @@ fn taken(hash: &str, algorithm: Option<&str>) -> Result<PasswordHash, Failure> {
 impl PermissionWish {
     pub(crate) fn read(self) -> Result<Permissions, Failure> {
         let Self { configure, write, read } = self;
-        let missing = [("configure", &configure), ("write", &write), ("read", &read)];
-        let missing: Vec<String> = missing
-            .iter()
-            .filter(|(_, pattern)| pattern.is_none())
-            .map(|(key, _)| format!("{{key_missing,{key}}}"))
-            .collect();
-        if !missing.is_empty() {
-            return Err(Failure::bad(format!("[{}]", missing.join(","))));
-        }
-        let text = |pattern: Option<String>| pattern.unwrap_or_default();
-        Ok(Permissions { configure: text(configure), write: text(write), read: text(read) })
+        let [configure, write, read] = present([("configure", configure), ("write", write), ("read", read)])?;
+        Ok(Permissions { configure, write, read })
     }
 }
 
@@ -221,32 +239,82 @@ pub(crate) async fn delete_permission(
     Ok(done())
 }
 
-pub(crate) async fn topic_permissions() -> Json<Value> {
-    Json(json!([]))
+pub(crate) async fn topic_permissions(State(site): State<SharedSite>, listing: Listing) -> Answer {
+    listing.cut(topics(&site, |_, _| true)).map(Json)
 }
 
-/// Routing keys are not looked at: who may write to an exchange may write by any.
-pub(crate) async fn put_topic_permissions() -> Done {
-    Err(Failure::bad("topic permissions are not supported"))
+/// By which keys each user may publish and bind, as far as anything is said of that.
+fn topics(site: &Site, is_wanted: impl Fn(&UserInfo, &Host) -> bool) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for user in &site.administration.users() {
+        for (host, exchange, TopicPermissions { write, read }) in &user.topics {
+            if is_wanted(user, host) {
+                rows.push(json!({
+                    "user": user.name,
+                    "vhost": host.name(),
+                    "exchange": exchange,
+                    "write": write,
+                    "read": read,
+                }));
+            }
+        }
+    }
+    rows
 }
 
 pub(crate) async fn topic_permissions_of_host(State(site): State<SharedSite>, Path(host): Path<String>) -> Answer {
-    known_host(&site, &host).await?;
-    Ok(Json(json!([])))
+    let host = known_host(&site, &host).await?;
+    Ok(Json(topics(&site, |_, of| *of == host).into()))
 }
 
 pub(crate) async fn topic_permissions_of_user(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
     find(&site, &user).await?;
-    Ok(Json(json!([])))
+    Ok(Json(topics(&site, |each, _| each.name == user).into()))
 }
 
-pub(crate) async fn topic_permissions_of_host_and_user(
+pub(crate) async fn topic_permissions_of_both(
     State(site): State<SharedSite>,
     Path((host, user)): Path<(String, String)>,
 ) -> Answer {
-    known_host(&site, &host).await?;
-    find(&site, &user).await?;
-    Ok(Json(json!([])))
+    let host = known_host(&site, &host).await?;
+    let found = topics(&site, |each, of| each.name == user && *of == host);
+    if found.is_empty() { Err(Failure::missing()) } else { Ok(Json(found.into())) }
+}
+
+pub(crate) async fn put_topic_permissions(
+    State(site): State<SharedSite>,
+    Path((host, user)): Path<(String, String)>,
+    Body(wish): Body<TopicWish>,
+) -> Done {
+    let unknown = || Failure::bad("vhost_or_user_not_found");
+    let host = site.administration.host(&host).await.ok_or_else(unknown)?;
+    find(&site, &user).await.map_err(|_| unknown())?;
+    let (exchange, topics) = wish.read()?;
+    Ok(made(site.administration.permit_topics((&user, &host), Some(&exchange), Some(topics)).await?))
+}
+
+pub(crate) async fn delete_topic_permissions(
+    State(site): State<SharedSite>,
+    Path((host, user)): Path<(String, String)>,
+) -> Done {
+    forget_topics(&site, (&host, &user), None).await
+}
+
+pub(crate) async fn delete_topic_permissions_of_exchange(
+    State(site): State<SharedSite>,
+    Path((host, user, exchange)): Path<(String, String, String)>,
+) -> Done {
+    forget_topics(&site, (&host, &user), Some(&exchange)).await
+}
+
+async fn forget_topics(site: &Site, (host, user): (&str, &str), exchange: Option<&str>) -> Done {
+    let (host, found) = (known_host(site, host).await?, find(site, user).await?);
+    let is_meant = |name: &str| exchange.is_none_or(|exchange| exchange == name);
+    if !found.topics.iter().any(|(of, name, _)| *of == host && is_meant(name)) {
+        return Err(Failure::missing());
+    }
+    site.administration.permit_topics((user, &host), exchange, None).await?;
+    Ok(done())
 }
 
 /// Finds a user, also one who was made at another node a moment ago.
@@ -278,11 +346,11 @@ fn allowed(user: &str, host: &str, Permissions { configure, write, read }: &Perm
 }
 
 /// What definitions say of users: those of configuration are its.
-pub(crate) fn defined(site: &Site) -> (Vec<Value>, Vec<Value>) {
+pub(crate) fn defined(site: &Site) -> [Vec<Value>; 3] {
     let users = site.administration.users();
     let kept: Vec<&UserInfo> = users.iter().filter(|user| user.password.is_some()).collect();
     let names: Vec<&str> = kept.iter().map(|user| user.name.as_str()).collect();
     let permissions = all(site, |_| true).into_iter();
     let permissions = permissions.filter(|row| row["user"].as_str().is_some_and(|user| names.contains(&user)));
-    (kept.iter().map(|user| shown(user)).collect(), permissions.collect())
+    [kept.iter().map(|user| shown(user)).collect(), permissions.collect(), topics(site, |_, _| true)]
 }

@@ -308,8 +308,67 @@ async fn who_creates_a_host_may_do_everything_in_it() {
     }
     assert_eq!(broker.status("PUT", "permissions/%2F/nobody", everything()).await.0, 400);
     assert_eq!(broker.status("PUT", "permissions/nowhere/ada", everything()).await.0, 400);
-    let topics = json!({"exchange": "amq.topic", "write": "", "read": ""});
-    assert_eq!(broker.status("PUT", "topic-permissions/%2F/ada", topics).await.0, 400);
+}
+
+#[tokio::test]
+async fn keys_are_looked_at_where_something_is_said_of_them() {
+    let broker = Broker::open().await;
+    user(&broker, "ada", "management").await;
+    broker.done("PUT", "permissions/%2F/ada", everything()).await;
+    broker.done("PUT", "queues/%2F/q", json!({})).await;
+    let said = json!({"exchange": "amq.topic", "write": "^{username}\\.", "read": "^all\\."});
+    assert_eq!(broker.done("PUT", "topic-permissions/%2F/ada", said.clone()).await, 201);
+    assert_eq!(broker.done("PUT", "topic-permissions/%2F/ada", said.clone()).await, 204);
+    let shown =
+        json!([{"user": "ada", "vhost": "/", "exchange": "amq.topic", "write": said["write"], "read": said["read"]}]);
+    for path in ["topic-permissions", "topic-permissions/%2F/ada", "users/ada/topic-permissions"] {
+        assert_eq!(broker.get(path).await, shown, "{path}");
+    }
+    assert_eq!(broker.get("vhosts/%2F/topic-permissions").await, shown);
+    for (wrong, reason) in [
+        (json!({"exchange": "x", "write": ""}), "[{key_missing,read}]"),
+        (json!({"exchange": "x", "write": "{client_id}", "read": ""}), "{client_id} is not a valid regular expression"),
+    ] {
+        let (status, told) = broker.status("PUT", "topic-permissions/%2F/ada", wrong).await;
+        assert!(status == 400 && told.starts_with(reason), "{status} {told}");
+    }
+    let (mut client, _) = Client::log_in(&broker, "ada:pw", "/").await;
+    client.open_channel(1).await;
+    let bind = |exchange: &str, key: &str| Method::QueueBind {
+        reserved: 0,
+        queue: "q".into(),
+        exchange: exchange.into(),
+        routing_key: key.into(),
+        no_wait: false,
+        arguments: Table::default(),
+    };
+    assert!(matches!(client.ask(1, bind("amq.topic", "all.#")).await, Method::QueueBindOk {}));
+    assert!(matches!(client.ask(1, bind("amq.direct", "k")).await, Method::QueueBindOk {}));
+    client.publish(1, ("amq.topic", "ada.x"), (false, b"x")).await;
+    client.publish(1, ("amq.direct", "k"), (false, b"x")).await;
+    let text =
+        "ACCESS_REFUSED - read access to topic 'mine' in exchange 'amq.topic' in vhost '/' refused for user 'ada'";
+    assert_eq!(why(client.ask(1, bind("amq.topic", "mine")).await), (403, text.to_owned()));
+    client.say(1, Method::ChannelCloseOk {}).await;
+    client.open_channel(1).await;
+    client.publish(1, ("amq.topic", "bob.x"), (false, b"x")).await;
+    let text =
+        "ACCESS_REFUSED - write access to topic 'bob.x' in exchange 'amq.topic' in vhost '/' refused for user 'ada'";
+    assert_eq!(why(client.next().await), (403, text.to_owned()));
+    let publish = json!({"routing_key": "bob.x", "payload": "x", "payload_encoding": "string", "properties": {}});
+    for (path, body) in [("exchanges/%2F/amq.topic/publish", publish), ("bindings/%2F/e/amq.topic/q/q", json!({}))] {
+        let answered = broker.ask_as("ada:pw", ("POST", path), Some(body)).await;
+        let reason = answered.body["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("in exchange 'amq.topic' in vhost '/' refused"), "{path}: {answered:?}");
+    }
+    let (other, exported) = (Broker::open().await, broker.get("definitions").await);
+    assert_eq!(exported["topic_permissions"], shown);
+    assert_eq!(other.done("POST", "definitions", exported).await, 204);
+    assert_eq!(other.get("topic-permissions").await, shown);
+    assert_eq!(broker.done("DELETE", "topic-permissions/%2F/ada/amq.topic", json!({})).await, 204);
+    assert_eq!(broker.status("DELETE", "topic-permissions/%2F/ada/amq.topic", json!({})).await.0, 404);
+    assert_eq!(other.done("DELETE", "topic-permissions/%2F/ada", json!({})).await, 204);
+    assert_eq!(other.status("GET", "topic-permissions/%2F/ada", json!({})).await.0, 404);
 }
 
 #[tokio::test]

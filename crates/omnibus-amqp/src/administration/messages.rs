@@ -70,7 +70,6 @@ impl Administration {
         let publish =
             Publish { exchange: ShortText::from(&*exchange), routing_key: ShortText::from(&*key), is_mandatory: true };
         let content = Content { publish, properties: properties.write(), body };
-        self.access(user, &host.full(&exchange)).publish(&content.publish.exchange.0)?;
         Ok(publishing::post(&self.door, content, (user, &host)).await?)
     }
 

@@ -7,7 +7,7 @@ use crate::access::Access;
 use crate::account::{Account, PasswordHash};
 use crate::errors::Fault;
 use crate::hosts::Host;
-use crate::rights::{Permissions, Right};
+use crate::rights::{Permissions, Right, TopicPermissions};
 use crate::users::Standing;
 
 /// The most users' tags, and the most bytes of one.
@@ -23,6 +23,8 @@ pub struct UserInfo {
     pub password: Option<PasswordHash>,
     /// By virtual host.
     pub permissions: Vec<(Host, Permissions)>,
+    /// By virtual host and exchange: what keys may be there.
+    pub topics: Vec<(Host, String, TopicPermissions)>,
 }
 
 /// What a user shall be.
@@ -54,17 +56,18 @@ impl Administration {
 
     fn info(&self, name: String, standing: Standing) -> UserInfo {
         let tags = standing.tags();
-        let (password, permissions) = match standing {
+        let (password, permissions, topics) = match standing {
             Standing::Trusted => {
                 let hosts = self.hosts().into_iter();
-                (None, hosts.map(|host| (host, Permissions::everything())).collect())
+                (None, hosts.map(|host| (host, Permissions::everything())).collect(), Vec::new())
             }
-            Standing::Kept(Account { password, permissions, .. }) => {
+            Standing::Kept(Account { password, permissions, topics, .. }) => {
                 let permissions = permissions.into_iter().map(|(host, permissions)| (Host::new(&host), permissions));
-                (Some(password), permissions.collect())
+                let topic = |((host, exchange), topic): ((String, String), _)| (Host::new(&host), exchange, topic);
+                (Some(password), permissions.collect(), topics.into_iter().map(topic).collect())
             }
         };
-        UserInfo { name, tags, password, permissions }
+        UserInfo { name, tags, password, permissions, topics }
     }
 
     /// Whether a user is one of the credentials file, which alone says who he is.
@@ -90,8 +93,8 @@ impl Administration {
             return Err(Fault::Precondition(text).into());
         }
         let put = |before: Option<Account>| {
-            let permissions = before.unwrap_or_default().permissions;
-            Ok(Account { password: password.clone(), tags: tags.clone(), permissions })
+            let before = before.unwrap_or_default();
+            Ok(Account { password: password.clone(), tags: tags.clone(), ..before })
         };
         Ok(self.door.change_user(&name, put).await?)
     }
@@ -130,6 +133,38 @@ impl Administration {
         };
         self.door.change_user(user, change).await?;
         Ok(!could)
+    }
+
+    /// Says by which keys a user may publish to a topic exchange and bind to it, `None` if by any; without an exchange,
+    /// by any to all of the virtual host. Returns whether nothing was said of it before.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn permit_topics(
+        &self,
+        (user, host): (&str, &Host),
+        exchange: Option<&str>,
+        topics: Option<TopicPermissions>,
+    ) -> Result<bool, Refused> {
+        if let Some(topics) = &topics {
+            topics.check().map_err(Fault::Precondition)?;
+        }
+        if exchange.is_some_and(|exchange| exchange.contains('\n')) {
+            return Err(Fault::Precondition("the name of an exchange has no line ends".to_owned()).into());
+        }
+        let is_meant = |of: &str, name: &str| of == host.name() && exchange.is_none_or(|exchange| name == exchange);
+        let said =
+            self.user(user).is_some_and(|user| user.topics.iter().any(|(of, name, _)| is_meant(of.name(), name)));
+        let change = |account: Option<Account>| {
+            let mut account = account.ok_or_else(|| Fault::Precondition(format!("there is no user '{user}'")))?;
+            account.topics.retain(|(of, name), _| !is_meant(of, name));
+            if let (Some(exchange), Some(topics)) = (exchange, topics.clone()) {
+                account.topics.insert((host.name().to_owned(), exchange.to_owned()), topics);
+            }
+            Ok(account)
+        };
+        self.door.change_user(user, change).await?;
+        Ok(!said)
     }
 
     /// Lets who has created a virtual host do everything in it, if that needs to be said.
@@ -201,8 +236,9 @@ impl Administration {
             Leads::ToQueue(queue) => access.queue(Right::Write, queue)?,
             Leads::ToExchange(exchange) => access.exchange(Right::Write, exchange)?,
         }
-        named(&binding.source)?;
-        Ok(access.exchange(Right::Read, &binding.source)?)
+        let source = named(&binding.source)?;
+        access.exchange(Right::Read, source.as_str())?;
+        Ok(access.key(&self.door, (Right::Read, &source), &binding.key)?)
     }
 
     /// What a user may do in the virtual host of something.

@@ -37,7 +37,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         Method::ExchangeBind { destination, source, routing_key, no_wait, arguments, .. } => {
             let to = not_default(name(link, &destination)?)?;
             link.access.exchange(Right::Write, to.as_str())?;
-            check_source(link, &source)?;
+            check_source(link, &source, &routing_key)?;
             link.door.look_up_exchange(&to).await?;
             bind(link, &source, Destination::Exchange(to), (routing_key, arguments)).await?;
             (no_wait, Method::ExchangeBindOk {})
@@ -45,7 +45,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         Method::ExchangeUnbind { destination, source, routing_key, no_wait, arguments, .. } => {
             let to = not_default(name(link, &destination)?)?;
             link.access.exchange(Right::Write, to.as_str())?;
-            check_source(link, &source)?;
+            check_source(link, &source, &routing_key)?;
             unbind(link, &source, &Destination::Exchange(to), (routing_key, arguments)).await?;
             (no_wait, Method::ExchangeUnbindOk {})
         }
@@ -57,10 +57,11 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
     Ok(())
 }
 
-/// Makes sure that the connection may bind to an exchange.
-pub(crate) fn check_source(link: &mut Link, source: &ShortText) -> Result<(), Fault> {
+/// Makes sure that the connection may bind to an exchange by a key.
+pub(crate) fn check_source(link: &mut Link, source: &ShortText, key: &ShortText) -> Result<(), Fault> {
     let source = not_default(name(link, source)?)?;
-    link.access.exchange(Right::Read, source.as_str())
+    link.access.exchange(Right::Read, source.as_str())?;
+    link.access.key(&link.door, (Right::Read, &source), &key.0)
 }
 
 /// Binds a queue that the connection may use.

@@ -42,7 +42,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
             };
             let name = name(link, number, &queue, false)?;
             link.access.queue(Right::Write, &name)?;
-            exchange::check_source(link, &exchange)?;
+            exchange::check_source(link, &exchange, &key)?;
             let queue = look_up(link, &name).await?;
             exchange::bind_queue(link, &queue.topic.name, &exchange, (key, arguments)).await?;
             if !no_wait {
@@ -53,7 +53,7 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
         Method::QueueUnbind { queue, exchange, routing_key, arguments, .. } => {
             let queue = name(link, number, &queue, false)?;
             link.access.queue(Right::Write, &queue)?;
-            exchange::check_source(link, &exchange)?;
+            exchange::check_source(link, &exchange, &routing_key)?;
             if let Some(present) = link.door.find(&queue) {
                 present.open_to(&link.owner)?;
             }
