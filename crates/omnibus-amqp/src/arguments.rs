@@ -337,7 +337,7 @@ impl Declaration {
     fn take(&self, name: &str, value: &Value, parts: &mut Parts) -> Result<(), Fault> {
         match name {
             QUEUE_TYPE => {}
-            MESSAGE_TTL => parts.limits.ttl = Some(Millis(self.number(name, value)?)),
+            MESSAGE_TTL => parts.limits.ttl = Some(time_to_live(self.number(name, value)?)),
             "x-max-length" => parts.limits.records_max = Some(self.number(name, value)?),
             "x-max-length-bytes" => parts.limits.bytes_max = Some(self.number(name, value)?),
             OVERFLOW => match value.str() {
@@ -449,6 +449,11 @@ impl Declaration {
 /// An argument of a stream, or of one who consumes it, that only other kinds of queues have.
 pub(crate) fn of_other_kinds(arg: &str, queue: &str) -> Fault {
     Fault::Precondition(format!("invalid arg '{arg}' for queue {} of queue type rabbit_stream_queue", Named(queue)))
+}
+
+/// How long a queue keeps a message: a millisecond at least. Of none at all it would be over before whoever waits for it is served.
+pub(crate) fn time_to_live(millis: u64) -> Millis {
+    Millis(millis.max(1))
 }
 
 #[cfg(test)]

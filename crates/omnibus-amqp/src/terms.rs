@@ -2,11 +2,10 @@
 //!
 //! Of two numbers the smaller counts, of two texts the creator's.
 
-use omnibus_model::Millis;
 use omnibus_model::queue::{DeadLetters, Overflow, QueueConfig, QueueLimits};
 use omnibus_model::topic::{Cleanup, Limit, TopicConfig};
 
-use crate::arguments::{DEAD_LETTER_EXCHANGE, DELIVERY_LIMIT, MESSAGE_TTL, Nature, is_of_amqp};
+use crate::arguments::{DEAD_LETTER_EXCHANGE, DELIVERY_LIMIT, MESSAGE_TTL, Nature, is_of_amqp, time_to_live};
 use crate::hosts::{Host, plain};
 use crate::policy::{Policy, Subject, effective, put};
 use crate::stream_arguments::{MAX_AGE, MAX_BYTES, age};
@@ -35,7 +34,7 @@ impl Nature {
             records_max: self.number("x-max-length"),
             bytes_max: self.number("x-max-length-bytes"),
             overflow,
-            ttl: self.number(MESSAGE_TTL).map(Millis),
+            ttl: self.number(MESSAGE_TTL).map(time_to_live),
         };
         let deliveries_max = match self.least("x-delivery-limit") {
             _ if !self.is_quorum() => None,
@@ -87,6 +86,7 @@ mod tests {
     use crate::arguments::{Declaration, Made, QUEUE_TYPE};
     use crate::policy::{ApplyTo, Maker};
     use crate::wire::{Table, Value};
+    use omnibus_model::Millis;
 
     fn made(arguments: Table) -> Made {
         Declaration { queue: "q".into(), is_durable: true, arguments, ..Declaration::default() }.made("me").unwrap()

@@ -8,28 +8,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
 use omnibus_engine::fan_out::{Letter, Target};
 use omnibus_engine::line::Line;
 use omnibus_model::queue::{Envelope, RecordState};
 use omnibus_model::topic::Partition;
 use omnibus_model::{DedupHash, Offset, Refusal, StreamId, Timestamp};
-use omnibus_record::{Message, Native, SharedMessage, SqsNative};
-use support::{Node, acquire, bodies, queue_config};
-
-fn shared(body: &str) -> SharedMessage {
-    let timestamp = Timestamp(1_700_000_000_000);
-    let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
-    let message = Message {
-        offset: Offset::ZERO,
-        timestamp,
-        envelope: Envelope::default(),
-        native: Native::Sqs(native),
-        history: None,
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    };
-    message.encode_shared().unwrap()
-}
+use support::{Node, acquire, bodies, queue_config, shared};
 
 fn plain(queue: Partition) -> Target {
     Target { queue: queue.into(), envelope: Envelope::default() }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use omnibus_engine::SubmitError;
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::dead_letters::{DeadLetter, DeadLetterRouter, Route};
+use omnibus_engine::fan_out::Target;
 use omnibus_engine::queues::Delivery;
 use omnibus_model::config::ConfigChange;
 use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, Envelope, Overflow, QueueConfig, QueueLimits};
@@ -20,7 +21,7 @@ use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{Millis, Refusal, TopicName};
 use omnibus_record::Message;
 use parking_lot::Mutex;
-use support::{ManualClock, Node, acquire, bodies, enveloped, message, queue_config};
+use support::{ManualClock, Node, acquire, bodies, enveloped, message, queue_config, shared};
 
 const DROPS: QueueLimits =
     QueueLimits { records_max: Some(2), bytes_max: None, overflow: Overflow::DropOldest, ttl: None };
@@ -83,6 +84,41 @@ async fn full_queue_gives_what_it_has_to_who_waits_before_it_drops_anything() {
     let counts = node.counts(queue).await.unwrap();
     assert_eq!((counts.ready, counts.leased, counts.dropped), (2, 5, 2));
     node.stop().await;
+}
+
+/// A queue that keeps nothing, and a message that lives for no time: who waits gets it, and nobody else ever does.
+#[tokio::test]
+async fn what_is_over_as_it_comes_goes_to_who_waits_or_expires_at_once() {
+    let limits = QueueLimits { ttl: Some(Millis(1)), ..QueueLimits::default() };
+    for (name, limits, is_over) in [("keeps-nothing", limits, false), ("lives-not", QueueLimits::default(), true)] {
+        // Its time stands still, so nothing expires by itself.
+        let node = Node::by(Arc::new(ManualClock::default()));
+        let (queue, router) = (node.limited_queue(name, routed(), limits).await, Arc::new(Router::default()));
+        node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+        let dead = node.queue("dead", queue_config()).await;
+        router.queues.lock().push(dead.into());
+        let expires_at = is_over.then(|| node.engine.now());
+        let send = async |body: &str| {
+            let targets = [Target { queue: queue.into(), envelope: Envelope { expires_at, ..Envelope::default() } }];
+            node.engine.fan_out(&shared(body), &targets).await.unwrap()[0].clone().unwrap();
+        };
+        send("nobody waits").await;
+        assert!(node.receive(queue, 9).await.is_empty());
+        let config = ConsumerConfig { credit: 2, settling: Settling::ByReceiver, access: Access::Shared, priority: 0 };
+        let mut consumer = node.engine.consume(queue, config).await.unwrap();
+        for body in ["a", "b", "no credit"] {
+            send(body).await;
+        }
+        assert!(node.receive(queue, 9).await.is_empty());
+        let mut got = Vec::new();
+        while got.len() < 2 {
+            got.extend(bodies(&consumer.next().await.unwrap().deliveries));
+        }
+        assert_eq!(got, ["a", "b"], "{name}");
+        assert_eq!(bodies(&wait_for(&node, dead, 2).await), ["nobody waits, dead", "no credit, dead"], "{name}");
+        assert!(router.seen.lock().iter().all(|(_, cause)| *cause == DeadLetterCause::Expired));
+        node.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -339,6 +339,12 @@ impl QueueLimits {
     pub const fn are_bounds(&self) -> bool {
         self.records_max.is_some() || self.bytes_max.is_some()
     }
+
+    /// Whether records are kept for the shortest time that there is: they are for whoever waits for them, and nobody else.
+    #[must_use]
+    pub fn is_fleeting(&self) -> bool {
+        self.ttl.is_some_and(|ttl| ttl <= Millis(1))
+    }
 }
 
 impl QueueCounts {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use omnibus_model::command::Acquire;
+use omnibus_model::queue::{Envelope, QueueLimits};
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Bug, Command, HolderId, LogIndex, Millis, Outcome, Refusal, StreamId, planted};
 
@@ -94,6 +95,40 @@ impl Shard {
             && let Some(queue) = self.consumers.queue_of(stream)
         {
             while self.serve_round(queue) {}
+        }
+    }
+
+    /// Whether what comes to a queue goes to somebody who waits for it at once: what was ready before has been handed out, and
+    /// somebody has credit left.
+    fn is_awaited(&mut self, stream: StreamId) -> bool {
+        let Some(queue) = self.consumers.queue_of(stream) else { return false };
+        while self.serve_round(queue) {}
+        let held = |holder| self.held(queue, holder);
+        let is_empty = !queue.streams().any(|stream| self.broker.has_ready(stream));
+        is_empty && self.leases_left(queue) > 0 && !self.consumers.round(queue.lowest.stream, held).is_empty()
+    }
+
+    /// Whether a record that comes now is there for whoever waits, and nobody else: it is over as soon as it is there.
+    pub(super) fn is_fleeting(&self, stream: StreamId, envelope: &Envelope) -> bool {
+        let is_over = envelope.expires_at.is_some_and(|at| at <= self.now.wall);
+        is_over || self.broker.queue_limits(stream).is_some_and(QueueLimits::is_fleeting)
+    }
+
+    /// Lets a record that would be over as it comes live through this millisecond, if somebody waits for it.
+    pub(super) fn let_arrive(&mut self, stream: StreamId, envelope: &mut Envelope) {
+        let is_over = envelope.expires_at.is_some_and(|at| at <= self.now.wall) && envelope.deliver_at.is_none();
+        if is_over && self.is_awaited(stream) {
+            envelope.expires_at = Some(self.now.wall.plus(Millis(1)));
+        }
+    }
+
+    /// Hands out what has just come to those who waited for it; what a queue keeps for nobody else expires.
+    pub(super) fn hand_out_or_expire(&mut self, stream: StreamId) {
+        self.serve_consumers_first(stream);
+        let is_fleeting = self.broker.queue_limits(stream).is_some_and(QueueLimits::is_fleeting);
+        if is_fleeting && self.broker.has_ready(stream) {
+            let before = self.broker.stream(stream).map(omnibus_broker::Stream::bounds).unwrap_or_default().end;
+            self.apply_internally(&Command::ExpireBefore { stream, before });
         }
     }
 

@@ -78,9 +78,16 @@ impl Shard {
         Ok(sent.into_iter().filter_map(|sent| sent.map(Ok).or_else(|| results.next())).collect())
     }
 
-    fn fan_out_to(&mut self, message: &SharedMessage, targets: Vec<Target>, is_transient: bool) -> FannedOut {
+    fn fan_out_to(&mut self, message: &SharedMessage, mut targets: Vec<Target>, is_transient: bool) -> FannedOut {
         let (batch, leader_epoch) = (message.batch(), leader_epoch(self.term));
-        targets.iter().for_each(|target| self.make_room(target.stream, batch.bytes));
+        let mut fleeting = Vec::new();
+        for target in &mut targets {
+            self.make_room(target.stream, batch.bytes);
+            if self.is_fleeting(target.stream, &target.envelope) {
+                self.let_arrive(target.stream, &mut target.envelope);
+                fleeting.push(target.stream);
+            }
+        }
         let fan_out = FanOut { batch, leader_epoch, targets };
         let command = Command::FanOut(Box::new(fan_out));
         let outcome = self.apply(&command)?.outcome;
@@ -110,6 +117,7 @@ impl Shard {
                 rest: rest.clone(),
             });
         }
+        fleeting.into_iter().for_each(|stream| self.hand_out_or_expire(stream));
         Ok(results)
     }
 }

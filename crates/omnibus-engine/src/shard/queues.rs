@@ -89,6 +89,9 @@ impl Shard {
             self.shared.counters.bytes_appended.add(u64::from(append.batch.bytes));
             self.open.push_batch(stamped_message(stream, message, appended.base, leader_epoch));
         }
+        if self.is_fleeting(stream, &message.envelope()) {
+            self.hand_out_or_expire(stream);
+        }
         Ok(Ok(appended))
     }
 

@@ -15,7 +15,7 @@ use omnibus_model::queue::{Envelope, QueueConfig, QueueCounts, QueueLimits};
 use omnibus_model::topic::{Partition, QueuePlace, TopicConfig};
 use omnibus_model::{BatchInfo, Millis, NodeId, Offset, RecordFormat, Timestamp, TopicId, TopicName};
 use omnibus_raft::{Consensus, OpenraftLog};
-use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SqsNative, Stamp};
+use omnibus_record::{BatchBuilder, Codec, Encoded, Message, Native, SharedMessage, SqsNative, Stamp};
 use omnibus_replication::Opened;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -234,17 +234,25 @@ pub(crate) fn message(body: &str) -> Encoded {
 }
 
 pub(crate) fn enveloped(body: &str, envelope: Envelope) -> Encoded {
+    whole(body, envelope).encode().unwrap()
+}
+
+/// A message for many queues.
+pub(crate) fn shared(body: &str) -> SharedMessage {
+    whole(body, Envelope::default()).encode_shared().unwrap()
+}
+
+fn whole(body: &str, envelope: Envelope) -> Message {
     let timestamp = Timestamp(1_700_000_000_000);
     let native = SqsNative { id: 7, sent_at: timestamp, ..SqsNative::default() };
-    let message = Message {
+    Message {
         offset: Offset::ZERO,
         timestamp,
         envelope,
         native: Native::Sqs(native),
         history: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
-    };
-    message.encode().unwrap()
+    }
 }
 
 pub(crate) fn bodies(deliveries: &[Delivery]) -> Vec<String> {

@@ -89,6 +89,43 @@ async fn expired_message_goes_round_by_two_queues() {
 }
 
 #[tokio::test]
+async fn message_that_lives_for_no_time_is_for_whoever_waits_for_it() {
+    let expiration = Some(Bytes::from_static(b"0"));
+    let by_message = (Vec::new(), Properties { expiration, ..Properties::default() });
+    let by_queue = (vec![("x-message-ttl", Value::I32(0))], Properties::default());
+    for (arguments, properties) in [by_message, by_queue] {
+        let node = Node::new();
+        let mut client = node.connect().await;
+        client.ask(declare("dead")).await;
+        let mut table = Table::from([("x-dead-letter-exchange", Value::text(""))]);
+        table.set("x-dead-letter-routing-key", Value::text("dead"));
+        arguments.into_iter().for_each(|(name, value)| table.set(name, value));
+        client.ask(declared("q", table)).await;
+        client.publish("", "q", &properties, b"early").await;
+        assert!(client.get("q", true).await.is_none());
+        let dead = client.await_one("dead").await;
+        assert_eq!(
+            (&dead.body[..], deaths(&dead.properties).get("reason")),
+            (&b"early"[..], Some(&Value::text("expired")))
+        );
+        client.ask(Method::BasicQos { prefetch_size: 0, prefetch_count: 1, global: false }).await;
+        client.ask(consume("q", "c", false)).await;
+        client.publish("", "q", &properties, b"awaited").await;
+        let Message { method: Method::BasicDeliver { delivery_tag, .. }, body, .. } = client.message().await else {
+            panic!("it is delivered")
+        };
+        assert_eq!(&body[..], b"awaited");
+        // Its consumer may hold one, and holds one.
+        client.publish("", "q", &properties, b"late").await;
+        assert_eq!(&client.await_one("dead").await.body[..], b"late");
+        // What comes back is over, once the millisecond in which it came is.
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        client.say(1, Method::BasicReject { delivery_tag, requeue: true }).await;
+        assert_eq!(&client.await_one("dead").await.body[..], b"awaited");
+    }
+}
+
+#[tokio::test]
 async fn bounded_queue_drops_its_oldest_or_refuses_the_newest() {
     let node = Node::new();
     let mut client = node.connect().await;
