@@ -46,6 +46,10 @@ impl omnibus_engine::peers::Peers for EngineLines {
         self.0.is_open(node)
     }
 
+    fn hears(&self, node: NodeId) -> bool {
+        self.0.is_heard(node)
+    }
+
     fn sign_of_life(&self, node: NodeId) -> Living {
         let lines = self.0.clone();
         Box::pin(async move { lines.sign_of_life(node).await })

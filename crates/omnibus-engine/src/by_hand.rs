@@ -26,6 +26,7 @@ use crate::housekeeping::begin_tasks;
 use crate::opening::{Assembled, Opening, Seams, assemble};
 use crate::parcels::Carrying;
 use crate::shard::{Request, Shared};
+use crate::silences::Silences;
 use crate::{admitter, mender, queue_upkeep};
 
 pub use crate::mover::Mover;
@@ -59,6 +60,7 @@ pub fn engine(
         loading: Loading::Here,
         reached,
         vacancies,
+        silences: Silences::new(shards),
         preferred: RwLock::default(),
         deleting: Deleting::default(),
         scrubbing: Arc::default(),

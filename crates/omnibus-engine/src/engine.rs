@@ -33,6 +33,7 @@ use crate::peers::Peers;
 use crate::reached::Reached;
 use crate::scrubbing::{ScrubConfig, Scrubbing};
 use crate::shard::{Appending, Decided, Heartbeat, Question, Request, leader_epoch};
+use crate::silences::Silences;
 use crate::vacancies::Vacancies;
 use crate::waiting::JoinAnswer;
 use crate::watch::{Watch, Watches};
@@ -97,6 +98,7 @@ pub(crate) struct Inner {
     pub(crate) loading: Loading,
     pub(crate) reached: Arc<Reached>,
     pub(crate) vacancies: Arc<Vacancies>,
+    pub(crate) silences: Silences,
     /// Who is to lead each shard, once somebody says so.
     pub(crate) preferred: RwLock<Vec<Option<NodeId>>>,
     pub(crate) deleting: Deleting,

@@ -19,7 +19,7 @@ pub enum Fate {
 pub enum SubmitError {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("this node does not lead the shard")]
+    #[error("this node does not lead the shard{}", whom_to_ask(*leader))]
     NotLeader { leader: Option<NodeId> },
     #[error("the disk is full: free some space or shorten retention; reads, commits and deletes go on")]
     DiskFull,
@@ -29,7 +29,7 @@ pub enum SubmitError {
     Broken,
     #[error("the broker is shutting down")]
     Closing,
-    #[error("node {leader}, which leads the shard, went away before it answered")]
+    #[error("node {leader}, which leads the shard, went away or was cut off before it answered: it may have been done")]
     Lost { leader: NodeId },
     #[error("another node asked for something that this one does not know: it is newer, or its request was damaged")]
     NotUnderstood,
@@ -48,6 +48,11 @@ impl SubmitError {
             Self::Broken | Self::Closing | Self::Lost { .. } => Fate::Unknown,
         }
     }
+}
+
+fn whom_to_ask(leader: Option<NodeId>) -> String {
+    let known = |leader| format!(", node {leader} does");
+    leader.map_or_else(|| ", and knows nobody who does: another node may".to_owned(), known)
 }
 
 /// Why records could not be read.

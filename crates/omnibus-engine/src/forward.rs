@@ -8,6 +8,7 @@ mod gathering;
 mod carrying;
 mod parcelling;
 mod errand;
+mod patience;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) use carrying::Attached;
 pub use errand::read_errand;
 pub(crate) use errand::{All, Barrier, CloseConsumers, CountConsumers, Enqueue, Errand, FanOut, Take, Together};
 use errand::{Answer, Answered, Asked, Records};
+pub(crate) use patience::listen;
+use patience::{PATIENCE, Patience};
 
 use crate::blocking::blocking;
 use crate::engine::Engine;
@@ -31,17 +34,8 @@ use crate::error::SubmitError;
 use crate::line::{Line, Place};
 use crate::peers::{PeerError, Peers};
 
-/// How long a leader may take for what it need not wait for.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// How soon is looked again who leads.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// For how long: an election takes one to two seconds.
-const LOOKING: Duration = Duration::from_secs(10);
-
-/// How long is waited for those in front: they look, and whom they have found takes his time.
-const IN_LINE: Duration = LOOKING.saturating_add(PATIENCE);
 
 /// How many bytes of records another node is given at once, about.
 const RECORDS_BYTES: usize = 1 << 20;
@@ -105,7 +99,9 @@ impl Engine {
             None => errand.here(self, shard).await,
             // In a box, so that who waits on a node without peers does not hold the room for it.
             Some(peers) => {
-                Box::pin(self.carry_anywhere(peers, (shard, line.map(|line| line.stand(shard))), errand)).await
+                let patience = Patience::begin(self, errand.wait());
+                Box::pin(self.carry_anywhere(peers, (shard, line.map(|line| line.stand(shard))), errand, patience))
+                    .await
             }
         }
     }
@@ -115,27 +111,28 @@ impl Engine {
         peers: &Arc<dyn Peers>,
         (shard, place): (ShardId, Option<Place>),
         errand: E,
+        patience: Patience,
     ) -> Result<E::Answer, SubmitError> {
-        let began = self.clock().elapsed();
         loop {
             if self.is_closing() {
                 return Err(SubmitError::Closing);
             }
-            let (leadership, since) = (self.leadership(shard), self.clock().elapsed().saturating_sub(began));
+            // Before anybody is asked: what was asked might yet be done.
+            if self.is_cut_off(shard) {
+                return Err(SubmitError::NotLeader { leader: None });
+            }
+            let leadership = self.leadership(shard);
             if let Some(place) = place.as_ref().filter(|place| !place.ask(leadership)) {
-                let left = IN_LINE.saturating_sub(since);
-                if timeout(left, place.turn()).await.is_err() {
+                if self.patiently(shard, patience, place.turn()).await.is_none() {
                     return Err(SubmitError::NotLeader { leader: self.leader(shard) });
                 }
                 continue;
             }
-            let result = match leadership {
-                Leadership::Here { .. } => errand.clone().here(self, shard).await,
-                Leadership::Elsewhere { leader: Some(node), .. } => self.ask_peer(peers, node, shard, &errand).await,
-                Leadership::Elsewhere { leader: None, .. } => Err(SubmitError::NotLeader { leader: None }),
-            };
-            match result {
-                Err(SubmitError::NotLeader { .. }) if since < LOOKING => {
+            let leader = self.leader(shard).unwrap_or_else(|| self.node());
+            let asking = self.ask_once(peers, (shard, leadership), errand.clone().after(patience.spent(self)));
+            let answer = self.patiently(shard, patience, asking).await;
+            match answer.unwrap_or(Err(SubmitError::Lost { leader })) {
+                Err(SubmitError::NotLeader { .. }) if patience.may_look(self) => {
                     place.iter().for_each(Place::ask_again);
                     sleep(PAUSE).await;
                 }
@@ -144,6 +141,19 @@ impl Engine {
                 }
                 result => return result,
             }
+        }
+    }
+
+    async fn ask_once<E: Errand>(
+        &self,
+        peers: &Arc<dyn Peers>,
+        (shard, leadership): (ShardId, Leadership),
+        errand: E,
+    ) -> Result<E::Answer, SubmitError> {
+        match leadership {
+            Leadership::Here { .. } => errand.here(self, shard).await,
+            Leadership::Elsewhere { leader: Some(node), .. } => self.ask_peer(peers, node, shard, &errand).await,
+            Leadership::Elsewhere { leader: None, .. } => Err(SubmitError::NotLeader { leader: None }),
         }
     }
 
@@ -158,20 +168,21 @@ impl Engine {
     ) -> Result<T, SubmitError> {
         match self.inner.peers.get() {
             None => self.ask_leader(shard, question).await,
-            Some(_) => Box::pin(self.ask_anywhere(shard, question)).await,
+            Some(peers) => Box::pin(self.ask_anywhere(peers, shard, question)).await,
         }
     }
 
     async fn ask_anywhere<T: Send + 'static>(
         &self,
+        peers: &Arc<dyn Peers>,
         shard: ShardId,
         question: impl Fn(&Broker) -> T + Send + Sync + 'static,
     ) -> Result<T, SubmitError> {
         let question = Arc::new(question);
-        let began = self.clock().elapsed();
-        while self.clock().elapsed().saturating_sub(began) < LOOKING {
+        let patience = Patience::begin(self, Duration::ZERO);
+        while patience.may_look(self) {
             // The leader says how far it is; then this node's own memory knows as much.
-            self.carry_out(shard, Barrier).await?;
+            self.carry_anywhere(peers, (shard, None), Barrier, patience).await?;
             let again = Arc::clone(&question);
             match self.ask_here(shard, move |broker| again(broker)).await {
                 // It has applied what is lost, and is being rebuilt.
@@ -197,6 +208,7 @@ impl Engine {
         if self.has_peers() { self.ask_leader(shard, |_| ()).await } else { Ok(()) }
     }
 
+    /// Asks another node, for as long as it takes.
     async fn ask_peer<E: Errand>(
         &self,
         peers: &Arc<dyn Peers>,
@@ -206,10 +218,10 @@ impl Engine {
     ) -> Result<E::Answer, SubmitError> {
         let lost = || SubmitError::Lost { leader: node };
         let asked = errand::encode_asked(shard, &errand.asked());
-        let answer = match timeout(PATIENCE.saturating_add(errand.wait()), peers.ask(node, asked)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(PeerError::Unreachable { .. })) => return Err(SubmitError::NotLeader { leader: None }),
-            Ok(Err(PeerError::Lost { .. })) | Err(_) => return Err(lost()),
+        let answer = match peers.ask(node, asked).await {
+            Ok(answer) => answer,
+            Err(PeerError::Unreachable { .. }) => return Err(SubmitError::NotLeader { leader: None }),
+            Err(PeerError::Lost { .. }) => return Err(lost()),
         };
         let Answer { at, answered } = errand::decode_answer(&answer).ok_or_else(lost)?;
         let answered = answered.map_err(|error| match error {
@@ -224,7 +236,7 @@ impl Engine {
             Err(error) => return Err(error),
         };
         if !planted(Bug::AnswerOutrunsLog) {
-            timeout(PATIENCE, self.inner.reached.wait(shard, at)).await.map_err(|_| lost())?;
+            self.inner.reached.wait(shard, at).await;
         }
         answer
     }
@@ -266,7 +278,12 @@ impl Engine {
         let (shard, answered) = match asked.filter(|(shard, _)| usize::from(shard.0) < self.inner.shards.len()) {
             // Somebody else leads soon.
             Some((shard, _)) if self.is_closing() => (shard, Err(SubmitError::NotLeader { leader: None })),
-            Some((shard, asked)) => (shard, self.do_here(shard, asked).await),
+            Some((shard, asked)) => {
+                let waits = may_wait_for_majority(&asked);
+                let doing = Box::pin(self.do_here(shard, asked));
+                let done = if waits { self.unless_cut_off(shard, doing).await } else { Some(doing.await) };
+                (shard, done.unwrap_or(Err(SubmitError::Lost { leader: self.node() })))
+            }
             None => (ShardId::METADATA, Err(SubmitError::NotUnderstood)),
         };
         errand::encode_answer(&Answer { at: self.inner.reached.newest(shard), answered })
@@ -308,5 +325,28 @@ impl Engine {
                 Ok(Answered::Gone)
             }
         }
+    }
+}
+
+/// Whether something is for a shard's leader, who answers when others have it, too, or have confirmed that he leads.
+const fn may_wait_for_majority(asked: &Asked) -> bool {
+    match asked {
+        Asked::Submit(_)
+        | Asked::SubmitAll(_)
+        | Asked::Together(_)
+        | Asked::Enqueue { .. }
+        | Asked::FanOut(_)
+        | Asked::Receive { .. }
+        | Asked::Barrier
+        | Asked::Attach(_)
+        | Asked::CountConsumers(_)
+        | Asked::CloseConsumers { .. } => true,
+        Asked::Collect { .. }
+        | Asked::Tell { .. }
+        | Asked::CancelConsumer { .. }
+        | Asked::Leave(_)
+        | Asked::Records { .. }
+        | Asked::HandOver(_)
+        | Asked::AwaitsParcels(_) => false,
     }
 }

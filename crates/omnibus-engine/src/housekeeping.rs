@@ -18,7 +18,7 @@ use crate::error::{EngineError, SubmitError};
 use crate::retention::{Rounds, retain};
 use crate::scrubber::{self, Scrubber};
 use crate::shard::{Request, Snapshot};
-use crate::{admitter, deletions, mover, queue_upkeep};
+use crate::{admitter, deletions, forward, mover, queue_upkeep};
 
 /// How often the log's upkeep runs at least.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -69,7 +69,8 @@ pub(crate) fn begin_tasks(engine: &Engine, config: &EngineConfig) -> Vec<task::J
     let cleaning = task::spawn(clean_now_and_then(engine.clone(), config.housekeeping_interval, Rounds::new(config)));
     let forgetting = task::spawn(deletions::finish_now_and_then(engine.clone(), config.housekeeping_interval));
     let (moving, admitting) = (task::spawn(mover::run(engine.clone())), task::spawn(admitter::run(engine.clone())));
-    vec![checkpoints, cleaning, moving, admitting, forgetting]
+    let listening = task::spawn(forward::listen(engine.clone()));
+    vec![checkpoints, cleaning, moving, admitting, forgetting, listening]
 }
 
 /// Writes one broker's memory down; returns whether it did.

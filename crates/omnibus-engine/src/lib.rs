@@ -57,6 +57,7 @@ mod group_commit;
 pub mod watch;
 pub mod reached;
 pub mod vacancies;
+mod silences;
 pub mod chores;
 pub mod catalog;
 pub mod configs;

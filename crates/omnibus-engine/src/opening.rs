@@ -31,6 +31,7 @@ use crate::parcels::Carrying;
 use crate::reached::Reached;
 use crate::recovery::{Recovered, catalog, configs, leftovers, recover, settle_streams};
 use crate::shard::{Shard, Shared};
+use crate::silences::Silences;
 use crate::watch::Watches;
 
 /// What an engine runs on.
@@ -212,6 +213,7 @@ fn start(
         shards.push(sender);
     }
     let Shared { replicated, watches, catalog, configs, counters, chores, reached, vacancies, .. } = shared;
+    let silences = Silences::new(shards.len());
     let inner = Inner {
         shards,
         log: log.clone(),
@@ -230,6 +232,7 @@ fn start(
         loading,
         reached,
         vacancies,
+        silences,
         preferred: RwLock::default(),
         deleting: Deleting::default(),
         scrubbing: Arc::default(),

@@ -17,6 +17,12 @@ pub trait Peers: Debug + Send + Sync {
     /// Whether a node could be asked now.
     fn reaches(&self, node: NodeId) -> bool;
 
+    /// Whether a node can be asked now, and has not been silent for as long as an election takes. Where a connection ends as soon
+    /// as the other end is silent that is the same.
+    fn hears(&self, node: NodeId) -> bool {
+        self.reaches(node)
+    }
+
     /// Waits until a node has given a sign of life that was asked for now, or cannot be reached any more. Where the latter is
     /// always known at once there is nothing to wait for.
     fn sign_of_life(&self, _node: NodeId) -> Living {

@@ -185,6 +185,12 @@ impl Line {
         self.waiting.lock().has_ended
     }
 
+    /// Whether the last sign of life that was asked for has come, or is not late yet.
+    pub(crate) fn is_heard(&self) -> bool {
+        let waiting = self.waiting.lock();
+        !waiting.has_ended && waiting.missed <= 1
+    }
+
     fn leave(&self, waiting: &Waiting) {
         if waiting.has_ended && waiting.replies.is_empty() {
             self.left.notify_one();

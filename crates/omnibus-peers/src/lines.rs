@@ -91,6 +91,12 @@ impl Lines {
         self.line(node).is_some()
     }
 
+    /// Whether there is a connection to a node now on which something has come in the last one to two seconds.
+    #[must_use]
+    pub fn is_heard(&self, node: NodeId) -> bool {
+        self.line(node).is_some_and(|line| line.is_heard())
+    }
+
     /// Asks for a sign of life, and waits until it comes, or the connection has ended. Then [`Self::is_open`] knows, which a
     /// moment before may not have heard yet that the other process is gone.
     pub async fn sign_of_life(&self, node: NodeId) {

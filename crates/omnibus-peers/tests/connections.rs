@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use omnibus_model::NodeId;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::advance;
 
 fn identity(node: u32) -> Identity {
     Identity { cluster: "c".to_owned(), node: NodeId(node), log: u64::from(node) }
@@ -141,6 +143,47 @@ async fn a_sign_of_life_comes_or_the_connection_is_known_to_have_ended() {
     assert!(!lines.is_open(NodeId(2)));
     lines.sign_of_life(NodeId(2)).await;
     lines.sign_of_life(NodeId(3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_says_nothing_is_not_heard_before_its_connection_ends() {
+    // Somebody is always busy, so time passes only when it is let pass.
+    let busy = tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    let there = There::open(2, "127.0.0.1:0").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let lines = Lines::new(identity(1));
+    lines.set(NodeId(2), &listener.local_addr().unwrap().to_string());
+    let (cut, address) = (Arc::new(Notify::new()), there.address.clone());
+    let is_cut = Arc::clone(&cut);
+    let way = tokio::spawn(async move {
+        let (mut here, _) = listener.accept().await.unwrap();
+        let mut there = TcpStream::connect(address).await.unwrap();
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
+            () = is_cut.notified() => std::future::pending().await,
+        }
+    });
+    assert!(!lines.is_heard(NodeId(2)));
+    connected(&lines, 2).await;
+    for _ in 0..5 {
+        advance(Duration::from_secs(1)).await;
+        lines.sign_of_life(NodeId(2)).await;
+        assert!(lines.is_heard(NodeId(2)));
+    }
+    cut.notify_one();
+    advance(Duration::from_millis(2_100)).await;
+    while lines.is_heard(NodeId(2)) {
+        tokio::task::yield_now().await;
+        advance(Duration::from_millis(1)).await;
+    }
+    assert!(lines.is_open(NodeId(2)));
+    busy.abort();
+    way.abort();
+    there.close().await;
 }
 
 #[tokio::test]

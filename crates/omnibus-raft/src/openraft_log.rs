@@ -235,6 +235,10 @@ impl ReplicatedLog for OpenraftLog {
         self.leads(shard) && self.member(shard).state.is_full(node.0.into(), IN_SYNC_LAG_MAX)
     }
 
+    fn voters(&self, shard: ShardId) -> BTreeSet<NodeId> {
+        self.replicas(shard).voters
+    }
+
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {
         let Proposal { shard, term, head, bodies, batches } = proposal;
         match self.log.room() {

@@ -1,5 +1,6 @@
 //! The reference replica set of one: what is on this disk is committed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -111,6 +112,10 @@ impl ReplicatedLog for LocalLog {
 
     fn is_in_sync(&self, _shard: ShardId, _node: NodeId) -> bool {
         false
+    }
+
+    fn voters(&self, _shard: ShardId) -> BTreeSet<NodeId> {
+        BTreeSet::new()
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

@@ -4,7 +4,7 @@
 //!
 //! It is what the engine's roles are tested over, and what a consensus protocol must look like from above.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl fmt::Debug for Member {
 }
 
 impl ModelCluster {
-    /// A set of so many replicas of each shard, none of which is alive yet.
+    /// A set of so many replicas of each shard, on nodes 1, 2 and so on, none of which is alive yet.
     #[must_use]
     pub fn new(voters: usize, shards: u16) -> Self {
         let terms = vec![(Term(0), None); usize::from(shards)];
@@ -441,8 +441,7 @@ impl ReplicatedLog for ModelLog {
         let state = self.cluster.state.lock();
         let (newest, leader) = state.terms[usize::from(shard.0)];
         let is_newest = (newest, leader) == (term, Some(self.node)) && state.is_majority(state.members.len());
-        let confirmed = if is_newest { Ok(()) } else { Err(NotConfirmed { leader: None }) };
-        Some(Box::pin(std::future::ready(confirmed)))
+        Some(Box::pin(std::future::ready(is_newest.then_some(()).ok_or(NotConfirmed { leader: None }))))
     }
 
     fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
@@ -451,6 +450,10 @@ impl ReplicatedLog for ModelLog {
         let group = |node| state.members.get(&node).map(|member: &Member| &member.groups[usize::from(shard.0)]);
         let committed = group(self.node).map(|group| group.committed);
         leader == Some(self.node) && group(node).map(|group| group.durable) >= committed
+    }
+
+    fn voters(&self, _shard: ShardId) -> BTreeSet<NodeId> {
+        (1..).map(NodeId).take(self.cluster.state.lock().voters).collect()
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

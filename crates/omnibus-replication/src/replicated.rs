@@ -1,5 +1,6 @@
 //! What the engine asks of a replicated log, whoever keeps it.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,6 +21,9 @@ pub trait ReplicatedLog: Debug + Send + Sync {
 
     /// Whether another node has all of a shard that is committed, or lacks next to nothing. Only who leads it knows.
     fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool;
+
+    /// Who votes about a shard, as far as this node knows; nobody where nobody else ever leads.
+    fn voters(&self, shard: ShardId) -> BTreeSet<NodeId>;
 
     /// Puts an entry behind all earlier ones of its shard and returns its place. It is
     /// committed only when [`OnEvent`] says so.

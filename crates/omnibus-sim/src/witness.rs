@@ -1,5 +1,6 @@
 //! Stands between the shards and the log, and remembers what was proposed.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -44,6 +45,10 @@ impl ReplicatedLog for Witness {
 
     fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
         self.replicated.is_in_sync(shard, node)
+    }
+
+    fn voters(&self, shard: ShardId) -> BTreeSet<NodeId> {
+        self.replicated.voters(shard)
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {

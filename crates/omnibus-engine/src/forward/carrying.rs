@@ -9,9 +9,10 @@ use omnibus_model::{HolderId, NodeId, ShardId};
 use omnibus_replication::Leadership;
 use tokio::time::{sleep, timeout};
 
+use super::PAUSE;
 use super::errand::{Answer, Answered, Asked, Attach, decode_answer, encode_asked};
 use super::gathering::AWAY_MAX;
-use super::{LOOKING, PATIENCE, PAUSE};
+use super::patience::{PATIENCE, Patience};
 use crate::baskets::CourierId;
 use crate::consumers::{ConsumerConfig, ConsumerKey, ConsumerRequest, Occupied, Registration, Served};
 use crate::couriers::{Courier, Post, Posted};
@@ -118,26 +119,47 @@ impl Engine {
         queue: QueuePlace,
         config: ConsumerConfig,
     ) -> Result<Result<Attached, Occupied>, SubmitError> {
-        let Some(peers) = self.inner.peers.get() else { return self.attach_here(queue, config).await };
+        match self.inner.peers.get() {
+            None => self.attach_here(queue, config).await,
+            // In a box, so that a consumer's task does not hold the room for it.
+            Some(peers) => Box::pin(self.attach_anywhere(peers, queue, config)).await,
+        }
+    }
+
+    async fn attach_anywhere(
+        &self,
+        peers: &Arc<dyn Peers>,
+        queue: QueuePlace,
+        config: ConsumerConfig,
+    ) -> Result<Result<Attached, Occupied>, SubmitError> {
         let shard = queue.shard();
-        let began = self.clock().elapsed();
-        while self.clock().elapsed().saturating_sub(began) < LOOKING {
+        let patience = Patience::begin(self, Duration::ZERO);
+        while patience.may_look(self) && !self.is_cut_off(shard) {
             if self.is_closing() {
                 return Err(SubmitError::Closing);
             }
-            let attached = match self.leadership(shard) {
-                Leadership::Here { .. } => self.attach_here(queue, config).await,
-                Leadership::Elsewhere { leader: Some(node), .. } => {
-                    self.attach_there((peers, node), queue, config).await
-                }
-                Leadership::Elsewhere { leader: None, .. } => Err(SubmitError::NotLeader { leader: None }),
-            };
-            match attached {
+            let leader = self.leader(shard).unwrap_or_else(|| self.node());
+            let attaching = self.attach_once(peers, queue, config);
+            let attached = self.patiently(shard, patience, attaching).await;
+            match attached.unwrap_or(Err(SubmitError::Lost { leader })) {
                 Err(SubmitError::NotLeader { .. }) => sleep(PAUSE).await,
                 attached => return attached,
             }
         }
         Err(SubmitError::NotLeader { leader: self.leader(shard) })
+    }
+
+    async fn attach_once(
+        &self,
+        peers: &Arc<dyn Peers>,
+        queue: QueuePlace,
+        config: ConsumerConfig,
+    ) -> Result<Result<Attached, Occupied>, SubmitError> {
+        match self.leadership(queue.shard()) {
+            Leadership::Here { .. } => self.attach_here(queue, config).await,
+            Leadership::Elsewhere { leader: Some(node), .. } => self.attach_there((peers, node), queue, config).await,
+            Leadership::Elsewhere { leader: None, .. } => Err(SubmitError::NotLeader { leader: None }),
+        }
     }
 
     async fn attach_here(
@@ -161,7 +183,7 @@ impl Engine {
         let post = self.post(peers, (node, shard));
         let courier = Arc::clone(&post.courier);
         let attach = Attach { queue, config, courier: courier.id, consumer: post.number, is_first: !courier.has_met() };
-        let attached = Box::pin(self.ask_peer(peers, node, shard, &attach)).await?;
+        let attached = self.ask_peer(peers, node, shard, &attach).await?;
         courier.meet();
         if courier.is_over() {
             return Err(SubmitError::NotLeader { leader: None });

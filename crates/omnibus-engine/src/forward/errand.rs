@@ -41,6 +41,12 @@ pub(crate) trait Errand: Clone + Send + Sync {
     fn wait(&self) -> Duration {
         Duration::ZERO
     }
+
+    /// The same, for a leader that is asked so much later.
+    #[must_use]
+    fn after(self, _spent: Duration) -> Self {
+        self
+    }
 }
 
 /// What a node asks of the leader of a shard. New ones go to the end.
@@ -391,6 +397,10 @@ impl Errand for Take {
 
     fn wait(&self) -> Duration {
         self.wait
+    }
+
+    fn after(self, spent: Duration) -> Self {
+        Self { wait: self.wait.saturating_sub(spent), ..self }
     }
 }
 

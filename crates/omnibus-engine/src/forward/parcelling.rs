@@ -5,8 +5,8 @@ use std::sync::Arc;
 use omnibus_model::{NodeId, ShardId};
 use tokio::time::timeout;
 
-use super::PATIENCE;
 use super::errand::{Answered, Asked, decode_answer, encode_asked};
+use super::patience::PATIENCE;
 use crate::engine::Engine;
 use crate::parcels::{Parcel, Recipients};
 

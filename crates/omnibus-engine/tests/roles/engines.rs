@@ -8,7 +8,7 @@ use omnibus_engine::consumers::{Access, ConsumerConfig, Ended, Settling};
 use omnibus_engine::consuming::NextError;
 use omnibus_engine::{Engine, EngineConfig, Opening, Running, Seams, SubmitError};
 use omnibus_io::fault::FaultDisk;
-use omnibus_io::{SystemClock, SystemEntropy};
+use omnibus_io::{Clock, SystemClock, SystemEntropy};
 use omnibus_log::LogConfig;
 use omnibus_model::command::CreateQueue;
 use omnibus_model::queue::{Envelope, QueueConfig};
@@ -30,12 +30,17 @@ pub(crate) fn open(cluster: &ModelCluster, node: NodeId) -> (Engine, Running) {
 }
 
 pub(crate) fn open_on(cluster: &ModelCluster, node: NodeId, disk: &FaultDisk) -> (Engine, Running) {
+    open_at(cluster, node, disk, Arc::new(SystemClock::default()))
+}
+
+pub(crate) fn open_at(
+    cluster: &ModelCluster,
+    node: NodeId,
+    disk: &FaultDisk,
+    clock: Arc<dyn Clock>,
+) -> (Engine, Running) {
     let log = LogConfig { segment_bytes: 4 << 20, reserve_bytes: 0, ..LogConfig::default() };
-    let seams = Seams {
-        disk: Arc::new(disk.clone()),
-        clock: Arc::new(SystemClock::default()),
-        entropy: Arc::new(SystemEntropy::open().unwrap()),
-    };
+    let seams = Seams { disk: Arc::new(disk.clone()), clock, entropy: Arc::new(SystemEntropy::open().unwrap()) };
     let config = EngineConfig { node, log, limits: limits(), ..EngineConfig::default() };
     Engine::open_over(seams, config, |opening| {
         let Opening { disk, log, on_event, recover, .. } = opening;

@@ -5,6 +5,7 @@
 
 mod pushing;
 mod consuming;
+mod cut_off;
 mod failovers;
 mod wires;
 mod deleting;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use omnibus_engine::Engine;
@@ -22,6 +22,8 @@ pub(crate) struct Wires {
     /// Every so many answers one does not arrive; never if it is zero.
     loses: Arc<AtomicU64>,
     asked: Arc<AtomicU64>,
+    /// Nobody answers anything.
+    is_silent: Arc<AtomicBool>,
 }
 
 /// The ways of one node.
@@ -39,6 +41,7 @@ impl Wires {
             cut: Arc::new(watch::Sender::default()),
             loses: Arc::default(),
             asked: Arc::default(),
+            is_silent: Arc::default(),
         };
         NODES.into_iter().zip(engines).for_each(|(node, engine)| wires.put(node, engine.clone()));
         wires
@@ -63,6 +66,10 @@ impl Wires {
         self.cut.send_if_modified(|cut| cut.remove(&node));
     }
 
+    pub(crate) fn never_answer(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
     pub(crate) fn lose_every(&self, answers: u64) {
         self.loses.store(answers, Ordering::SeqCst);
     }
@@ -70,7 +77,8 @@ impl Wires {
 
 impl Peers for Ways {
     fn reaches(&self, node: NodeId) -> bool {
-        !self.wires.cut.borrow().contains(&node)
+        let cut = self.wires.cut.borrow();
+        !cut.contains(&node) && !cut.contains(&self.from)
     }
 
     fn ask(&self, node: NodeId, request: Bytes) -> Asking {
@@ -82,6 +90,9 @@ impl Peers for Ways {
             let Some(engine) = engine.filter(|_| !is_cut(&cut.borrow())) else {
                 return Err(PeerError::Unreachable { node });
             };
+            if wires.is_silent.load(Ordering::SeqCst) {
+                return std::future::pending().await;
+            }
             let answer = tokio::select! {
                 answer = engine.answer_peer(request) => answer,
                 _ = cut.wait_for(is_cut) => return Err(PeerError::Lost { node }),

@@ -1,6 +1,6 @@
 //! Stands between an engine and its log, and holds all that is said there against what other nodes were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -153,6 +153,10 @@ impl ReplicatedLog for Over {
 
     fn is_in_sync(&self, shard: ShardId, node: NodeId) -> bool {
         self.replicated.is_in_sync(shard, node)
+    }
+
+    fn voters(&self, shard: ShardId) -> BTreeSet<NodeId> {
+        self.replicated.voters(shard)
     }
 
     fn propose(&self, proposal: Proposal) -> Result<LogIndex, ProposeError> {
