@@ -325,7 +325,7 @@ impl Shard {
         if let Command::Acquire(Acquire { stream, .. }) | Command::Take { stream, .. } = command {
             self.serve_consumers_first(*stream);
         }
-        let outcome = self.apply(command)?.outcome;
+        let outcome = self.apply(&self.without_the_dying(command))?.outcome;
         match (command, &outcome) {
             (Command::ConsumerHeartbeat(heartbeat), Outcome::HeartbeatTaken(taken)) if taken.member_epoch >= 0 => {
                 let member = (heartbeat.group.clone(), taken.member.clone());

@@ -16,7 +16,10 @@ use omnibus_engine::dead_letters::{DeadLetter, DeadLetterRouter, Route};
 use omnibus_engine::fan_out::Target;
 use omnibus_engine::queues::Delivery;
 use omnibus_model::config::ConfigChange;
-use omnibus_model::queue::{CursorConfig, DeadLetterCause, DeadLetters, Envelope, Overflow, QueueConfig, QueueLimits};
+use omnibus_model::queue::{
+    CursorConfig, DeadLetterCause, DeadLetters, Delivery as Counting, Envelope, Overflow, QueueConfig, QueueLimits,
+    Settlement,
+};
 use omnibus_model::topic::{Partition, QueuePlace};
 use omnibus_model::{Millis, Refusal, TopicName};
 use omnibus_record::Message;
@@ -92,8 +95,11 @@ async fn what_is_over_as_it_comes_goes_to_who_waits_or_expires_at_once() {
     let limits = QueueLimits { ttl: Some(Millis(1)), ..QueueLimits::default() };
     for (name, limits, is_over) in [("keeps-nothing", limits, false), ("lives-not", QueueLimits::default(), true)] {
         // Its time stands still, so nothing expires by itself.
-        let node = Node::by(Arc::new(ManualClock::default()));
-        let (queue, router) = (node.limited_queue(name, routed(), limits).await, Arc::new(Router::default()));
+        let clock = Arc::new(ManualClock::default());
+        let node = Node::by(Arc::<ManualClock>::clone(&clock));
+        let cursor = CursorConfig { deliveries_max: None, ..routed().cursor };
+        let queue = node.limited_queue(name, QueueConfig { cursor, ..routed() }, limits).await;
+        let router = Arc::new(Router::default());
         node.engine.route_dead_letters(Arc::<Router>::clone(&router));
         let dead = node.queue("dead", queue_config()).await;
         router.queues.lock().push(dead.into());
@@ -112,10 +118,19 @@ async fn what_is_over_as_it_comes_goes_to_who_waits_or_expires_at_once() {
         assert!(node.receive(queue, 9).await.is_empty());
         let mut got = Vec::new();
         while got.len() < 2 {
-            got.extend(bodies(&consumer.next().await.unwrap().deliveries));
+            got.extend(consumer.next().await.unwrap().deliveries);
         }
-        assert_eq!(got, ["a", "b"], "{name}");
+        assert_eq!(bodies(&got), ["a", "b"], "{name}");
         assert_eq!(bodies(&wait_for(&node, dead, 2).await), ["nobody waits, dead", "no credit, dead"], "{name}");
+        // What comes back at once does not go to anybody again.
+        let back = Settlement::Release { delay: Millis(0), delivery: Counting::Counts };
+        node.engine.settle(queue, vec![(got[1].lease.key, back)]).await.unwrap()[0].unwrap();
+        while router.seen.lock().len() < 3 {
+            clock.advance(10);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(bodies(&wait_for(&node, dead, 1).await), ["b, dead"], "{name}");
+        assert_eq!(node.counts(queue).await.unwrap().leased, 1, "{name}");
         assert!(router.seen.lock().iter().all(|(_, cause)| *cause == DeadLetterCause::Expired));
         node.stop().await;
     }

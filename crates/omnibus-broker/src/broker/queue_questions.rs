@@ -26,6 +26,12 @@ impl Broker {
         self.queues.get(stream).map(Cursor::limits)
     }
 
+    /// Returns whether a record of a queue will have been there for too long at some time.
+    #[must_use]
+    pub fn expires_by(&self, stream: StreamId, offset: Offset, at: Timestamp) -> bool {
+        self.queues.get(stream).is_some_and(|cursor| cursor.has_expired(at, offset))
+    }
+
     /// Returns whether a queue would have too much with one more record.
     #[must_use]
     pub fn lacks_room(&self, stream: StreamId, bytes: u32) -> bool {

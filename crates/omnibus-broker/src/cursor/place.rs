@@ -131,7 +131,7 @@ impl Cursor {
     }
 
     /// Whether a record has been there for too long, by its own account or by the queue's.
-    pub(super) fn has_expired(&self, now: Timestamp, offset: Offset) -> bool {
+    pub(crate) fn has_expired(&self, now: Timestamp, offset: Offset) -> bool {
         self.expiries.is_over(now, offset) || self.is_aged(now, offset)
     }
 

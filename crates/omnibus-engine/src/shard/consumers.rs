@@ -1,10 +1,11 @@
 //! What a shard does for consumers: hands out what is ready, many records by one command.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use omnibus_model::command::Acquire;
-use omnibus_model::queue::{Envelope, QueueLimits};
+use omnibus_model::queue::{Envelope, LeaseKey, QueueLimits, Settlement};
 use omnibus_model::topic::QueuePlace;
 use omnibus_model::{Bug, Command, HolderId, LogIndex, Millis, Outcome, Refusal, StreamId, planted};
 
@@ -130,6 +131,26 @@ impl Shard {
             let before = self.broker.stream(stream).map(omnibus_broker::Stream::bounds).unwrap_or_default().end;
             self.apply_internally(&Command::ExpireBefore { stream, before });
         }
+    }
+
+    /// What comes back in the last millisecond of its life stays away until that is over, so that nobody gets it again.
+    pub(super) fn without_the_dying<'command>(&self, command: &'command Command) -> Cow<'command, Command> {
+        let Command::Settle { stream, settlements } = command else { return Cow::Borrowed(command) };
+        let soon = self.now.wall.plus(Millis(1));
+        let comes_back = |settlement: &Settlement| matches!(settlement, Settlement::Release { delay: Millis(0), .. });
+        let dies = |(key, settlement): &(LeaseKey, Settlement)| {
+            comes_back(settlement) && self.broker.expires_by(*stream, key.offset, soon)
+        };
+        if !settlements.iter().any(dies) {
+            return Cow::Borrowed(command);
+        }
+        let mut settlements = settlements.clone();
+        for settled in settlements.iter_mut().filter(|settled| dies(settled)) {
+            if let Settlement::Release { delay, .. } = &mut settled.1 {
+                *delay = Millis(1);
+            }
+        }
+        Cow::Owned(Command::Settle { stream: *stream, settlements })
     }
 
     /// Gives each consumer that has credit left its share; false if nothing was handed out.

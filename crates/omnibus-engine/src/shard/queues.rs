@@ -119,7 +119,7 @@ impl Shard {
         if let Some(task) = busy {
             return Err(Refusal::MoveRunning { task }.into());
         }
-        let apply = |command| match self.apply(command) {
+        let apply = |command| match self.apply(&self.without_the_dying(command)) {
             Ok(applied) => Ok(Ok(applied.outcome)),
             Err(SubmitError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error),
