@@ -80,6 +80,13 @@ impl Access {
             _ => false,
         };
         if !is_same {
+            // Who was deleted and made anew is somebody else.
+            let is_another = |kept: &SharedExchange, now: &SharedExchange| kept.created_at != now.created_at;
+            if self.kept.as_ref().zip(now.as_ref()).is_some_and(|(kept, now)| is_another(kept, now)) {
+                self.key = None;
+                self.is_there = false;
+                return false;
+            }
             self.take(door, now);
         }
         self.is_there

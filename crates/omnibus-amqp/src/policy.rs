@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use omnibus_model::exchange::{Exchange, ExchangeConfig, ExchangeKind};
-use regex::Regex;
 
 use crate::errors::Fault;
 use crate::hosts::{Host, plain};
+use crate::rights;
 use crate::stream_arguments::age;
 use crate::wire::{Table, Value};
 
@@ -233,9 +233,7 @@ impl Policy {
     /// Makes sure that all that it says can be done.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         let failed = |reason: String| Fault::Precondition(format!("Validation failed\n\n{reason}\n"));
-        if let Err(error) = Regex::new(&self.pattern) {
-            return Err(failed(format!("{} is not a valid regular expression: {error}", self.pattern)));
-        }
+        rights::check(&self.pattern).map_err(failed)?;
         if self.definition.0.is_empty() {
             return Err(failed("no policy provided".to_owned()));
         }
@@ -277,7 +275,7 @@ pub(crate) fn effective<'a>(policies: &'a [Policy], host: &Host, subject: Subjec
         policy.host == *host
             && policy.apply_to.holds_for(subject)
             && subject.takes(&policy.definition)
-            && Regex::new(&policy.pattern).is_ok_and(|pattern| pattern.is_match(subject.name()))
+            && rights::compiled(&policy.pattern).is_ok_and(|pattern| pattern.is_match(subject.name()))
     };
     let first = |maker| {
         let made = policies.iter().filter(|policy| policy.maker == maker).filter(holds);

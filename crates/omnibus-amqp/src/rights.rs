@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 /// The most bytes of one pattern.
 const PATTERN_BYTES_MAX: usize = 8 << 10;
+
+/// And of what it becomes, which counts for how long it takes to ask it.
+const COMPILED_BYTES_MAX: usize = 1 << 20;
 
 /// What somebody may do with a queue or an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +88,18 @@ impl Permissions {
     }
 }
 
-fn check(pattern: &str) -> Result<(), String> {
+/// Makes sure that a pattern can be asked, in a time that is bounded.
+pub(crate) fn check(pattern: &str) -> Result<(), String> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(format!("a pattern is longer than {PATTERN_BYTES_MAX} bytes"));
     }
-    Regex::new(pattern).map_err(|error| format!("{pattern} is not a valid regular expression: {error}"))?;
+    compiled(pattern).map_err(|error| format!("{pattern} is not a valid regular expression: {error}"))?;
     Ok(())
+}
+
+/// A pattern, if it takes no more memory than a name is worth.
+pub(crate) fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build()
 }
 
 impl TopicPermissions {
@@ -120,7 +129,11 @@ impl Rights {
 
     /// With what is said of keys at a topic exchange.
     pub(crate) fn and(mut self, exchange: &str, topics: &TopicPermissions, doer: Doer<'_>) -> Self {
-        let pattern = |text: &str| Pattern::of(&doer.put_into(text));
+        // The empty key is one.
+        let pattern = |text: &str| match text {
+            "" => Pattern::of_keys("^$"),
+            text => Pattern::of_keys(&doer.put_into(text)),
+        };
         self.topics.insert(exchange.to_owned(), (pattern(&topics.write), pattern(&topics.read)));
         self
     }
@@ -175,8 +188,16 @@ impl Pattern {
         match text {
             Permissions::EVERYTHING => Self::Everything,
             "" | "^$" => Self::Nothing,
+            other => Self::of_keys(other),
+        }
+    }
+
+    /// Any part of a key may match.
+    fn of_keys(text: &str) -> Self {
+        match text {
+            Permissions::EVERYTHING => Self::Everything,
             // What is kept was checked.
-            other => Regex::new(other).map_or(Self::Nothing, Self::Of),
+            other => compiled(other).map_or(Self::Nothing, Self::Of),
         }
     }
 
@@ -217,6 +238,7 @@ mod tests {
         assert!(
             !rights.allow_key(Right::Write, "amq.topic", "axb./") && !rights.allow_key(Right::Read, "amq.topic", "a")
         );
+        assert!(rights.allow_key(Right::Read, "amq.topic", ""), "nothing is a key, and the only one");
         assert!(rights.allow_key(Right::Write, "other", "x") && rights.has_topics());
         assert!(TopicPermissions { write: "{client_id}".into(), ..topics }.check().is_err());
     }
@@ -224,6 +246,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_and_allows_nothing() {
         assert!(permissions("a(?=b)").check().is_err() && permissions(&"x".repeat(9_000)).check().is_err());
+        assert!(permissions("(\\w{1000}){9}").check().is_err(), "short, and large once it is compiled");
         assert_eq!(permissions("").check(), Ok(()));
         assert!(!Rights::of(&permissions("(")).allow(Right::Write, "("));
     }

@@ -3,7 +3,8 @@
 /// Who may come in, and how much of everything there may be.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Empty: `guest` with the password `guest`, from this machine only.
+    /// Those who may do everything, whatever is said of users by the management API. Empty: `guest` is there until somebody says
+    /// otherwise, with the password `guest`, from this machine only.
     pub credentials: Vec<Credential>,
     /// Those that are to be there beside `/`.
     pub virtual_hosts: Vec<String>,

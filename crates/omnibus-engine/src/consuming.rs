@@ -261,10 +261,11 @@ impl Consumer {
             Attached::Here(registration) => {
                 let consumer = registration.key;
                 let cancel = |reply| Request::Consumer(ConsumerRequest::Cancel { consumer, reply });
-                match self.engine.request(shard, cancel).await {
-                    Ok(()) => false,
-                    Err(SubmitError::NotLeader { .. }) => true,
-                    Err(error) => return Err(error),
+                match self.engine.unless_cut_off(shard, self.engine.request(shard, cancel)).await {
+                    Some(Ok(())) => false,
+                    // Whoever leads the others has released it, or will.
+                    None | Some(Err(SubmitError::NotLeader { .. })) => true,
+                    Some(Err(error)) => return Err(error),
                 }
             }
             Attached::There(posted) => matches!(self.engine.cancel_there(posted).await, Ended::NotLeader { .. }),

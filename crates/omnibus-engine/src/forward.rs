@@ -184,10 +184,12 @@ impl Engine {
             // The leader says how far it is; then this node's own memory knows as much.
             self.carry_anywhere(peers, (shard, None), Barrier, patience).await?;
             let again = Arc::clone(&question);
-            match self.ask_here(shard, move |broker| again(broker)).await {
+            // It waits for what is under way, too.
+            match self.patiently(shard, patience, self.ask_here(shard, move |broker| again(broker))).await {
                 // It has applied what is lost, and is being rebuilt.
-                Err(SubmitError::NotLeader { .. }) => sleep(PAUSE).await,
-                answer => return answer,
+                Some(Err(SubmitError::NotLeader { .. })) => sleep(PAUSE).await,
+                Some(answer) => return answer,
+                None => break,
             }
         }
         Err(SubmitError::NotLeader { leader: self.leader(shard) })
@@ -278,6 +280,10 @@ impl Engine {
         let (shard, answered) = match asked.filter(|(shard, _)| usize::from(shard.0) < self.inner.shards.len()) {
             // Somebody else leads soon.
             Some((shard, _)) if self.is_closing() => (shard, Err(SubmitError::NotLeader { leader: None })),
+            // What is done now might come to a majority much later, once more for each time that somebody tries.
+            Some((shard, asked)) if may_wait_for_majority(&asked) && self.is_cut_off(shard) => {
+                (shard, Err(SubmitError::Lost { leader: self.node() }))
+            }
             Some((shard, asked)) => {
                 let waits = may_wait_for_majority(&asked);
                 let doing = Box::pin(self.do_here(shard, asked));

@@ -142,7 +142,7 @@ async fn clean_now_and_then(engine: Engine, interval: Duration, mut rounds: Roun
     loop {
         tokio::time::sleep(interval).await;
         engine.inner.ahead.forget_old(engine.clock().elapsed());
-        let looks = rounds.next();
+        let looks = rounds.next(engine.inner.log.room());
         for topic in engine.catalog().topics() {
             let is_queue = topic.queue.is_some();
             let retained = if is_queue {

@@ -73,6 +73,8 @@ pub(crate) struct Awaiting {
     pub(crate) answers: Vec<Answer>,
     /// Batches of idempotent producers in it, in their order.
     pub(crate) stamps: Vec<(StreamId, ProducerStamp)>,
+    /// Somebody has been given some of it already, so that nobody can say that it did not happen.
+    pub(crate) is_out: bool,
 }
 
 /// Entries that have been proposed and not committed, oldest first.

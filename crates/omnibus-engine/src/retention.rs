@@ -1,5 +1,6 @@
 //! What a topic's retention no longer keeps.
 
+use omnibus_log::Room;
 use omnibus_model::topic::{EffectiveConfig, Limit, SharedTopic};
 use omnibus_model::{Millis, Offset};
 
@@ -25,10 +26,15 @@ impl Rounds {
         let interval = config.housekeeping_interval.as_nanos().max(1);
         let all = config.retention_time_interval.as_nanos() / interval;
         let of_bytes = u32::try_from(all).unwrap_or(u32::MAX).saturating_sub(1);
-        Self { until_time: of_bytes, of_bytes }
+        // Who starts anew again and again looks, too.
+        Self { until_time: of_bytes.min(1), of_bytes }
     }
 
-    pub(crate) fn next(&mut self) -> Looks {
+    /// Where the disk has no room to spare every round looks at all.
+    pub(crate) fn next(&mut self, room: Room) -> Looks {
+        if room != Room::Plenty {
+            return Looks::AtBytesAndTime;
+        }
         if let Some(left) = self.until_time.checked_sub(1) {
             self.until_time = left;
             return Looks::AtBytes;

@@ -168,8 +168,8 @@ may be unconfirmed are written together. Every message that was confirmed was re
 or the run would have ended. Latency is from when a message is due, at {rate} msg/s."
             ),
             Part::Replies => format!(
-                "The brokers run on loopback and are loaded in turn, {rounds} times, by one load generator (`omnibus bench amqp replies`) on the
-same machine; each value is the median of the rounds. {queues} exclusive queues are declared and consumed over {askers} connections at the
+                "The brokers run on loopback in turn, {rounds} times, each time on an empty directory, and are loaded by one load generator
+(`omnibus bench amqp replies`) on the same machine; each value is the median of the rounds. {queues} exclusive queues are declared and consumed over {askers} connections at the
 same time; then each connection asks one thing after the other for {seconds} s, with transient messages of 64 B, of one service that answers
 into the queue that it is told; then all connections end at the same time, and their queues with them."
             ),

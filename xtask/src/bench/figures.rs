@@ -80,13 +80,15 @@ pub(super) enum Family {
     AmqpThrough,
     #[serde(rename = "amqp-latency")]
     AmqpLatency,
+    #[serde(rename = "amqp-answers")]
+    AmqpAnswers,
     #[serde(rename = "amqp-reply")]
     AmqpReply,
     #[serde(rename = "amqp-generator")]
     AmqpGenerator,
 }
 
-pub(super) const FAMILIES: [Family; 24] = [
+pub(super) const FAMILIES: [Family; 25] = [
     Family::Produce,
     Family::Sustained,
     Family::Consume,
@@ -98,6 +100,7 @@ pub(super) const FAMILIES: [Family; 24] = [
     Family::Latency,
     Family::AmqpThrough,
     Family::AmqpLatency,
+    Family::AmqpAnswers,
     Family::AmqpReply,
     Family::Start,
     Family::QueueSend,
@@ -156,6 +159,7 @@ impl Family {
             Self::QueueIdle => "Processor time while queues lie idle",
             Self::AmqpThrough => "Messages published, delivered and acknowledged at the same time, as fast as they go",
             Self::AmqpLatency => "From publishing to the consumer, at a fixed rate",
+            Self::AmqpAnswers => "Answers, of a request and a reply each, as fast as they go",
             Self::AmqpReply => "From asking to the answer",
         }
     }
@@ -171,11 +175,12 @@ impl Family {
             Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency | Self::AmqpReply => "ms",
             Self::QueueWait | Self::QueueIdle => "% of a core",
             Self::QueueCreate => "queues/s",
+            Self::AmqpAnswers => "answers/s",
         }
     }
 
     fn is_better_when_higher(self) -> bool {
-        matches!(self.unit(), "MB/s" | "msg/s" | "queues/s")
+        matches!(self.unit(), "MB/s" | "msg/s" | "queues/s" | "answers/s")
     }
 
     /// The name of its plot.
@@ -198,6 +203,7 @@ impl Family {
             Self::QueueCpu => "cpu",
             Self::QueueLatency | Self::QueueDrainLatency | Self::AmqpLatency | Self::AmqpReply => "latency",
             Self::AmqpThrough => "through",
+            Self::AmqpAnswers => "answers",
             Self::QueueWait => "wait",
             Self::QueueCreate => "create",
             Self::QueueIdle => "idle",

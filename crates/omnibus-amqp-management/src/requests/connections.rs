@@ -148,21 +148,25 @@ pub(crate) async fn consumers(
     Extension(caller): Extension<Caller>,
     listing: Listing,
 ) -> Answer {
-    listing.cut(all_consumers(&site, |consumer| caller.sees_name(&consumer.queue)).await).map(Json)
+    listing.cut(all_consumers(&site, |info, _| caller.sees_connections_of(&info.user)).await).map(Json)
 }
 
 pub(crate) async fn consumers_host(
     State(site): State<SharedSite>,
+    Extension(caller): Extension<Caller>,
     Path(host): Path<String>,
     listing: Listing,
 ) -> Answer {
     known_host(&site, &host).await?;
-    listing.cut(all_consumers(&site, |consumer| Host::of(&consumer.queue).name() == host).await).map(Json)
+    let is_wanted = |info: &ConnectionInfo, consumer: &ConsumerState| {
+        Host::of(&consumer.queue).name() == host && caller.sees_connections_of(&info.user)
+    };
+    listing.cut(all_consumers(&site, is_wanted).await).map(Json)
 }
 
 /// Who consumes a queue by this node; it is named with its virtual host.
 pub(crate) async fn consumers_of(site: &Site, queue: &str) -> Vec<Value> {
-    all_consumers(site, |consumer| consumer.queue == queue).await
+    all_consumers(site, |_, consumer| consumer.queue == queue).await
 }
 
 /// Makes sure that somebody may see a user's connections.
@@ -190,11 +194,11 @@ async fn all_channels(site: &Site, caller: &Caller, is_wanted: impl Fn(&Connecti
     channels.map(|(info, channel)| of_channel(site, info, channel).into()).collect()
 }
 
-async fn all_consumers(site: &Site, is_wanted: impl Fn(&ConsumerState) -> bool) -> Vec<Value> {
+async fn all_consumers(site: &Site, is_wanted: impl Fn(&ConnectionInfo, &ConsumerState) -> bool) -> Vec<Value> {
     let mut rows = Vec::new();
     for (info, state) in site.administration.describe_connections().await {
         for channel in &state.channels {
-            let wanted = channel.consumers.iter().filter(|consumer| is_wanted(consumer));
+            let wanted = channel.consumers.iter().filter(|consumer| is_wanted(&info, consumer));
             rows.extend(wanted.map(|consumer| of_consumer(site, &info, (channel.number, consumer))));
         }
     }

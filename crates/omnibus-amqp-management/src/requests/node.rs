@@ -39,7 +39,7 @@ pub(crate) async fn overview(
     let exchange_count = exchanges.iter().filter(|exchange| sees(exchange.name.as_str())).count();
     let stats = caller.is_monitor().then(|| rates.stats(&site.administration.tally().counts));
     let channels: usize = connections.iter().map(|(_, state)| state.channels.len()).sum();
-    Ok(Json(listing.cut_one(json!({
+    let mut shown = json!({
         "product_name": "Omnibus",
         "product_version": env!("CARGO_PKG_VERSION"),
         "management_version": RABBITMQ,
@@ -64,10 +64,13 @@ pub(crate) async fn overview(
             "queues": queue_count,
         },
         "statistics_db_event_queue": 0,
-        "node": site.name(),
-        "listeners": listeners(&site),
-        "contexts": contexts(&site),
-    }))))
+    });
+    if caller.is_monitor() {
+        shown["node"] = site.name().into();
+        shown["listeners"] = listeners(&site);
+        shown["contexts"] = contexts(&site);
+    }
+    Ok(Json(listing.cut_one(shown)))
 }
 
 pub(crate) async fn cluster_name(State(site): State<SharedSite>) -> Json<Value> {

@@ -210,6 +210,22 @@ async fn permissions_that_change_hold_for_who_is_there() {
 }
 
 #[tokio::test]
+async fn who_is_deleted_and_made_anew_comes_in_anew() {
+    let broker = Broker::open().await;
+    let make = async || {
+        user(&broker, "ada", "").await;
+        broker.done("PUT", "permissions/%2F/ada", everything()).await;
+    };
+    make().await;
+    let (mut client, _) = Client::log_in(&broker, "ada:pw", "/").await;
+    client.open_channel(1).await;
+    broker.done("DELETE", "users/ada", json!({})).await;
+    make().await;
+    client.say(1, declare("q", false, Table::default())).await;
+    assert_eq!(why(client.next().await), (320, "CONNECTION_FORCED - user 'ada' is deleted".to_owned()));
+}
+
+#[tokio::test]
 async fn tags_say_what_the_api_shows() {
     let broker = Broker::open().await;
     broker.done("PUT", "vhosts/staging", json!({})).await;
@@ -220,7 +236,9 @@ async fn tags_say_what_the_api_shows() {
         user(&broker, name, tags).await;
         broker.done("PUT", &format!("permissions/staging/{name}"), everything()).await;
     }
-    let _connected = Client::connect(&broker).await;
+    let mut connected = Client::connect_to(&broker, "staging").await;
+    connected.open_channel(1).await;
+    connected.consume(1, "q", true).await;
     let policy = json!({"pattern": "", "definition": {"max-length": 9}});
     for (method, path, wanted) in [
         ("GET", "whoami", [401, 200, 200, 200]),
@@ -250,13 +268,23 @@ async fn tags_say_what_the_api_shows() {
         let answered = broker.ask_as(&format!("{user}:pw"), ("GET", path), None).await;
         answered.body.as_array().unwrap().len()
     };
-    for (path, wanted) in
-        [("queues", [1, 1]), ("exchanges", [7, 7]), ("bindings", [1, 1]), ("vhosts", [1, 2]), ("connections", [0, 1])]
-    {
+    for (path, wanted) in [
+        ("queues", [1, 1]),
+        ("exchanges", [7, 7]),
+        ("bindings", [1, 1]),
+        ("vhosts", [1, 2]),
+        ("connections", [0, 1]),
+        ("consumers", [0, 1]),
+        ("consumers/staging", [0, 1]),
+    ] {
         assert_eq!([seen("man", path).await, seen("mon", path).await], wanted, "{path}");
     }
     let totals = broker.ask_as("man:pw", ("GET", "overview"), None).await.body["object_totals"].clone();
     assert_eq!((&totals["queues"], &totals["connections"]), (&json!(1), &json!(0)));
+    for (name, wanted) in [("man", false), ("mon", true)] {
+        let overview = broker.ask_as(&format!("{name}:pw"), ("GET", "overview"), None).await.body;
+        assert!(["node", "listeners", "contexts"].iter().all(|field| overview.get(field).is_some() == wanted));
+    }
     let refused = broker.ask_as("man:pw", ("GET", "queues/%2F"), None).await.body;
     let wanted = json!({"error": "not_authorised", "reason": "User not authorised to access virtual host"});
     assert_eq!(refused, wanted);

@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// The same, for as long as it takes.
-    pub(super) async fn unless_cut_off<T>(&self, shard: ShardId, something: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn unless_cut_off<T>(&self, shard: ShardId, something: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = something => Some(done),

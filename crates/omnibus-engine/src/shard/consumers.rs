@@ -220,7 +220,10 @@ impl Shard {
         let batch = Batch { stream, leases: acquired.leases.into(), at: LogIndex(0), messages: VecDeque::new() };
         let batch = match fresh {
             Some((messages, bytes)) => match turn.outbox.put_at_once(Batch { messages, ..batch }, bytes) {
-                Ok(()) => return count,
+                Ok(()) => {
+                    self.open_awaiting.is_out = true;
+                    return count;
+                }
                 Err(batch) => batch,
             },
             None => batch,

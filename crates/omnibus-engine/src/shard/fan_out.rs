@@ -68,17 +68,18 @@ impl Shard {
 
     /// Fans out to all but those queues with priorities that have the message already.
     fn fan_out_new(&mut self, addressed: &Addressed) -> FannedOut {
-        let Addressed { message, targets, is_transient } = addressed;
+        let targets = &addressed.targets;
         let sent: Vec<Option<Appended>> =
             targets.iter().map(|(queue, envelope)| self.sent_with_priority(*queue, envelope)).collect();
         let new = targets.iter().zip(&sent).filter(|(_, sent)| sent.is_none());
         let stream = |queue: &QueuePlace, envelope: &Envelope| queue.of_priority(envelope.priority).stream;
         let new = new.map(|((queue, envelope), _)| Target { stream: stream(queue, envelope), envelope: *envelope });
-        let mut results = self.fan_out_to(message, new.collect(), *is_transient)?.into_iter();
+        let mut results = self.fan_out_to(addressed, new.collect())?.into_iter();
         Ok(sent.into_iter().filter_map(|sent| sent.map(Ok).or_else(|| results.next())).collect())
     }
 
-    fn fan_out_to(&mut self, message: &SharedMessage, mut targets: Vec<Target>, is_transient: bool) -> FannedOut {
+    fn fan_out_to(&mut self, addressed: &Addressed, mut targets: Vec<Target>) -> FannedOut {
+        let message = &addressed.message;
         let (batch, leader_epoch) = (message.batch(), leader_epoch(self.term));
         let mut fleeting = Vec::new();
         for target in &mut targets {
@@ -105,7 +106,7 @@ impl Shard {
         self.shared.counters.bytes_appended.add(takers.len() as u64 * u64::from(batch.bytes));
         let mut heads = message.heads();
         for (target, appended) in takers {
-            if is_transient && self.consumers.take_at_once(target.stream) {
+            if addressed.is_transient && self.consumers.take_at_once(target.stream) {
                 self.fresh.add((target.stream, appended.base), message, target.envelope);
             }
             self.open.push_batch(EntryBatch {

@@ -7,7 +7,8 @@ use omnibus_engine::consuming::{ConsumeError, Consumer, NextError};
 use omnibus_engine::fan_out::{Letter, Target};
 use omnibus_engine::line::Line;
 use omnibus_engine::queues::{Deliveries, Delivery};
-use omnibus_engine::{Engine, Running};
+use omnibus_engine::shard::FannedOut;
+use omnibus_engine::{Engine, Running, SubmitError};
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::queue::{CursorConfig, Delivery as Counting, Envelope, LeaseRefusal, QueueConfig, Settlement};
 use omnibus_model::topic::{Partition, TopicConfig};
@@ -136,11 +137,11 @@ async fn records_come_to_another_node_as_far_as_the_credit_goes() {
 }
 
 /// Sends a message to a queue that the first node leads, from there.
-fn publish(engine: &Engine, queue: Partition, body: &str, is_transient: bool) -> JoinHandle<bool> {
+fn publish(engine: &Engine, queue: Partition, body: &str, is_transient: bool) -> JoinHandle<FannedOut> {
     let targets = vec![Target { queue: queue.into(), envelope: Envelope::default() }];
     let letters = [Letter { message: shared(body), targets, is_transient }];
     let engine = engine.clone();
-    tokio::spawn(async move { engine.fan_out_in_line(&Line::default(), &letters).await.remove(0).is_ok() })
+    tokio::spawn(async move { engine.fan_out_in_line(&Line::default(), &letters).await.remove(0) })
 }
 
 #[tokio::test]
@@ -163,12 +164,36 @@ async fn transient_message_comes_before_it_is_committed_and_what_lasts_does_not(
         let pumping = tokio::spawn(pump(three.cluster.clone()));
         assert_eq!(bodies(&take(&mut consumer, 2).await), ["lasting", "transient, too"]);
         for sent in [sent, lasting, last] {
-            assert!(sent.await.unwrap());
+            assert!(sent.await.unwrap().is_ok());
         }
         nothing_comes(&mut consumer).await;
         let held = if settling == Settling::Automatic { 0 } else { 3 };
         assert_eq!(consumer.close().await.unwrap(), held);
         assert_eq!(three.leased(queue).await, 0);
+        three.stop().await;
+        pumping.abort();
+    }
+}
+
+#[tokio::test]
+async fn what_was_handed_out_before_its_leader_went_is_sent_by_nobody_else() {
+    for settling in [Settling::ByReceiver, Settling::Automatic] {
+        let three = Three::start().await;
+        let queue = three.queue().await;
+        let engine = &three.engines[0];
+        let mut consumer = engine.consume(queue, ConsumerConfig { settling, ..config(9) }).await.unwrap();
+        three.pumping.abort();
+        let sent = publish(engine, queue, "handed out", true);
+        assert_eq!(bodies(&take(&mut consumer, 1).await), ["handed out"]);
+        three.cluster.elect(queue.shard, NODES[1]);
+        let pumping = tokio::spawn(pump(three.cluster.clone()));
+        assert_eq!(
+            sent.await.unwrap(),
+            Err(SubmitError::Lost { leader: NODES[0] }),
+            "it cannot be said not to have happened"
+        );
+        nothing_comes(&mut consumer).await;
+        assert_eq!(three.engines[1].queue_view(queue).await.unwrap().unwrap().counts.present(), 0);
         three.stop().await;
         pumping.abort();
     }

@@ -274,7 +274,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "storage.retention_time_interval",
-        meaning: "How often topics are looked at for records that are older than they keep them: every so many of the interval above. Those of queues, each time.",
+        meaning: "How often topics are looked at for records that are older than they keep them: every so many of the interval above. Those of queues, and all while the disk lacks room, each time.",
         field: |config| &mut config.storage.retention_time_interval,
     },
     Key {
