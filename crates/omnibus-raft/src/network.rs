@@ -262,7 +262,13 @@ impl RaftNetworkV2<Types> for Way {
                 self.state.confirmed(self.target, term, id.index);
                 Ok(AppendEntriesResponse::PartialSuccess(log_id(id)))
             }
-            Answer::Conflict if previous != EntryId::default() => Ok(AppendEntriesResponse::Conflict),
+            Answer::Conflict if previous != EntryId::default() => {
+                if self.state.lacks_confirmed(self.target, previous.index) {
+                    let (node, shard) = (self.target, shard.0);
+                    return Err(RPCError::Unreachable(Unreachable::new(&Misunderstood::Lost { node, shard })));
+                }
+                Ok(AppendEntriesResponse::Conflict)
+            }
             Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote_of(vote))),
             Answer::Hollow { log } => Err(self.greet(log).await),
             other => Err(self.misunderstood(Some(other))),

@@ -102,6 +102,24 @@ impl ShardState {
         waits
     }
 
+    /// Whether another replica lacks an entry that it has confirmed to this leader: somebody who led before, and has not heard
+    /// that he leads no more, has welcomed it as a new one. A voter must leave; of another openraft is told first.
+    pub(crate) fn lacks_confirmed(&self, node: u64, index: LogIndex) -> bool {
+        let lacks = {
+            let known = self.known.lock();
+            let has = known.confirmed.get(&node).copied().unwrap_or_default();
+            index <= has || known.reverted.contains(&node)
+        };
+        if lacks {
+            if self.has_learner(node) {
+                self.has_reverted(node);
+            } else {
+                self.note_lost(node);
+            }
+        }
+        lacks
+    }
+
     /// A replica of which openraft is to be told that it has less than it had.
     pub(crate) fn next_reverted(&self) -> Option<u64> {
         self.known.lock().reverted.first().copied()
