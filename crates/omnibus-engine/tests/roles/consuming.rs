@@ -136,6 +136,15 @@ async fn records_come_to_another_node_as_far_as_the_credit_goes() {
     three.stop().await;
 }
 
+/// Three nodes between which nothing goes any more, and a consumer where the queue is led.
+async fn uncommitted(settling: Settling) -> (Three, Partition, Consumer) {
+    let three = Three::start().await;
+    let queue = three.queue().await;
+    let consumer = three.engines[0].consume(queue, ConsumerConfig { settling, ..config(9) }).await.unwrap();
+    three.pumping.abort();
+    (three, queue, consumer)
+}
+
 /// Sends a message to a queue that the first node leads, from there.
 fn publish(engine: &Engine, queue: Partition, body: &str, is_transient: bool) -> JoinHandle<FannedOut> {
     let targets = vec![Target { queue: queue.into(), envelope: Envelope::default() }];
@@ -147,11 +156,8 @@ fn publish(engine: &Engine, queue: Partition, body: &str, is_transient: bool) ->
 #[tokio::test]
 async fn transient_message_comes_before_it_is_committed_and_what_lasts_does_not() {
     for settling in [Settling::ByReceiver, Settling::Automatic] {
-        let three = Three::start().await;
-        let queue = three.queue().await;
+        let (three, queue, mut consumer) = uncommitted(settling).await;
         let engine = &three.engines[0];
-        let mut consumer = engine.consume(queue, ConsumerConfig { settling, ..config(9) }).await.unwrap();
-        three.pumping.abort();
         let mut sent = publish(engine, queue, "transient", true);
         let first = take(&mut consumer, 1).await;
         assert_eq!((bodies(&first), first[0].lease.delivery_count), (vec!["transient"], 1));
@@ -178,11 +184,8 @@ async fn transient_message_comes_before_it_is_committed_and_what_lasts_does_not(
 #[tokio::test]
 async fn what_was_handed_out_before_its_leader_went_is_sent_by_nobody_else() {
     for settling in [Settling::ByReceiver, Settling::Automatic] {
-        let three = Three::start().await;
-        let queue = three.queue().await;
+        let (three, queue, mut consumer) = uncommitted(settling).await;
         let engine = &three.engines[0];
-        let mut consumer = engine.consume(queue, ConsumerConfig { settling, ..config(9) }).await.unwrap();
-        three.pumping.abort();
         let sent = publish(engine, queue, "handed out", true);
         assert_eq!(bodies(&take(&mut consumer, 1).await), ["handed out"]);
         three.cluster.elect(queue.shard, NODES[1]);
