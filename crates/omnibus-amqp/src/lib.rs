@@ -25,6 +25,7 @@ mod virtual_hosts;
 mod queues;
 mod access;
 mod users;
+mod keeping;
 mod tail;
 mod door;
 pub mod registry;

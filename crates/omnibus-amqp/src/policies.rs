@@ -1,7 +1,6 @@
 //! Policies are kept, and held to: what they say is written to the queues and exchanges that they hold for.
 
 use omnibus_engine::SubmitError;
-use omnibus_model::command::CreateExchange;
 use omnibus_model::config::ConfigChange;
 use omnibus_model::exchange::{ExchangeConfig, ExchangeKey, ExchangeKind};
 use omnibus_model::queue::DeadLetters;
@@ -43,22 +42,9 @@ impl Door {
         policy.check()?;
         let (key, after) = (key(policy.maker, &policy.host, &policy.name)?, policy.config());
         for _ in 0..ATTEMPTS_MAX {
-            let kept = match self.engine.catalog().exchange(&key) {
-                None => self.engine.create_exchange(CreateExchange { key: key.clone(), config: after.clone() }).await,
-                Some(present) => {
-                    let change = ConfigChange { before: present.config.clone(), after: after.clone() };
-                    self.engine.alter_exchange(key.clone(), change).await
-                }
-            };
-            match kept {
-                Ok(_) => return self.hold_to_policies().await,
-                // Somebody else keeps, changes or deletes it, and this node has not heard of that yet.
-                Err(SubmitError::Refused(
-                    Refusal::ExchangeExists { .. }
-                    | Refusal::UnknownExchange { .. }
-                    | Refusal::SettingsChangedMeanwhile,
-                )) => self.engine.learn_names().await,
-                Err(error) => return Err(error.into()),
+            let kept = self.engine.catalog().exchange(&key);
+            if self.keep(key.clone(), kept.as_ref(), after.clone()).await? {
+                return self.hold_to_policies().await;
             }
         }
         Err(Fault::Precondition(format!("the policy '{}' is being changed by others", policy.name)))
@@ -146,29 +132,16 @@ impl Door {
         let holding = effective(policies, &Host::of(name.as_str()), Subject::Exchange(plain));
         let key = ExchangeKey { kind: ExchangeKind::Amqp, name: name.clone() };
         for _ in 0..ATTEMPTS_MAX {
-            let changed = match (self.engine.catalog().exchange(&key), ExchangeNature::predeclared(plain)) {
-                (Some(exchange), _) => {
-                    let mut after = exchange.config.clone();
-                    put(&mut after.attributes, holding);
-                    let Some(change) = change(&exchange.config, after) else { return Ok(()) };
-                    self.engine.alter_exchange(key.clone(), change).await
-                }
-                (None, Some(nature)) if !holding.is_nothing() => {
-                    // One that was there from the beginning is kept once something is said of it.
-                    let mut config: ExchangeConfig = nature.config();
-                    put(&mut config.attributes, holding);
-                    self.engine.create_exchange(CreateExchange { key: key.clone(), config }).await
-                }
+            let kept = self.engine.catalog().exchange(&key);
+            let mut after: ExchangeConfig = match (&kept, ExchangeNature::predeclared(plain)) {
+                (Some(exchange), _) => exchange.config.clone(),
+                // One that was there from the beginning is kept once something is said of it.
+                (None, Some(nature)) if !holding.is_nothing() => nature.config(),
                 (None, _) => return Ok(()),
             };
-            match changed {
-                Ok(_) => return Ok(()),
-                Err(SubmitError::Refused(
-                    Refusal::ExchangeExists { .. }
-                    | Refusal::UnknownExchange { .. }
-                    | Refusal::SettingsChangedMeanwhile,
-                )) => self.engine.learn_names().await,
-                Err(error) => return Err(error.into()),
+            put(&mut after.attributes, holding);
+            if self.keep(key.clone(), kept.as_ref(), after).await? {
+                return Ok(());
             }
         }
         Err(Fault::Precondition(format!("the exchange '{name}' is being changed by others")))

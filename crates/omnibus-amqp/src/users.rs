@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 
 use omnibus_engine::SubmitError;
-use omnibus_model::command::CreateExchange;
-use omnibus_model::config::ConfigChange;
 use omnibus_model::exchange::{ExchangeConfig, ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::{ExchangeName, Refusal};
 
@@ -237,23 +235,6 @@ impl Door {
     /// Keeps a user as he is to be; `false` if somebody else has changed him meanwhile.
     async fn keep_user(&self, user: &str, kept: Option<&SharedExchange>, after: ExchangeConfig) -> Result<bool, Fault> {
         let key = key(user).ok_or_else(|| Fault::Precondition(format!("'{user}' cannot be the name of a user")))?;
-        let done = match kept {
-            None => self.engine.create_exchange(CreateExchange { key, config: after }).await,
-            Some(present) if present.config == after => return Ok(true),
-            Some(present) => {
-                let change = ConfigChange { before: present.config.clone(), after };
-                self.engine.alter_exchange(key, change).await
-            }
-        };
-        match done {
-            Ok(_) => Ok(true),
-            Err(SubmitError::Refused(
-                Refusal::ExchangeExists { .. } | Refusal::UnknownExchange { .. } | Refusal::SettingsChangedMeanwhile,
-            )) => {
-                self.engine.learn_names().await;
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.keep(key, kept, after).await
     }
 }

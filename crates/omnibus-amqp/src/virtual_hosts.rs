@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
-use omnibus_model::command::CreateExchange;
-use omnibus_model::config::ConfigChange;
 use omnibus_model::exchange::{ExchangeKey, ExchangeKind};
 use omnibus_model::{ExchangeName, Refusal};
 use tokio::sync::watch;
@@ -75,23 +73,16 @@ impl Door {
         for _ in 0..ATTEMPTS_MAX {
             let is_new = !self.has_host(host);
             let after = self.host_nature(host).with(wish)?.config(host);
-            let done = match self.engine.catalog().exchange(&key) {
-                None if !is_new && self.host_nature(host).config(host) == after => return Ok(false),
-                None => self.engine.create_exchange(CreateExchange { key: key.clone(), config: after }).await,
-                Some(present) if present.config == after => return Ok(false),
-                Some(present) => {
-                    let change = ConfigChange { before: present.config.clone(), after };
-                    self.engine.alter_exchange(key.clone(), change).await
-                }
+            let kept = self.engine.catalog().exchange(&key);
+            let is_same = match &kept {
+                None => !is_new && self.host_nature(host).config(host) == after,
+                Some(kept) => kept.config == after,
             };
-            match done {
-                Ok(_) => return Ok(is_new),
-                Err(SubmitError::Refused(
-                    Refusal::ExchangeExists { .. }
-                    | Refusal::UnknownExchange { .. }
-                    | Refusal::SettingsChangedMeanwhile,
-                )) => self.engine.learn_names().await,
-                Err(error) => return Err(error.into()),
+            if is_same {
+                return Ok(false);
+            }
+            if self.keep(key.clone(), kept.as_ref(), after).await? {
+                return Ok(is_new);
             }
         }
         Err(Fault::Precondition(format!("the vhost '{}' is being changed by others", host.name())))
