@@ -13,15 +13,14 @@ use crate::session::ConsumerNumber;
 pub(crate) const READ_PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits for records and hands them to the connection, until the connection drops its end of `wishes`; returns the
-/// consumer, as it may still hold something.
+/// consumer, as it may still hold something. It has begun by the first wish, which may be an old one when this runs first.
 pub(crate) async fn run(
     number: ConsumerNumber,
     mut consumer: Consumer,
-    mut wishes: watch::Receiver<Wish>,
+    (mut wish, mut wishes): (Wish, watch::Receiver<Wish>),
     events: mpsc::Sender<Event>,
 ) -> Consumer {
     let mut outgoing: Option<What> = None;
-    let mut wish = *wishes.borrow_and_update();
     let mut is_over = false;
     loop {
         tokio::select! {

@@ -23,11 +23,15 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads and hands on to the connection, until the connection drops its end of `wishes`; returns what it was known by.
-    pub(crate) async fn run(self, mut wishes: watch::Receiver<Wish>, events: mpsc::Sender<Event>) -> Consumer {
+    /// It has begun by the first wish, which may be an old one when this runs first.
+    pub(crate) async fn run(
+        self,
+        (mut wish, mut wishes): (Wish, watch::Receiver<Wish>),
+        events: mpsc::Sender<Event>,
+    ) -> Consumer {
         let Self { number, mut presence, mut tail } = self;
         let queue = tail.partition();
         let mut outgoing: Option<What> = None;
-        let mut wish = *wishes.borrow_and_update();
         let (mut given, mut is_over) = (0, false);
         loop {
             let may_read = outgoing.is_none() && !is_over && !wish.is_cancelled;

@@ -80,8 +80,9 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
     })?;
     link.consumers_begun += 1;
     let begun = link.consumers_begun;
-    let (wish, wishes) = watch::channel(Wish { credit: config.credit, settled: 0, is_cancelled: false });
-    let task = tokio::spawn(consuming::run(begun, consumer, wishes, link.events.sender()));
+    let first = Wish { credit: config.credit, settled: 0, is_cancelled: false };
+    let (wish, wishes) = watch::channel(first);
+    let task = tokio::spawn(consuming::run(begun, consumer, (first, wishes), link.events.sender()));
     let subscription = Subscription {
         channel: number,
         tag,

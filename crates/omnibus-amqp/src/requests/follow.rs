@@ -46,9 +46,10 @@ pub(super) async fn begin(
     let tail = Tail::begin(&link.door.engine, queue.place.lowest, start).await?;
     link.consumers_begun += 1;
     let begun = link.consumers_begun;
-    let (wish, wishes) = watch::channel(Wish { credit: u32::from(prefetch), settled: 0, is_cancelled: false });
+    let first = Wish { credit: u32::from(prefetch), settled: 0, is_cancelled: false };
+    let (wish, wishes) = watch::channel(first);
     let reader = following::Reader { number: begun, presence, tail };
-    let task = tokio::spawn(reader.run(wishes, link.events.sender()));
+    let task = tokio::spawn(reader.run((first, wishes), link.events.sender()));
     let subscription = Subscription {
         channel: number,
         tag,

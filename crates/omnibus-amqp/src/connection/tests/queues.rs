@@ -203,6 +203,22 @@ async fn cancelled_consumer_keeps_what_it_was_given() {
 }
 
 #[tokio::test]
+async fn consumer_that_is_cancelled_at_once_is_gone() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.declare("q").await;
+    // The consumer has not run yet when it is told: both come in one piece.
+    let mut both = BytesMut::new();
+    consume("q", "t", true).put(&mut both, 1);
+    Method::BasicCancel { consumer_tag: "t".into(), no_wait: false }.put(&mut both, 1);
+    client.send(&both).await;
+    assert_eq!(client.hear().await.1, Method::BasicConsumeOk { consumer_tag: "t".into() });
+    assert_eq!(client.hear().await.1, Method::BasicCancelOk { consumer_tag: "t".into() });
+    let ok = Method::QueueDeclareOk { queue: "q".into(), message_count: 0, consumer_count: 0 };
+    assert_eq!(client.declare("q").await, ok);
+}
+
+#[tokio::test]
 async fn consumers_tag_is_its_own() {
     let node = Node::new();
     let mut client = node.connect().await;

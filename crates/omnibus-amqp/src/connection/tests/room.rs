@@ -29,9 +29,10 @@ async fn task_of_a_consumer_is_small() {
     let queue = node.door.find("q").unwrap();
     let config = ConsumerConfig { credit: 1, settling: Settling::ByReceiver, access: Access::Shared, priority: 0 };
     let consumer = node.door.engine.consume(queue.place, config).await.unwrap();
-    let (_wish, wishes) = watch::channel(Wish { credit: 1, settled: 0, is_cancelled: false });
+    let first = Wish { credit: 1, settled: 0, is_cancelled: false };
+    let (_wish, wishes) = watch::channel(first);
     let mut events = Inbox::new(1);
-    let task = consuming::run(1, consumer, wishes, events.sender());
+    let task = consuming::run(1, consumer, (first, wishes), events.sender());
     let bytes = size_of_val(&task);
     assert!(bytes <= CONSUMER_BYTES_MAX, "{bytes} bytes");
 }
