@@ -7,8 +7,8 @@ use std::time::Duration;
 use omnibus_amqp::administration::Administration;
 use omnibus_model::{NodeId, ShardId};
 
-/// The version of RabbitMQ whose API this follows.
-pub(crate) const RABBITMQ: &str = "4.1.0";
+/// The version of RabbitMQ whose API this follows: the same that clients of the door are told.
+pub(crate) const RABBITMQ: &str = omnibus_amqp::RABBITMQ_VERSION;
 
 /// This node, for those who ask.
 #[derive(Debug)]

@@ -9,13 +9,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::Host;
-use crate::settings::{FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT};
+use crate::settings::{FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT, RABBITMQ_VERSION};
 use crate::wire::frame::PROTOCOL_HEADER;
 use crate::wire::method::put_protocol_header;
 use crate::wire::{Frame, FrameKind, LongText, Method, ShortText, Table, Value};
 
 /// How long a frame may be before anything is agreed, as in RabbitMQ 4.
 const FRAME_BYTES_FIRST: usize = 8 << 10;
+
+/// Who comes by it says nothing, and is `guest` with his first password, as in RabbitMQ 4.
+const ANONYMOUS: &str = "ANONYMOUS";
 
 /// How long a client that cannot be told waits for nothing.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
@@ -159,6 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
         let given = match &*mechanism {
             "PLAIN" => plain(&response.0),
             "AMQPLAIN" => amqplain(&response.0),
+            ANONYMOUS if has_guest(self.door) => Some(("guest".to_owned(), Bytes::from_static(b"guest"))),
             _ => return Err((Fault::MechanismUnknown(mechanism), true)),
         };
         match given {
@@ -178,7 +182,12 @@ fn unexpected(method: &Method) -> Fault {
     Fault::Unsolicited { class, method }
 }
 
-/// What the server is and can do.
+/// Whether there may be a `guest` with his first password.
+const fn has_guest(door: &Door) -> bool {
+    door.settings.credentials.is_empty()
+}
+
+/// What the server is and can do. It is RabbitMQ for whoever asks what to expect of it (ADR 102).
 fn start(door: &Door) -> Method {
     let yes = |name| (name, Value::Bool(true));
     let capabilities = Table::from([
@@ -194,16 +203,18 @@ fn start(door: &Door) -> Method {
     ]);
     let server_properties = Table::from([
         ("capabilities", Value::Table(capabilities)),
-        ("product", Value::text("Omnibus")),
-        ("version", Value::text(door.settings.version)),
-        ("platform", Value::text("Rust")),
+        ("product", Value::text("RabbitMQ")),
+        ("version", Value::text(RABBITMQ_VERSION)),
+        ("cluster_name", Value::text(&door.settings.cluster)),
+        ("platform", Value::text(&format!("Omnibus {}", door.settings.version))),
         ("information", Value::text("https://github.com/omnibus-mq/omnibus")),
     ]);
+    let mechanisms = if has_guest(door) { "PLAIN AMQPLAIN ANONYMOUS" } else { "PLAIN AMQPLAIN" };
     Method::ConnectionStart {
         version_major: 0,
         version_minor: 9,
         server_properties,
-        mechanisms: LongText::from("PLAIN AMQPLAIN"),
+        mechanisms: LongText::from(mechanisms),
         locales: LongText::from("en_US"),
     }
 }

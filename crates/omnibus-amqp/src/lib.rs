@@ -51,4 +51,4 @@ pub mod settings;
 pub mod wire;
 
 pub use server::Server;
-pub use settings::{Credential, Settings, read_credentials};
+pub use settings::{Credential, RABBITMQ_VERSION, Settings, read_credentials};

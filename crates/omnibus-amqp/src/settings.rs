@@ -1,5 +1,8 @@
 //! How the door presents itself.
 
+/// The version of RabbitMQ as which the door and its management API present themselves.
+pub const RABBITMQ_VERSION: &str = "4.1.0";
+
 /// Who may come in, and how much of everything there may be.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -16,7 +19,9 @@ pub struct Settings {
     pub memory_bytes_max: usize,
     /// The number of this node: queues that were exclusive to its connections go when it starts.
     pub node: u32,
-    /// What clients are told of the server.
+    /// What the cluster is called.
+    pub cluster: String,
+    /// The version of Omnibus.
     pub version: &'static str,
 }
 
@@ -44,6 +49,7 @@ impl Default for Settings {
             message_bytes_max: 16 << 20,
             memory_bytes_max: 256 << 20,
             node: 1,
+            cluster: String::new(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::deaths::Router;
 use crate::door::Door;
 use crate::registry::Ends;
-use crate::settings::Settings;
+use crate::settings::{Credential, Settings};
 use crate::wire::frame::PROTOCOL_HEADER;
 use crate::wire::method::put_content;
 use crate::wire::{ContentHeader, Frame, FrameKind, LongText, Method, Properties, ShortText, Table, Value};
@@ -302,6 +302,34 @@ async fn both_mechanisms_are_let_in() {
     let node = Node::new();
     node.socket(true).open("PLAIN", b"\0guest\0guest", "/").await;
     node.socket(true).open("AMQPLAIN", b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05guest", "/").await;
+}
+
+#[tokio::test]
+async fn clients_find_a_rabbitmq_that_says_what_it_is() {
+    let node = Node::on(FaultDisk::new(1), Settings { cluster: "ours".to_owned(), ..Settings::default() });
+    let mut client = node.socket(true);
+    client.send(&PROTOCOL_HEADER).await;
+    let (_, Method::ConnectionStart { server_properties, .. }) = client.hear().await else { panic!("no start") };
+    let told = |name: &str| server_properties.get(name).and_then(Value::str).unwrap_or_default().to_owned();
+    assert_eq!((told("product"), told("version")), ("RabbitMQ".to_owned(), "4.1.0".to_owned()));
+    let omnibus = format!("Omnibus {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!((told("platform"), told("cluster_name")), (omnibus, "ours".to_owned()));
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_guest_where_guest_may_come_in() {
+    let node = Node::new();
+    node.socket(true).open("ANONYMOUS", b"", "/").await;
+    let refused = "ACCESS_REFUSED - Login was refused using authentication mechanism ANONYMOUS. For details see the \
+                   broker logfile.";
+    let mut elsewhere = node.socket(false);
+    elsewhere.log_in("ANONYMOUS", b"").await;
+    assert_eq!(elsewhere.closed().await, (403, refused.to_owned()));
+    let ada = Credential { user: "ada".to_owned(), password: "secret".to_owned() };
+    let node = Node::on(FaultDisk::new(2), Settings { credentials: vec![ada], ..Settings::default() });
+    let mut client = node.socket(true);
+    client.log_in("ANONYMOUS", b"").await;
+    assert_eq!(client.closed().await.0, 503);
 }
 
 #[tokio::test]

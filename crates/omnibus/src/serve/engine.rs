@@ -154,6 +154,7 @@ pub(crate) fn amqp_settings(config: &Config, identity: &Identity) -> Result<omni
         message_bytes_max: usize::try_from(amqp.message_bytes_max.0).unwrap_or(usize::MAX),
         memory_bytes_max: usize::try_from(amqp.memory.0).unwrap_or(usize::MAX),
         node: identity.node_id,
+        cluster: identity.cluster_id.clone(),
         ..omnibus_amqp::Settings::default()
     })
 }
