@@ -31,7 +31,7 @@ pub(crate) const EXPIRES: &str = "x-expires";
 pub(crate) const SINGLE_ACTIVE: &str = "x-single-active-consumer";
 
 /// Arguments that RabbitMQ compares when a queue is declared again.
-const COMPARED: [&str; 16] = [
+const COMPARED: [&str; 17] = [
     EXPIRES,
     MESSAGE_TTL,
     DEAD_LETTER_EXCHANGE,
@@ -46,6 +46,7 @@ const COMPARED: [&str; 16] = [
     DEAD_LETTER_STRATEGY,
     streams::MAX_AGE,
     streams::SEGMENT_BYTES,
+    streams::FILTER_BYTES,
     streams::CLUSTER_SIZE,
     streams::LEADER_LOCATOR,
 ];

@@ -68,6 +68,7 @@ impl Reader {
             match read {
                 None => {}
                 Some(None) => return presence,
+                Some(Some((permit, Ok(messages)))) if messages.is_empty() => drop(permit),
                 Some(Some((permit, Ok(messages)))) => {
                     given += messages.len() as u64;
                     permit.send(Event { consumer: number, what: What::Read(queue, messages) });

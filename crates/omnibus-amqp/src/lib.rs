@@ -43,6 +43,7 @@ mod arguments;
 mod alarms;
 mod policy;
 mod budget;
+mod stream_filter;
 mod stream_arguments;
 mod errors;
 mod rights;

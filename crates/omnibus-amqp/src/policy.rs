@@ -25,7 +25,7 @@ const OPERATOR_POLICY: &str = "amqp.operator-policy";
 const POLICY_TERM: &str = "amqp.policy.";
 
 /// What policies may say, and what kind of value that is.
-const TERMS: [(&str, TermKind); 16] = [
+const TERMS: [(&str, TermKind); 17] = [
     ("alternate-exchange", TermKind::Text),
     ("dead-letter-exchange", TermKind::Text),
     ("dead-letter-routing-key", TermKind::Text),
@@ -37,6 +37,7 @@ const TERMS: [(&str, TermKind); 16] = [
     ("delivery-limit", TermKind::Number(0)),
     ("max-age", TermKind::Age),
     ("stream-max-segment-size-bytes", TermKind::Number(0)),
+    ("stream-filter-size-bytes", TermKind::FilterSize),
     // About where and how RabbitMQ stores a queue, which means nothing to whoever uses it.
     ("consumer-timeout", TermKind::Number(0)),
     ("queue-mode", TermKind::Text),
@@ -58,7 +59,7 @@ const NOT_OF_STREAMS: [&str; 10] = [
     "queue-version",
     "queue-master-locator",
 ];
-const OF_STREAMS: [&str; 2] = ["max-age", "stream-max-segment-size-bytes"];
+const OF_STREAMS: [&str; 3] = ["max-age", "stream-max-segment-size-bytes", "stream-filter-size-bytes"];
 
 /// What operators' policies may say: what bounds a queue.
 const OF_OPERATORS: [&str; 8] = [
@@ -83,6 +84,8 @@ enum TermKind {
     Age,
     /// So much at least.
     Number(i64),
+    /// Bytes of the filters that RabbitMQ has.
+    FilterSize,
 }
 
 /// What a policy holds for.
@@ -255,6 +258,7 @@ impl Policy {
                 }
                 TermKind::Age => value.str().is_some_and(|text| age(text).is_some()),
                 TermKind::Number(least) => value.integer().is_some_and(|number| number >= *least),
+                TermKind::FilterSize => value.integer().is_some_and(|number| (16..=255).contains(&number)),
             };
             if !is_fit {
                 return Err(failed(format!("{name} has a value that is not valid, or not supported")));

@@ -8,6 +8,7 @@ pub(crate) const STREAM: &str = "stream";
 pub(crate) const MAX_AGE: &str = "x-max-age";
 pub(crate) const MAX_BYTES: &str = "x-max-length-bytes";
 pub(crate) const SEGMENT_BYTES: &str = "x-stream-max-segment-size-bytes";
+pub(crate) const FILTER_BYTES: &str = "x-stream-filter-size-bytes";
 pub(crate) const CLUSTER_SIZE: &str = "x-initial-cluster-size";
 pub(crate) const LEADER_LOCATOR: &str = "x-queue-leader-locator";
 
@@ -59,6 +60,12 @@ pub(crate) fn check(name: &str, value: &Value) -> Result<(), Wrong> {
             Err(Wrong::Text("Exceeded max value for x-stream-max-segment-size-bytes"))
         }
         SEGMENT_BYTES => Ok(()),
+        // How exact RabbitMQ's filters are; ours are.
+        FILTER_BYTES => match value.integer() {
+            Some(16..=255) => Ok(()),
+            Some(_) => Err(Wrong::Text("Invalid value for x-stream-filter-size-bytes")),
+            None => Err(Wrong::Text("Invalid type for x-stream-filter-size-bytes")),
+        },
         CLUSTER_SIZE if number(value)? == 0 => wrong("{value_zero,0}"),
         CLUSTER_SIZE => Ok(()),
         LEADER_LOCATOR => match value.str() {
@@ -176,6 +183,9 @@ mod tests {
                 Value::I64(3_000_000_001),
                 Err(Wrong::Text("Exceeded max value for x-stream-max-segment-size-bytes")),
             ),
+            (FILTER_BYTES, Value::I32(16), Ok(())),
+            (FILTER_BYTES, Value::I32(256), Err(Wrong::Text("Invalid value for x-stream-filter-size-bytes"))),
+            (FILTER_BYTES, Value::text("128"), Err(Wrong::Text("Invalid type for x-stream-filter-size-bytes"))),
             (CLUSTER_SIZE, Value::I32(0), value("{value_zero,0}")),
             (CLUSTER_SIZE, Value::I32(3), Ok(())),
             (LEADER_LOCATOR, Value::text("least-leaders"), Ok(())),

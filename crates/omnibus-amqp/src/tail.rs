@@ -9,6 +9,7 @@ use omnibus_record::{AnyHeader, DECOMPRESSED_BYTES_MAX, InvalidBatch, Message, M
 
 use crate::errors::Fault;
 use crate::stream_arguments::Start;
+use crate::stream_filter::Filter;
 
 /// What is read at a time, at least and at most; one record is read whatever its size.
 const BYTES_MIN: usize = 4 << 10;
@@ -27,13 +28,19 @@ pub(crate) struct Tail {
     partition: Partition,
     next: Offset,
     watch: Watch,
-    /// How long records were lately, so that not much more is read than is given out.
+    /// Which records are wanted; without it all are.
+    filter: Option<Filter>,
+    /// How much was read lately for each that was given out, so that not much more is read than that.
     record_bytes: usize,
 }
 
 impl Tail {
     /// Goes to where a reader wants to begin. All that was acknowledged before counts, whichever node did that.
-    pub(crate) async fn begin(engine: &Engine, partition: Partition, start: Start) -> Result<Self, Fault> {
+    pub(crate) async fn begin(
+        engine: &Engine,
+        partition: Partition,
+        (start, filter): (Start, Option<Filter>),
+    ) -> Result<Self, Fault> {
         let stream = partition.stream;
         let watch = engine.watch(vec![stream]);
         engine.committed(partition.shard).await?;
@@ -46,7 +53,7 @@ impl Tail {
             Start::Since(time) => came_at(engine, (stream, bounds), time).await?,
             Start::Ago(span) => came_at(engine, (stream, bounds), engine.now().minus(span)).await?,
         };
-        Ok(Self { engine: engine.clone(), partition, next, watch, record_bytes: BYTES_MIN })
+        Ok(Self { engine: engine.clone(), partition, next, watch, filter, record_bytes: BYTES_MIN })
     }
 
     pub(crate) const fn partition(&self) -> Partition {
@@ -60,8 +67,8 @@ impl Tail {
         }
     }
 
-    /// Reads up to so many records, and stands behind them then; none if those that were next are gone. Who stops
-    /// waiting loses nothing.
+    /// Reads up to so many records, and stands behind them then; none if those that were next are gone or not wanted. Who
+    /// stops waiting loses nothing.
     ///
     /// # Errors
     /// [`ReadError`]; the next time begins at the same place.
@@ -90,7 +97,9 @@ impl Tail {
                 }
                 next = message.offset.plus(1);
                 bytes += message.body.len();
-                messages.push(message);
+                if self.filter.as_ref().is_none_or(|filter| filter.takes(&message)) {
+                    messages.push(message);
+                }
             }
             // What stood behind the last record of a batch was taken out of it.
             next = next.max(Offset(last.cast_unsigned()).plus(1));
@@ -99,9 +108,11 @@ impl Tail {
             return Err(ReadError::Disk { reason: format!("there is nothing at {next}") });
         }
         self.next = next;
-        if let Some(average) = bytes.checked_div(messages.len()) {
-            self.record_bytes = average.saturating_add(HEAD_BYTES);
-        }
+        self.record_bytes = match bytes.checked_div(messages.len()) {
+            Some(average) => average.saturating_add(HEAD_BYTES),
+            // Where few are wanted, more is looked through at a time.
+            None => self.record_bytes.saturating_mul(2).min(BYTES_MAX),
+        };
         Ok(messages)
     }
 }

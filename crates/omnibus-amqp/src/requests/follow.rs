@@ -13,6 +13,7 @@ use crate::meter::Present;
 use crate::queues::Queue;
 use crate::session::{Channel, ConsumerNumber};
 use crate::stream_arguments::{START, Start};
+use crate::stream_filter::{self, Filter};
 use crate::tail::Tail;
 use crate::wire::{ShortText, Table};
 
@@ -34,7 +35,7 @@ pub(super) async fn begin(
     // In RabbitMQ's order.
     check(&wanted.arguments, queue)?;
     let prefetch = prefetch(link.channel(number)?, queue, wanted.no_ack)?;
-    let start = start(&wanted.arguments, queue)?;
+    let place = (start(&wanted.arguments, queue)?, filter(&wanted.arguments, queue)?);
     let Wanted { tag, is_exclusive, arguments, .. } = wanted;
     // The leader knows of it, and gives it nothing.
     let access = if is_exclusive { Access::Exclusive } else { Access::Shared };
@@ -43,7 +44,7 @@ pub(super) async fn begin(
         ConsumeError::Occupied(_) => Fault::InExclusiveUse(queue.name().to_owned()),
         error @ ConsumeError::Submit(_) => error.into(),
     })?;
-    let tail = Tail::begin(&link.door.engine, queue.place.lowest, start).await?;
+    let tail = Tail::begin(&link.door.engine, queue.place.lowest, place).await?;
     link.consumers_begun += 1;
     let begun = link.consumers_begun;
     let first = Wish { credit: u32::from(prefetch), settled: 0, is_cancelled: false };
@@ -73,9 +74,10 @@ pub(super) async fn begin(
 
 /// Whether it says nothing that a stream's consumer cannot.
 fn check(arguments: &Table, queue: &Queue) -> Result<(), Fault> {
+    const KNOWN: [&str; 3] = [START, stream_filter::WANTED, stream_filter::UNFILTERED];
     for (name, _) in &arguments.0 {
         match &name[..] {
-            known if known == START.as_bytes() => {}
+            known if KNOWN.iter().any(|name| name.as_bytes() == known) => {}
             b"x-priority" | b"x-cancel-on-ha-failover" => {
                 return Err(of_other_kinds(&String::from_utf8_lossy(name), queue.name()));
             }
@@ -96,6 +98,15 @@ fn start(arguments: &Table, queue: &Queue) -> Result<Start, Fault> {
         arg: START.to_owned(),
         queue: queue.name().to_owned(),
         reason,
+    })
+}
+
+/// Which records it wants.
+fn filter(arguments: &Table, queue: &Queue) -> Result<Option<Filter>, Fault> {
+    Filter::read(arguments).map_err(|(arg, given)| Fault::InvalidArgument {
+        arg: arg.to_owned(),
+        queue: queue.name().to_owned(),
+        reason: format!("{{unacceptable_type,{given}}}"),
     })
 }
 

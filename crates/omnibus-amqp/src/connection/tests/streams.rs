@@ -126,6 +126,41 @@ async fn each_consumer_reads_all_of_it_from_where_it_wants() {
 }
 
 #[tokio::test]
+async fn consumer_gets_only_what_it_filters() {
+    let (node, mut publisher) = node_with(0).await;
+    publisher.ask(Method::ConfirmSelect { no_wait: false }).await;
+    for number in 0..600_u64 {
+        let mut properties = Properties::default();
+        match number % 300 {
+            7 => properties.headers_mut().set("x-stream-filter-value", Value::text("rare")),
+            8 => {}
+            _ => properties.headers_mut().set("x-stream-filter-value", Value::text("often")),
+        }
+        publisher.publish("", STREAM, &properties, number.to_string().as_bytes()).await;
+        assert!(matches!(publisher.hear().await.1, Method::BasicAck { .. }));
+    }
+    for (unfiltered, wanted) in [(false, vec![7, 307]), (true, vec![7, 8, 307, 308])] {
+        let mut reader = node.connect().await;
+        reader.qos(1).await;
+        let wanting = Table::from([
+            ("x-stream-offset", Value::text("first")),
+            ("x-stream-filter", Value::Array(vec![Value::text("rare"), Value::text("nobody has it")])),
+            ("x-stream-match-unfiltered", Value::Bool(unfiltered)),
+        ]);
+        assert_eq!(reader.ask(asking("t", wanting)).await, Method::BasicConsumeOk { consumer_tag: "t".into() });
+        let wanted: Vec<_> = wanted.into_iter().flat_map(|number| numbered(number..number + 1)).collect();
+        assert_eq!(reader.take(wanted.len()).await, wanted);
+        reader.nothing_came().await;
+    }
+    let mut reader = node.connect().await;
+    reader.qos(1).await;
+    let text = "PRECONDITION_FAILED - invalid arg 'x-stream-filter' for queue 'stream' in vhost '/': \
+                {unacceptable_type,signedint}";
+    let wrong = Table::from([("x-stream-filter", Value::I32(1))]);
+    assert_eq!(reader.refused(asking("t", wrong)).await, (406, text.to_owned()));
+}
+
+#[tokio::test]
 async fn whatever_is_said_of_a_delivery_is_credit_and_nothing_goes() {
     let (_node, mut client) = node_with(10).await;
     client.qos(2).await;
