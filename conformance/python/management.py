@@ -409,6 +409,41 @@ def permissions(addresses):
     equal((type(ended), ended.reply_code), (ConnectionClosedByBroker, 320), "who is deleted")
 
 
+def limits(addresses):
+    broker = Broker(addresses)
+    host, user = fresh("h"), fresh("u")
+    broker.client.create_vhost(host)
+    equal(broker.get(f"vhost-limits/{host}"), [], "nothing is limited")
+    for name, most in [("max-queues", 1), ("max-connections", 1)]:
+        equal(broker.ask("PUT", f"vhost-limits/{host}/{name}", {"value": most})[0], 204, name)
+    limits = [{"vhost": host, "value": {"max-connections": 1, "max-queues": 1}}]
+    equal(broker.get(f"vhost-limits/{host}"), limits, "what is limited")
+    broker.client.create_queue(host, "one", durable=True)
+    status, answer = broker.ask("PUT", f"queues/{host}/another", {})
+    equal((status, "queue limit in vhost" in answer["reason"]), (400, True), "one queue too many")
+    broker.ask("PUT", f"users/{user}", {"password": "pw", "tags": ""})
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    broker.ask("PUT", f"permissions/{host}/{user}", everything)
+    equal(broker.ask("PUT", f"user-limits/{user}/max-channels", {"value": 1})[0], 204, "max-channels")
+    equal(broker.get(f"user-limits/{user}"), [{"user": user, "value": {"max-channels": 1}}], "a user's limits")
+    name, port = broker.amqp.split(":")
+    credentials = pika.PlainCredentials(user, "pw")
+    parameters = pika.ConnectionParameters(name, int(port), host, credentials)
+    connection = pika.BlockingConnection(parameters)
+    error = refused(lambda: pika.BlockingConnection(parameters), "one connection too many")
+    equal("connection limit (1) is reached" in str(error), True, f"why it is refused ({error})")
+    channel = connection.channel()
+    error = refused(lambda: channel.queue_declare("another"), "one queue too many")
+    equal(error.reply_code, 406, "one queue too many")
+    connection.channel()
+    error = refused(connection.channel, "one channel too many")
+    equal((error.reply_code, "user limit of (1)" in error.reply_text), (530, True), "one channel too many")
+    equal(broker.ask("DELETE", f"vhost-limits/{host}/max-queues")[0], 204, "a limit that ends")
+    broker.client.create_queue(host, "another", durable=True)
+    broker.client.delete_vhost(host)
+    broker.client.delete_user(user)
+
+
 def moving(addresses):
     broker = Broker(addresses)
     host, word = fresh("host"), fresh("user")

@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use omnibus_amqp::administration::{Host, Refused};
+use omnibus_amqp::administration::{Host, Refused, UserInfo};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
@@ -120,6 +120,15 @@ pub(crate) async fn host(site: &Site, name: &str) -> Result<Host, Failure> {
 /// Finds the virtual host of which something is to be told.
 pub(crate) async fn known_host(site: &Site, name: &str) -> Result<Host, Failure> {
     site.administration.host(name).await.ok_or_else(Failure::missing)
+}
+
+/// Finds a user, also one who was made at another node a moment ago.
+pub(crate) async fn known_user(site: &Site, user: &str) -> Result<UserInfo, Failure> {
+    if let Some(found) = site.administration.user(user) {
+        return Ok(found);
+    }
+    site.administration.engine().learn_names().await;
+    site.administration.user(user).ok_or_else(Failure::missing)
 }
 
 /// What was made, or was there already.

@@ -97,9 +97,11 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
             Need::Administrator
         }
         "/api/operator-policies/{host}/{policy}" => Need::Administrator,
-        _ if path.starts_with("/api/user-limits") => Need::Administrator,
+        _ if path.starts_with("/api/user-limits/") && changes => Need::Administrator,
         _ if path.starts_with("/api/vhost-limits/") && changes => Need::Administrator,
-        "/api/policies/{host}/{policy}" | "/api/parameters" | "/api/global-parameters" => Need::Policymaker,
+        "/api/cluster-name" if changes => Need::Administrator,
+        "/api/policies/{host}/{policy}" => Need::Policymaker,
+        _ if path.starts_with("/api/parameters") || path.starts_with("/api/global-parameters") => Need::Policymaker,
         _ if path.starts_with("/api/nodes") => Need::Monitor,
         _ => Need::Tagged,
     }
@@ -140,6 +142,9 @@ mod tests {
             (Method::GET, "/api/vhosts/{host}/connections", Need::Tagged),
             (Method::GET, "/api/vhost-limits/{host}", Need::Tagged),
             (Method::PUT, "/api/vhost-limits/{host}/{name}", Need::Administrator),
+            (Method::GET, "/api/user-limits/{user}", Need::Tagged),
+            (Method::DELETE, "/api/user-limits/{user}/{name}", Need::Administrator),
+            (Method::GET, "/api/parameters/{component}/{host}", Need::Policymaker),
             (Method::PUT, "/api/policies/{host}/{policy}", Need::Policymaker),
             (Method::GET, "/api/policies/{host}", Need::Tagged),
             (Method::GET, "/api/nodes/{node}", Need::Monitor),

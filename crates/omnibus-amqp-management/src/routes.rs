@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router, middleware};
 use tower::ServiceExt;
 
 use crate::rates::Rates;
 use crate::requests::{
-    bindings, connections, definitions, exchanges, health, hosts, messages, node, policies, queues, users,
+    bindings, connections, definitions, exchanges, health, hosts, limits, messages, node, parameters, policies, queues,
+    users,
 };
 use crate::site::SharedSite;
 use crate::{answers, login};
@@ -54,7 +55,7 @@ async fn route(routes: Router, mut request: Request) -> Response {
 fn of_the_node() -> Router<SharedSite> {
     Router::new()
         .route("/api/overview", get(node::overview))
-        .route("/api/cluster-name", get(node::cluster_name))
+        .route("/api/cluster-name", get(node::cluster_name).put(node::put_cluster_name))
         .route("/api/nodes", get(node::nodes))
         .route("/api/nodes/{node}", get(node::one))
         .route("/api/extensions", get(node::extensions))
@@ -66,6 +67,7 @@ fn of_the_node() -> Router<SharedSite> {
         .route("/api/health/checks/virtual-hosts", get(health::virtual_hosts))
         .route("/api/health/checks/port-listener/{port}", get(health::port_listener))
         .route("/api/health/checks/protocol-listener/{protocol}", get(health::protocol_listener))
+        .route("/api/health/checks/certificate-expiration/{within}/{unit}", get(health::certificate_expiration))
         .route("/api/health/checks/node-is-quorum-critical", get(health::quorum_critical))
         .route("/api/health/checks/ready-to-serve-clients", get(health::ready))
 }
@@ -133,10 +135,27 @@ fn of_settings() -> Router<SharedSite> {
             "/api/operator-policies/{host}/{policy}",
             get(policies::one_operators).put(policies::put_operators).delete(policies::delete_operators),
         )
-        .route("/api/parameters", get(policies::nothing))
-        .route("/api/global-parameters", get(policies::nothing))
-        .route("/api/vhost-limits", get(policies::nothing))
-        .route("/api/user-limits", get(policies::nothing))
+        .route("/api/parameters", get(parameters::list))
+        .route("/api/parameters/{component}", get(parameters::list_component))
+        .route("/api/parameters/{component}/{host}", get(parameters::list_host))
+        .route(
+            "/api/parameters/{component}/{host}/{name}",
+            get(parameters::one).put(parameters::put).delete(parameters::delete),
+        )
+        .route("/api/global-parameters", get(parameters::nothing))
+        .route(
+            "/api/global-parameters/{name}",
+            get(parameters::no_global).put(parameters::put_global).delete(parameters::no_global),
+        )
+        .route("/api/feature-flags", get(parameters::nothing))
+        .route("/api/deprecated-features", get(parameters::nothing))
+        .route("/api/deprecated-features/used", get(parameters::nothing))
+        .route("/api/vhost-limits", get(limits::hosts))
+        .route("/api/vhost-limits/{host}", get(limits::of_host))
+        .route("/api/vhost-limits/{host}/{name}", put(limits::put_of_host).delete(limits::delete_of_host))
+        .route("/api/user-limits", get(limits::users))
+        .route("/api/user-limits/{user}", get(limits::of_user))
+        .route("/api/user-limits/{user}/{name}", put(limits::put_of_user).delete(limits::delete_of_user))
 }
 
 fn of_connections() -> Router<SharedSite> {

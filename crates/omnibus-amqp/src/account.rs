@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::hosts::Host;
+use crate::limits::Limits;
 use crate::nature::{hex, read_hex};
 use crate::rights::{Doer, Permissions, Rights, TopicPermissions};
 
@@ -60,6 +61,7 @@ pub(crate) struct Account {
     pub(crate) permissions: BTreeMap<String, Permissions>,
     /// By virtual host and exchange.
     pub(crate) topics: BTreeMap<(String, String), TopicPermissions>,
+    pub(crate) limits: Limits,
 }
 
 impl Hashing {
@@ -169,6 +171,7 @@ impl Account {
             tags: text(TAGS).split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
             permissions,
             topics,
+            limits: Limits::of(attributes),
         })
     }
 
@@ -185,6 +188,7 @@ impl Account {
             attributes.insert(format!("{TOPIC_WRITE}{host}{BETWEEN}{exchange}"), write.clone());
             attributes.insert(format!("{TOPIC_READ}{host}{BETWEEN}{exchange}"), read.clone());
         }
+        attributes.extend(self.limits.attributes());
         ExchangeConfig { attributes, ..ExchangeConfig::default() }
     }
 
@@ -243,6 +247,7 @@ mod tests {
     use omnibus_model::{ExchangeName, Timestamp};
 
     use super::*;
+    use crate::limits::Limited;
 
     fn kept(config: ExchangeConfig) -> Exchange {
         let key = ExchangeKey { kind: ExchangeKind::AmqpUser, name: ExchangeName::new("ada").unwrap() };
@@ -262,6 +267,7 @@ mod tests {
                 ("a.b".to_owned(), "amq.topic".to_owned()),
                 TopicPermissions { write: "^w".into(), read: String::new() },
             )]),
+            limits: Limits(BTreeMap::from([(Limited::Channels, 5)])),
         };
         let config = account.config();
         assert!(config.attributes.values().all(|value| !value.contains("secret")), "{config:?}");

@@ -30,6 +30,7 @@ pub use crate::account::{Hashing, PasswordHash};
 pub use crate::alarms::Shortage;
 pub use crate::host_nature::{HostNature, HostWish};
 pub use crate::hosts::{Host, plain};
+pub use crate::limits::{Limited, Limits, LimitsWish};
 pub use crate::policy::Maker;
 pub use crate::rights::{Permissions, TopicPermissions};
 pub use messages::{After, Got, Posted};

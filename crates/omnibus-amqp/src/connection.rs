@@ -79,7 +79,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Visitor { socket: &mut socket, received: &mut received, door: &door, is_local: ends.peer.ip().is_loopback() };
     let agreed = timeout(HANDSHAKE_MAX, Box::pin(visitor.agree())).await.map_err(|_| ConnectionError::Slow)??;
     let mut link = Link::new(door);
-    let Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat } = agreed;
+    let Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat, place: _place } = agreed;
     link.enter(&user, host);
     link.hears_cancels = capable(&client, "consumer_cancel_notify");
     link.hears_blocks = capable(&client, "connection.blocked");

@@ -10,7 +10,7 @@ use omnibus_engine::{ReadError, SubmitError};
 use omnibus_model::Refusal;
 use thiserror::Error;
 
-use crate::hosts::{Named, plain};
+use crate::hosts::{Host, Named, plain};
 use crate::rights::Right;
 use crate::wire::{FrameError, MethodError};
 
@@ -126,6 +126,14 @@ pub(crate) enum Fault {
     LoginRefused { mechanism: String },
     #[error("unknown authentication mechanism '{0}'")]
     MechanismUnknown(String),
+    #[error("access to vhost '{host}' refused for user '{user}': connection limit ({max}) is reached")]
+    HostConnectionsReached { host: String, user: String, max: u64 },
+    #[error("connection refused for user '{user}': user connection limit ({max}) is reached")]
+    UserConnectionsReached { user: String, max: u64 },
+    #[error("number of channels opened for user '{user}' has reached the maximum allowed user limit of ({max})")]
+    UserChannelsReached { user: String, max: u64 },
+    #[error("cannot declare queue '{}': queue limit in vhost '{}' ({max}) is reached", plain(.queue), Host::of(.queue).name())]
+    QueuesReached { queue: String, max: u64 },
     #[error("vhost {0} not found")]
     NoVirtualHost(String),
     #[error("access to vhost '{host}' refused for user '{user}'")]
@@ -204,11 +212,15 @@ impl Fault {
             | Self::InvalidExpiration { .. }
             | Self::WrongUser { .. }
             | Self::MessageTooLarge { .. }
+            | Self::QueuesReached { .. }
             | Self::Precondition(_) => PRECONDITION_FAILED,
             Self::LoginRefused { .. } => LOGIN_REFUSED,
             Self::MechanismUnknown(_) => COMMAND_INVALID,
             Self::NoVirtualHost(_)
             | Self::HostRefused { .. }
+            | Self::HostConnectionsReached { .. }
+            | Self::UserConnectionsReached { .. }
+            | Self::UserChannelsReached { .. }
             | Self::Negotiation { .. }
             | Self::ConsumerTagTaken(_)
             | Self::TooManyChannels(_) => NOT_ALLOWED,
@@ -352,6 +364,12 @@ mod tests {
                 530,
                 Scope::Connection,
                 "NOT_ALLOWED - attempt to reuse consumer tag 't'",
+            ),
+            (
+                Fault::QueuesReached { queue: "/staging/q".into(), max: 2 },
+                406,
+                Scope::Channel,
+                "PRECONDITION_FAILED - cannot declare queue 'q': queue limit in vhost 'staging' (2) is reached",
             ),
             (Fault::NotImplemented("requeue=false".into()), 540, Scope::Connection, "NOT_IMPLEMENTED - requeue=false"),
         ] {

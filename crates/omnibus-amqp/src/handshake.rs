@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::Host;
+use crate::registry::Place;
 use crate::settings::{FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT, RABBITMQ_VERSION};
 use crate::wire::frame::PROTOCOL_HEADER;
 use crate::wire::method::put_protocol_header;
@@ -24,7 +25,7 @@ const ANONYMOUS: &str = "ANONYMOUS";
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// What was agreed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Agreed {
     pub(crate) user: String,
     pub(crate) host: Host,
@@ -35,6 +36,8 @@ pub(crate) struct Agreed {
     pub(crate) frame_max: usize,
     /// In seconds; 0 is none.
     pub(crate) heartbeat: u16,
+    /// Counts for as long as the connection is there.
+    pub(crate) place: Place,
 }
 
 /// Why there is no connection.
@@ -80,18 +83,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<'_, S> {
             Method::ConnectionOpen { virtual_host, .. } => Host::new(&virtual_host.lossy()),
             other => return self.refuse(unexpected(other), method.id(), true).await,
         };
-        if let Err(fault) = self.enter(&user, &host).await {
-            return self.refuse(fault, method.id(), true).await;
-        }
+        let place = match self.enter(&user, &host).await {
+            Ok(place) => place,
+            Err(fault) => return self.refuse(fault, method.id(), true).await,
+        };
         self.say(&Method::ConnectionOpenOk { reserved: ShortText::default() }).await?;
-        Ok(Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat })
+        Ok(Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat, place })
     }
 
-    /// Makes sure that a virtual host is there, and that a user may come in.
-    async fn enter(&self, user: &str, host: &Host) -> Result<(), Fault> {
+    /// Makes sure that a virtual host is there, that a user may come in, and that there may be one more connection.
+    async fn enter(&self, user: &str, host: &Host) -> Result<Place, Fault> {
         self.door.look_up_host(host).await?;
         if self.door.may_enter(user, host).await {
-            return Ok(());
+            return self.door.take_place(user, host);
         }
         Err(Fault::HostRefused { host: host.name().to_owned(), user: user.to_owned() })
     }

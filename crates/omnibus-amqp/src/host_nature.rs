@@ -6,6 +6,7 @@ use omnibus_model::exchange::ExchangeConfig;
 
 use crate::errors::Fault;
 use crate::hosts::Host;
+use crate::limits::{Limits, LimitsWish};
 
 const DESCRIPTION: &str = "amqp.description";
 const TAGS: &str = "amqp.tags";
@@ -24,6 +25,7 @@ pub struct HostNature {
     pub tags: Vec<String>,
     /// What queues are whose creators do not say.
     pub default_queue_type: String,
+    pub limits: Limits,
 }
 
 /// What shall be said of a virtual host; the rest stays as it is.
@@ -32,13 +34,19 @@ pub struct HostWish {
     pub description: Option<String>,
     pub tags: Option<Vec<String>>,
     pub default_queue_type: Option<String>,
+    pub limits: LimitsWish,
 }
 
 impl HostNature {
     /// One of which nothing was said.
     pub(crate) fn unsaid(host: &Host) -> Self {
         let description = if host.is_default() { "Default virtual host" } else { "" };
-        Self { description: description.to_owned(), tags: Vec::new(), default_queue_type: QUEUE_TYPES[0].to_owned() }
+        Self {
+            description: description.to_owned(),
+            tags: Vec::new(),
+            default_queue_type: QUEUE_TYPES[0].to_owned(),
+            limits: Limits::default(),
+        }
     }
 
     /// Reads what is kept.
@@ -54,6 +62,7 @@ impl HostNature {
         if let Some(kind) = kept.get(QUEUE_TYPE) {
             nature.default_queue_type.clone_from(kind);
         }
+        nature.limits = Limits::of(kept);
         nature
     }
 
@@ -66,14 +75,15 @@ impl HostNature {
             (QUEUE_TYPE, &self.default_queue_type, &unsaid.default_queue_type),
         ];
         let said = said.into_iter().filter(|(_, now, before)| now != before);
-        let attributes: BTreeMap<String, String> =
-            said.map(|(name, value, _)| (name.to_owned(), value.clone())).collect();
+        let said = said.map(|(name, value, _)| (name.to_owned(), value.clone()));
+        let attributes: BTreeMap<String, String> = said.chain(self.limits.attributes()).collect();
         ExchangeConfig { attributes, ..ExchangeConfig::default() }
     }
 
     /// With what shall be said.
     pub(crate) fn with(mut self, wish: &HostWish) -> Result<Self, Fault> {
-        let HostWish { description, tags, default_queue_type } = wish.clone();
+        let HostWish { description, tags, default_queue_type, limits } = wish.clone();
+        self.limits = self.limits.with(&limits);
         if let Some(description) = description {
             self.description = description;
         }
@@ -102,6 +112,7 @@ impl HostNature {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limited;
 
     #[test]
     fn what_is_said_is_kept_and_the_rest_is_not() {
@@ -112,6 +123,7 @@ mod tests {
                 description: Some("x".into()),
                 tags: Some(vec!["a".into(), "b".into()]),
                 default_queue_type: Some("quorum".into()),
+                limits: LimitsWish::from([(Limited::Queues, Some(3))]),
             };
             let said = unsaid.with(&wish).unwrap();
             assert_eq!(HostNature::of(&host, &said.config(&host)), said);

@@ -23,6 +23,7 @@ mod policies;
 mod exchanges;
 mod virtual_hosts;
 mod queues;
+mod limiting;
 mod access;
 mod users;
 mod keeping;
@@ -48,6 +49,7 @@ mod stream_arguments;
 mod errors;
 mod rights;
 mod hosts;
+mod limits;
 pub mod settings;
 pub mod wire;
 

@@ -117,6 +117,7 @@ impl Door {
             self.use_once(&queue).await?;
             return Ok(Declared { queue, is_new: false });
         }
+        self.check_queues(&wanted.queue).await?;
         let made = self.held(wanted.made(owner)?, &wanted.queue);
         if Nature::of(&made.config).overflow_falls_back() {
             tracing::warn!(queue = wanted.queue, "a quorum queue gives up its oldest also with reject-publish-dlx");

@@ -11,7 +11,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::meter::{Counts, Meter};
+use crate::errors::Fault;
+use crate::hosts::Host;
+use crate::meter::{Counted, Counts, Meter};
 use crate::wire::Table;
 
 /// Words that wait for a connection; who says one more waits.
@@ -114,6 +116,9 @@ struct Known {
     begun: u64,
     /// What those have counted that are gone.
     gone: Counts,
+    /// How many places are taken.
+    by_user: BTreeMap<String, u64>,
+    by_host: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -147,7 +152,58 @@ impl Drop for Registered {
     }
 }
 
+/// A connection's place among those that its user and its virtual host may have, for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    registry: Arc<Registry>,
+    user: String,
+    host: Host,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut known = self.registry.known.lock();
+        leave(&mut known.by_user, &self.user);
+        leave(&mut known.by_host, self.host.name());
+    }
+}
+
+fn leave(places: &mut BTreeMap<String, u64>, of: &str) {
+    match places.get_mut(of) {
+        Some(taken) if *taken > 1 => *taken -= 1,
+        _ => drop(places.remove(of)),
+    }
+}
+
 impl Registry {
+    /// Takes a place for a user's connection to a virtual host, of which each has so many at most.
+    pub(crate) fn take_place(
+        self: &Arc<Self>,
+        (user, host): (&str, &Host),
+        (of_user, of_host): (Option<u64>, Option<u64>),
+    ) -> Result<Place, Fault> {
+        let mut known = self.known.lock();
+        let taken = |places: &BTreeMap<String, u64>, of: &str| places.get(of).copied().unwrap_or_default();
+        if let Some(max) = of_host.filter(|max| taken(&known.by_host, host.name()) >= *max) {
+            let (host, user) = (host.name().to_owned(), user.to_owned());
+            return Err(Fault::HostConnectionsReached { host, user, max });
+        }
+        if let Some(max) = of_user.filter(|max| taken(&known.by_user, user) >= *max) {
+            return Err(Fault::UserConnectionsReached { user: user.to_owned(), max });
+        }
+        *known.by_user.entry(user.to_owned()).or_default() += 1;
+        *known.by_host.entry(host.name().to_owned()).or_default() += 1;
+        Ok(Place { registry: Arc::clone(self), user: user.to_owned(), host: host.clone() })
+    }
+
+    /// How many channels a user has.
+    pub(crate) fn channels_of(&self, user: &str) -> u64 {
+        const CHANNELS: (Counted, Counted) = (Counted::ChannelsOpened, Counted::ChannelsClosed);
+        let known = self.known.lock();
+        let own = known.connections.values().filter(|entry| entry.info.user == user);
+        own.map(|entry| entry.meter.counts().present(CHANNELS)).sum()
+    }
+
     /// Makes a connection known with what it counts; what is said to it comes through the channel.
     pub(crate) fn enter(
         self: &Arc<Self>,
@@ -202,5 +258,29 @@ impl Registry {
             }
             None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_taken_and_left() {
+        let registry = Arc::<Registry>::default();
+        let (here, there) = (Host::default(), Host::new("there"));
+        let take = |user, host, max| registry.take_place((user, host), max);
+        let first = take("ada", &here, (Some(1), Some(2))).unwrap();
+        let reached = Fault::UserConnectionsReached { user: "ada".into(), max: 1 };
+        assert_eq!(take("ada", &there, (Some(1), None)).unwrap_err(), reached);
+        let second = take("bob", &here, (None, Some(2))).unwrap();
+        let reached = Fault::HostConnectionsReached { host: "/".into(), user: "bob".into(), max: 2 };
+        assert_eq!(take("bob", &here, (None, Some(2))).unwrap_err(), reached);
+        assert!(take("bob", &there, (None, Some(0))).is_err(), "nobody comes in");
+        drop(first);
+        drop(take("ada", &here, (Some(1), Some(2))).unwrap());
+        drop(second);
+        let known = registry.known.lock();
+        assert!(known.by_user.is_empty() && known.by_host.is_empty(), "{known:?}");
     }
 }

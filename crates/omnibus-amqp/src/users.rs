@@ -13,6 +13,7 @@ use crate::account::{Account, PasswordHash, same};
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::Host;
+use crate::limits::Limits;
 use crate::rights::Permissions;
 
 /// Who is there from the beginning, and comes in from this machine only.
@@ -229,6 +230,7 @@ impl Door {
             tags: vec![ADMINISTRATOR.to_owned()],
             permissions: hosts.map(|host| (host, Permissions::everything())).collect(),
             topics: BTreeMap::new(),
+            limits: Limits::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omnibus_engine::SubmitError;
-use omnibus_model::exchange::{ExchangeKey, ExchangeKind};
+use omnibus_model::exchange::{ExchangeKey, ExchangeKind, SharedExchange};
 use omnibus_model::{ExchangeName, Refusal};
 use tokio::sync::watch;
 
@@ -50,8 +50,12 @@ impl Door {
 
     /// What is said of a host.
     pub(crate) fn host_nature(&self, host: &Host) -> HostNature {
-        let kept = key(host).and_then(|key| self.engine.catalog().exchange(&key));
-        kept.map_or_else(|| HostNature::unsaid(host), |kept| HostNature::of(host, &kept.config))
+        self.kept_host(host).map_or_else(|| HostNature::unsaid(host), |kept| HostNature::of(host, &kept.config))
+    }
+
+    /// What is kept of a host; nothing of `/` before anything is said of it.
+    pub(crate) fn kept_host(&self, host: &Host) -> Option<SharedExchange> {
+        self.engine.catalog().exchange(&key(host)?)
     }
 
     /// Gives a queue that is to be declared the type of its host, if its creator says none and it can be one.

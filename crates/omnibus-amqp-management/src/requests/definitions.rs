@@ -5,20 +5,17 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use omnibus_amqp::administration::{
-    BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, Maker, Permissions, PolicyInfo, QueueInfo, QueueWish,
-    TopicPermissions, UserWish, plain,
+    BindingInfo, ExchangeInfo, ExchangeWish, Host, Leads, Maker, Permissions, QueueInfo, QueueWish, TopicPermissions,
+    UserWish, plain,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{bindings, hosts, policies, users};
+use super::{bindings, hosts, parameters, policies, users};
 use crate::answers::{Answer, Body, Done, Failure, flag, host, known_host, object};
 use crate::caller::Caller;
 use crate::json;
 use crate::site::{RABBITMQ, SharedSite, Site};
-
-/// What RabbitMQ calls the parameters that are operators' policies.
-const OPERATOR_POLICY: &str = "operator_policy";
 
 /// A user, a virtual host, and what the one may do in the other.
 type Allowed = (String, String, Permissions);
@@ -82,7 +79,7 @@ struct Policy {
     wish: policies::Wish,
 }
 
-/// What RabbitMQ keeps as a parameter, of which operators' policies are the ones that there are.
+/// What RabbitMQ keeps as a parameter.
 #[derive(Debug, Deserialize)]
 struct Parameter {
     component: String,
@@ -192,29 +189,12 @@ fn add_names(site: &Site, all: &mut Value, is_wanted: impl Fn(&Host) -> bool) {
         }
         shown
     });
-    let operators = site.administration.policies(Maker::Operator);
-    let parameters = operators.iter().filter(|policy| is_wanted(&policy.host)).map(of_operator);
-    all["parameters"] = parameters.collect();
+    all["parameters"] = parameters::all(site, &is_wanted).into();
     let policies = site.administration.policies(Maker::User);
     all["policies"] = policies.iter().filter(|policy| is_wanted(&policy.host)).map(policies::shown).collect();
     all["queues"] = queues;
     all["exchanges"] = exchanges;
     all["bindings"] = bindings.collect();
-}
-
-/// An operator's policy, which RabbitMQ's definitions have as a parameter.
-fn of_operator(policy: &PolicyInfo) -> Value {
-    json!({
-        "component": OPERATOR_POLICY,
-        "name": policy.name,
-        "vhost": policy.host.name(),
-        "value": {
-            "pattern": policy.pattern,
-            "apply-to": policy.apply_to,
-            "definition": json::of_table(&policy.definition),
-            "priority": policy.priority,
-        },
-    })
 }
 
 fn of_queue(queue: &QueueInfo) -> Value {
@@ -300,12 +280,7 @@ impl Definitions {
 
     /// Looks for what cannot be had, before anything is done; these are the virtual hosts that there are.
     fn check(&self, known: &[&str]) -> Result<(), Failure> {
-        if let Some(other) = self.parameters.iter().find(|each| each.component != OPERATOR_POLICY) {
-            return Err(Failure::bad(format!(
-                "parameters are not supported, but {OPERATOR_POLICY}: {}",
-                other.component
-            )));
-        }
+        self.parameters.iter().try_for_each(|each| parameters::check_component(&each.component))?;
         let hosts = self.vhosts.iter().map(|host| &host.name);
         let hosts = hosts.chain(self.permissions.iter().filter_map(|each| each.vhost.as_ref()));
         let hosts = hosts.chain(self.topic_permissions.iter().filter_map(|each| each.vhost.as_ref()));
@@ -384,11 +359,9 @@ impl Definitions {
         for Policy { name, wish, vhost } in self.policies {
             door.put_policy(wish.named(Maker::User, host(vhost)?.clone(), name)?).await?;
         }
-        for Parameter { name, value, vhost, .. } in self.parameters {
-            let wish: policies::Wish =
-                serde_json::from_value(value).map_err(|error| Failure::bad(error.to_string()))?;
+        for Parameter { component, name, value, vhost } in self.parameters {
             let name = name.ok_or_else(|| Failure::bad("[{key_missing,name}]"))?;
-            door.put_policy(wish.named(Maker::Operator, host(vhost)?.clone(), name)?).await?;
+            parameters::keep(site, (&component, host(vhost)?, name), value).await?;
         }
         for Queue { name, durable, auto_delete, mut arguments, kind, vhost } in self.queues {
             let name = host(vhost)?.full(&name);

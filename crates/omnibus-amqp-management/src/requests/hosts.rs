@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use super::limits::Whose;
 use super::users::Tags;
 use crate::answers::{Answer, Body, Done, Failure, done, flag, known_host, made};
 use crate::caller::Caller;
@@ -75,14 +76,12 @@ impl Wish {
                 return Err(Failure::bad(format!("{what} of a virtual host cannot be chosen")));
             }
         }
-        if !(limits.is_null() || limits == json!({}) || limits == json!([])) {
-            return Err(Failure::bad("limits of virtual hosts are not supported"));
-        }
         let kind = default_queue_type.or(metadata.default_queue_type);
         Ok(HostWish {
             description: description.or(metadata.description),
             tags: tags.or(metadata.tags).map(Tags::read),
             default_queue_type: kind.filter(|kind| kind != "undefined" && !kind.is_empty()),
+            limits: Whose::Host.read(&limits)?,
         })
     }
 }
@@ -127,7 +126,7 @@ async fn loads(site: &Site, listing: &Listing) -> Loads {
 
 /// What definitions say of a virtual host.
 pub(crate) fn defined(site: &Site, host: &Host) -> Value {
-    let HostNature { description, tags, default_queue_type } = site.administration.describe_host(host);
+    let HostNature { description, tags, default_queue_type, .. } = site.administration.describe_host(host);
     let metadata = json!({"description": description, "tags": tags, "default_queue_type": default_queue_type});
     json!({ "name": host.name(), "limits": [], "metadata": metadata })
 }
@@ -135,7 +134,7 @@ pub(crate) fn defined(site: &Site, host: &Host) -> Value {
 fn shown(site: &Site, host: &Host, loads: &Loads) -> Value {
     let nodes: Map<String, Value> =
         site.nodes().into_iter().map(|node| (Site::name_of(node), json!("running"))).collect();
-    let HostNature { description, tags, default_queue_type } = site.administration.describe_host(host);
+    let HostNature { description, tags, default_queue_type, .. } = site.administration.describe_host(host);
     let of_host = || loads.iter().filter(|(of, _)| of == host).map(|(_, load)| load);
     let ready: u64 = of_host().map(|load| load.ready).sum();
     let unacknowledged: u64 = of_host().map(|load| load.unacknowledged).sum();

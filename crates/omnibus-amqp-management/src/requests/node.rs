@@ -73,6 +73,11 @@ pub(crate) async fn overview(
     Ok(Json(listing.cut_one(shown)))
 }
 
+/// A cluster keeps the name that it was founded with.
+pub(crate) async fn put_cluster_name() -> Failure {
+    Failure::bad("a cluster is called by what it was founded with, and cannot be renamed")
+}
+
 pub(crate) async fn cluster_name(State(site): State<SharedSite>) -> Json<Value> {
     Json(json!({ "name": site.cluster_id }))
 }

@@ -1,4 +1,4 @@
-//! Policies, those of operators, and the other settings that RabbitMQ keeps beside them, of which there are none.
+//! Policies, and those of operators.
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -121,11 +121,6 @@ async fn keep(site: &Site, maker: Maker, ((of, name), wish): ((String, String), 
 async fn forget(site: &Site, maker: Maker, (of, name): (String, String)) -> Done {
     let host = host(site, &of).await?;
     if site.administration.delete_policy(maker, &host, &name).await? { Ok(done()) } else { Err(Failure::missing()) }
-}
-
-/// What nobody can set.
-pub(crate) async fn nothing() -> Json<Value> {
-    Json(json!([]))
 }
 
 pub(crate) fn shown(policy: &PolicyInfo) -> Value {

@@ -10,7 +10,8 @@ use omnibus_amqp::administration::{Hashing, Host, PasswordHash, Permissions, Top
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answers::{Answer, Body, Done, Failure, done, known_host, made};
+use super::limits::{self, Whose};
+use crate::answers::{Answer, Body, Done, Failure, done, known_host, known_user, made};
 use crate::caller::Caller;
 use crate::listing::Listing;
 use crate::site::{SharedSite, Site};
@@ -106,9 +107,7 @@ impl Wish {
 
     pub(crate) fn named(self, site: &Site, name: String) -> Result<UserWish, Failure> {
         let Self { password, password_hash, hashing_algorithm, tags, limits } = self;
-        if !(limits.is_null() || limits == json!({}) || limits == json!([])) {
-            return Err(Failure::bad(format!("limits of the user '{name}' are not supported")));
-        }
+        let limits = Whose::User.read(&limits)?;
         let password = match (password, password_hash) {
             (Some(_), Some(_)) => return Err(Failure::bad("both_password_and_password_hash_are_provided")),
             (Some(password), None) => site.administration.hashed(password.as_bytes()),
@@ -116,7 +115,7 @@ impl Wish {
             (None, None) => PasswordHash::default(),
         };
         let tags = tags.ok_or_else(|| Failure::bad("tags_not_present"))?.read();
-        Ok(UserWish { name, password, tags })
+        Ok(UserWish { name, password, tags, limits })
     }
 }
 
@@ -160,7 +159,7 @@ pub(crate) async fn without_permissions(State(site): State<SharedSite>, listing:
 }
 
 pub(crate) async fn one(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
-    Ok(Json(shown(&find(&site, &user).await?)))
+    Ok(Json(shown(&known_user(&site, &user).await?)))
 }
 
 pub(crate) async fn put(State(site): State<SharedSite>, Path(user): Path<String>, Body(wish): Body<Wish>) -> Done {
@@ -205,12 +204,12 @@ pub(crate) async fn permissions_of_host(
 }
 
 pub(crate) async fn permissions_of_user(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
-    let UserInfo { name, permissions, .. } = find(&site, &user).await?;
+    let UserInfo { name, permissions, .. } = known_user(&site, &user).await?;
     Ok(Json(permissions.iter().map(|(host, permissions)| allowed(&name, host.name(), permissions)).collect()))
 }
 
 pub(crate) async fn permission(State(site): State<SharedSite>, Path((host, user)): Path<(String, String)>) -> Answer {
-    let (host, user) = (known_host(&site, &host).await?, find(&site, &user).await?);
+    let (host, user) = (known_host(&site, &host).await?, known_user(&site, &user).await?);
     let found = user.permissions.iter().find(|(of, _)| *of == host);
     let (host, permissions) = found.ok_or_else(Failure::missing)?;
     Ok(Json(allowed(&user.name, host.name(), permissions)))
@@ -223,7 +222,7 @@ pub(crate) async fn put_permission(
 ) -> Done {
     let unknown = || Failure::bad("vhost_or_user_not_found");
     let host = site.administration.host(&host).await.ok_or_else(unknown)?;
-    find(&site, &user).await.map_err(|_| unknown())?;
+    known_user(&site, &user).await.map_err(|_| unknown())?;
     Ok(made(site.administration.permit(&user, &host, Some(wish.read()?)).await?))
 }
 
@@ -231,7 +230,7 @@ pub(crate) async fn delete_permission(
     State(site): State<SharedSite>,
     Path((host, user)): Path<(String, String)>,
 ) -> Done {
-    let (host, found) = (known_host(&site, &host).await?, find(&site, &user).await?);
+    let (host, found) = (known_host(&site, &host).await?, known_user(&site, &user).await?);
     if !found.permissions.iter().any(|(of, _)| *of == host) {
         return Err(Failure::missing());
     }
@@ -268,7 +267,7 @@ pub(crate) async fn topic_permissions_of_host(State(site): State<SharedSite>, Pa
 }
 
 pub(crate) async fn topic_permissions_of_user(State(site): State<SharedSite>, Path(user): Path<String>) -> Answer {
-    find(&site, &user).await?;
+    known_user(&site, &user).await?;
     Ok(Json(topics(&site, |each, _| each.name == user).into()))
 }
 
@@ -288,7 +287,7 @@ pub(crate) async fn put_topic_permissions(
 ) -> Done {
     let unknown = || Failure::bad("vhost_or_user_not_found");
     let host = site.administration.host(&host).await.ok_or_else(unknown)?;
-    find(&site, &user).await.map_err(|_| unknown())?;
+    known_user(&site, &user).await.map_err(|_| unknown())?;
     let (exchange, topics) = wish.read()?;
     Ok(made(site.administration.permit_topics((&user, &host), Some(&exchange), Some(topics)).await?))
 }
@@ -308,7 +307,7 @@ pub(crate) async fn delete_topic_permissions_of_exchange(
 }
 
 async fn forget_topics(site: &Site, (host, user): (&str, &str), exchange: Option<&str>) -> Done {
-    let (host, found) = (known_host(site, host).await?, find(site, user).await?);
+    let (host, found) = (known_host(site, host).await?, known_user(site, user).await?);
     let is_meant = |name: &str| exchange.is_none_or(|exchange| exchange == name);
     if !found.topics.iter().any(|(of, name, _)| *of == host && is_meant(name)) {
         return Err(Failure::missing());
@@ -317,21 +316,12 @@ async fn forget_topics(site: &Site, (host, user): (&str, &str), exchange: Option
     Ok(done())
 }
 
-/// Finds a user, also one who was made at another node a moment ago.
-async fn find(site: &Site, user: &str) -> Result<UserInfo, Failure> {
-    if let Some(found) = site.administration.user(user) {
-        return Ok(found);
-    }
-    site.administration.engine().learn_names().await;
-    site.administration.user(user).ok_or_else(Failure::missing)
-}
-
 /// A user with what is kept of his password, as RabbitMQ tells it to administrators.
 fn shown(user: &UserInfo) -> Value {
     let mut shown = Map::from_iter([
         ("name".to_owned(), json!(user.name)),
         ("tags".to_owned(), json!(user.tags)),
-        ("limits".to_owned(), json!({})),
+        ("limits".to_owned(), limits::shown(&user.limits)),
     ]);
     if let Some(password) = &user.password {
         shown.insert("password_hash".to_owned(), json!(BASE64_STANDARD.encode(password.bytes())));

@@ -18,7 +18,7 @@ async fn hosts_come_and_go() {
     for wrong in [
         json!({"default_queue_type": "lazy"}),
         json!({"tracing": true}),
-        json!({"tags": "a", "limits": {"max-queues": 1}}),
+        json!({"tags": "a", "limits": {"max-channels": 1}}),
     ] {
         assert_eq!(broker.status("PUT", "vhosts/other", wrong.clone()).await.0, 400, "{wrong}");
     }

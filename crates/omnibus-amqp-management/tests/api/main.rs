@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod hosts;
+mod limits;
 mod metrics;
 mod users;
 mod support;
@@ -402,7 +403,7 @@ async fn definitions_go_from_one_broker_to_another() {
             "there is no user ada",
         ),
         (json!({"queues": [{"name": "q", "vhost": "v"}]}), "there is no virtual host v"),
-        (json!({"parameters": [{"component": "shovel"}]}), "parameters are not supported"),
+        (json!({"parameters": [{"component": "shovel"}]}), "component shovel not found"),
         (json!({"parameters": [{"component": "operator_policy", "vhost": "/", "value": {}}]}), "{key_missing,name}"),
         (json!({"queues": [{"name": "q"}]}), "inequivalent arg"),
     ] {

@@ -64,7 +64,10 @@ async fn users_come_and_go() {
             json!({"password_hash": HASH, "hashing_algorithm": "rabbit_password_hashing_md5", "tags": ""}),
             "hashing_algorithm rabbit_password_hashing_md5 is not supported",
         ),
-        (json!({"password": "x", "tags": "", "limits": {"max-connections": 1}}), "limits of the user 'ada'"),
+        (
+            json!({"password": "x", "tags": "", "limits": {"max-queues": 1}}),
+            "Unrecognised terms [{<<\"max-queues\">>,1}]",
+        ),
     ] {
         let (status, told) = broker.status("PUT", "users/ada", wrong).await;
         assert!(status == 400 && told.starts_with(reason), "{status} {told}");

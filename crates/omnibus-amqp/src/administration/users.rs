@@ -7,6 +7,7 @@ use crate::access::Access;
 use crate::account::{Account, PasswordHash};
 use crate::errors::Fault;
 use crate::hosts::Host;
+use crate::limits::{Limits, LimitsWish};
 use crate::rights::{Permissions, Right, TopicPermissions};
 use crate::users::Standing;
 
@@ -25,6 +26,7 @@ pub struct UserInfo {
     pub permissions: Vec<(Host, Permissions)>,
     /// By virtual host and exchange: what keys may be there.
     pub topics: Vec<(Host, String, TopicPermissions)>,
+    pub limits: Limits,
 }
 
 /// What a user shall be.
@@ -33,6 +35,7 @@ pub struct UserWish {
     pub name: String,
     pub password: PasswordHash,
     pub tags: Vec<String>,
+    pub limits: LimitsWish,
 }
 
 /// Users.
@@ -56,18 +59,18 @@ impl Administration {
 
     fn info(&self, name: String, standing: Standing) -> UserInfo {
         let tags = standing.tags();
-        let (password, permissions, topics) = match standing {
+        let (password, permissions, topics, limits) = match standing {
             Standing::Trusted => {
                 let hosts = self.hosts().into_iter();
-                (None, hosts.map(|host| (host, Permissions::everything())).collect(), Vec::new())
+                (None, hosts.map(|host| (host, Permissions::everything())).collect(), Vec::new(), Limits::default())
             }
-            Standing::Kept(Account { password, permissions, topics, .. }) => {
+            Standing::Kept(Account { password, permissions, topics, limits, .. }) => {
                 let permissions = permissions.into_iter().map(|(host, permissions)| (Host::new(&host), permissions));
                 let topic = |((host, exchange), topic): ((String, String), _)| (Host::new(&host), exchange, topic);
-                (Some(password), permissions.collect(), topics.into_iter().map(topic).collect())
+                (Some(password), permissions.collect(), topics.into_iter().map(topic).collect(), limits)
             }
         };
-        UserInfo { name, tags, password, permissions, topics }
+        UserInfo { name, tags, password, permissions, topics, limits }
     }
 
     /// Whether a user is one of the credentials file, which alone says who he is.
@@ -86,7 +89,7 @@ impl Administration {
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn put_user(&self, UserWish { name, password, tags }: UserWish) -> Result<bool, Refused> {
+    pub async fn put_user(&self, UserWish { name, password, tags, limits }: UserWish) -> Result<bool, Refused> {
         let is_unfit = |tag: &String| tag.is_empty() || tag.len() > TAG_BYTES_MAX || tag.contains(',');
         if tags.len() > TAGS_MAX || tags.iter().any(is_unfit) {
             let text = format!("a user has at most {TAGS_MAX} tags, each of 1 to {TAG_BYTES_MAX} bytes without commas");
@@ -94,9 +97,28 @@ impl Administration {
         }
         let put = |before: Option<Account>| {
             let before = before.unwrap_or_default();
-            Ok(Account { password: password.clone(), tags: tags.clone(), ..before })
+            let limits = before.limits.clone().with(&limits);
+            Ok(Account { password: password.clone(), tags: tags.clone(), limits, ..before })
         };
         Ok(self.door.change_user(&name, put).await?)
+    }
+
+    /// Says how much a user may have.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn limit_user(&self, name: &str, wish: &LimitsWish) -> Result<(), Refused> {
+        // Who has no limits and keeps none stays as he is.
+        if wish.values().all(Option::is_none) && self.user(name).is_some_and(|user| user.limits == Limits::default()) {
+            return Ok(());
+        }
+        let limit = |account: Option<Account>| {
+            let account = account.ok_or_else(|| Fault::Precondition(format!("there is no user '{name}'")))?;
+            let limits = account.limits.clone().with(wish);
+            Ok(Account { limits, ..account })
+        };
+        self.door.change_user(name, limit).await?;
+        Ok(())
     }
 
     /// Deletes a user; returns whether there was one. His connections are closed when they next ask for something, or

@@ -13,6 +13,7 @@ pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
     if number > link.channel_max {
         return Err(Fault::TooManyChannels(u64::from(link.channel_max)));
     }
+    link.door.check_channels(&link.user)?;
     link.channels_opened += 1;
     link.meter.add(Counted::ChannelsOpened, 1);
     link.channels.insert(number, Box::new(Channel::opened(link.channels_opened)));

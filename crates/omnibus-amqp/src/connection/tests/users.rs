@@ -10,7 +10,7 @@ impl Node {
         let node = Self::new();
         let administration = Administration::new(Arc::clone(&node.door));
         let tags = tags.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
-        let wish = UserWish { name: "ada".into(), password: administration.hashed(b"pw"), tags };
+        let wish = UserWish { name: "ada".into(), password: administration.hashed(b"pw"), tags, ..UserWish::default() };
         assert!(administration.put_user(wish).await.unwrap());
         let permissions = Permissions { configure: configure.into(), write: write.into(), read: read.into() };
         assert!(administration.permit("ada", &Host::default(), Some(permissions)).await.unwrap());
@@ -114,7 +114,7 @@ async fn users_are_there_after_a_start() {
     {
         let node = Node::on(disk.clone(), Settings::default());
         let administration = Administration::new(Arc::clone(&node.door));
-        let wish = UserWish { name: "ada".into(), password: administration.hashed(b"pw"), tags: Vec::new() };
+        let wish = UserWish { name: "ada".into(), password: administration.hashed(b"pw"), ..UserWish::default() };
         administration.put_user(wish).await.unwrap();
         administration.permit("ada", &Host::default(), Some(Permissions::everything())).await.unwrap();
         assert!(administration.delete_user("guest").await.unwrap());
@@ -133,7 +133,7 @@ async fn users_are_there_after_a_start() {
 async fn guest_comes_from_this_machine_only() {
     let node = Node::new();
     let administration = Administration::new(Arc::clone(&node.door));
-    let wish = UserWish { name: "guest".into(), password: administration.hashed(b"other"), tags: Vec::new() };
+    let wish = UserWish { name: "guest".into(), password: administration.hashed(b"other"), ..UserWish::default() };
     assert!(!administration.put_user(wish).await.unwrap());
     node.socket(true).open("PLAIN", b"\0guest\0other", "/").await;
     for (is_local, response) in [(false, &b"\0guest\0other"[..]), (true, b"\0guest\0guest")] {
