@@ -8,7 +8,7 @@ use crate::errors::Fault;
 use crate::hosts::plain;
 use crate::link::Link;
 use crate::queues::{Declared, Queue};
-use crate::replies::Address;
+use crate::replies::{Address, DIRECT_REPLY};
 use crate::rights::Right;
 use crate::routing::Destination;
 use crate::wire::{Method, ShortText};
@@ -23,8 +23,8 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
                 is_auto_delete: auto_delete,
                 arguments,
             };
-            if passive && let Some(address) = Address::of(plain(&wanted.queue).as_bytes()) {
-                return waiting(link, number, (wanted.queue, address), no_wait).await;
+            if is_for_replies(&wanted.queue) {
+                return waiting(link, number, wanted.queue, no_wait).await;
             }
             let queue = if passive {
                 Declared { queue: passively(link, &wanted.queue).await?, is_new: false }
@@ -84,9 +84,15 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> R
     }
 }
 
-/// Says whether somebody still waits for replies.
-async fn waiting(link: &mut Link, number: u16, (name, address): (String, Address), no_wait: bool) -> Result<(), Fault> {
-    if !link.door.awaits_reply(address).await {
+fn is_for_replies(name: &str) -> bool {
+    plain(name) == DIRECT_REPLY || Address::of(plain(name).as_bytes()).is_some()
+}
+
+/// Says whether somebody still waits for replies; what they are consumed from is there for everybody.
+async fn waiting(link: &mut Link, number: u16, name: String, no_wait: bool) -> Result<(), Fault> {
+    if let Some(address) = Address::of(plain(&name).as_bytes())
+        && !link.door.awaits_reply(address).await
+    {
         return Err(Fault::NoQueue(name));
     }
     if !no_wait {

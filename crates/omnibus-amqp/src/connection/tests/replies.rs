@@ -62,6 +62,15 @@ fn looks_for(queue: &str) -> Method {
 }
 
 #[tokio::test]
+async fn what_replies_go_to_is_there_whoever_looks_for_it() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    let ok = Method::QueueDeclareOk { queue: "amq.rabbitmq.reply-to".into(), message_count: 0, consumer_count: 1 };
+    assert_eq!(client.ask(looks_for("amq.rabbitmq.reply-to")).await, ok);
+    assert_eq!(client.declare("amq.rabbitmq.reply-to").await, ok);
+}
+
+#[tokio::test]
 async fn who_asks_at_one_node_is_answered_by_who_is_at_another() {
     let (nodes, _way) = two_nodes();
     let (mut asks, waits_at) = who_asks(&nodes[0]).await;
