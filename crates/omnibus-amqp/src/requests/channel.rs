@@ -10,7 +10,8 @@ pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
     if link.channels.contains_key(&number) {
         return Err(Fault::ChannelState("second 'channel.open' seen"));
     }
-    if number > link.channel_max {
+    // How many there are is agreed, not how they are numbered.
+    if link.channels.len() >= usize::from(link.channel_max) {
         return Err(Fault::TooManyChannels(u64::from(link.channel_max)));
     }
     link.door.check_channels(&link.user)?;

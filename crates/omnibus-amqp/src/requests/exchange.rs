@@ -13,11 +13,9 @@ use crate::wire::{Method, ShortText, Table};
 pub(crate) async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), Fault> {
     let (no_wait, answer) = match method {
         Method::ExchangeDeclare { exchange, passive: true, no_wait, .. } => {
-            let name = name(link, &exchange)?;
+            let name = not_default(name(link, &exchange)?)?;
             link.access.see_exchange(name.as_str())?;
-            if !plain(name.as_str()).is_empty() {
-                link.door.look_up_exchange(&name).await?;
-            }
+            link.door.look_up_exchange(&name).await?;
             (no_wait, Method::ExchangeDeclareOk {})
         }
         Method::ExchangeDeclare { exchange, kind, durable, auto_delete, internal, no_wait, arguments, .. } => {

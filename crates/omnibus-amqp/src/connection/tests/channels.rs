@@ -12,6 +12,19 @@ async fn channel_is_opened_once_and_can_be_opened_again() {
 }
 
 #[tokio::test]
+async fn so_many_channels_are_open_as_was_agreed_whatever_their_numbers() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.channel(65_535).await;
+    for number in 2..=2_046 {
+        client.channel(number).await;
+    }
+    client.say(2_047, Method::ChannelOpen { reserved: ShortText::default() }).await;
+    let text = "NOT_ALLOWED - number of channels opened (2047) has reached the negotiated channel_max (2047)";
+    assert_eq!(client.closed().await, (530, text.to_owned()));
+}
+
+#[tokio::test]
 async fn channel_must_be_opened() {
     let node = Node::new();
     let mut client = node.connect().await;

@@ -148,7 +148,9 @@ async fn bindings_go_with_what_they_lead_to() {
         let gone = (404, format!("NOT_FOUND - no exchange '{name}' in vhost '/'"));
         assert_eq!(client.refused(passive(name)).await, gone);
     }
-    client.done([declare("q"), passive("amq.fanout"), passive("")]).await;
+    client.done([declare("q"), passive("amq.fanout")]).await;
+    let default = (403, "ACCESS_REFUSED - operation not permitted on the default exchange".to_owned());
+    assert_eq!(client.refused(passive("")).await, default);
 }
 
 #[tokio::test]
