@@ -262,6 +262,11 @@ impl Channel {
         self.delivered
     }
 
+    /// How much more its consumers may hold together.
+    pub(crate) fn room(&self) -> u32 {
+        u32::from(self.prefetch_all).saturating_sub(self.held_by_consumers)
+    }
+
     /// Whether its consumers hold together as much as they may.
     pub(crate) fn is_full(&self) -> bool {
         self.prefetch_all > 0 && self.held_by_consumers >= u32::from(self.prefetch_all)

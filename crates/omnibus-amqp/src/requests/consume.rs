@@ -35,7 +35,7 @@ pub(crate) fn qos(link: &mut Link, number: u16, (size, count): (u32, u16), globa
     let channel = link.channel(number)?;
     if global {
         channel.prefetch_all = count;
-        share(link, number, count);
+        share(link, number);
         unpark(link, number);
     } else {
         channel.prefetch = count;
@@ -44,13 +44,26 @@ pub(crate) fn qos(link: &mut Link, number: u16, (size, count): (u32, u16), globa
     Ok(())
 }
 
-/// Lets those consumers of a channel that have no limit of their own have what all of them may hold together.
-fn share(link: &mut Link, number: u16, count: u16) {
-    let sharing = link.consumers.values_mut().filter(|each| each.channel == number && each.shares_limit);
-    for subscription in sharing {
-        subscription.is_unlimited = count == 0;
-        let credit = if count == 0 { subscription.held.saturating_add(WINDOW) } else { u32::from(count) };
-        subscription.wish.send_modify(|wish| wish.credit = credit);
+/// Lets those consumers of a channel that have no limit of their own have what all of them may hold together: each what it
+/// holds, and what is left. So what none of them can be given stays for others.
+fn share(link: &mut Link, number: u16) {
+    let Some(channel) = link.channels.get(&number) else { return };
+    let (all, room) = (u32::from(channel.prefetch_all), channel.room());
+    for begun in channel.consumers.values() {
+        let Some(subscription) = link.consumers.get_mut(begun).filter(|each| each.shares_limit) else { continue };
+        subscription.is_unlimited = all == 0;
+        let credit = match all {
+            0 => subscription.held.saturating_add(WINDOW),
+            all => all.min(subscription.held.saturating_add(room)),
+        };
+        subscription.wish.send_if_modified(|wish| std::mem::replace(&mut wish.credit, credit) != credit);
+    }
+}
+
+/// Does so where there is such a limit.
+pub(crate) fn share_room(link: &mut Link, number: u16) {
+    if link.channels.get(&number).is_some_and(|channel| channel.prefetch_all > 0) {
+        share(link, number);
     }
 }
 
@@ -73,7 +86,10 @@ pub(crate) async fn consume(link: &mut Link, number: u16, method: Method) -> Res
         Channel { prefetch: 0, prefetch_all, .. } => (*prefetch_all, !no_ack),
         Channel { prefetch, .. } => (*prefetch, false),
     };
-    let config = config(prefetch, &queue, (no_ack, exclusive), &arguments)?;
+    let mut config = config(prefetch, &queue, (no_ack, exclusive), &arguments)?;
+    if shares_limit && prefetch > 0 {
+        config.credit = link.channel(number)?.room();
+    }
     let consumer = link.door.engine.consume(queue.place, config).await.map_err(|error| match error {
         ConsumeError::Occupied(_) => Fault::InExclusiveUse(queue.name().to_owned()),
         error @ ConsumeError::Submit(_) => error.into(),
@@ -227,9 +243,29 @@ pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
 }
 
 /// Writes messages for a consumer, as far as its channel's consumers may hold them.
-pub(crate) fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
+pub(crate) async fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
     let parked = |Delivery { lease, message }| Parked { consumer, queue, lease: Some(lease), message };
     arrive(link, consumer, deliveries.into_iter().map(parked));
+    let Some(subscription) = link.consumers.get(&consumer).filter(|each| each.shares_limit) else { return };
+    let number = subscription.channel;
+    if link.parked.contains_key(&number) {
+        // In a box, as it is done now and then.
+        Box::pin(give_back(link, number)).await;
+    }
+}
+
+/// Gives back what its client may not hold, as others of the channel were faster: somebody else may have it.
+async fn give_back(link: &mut Link, number: u16) {
+    let Some(waiting) = link.parked.get_mut(&number) else { return };
+    let shares = |parked: &Parked| link.consumers.get(&parked.consumer).is_some_and(|each| each.shares_limit);
+    let (back, others): (VecDeque<Parked>, VecDeque<Parked>) = std::mem::take(waiting).into_iter().partition(shares);
+    *waiting = others;
+    if back.is_empty() {
+        return;
+    }
+    share_room(link, number);
+    let held = |parked: Parked| Held { queue: parked.queue, key: parked.lease.map(|lease| lease.key), consumer: None };
+    settle::begin(link, back.into_iter().map(held), settle::NEVER_HAPPENED).await;
 }
 
 /// Does so with what a consumer has read of a stream.
@@ -314,8 +350,12 @@ pub(crate) fn settled(link: &mut Link, consumer: ConsumerNumber, count: u32) {
         if subscription.follows {
             subscription.wish.send_modify(|wish| wish.settled += u64::from(count));
         }
+        let (number, shares_limit) = (subscription.channel, subscription.shares_limit);
         if subscription.is_over {
             release_if_done(link, consumer);
+        }
+        if shares_limit {
+            share_room(link, number);
         }
     }
 }

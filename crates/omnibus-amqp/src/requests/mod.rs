@@ -149,7 +149,7 @@ pub(crate) use reply::deliver as reply;
 /// Passes on what has come of a consumer.
 pub(crate) async fn deliver(link: &mut Link, Event { consumer, what }: Event) {
     match what {
-        What::Deliveries(deliveries) => consume::deliver(link, consumer, deliveries),
+        What::Deliveries(deliveries) => consume::deliver(link, consumer, deliveries).await,
         What::Read(queue, messages) => consume::read(link, consumer, (queue, messages)),
         What::Cancelled => Box::pin(consume::cancelled(link, consumer)).await,
         What::Ended => consume::ended(link, consumer),

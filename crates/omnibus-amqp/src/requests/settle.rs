@@ -63,6 +63,7 @@ async fn settle(
         return Ok(());
     }
     begin(link, taken.into_iter().map(|(_, held)| held), settlement).await;
+    consume::share_room(link, number);
     consume::unpark(link, number);
     Ok(())
 }

@@ -186,6 +186,39 @@ async fn consumers_of_a_channel_share_its_prefetch() {
 }
 
 #[tokio::test]
+async fn what_a_channel_may_not_hold_stays_for_others() {
+    let node = Node::new();
+    let (mut client, mut other) = (node.connect().await, node.connect().await);
+    for name in ["one", "two"] {
+        queue(&mut client, name, 6).await;
+    }
+    let qos = Method::BasicQos { prefetch_size: 0, prefetch_count: 3, global: true };
+    assert_eq!(client.ask(qos).await, Method::BasicQosOk {});
+    client.ask(consume("one", "a", false)).await;
+    for _ in 0..3 {
+        client.message().await;
+    }
+    client.ask(consume("two", "b", false)).await;
+    // There is room for one, for which both queues have something.
+    client.say(1, ack(1)).await;
+    client.message().await;
+    let mut ready = 0;
+    while ready != 8 {
+        ready = 0;
+        for name in ["one", "two"] {
+            let Method::QueueDeclareOk { message_count, .. } = other.declare(name).await else { panic!("no answer") };
+            ready += message_count;
+        }
+    }
+    assert!(matches!(client.declare("nothing else comes").await, Method::QueueDeclareOk { .. }));
+    // And nothing of it has been anywhere.
+    client.say(1, Method::ChannelClose { code: 200, text: "".into(), class: 0, method: 0 }).await;
+    assert_eq!(client.hear().await.1, Method::ChannelCloseOk {});
+    let again = other.drain("two").await.into_iter().chain(other.drain("one").await);
+    assert_eq!(again.filter(|(_, again)| *again).count(), 3);
+}
+
+#[tokio::test]
 async fn cancelled_consumer_keeps_what_it_was_given() {
     let node = Node::new();
     let mut client = node.connect().await;
