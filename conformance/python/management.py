@@ -519,6 +519,27 @@ def metrics(addresses):
     connection.close()
 
 
+def stats(addresses):
+    broker = Broker(addresses)
+    name = broker.queue()
+    broker.send(name, *"abcd")
+    name_of, port = broker.amqp.split(":")
+    connection = pika.BlockingConnection(pika.ConnectionParameters(name_of, int(port)))
+    channel = connection.channel()
+    for tag in [1, 2]:
+        channel.basic_ack(next(channel.consume(name))[0].delivery_tag)
+    channel.cancel()
+    told = lambda: broker.client.get_queue("/", name).get("message_stats", {})
+    until(lambda: (told().get("publish"), told().get("ack")) == (4, 2), "what has passed through")
+    equal(told()["deliver_get"] >= 2, True, "deliveries")
+
+    def grows():
+        broker.send(name, "x")
+        return told()["publish_details"]["rate"] > 0
+    until(grows, "a rate of publishes")
+    connection.close()
+
+
 def definitions(addresses):
     broker = Broker(addresses)
     word = fresh("d")

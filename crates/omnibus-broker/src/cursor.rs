@@ -34,12 +34,14 @@ mod repeats;
 mod ages;
 mod sizes;
 mod index;
+mod passed;
 
 use crate::agenda::{Agenda, Due};
 use crate::runs::Runs;
 use ages::Ages;
 use delays::{Delays, Expiries};
 use index::{GroupIndex, Standing};
+use passed::Passed;
 use repeats::Repeats;
 use sizes::Sizes;
 
@@ -91,6 +93,8 @@ pub(crate) struct Cursor {
     /// Records with a group that were looked at and are not gone.
     grouped: u64,
     tallies: Tallies,
+    #[serde(skip)]
+    passed: Passed,
     epoch_last: LeaseEpoch,
     /// Records before this that come back have outlived the retention.
     retained: Offset,
@@ -177,6 +181,7 @@ impl Cursor {
             delayed: 0,
             grouped: 0,
             tallies: Tallies { enqueued: bounds.end.0 - bounds.start.0, ..Tallies::default() },
+            passed: Passed::default(),
             epoch_last: LeaseEpoch(0),
             retained: Offset::ZERO,
             repeats: Repeats::default(),

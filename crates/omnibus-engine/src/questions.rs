@@ -2,6 +2,7 @@
 
 use futures_util::future::try_join_all;
 use omnibus_model::group::{CommittedOffset, ConsumerSubscription, GroupListing, GroupView, TopicPartition};
+use omnibus_model::queue::QueueTraffic;
 use omnibus_model::{
     GroupName, LeaderEpoch, LogIndex, MemberId, Offset, ProducerEpoch, ProducerId, Refusal, ShardId, StreamId,
     Timestamp,
@@ -9,6 +10,20 @@ use omnibus_model::{
 
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
+
+/// Queues, of whichever shard.
+impl Engine {
+    /// What has passed through the queues that this node keeps, by their streams: as far as it has heard.
+    pub async fn queue_traffic(&self) -> Vec<(StreamId, QueueTraffic)> {
+        let mut all = Vec::new();
+        for shard in self.data_shards() {
+            let traffic = self.ask_here(shard, |broker| broker.queue_traffic().collect::<Vec<_>>());
+            // One that is being filled tells nothing now.
+            all.extend(traffic.await.into_iter().flatten());
+        }
+        all
+    }
+}
 
 /// Which committed offsets of a group.
 #[derive(Clone, Debug)]

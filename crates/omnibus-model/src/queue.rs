@@ -310,6 +310,20 @@ pub struct QueueCounts {
     pub purged: u64,
 }
 
+/// What has come to a queue, and, since the process that is asked has known it, has passed through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueTraffic {
+    /// All that were ever sent.
+    pub enqueued: u64,
+    /// Handed out to be settled, and as done.
+    pub leased: u64,
+    pub taken: u64,
+    /// Of both, those not for the first time.
+    pub redelivered: u64,
+    /// Settled as done by who held them.
+    pub accepted: u64,
+}
+
 /// What a cursor knows of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordState {

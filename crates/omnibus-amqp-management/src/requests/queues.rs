@@ -1,5 +1,7 @@
 //! Queues.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use omnibus_amqp::administration::{Host, QueueInfo, QueueLoad, QueueWish, Refused, plain};
@@ -11,6 +13,7 @@ use crate::answers::{Answer, Body, Done, Failure, done, flag, host, known_host, 
 use crate::caller::Caller;
 use crate::json;
 use crate::listing::Listing;
+use crate::rates::Rates;
 use crate::site::{SharedSite, Site};
 
 /// What a queue shall be.
@@ -35,28 +38,35 @@ pub(crate) struct Conditions {
 
 pub(crate) async fn list(
     State(site): State<SharedSite>,
+    Extension(rates): Extension<Arc<Rates>>,
     Extension(caller): Extension<Caller>,
     listing: Listing,
 ) -> Answer {
     let mut queues = site.administration.queues();
     queues.retain(|queue| caller.sees_name(queue.name.as_str()));
-    cut(&site, queues, &listing).await
+    cut((&site, &rates), queues, &listing).await
 }
 
-pub(crate) async fn list_host(State(site): State<SharedSite>, Path(name): Path<String>, listing: Listing) -> Answer {
+pub(crate) async fn list_host(
+    State(site): State<SharedSite>,
+    Extension(rates): Extension<Arc<Rates>>,
+    Path(name): Path<String>,
+    listing: Listing,
+) -> Answer {
     let host = known_host(&site, &name).await?;
     let mut queues = site.administration.queues();
     queues.retain(|queue| Host::of(queue.name.as_str()) == host);
-    cut(&site, queues, &listing).await
+    cut((&site, &rates), queues, &listing).await
 }
 
-async fn cut(site: &Site, queues: Vec<QueueInfo>, listing: &Listing) -> Answer {
+async fn cut((site, rates): (&Site, &Rates), queues: Vec<QueueInfo>, listing: &Listing) -> Answer {
     let rows = if listing.wants_loads() {
+        rates.want_queues(site).await;
         site.administration
             .loads(queues)
             .await
             .iter()
-            .map(|(queue, load)| row(site, queue, load.as_ref().ok()))
+            .map(|(queue, load)| row((site, rates), queue, load.as_ref().ok()))
             .collect()
     } else {
         queues.iter().map(|queue| Value::Object(basics(site, queue))).collect()
@@ -66,12 +76,14 @@ async fn cut(site: &Site, queues: Vec<QueueInfo>, listing: &Listing) -> Answer {
 
 pub(crate) async fn one(
     State(site): State<SharedSite>,
+    Extension(rates): Extension<Arc<Rates>>,
     Path((of, queue)): Path<(String, String)>,
     listing: Listing,
 ) -> Answer {
     let queue = find(&site, &known_host(&site, &of).await?.full(&queue)).await?;
     let load = site.administration.load(&queue).await?;
-    let mut shown = with_load(&site, &queue, load);
+    rates.want_queues(&site).await;
+    let mut shown = with_load((&site, &rates), &queue, load);
     let consumers = connections::consumers_of(&site, queue.name.as_str()).await;
     shown.insert("consumer_details".to_owned(), consumers.into());
     shown.insert("incoming".to_owned(), json!([]));
@@ -132,9 +144,9 @@ pub(crate) async fn find(site: &Site, name: &str) -> Result<QueueInfo, Failure> 
 }
 
 /// A queue with what is in it; of one that cannot be looked at now, only what it is.
-fn row(site: &Site, queue: &QueueInfo, load: Option<&QueueLoad>) -> Value {
+fn row((site, rates): (&Site, &Rates), queue: &QueueInfo, load: Option<&QueueLoad>) -> Value {
     match load {
-        Some(load) => with_load(site, queue, *load).into(),
+        Some(load) => with_load((site, rates), queue, *load).into(),
         None => {
             let mut shown = basics(site, queue);
             shown.insert("state".to_owned(), json!("down"));
@@ -143,7 +155,7 @@ fn row(site: &Site, queue: &QueueInfo, load: Option<&QueueLoad>) -> Value {
     }
 }
 
-fn with_load(site: &Site, queue: &QueueInfo, load: QueueLoad) -> Map<String, Value> {
+fn with_load((site, rates): (&Site, &Rates), queue: &QueueInfo, load: QueueLoad) -> Map<String, Value> {
     let mut shown = basics(site, queue);
     let more = json!({
         "state": "running",
@@ -161,6 +173,7 @@ fn with_load(site: &Site, queue: &QueueInfo, load: QueueLoad) -> Map<String, Val
     if let Value::Object(more) = more {
         shown.extend(more);
     }
+    shown.extend(rates.of_queue(queue.place).map(|stats| ("message_stats".to_owned(), stats)));
     shown
 }
 

@@ -75,6 +75,7 @@ async fn messages_are_counted_by_what_becomes_of_them() {
         assert_eq!(overview["message_stats"][name], number, "{name}");
         assert!(overview["message_stats"][format!("{name}_details")]["rate"].is_number(), "{overview}");
     }
+    assert_passed(&broker).await;
     client.ask(1, Method::BasicCancel { consumer_tag: "r".into(), no_wait: false }).await;
     assert_eq!(global(&broker, "consumers").await, 0.0);
     close(&mut client).await;
@@ -86,6 +87,26 @@ async fn messages_are_counted_by_what_becomes_of_them() {
         let number = if matches!(name, "publishers" | "consumers") { 0.0 } else { number };
         assert_eq!(global(&broker, name).await, number, "{name}");
     }
+}
+
+/// What queues say of the same messages.
+async fn assert_passed(broker: &Broker) {
+    let of_q =
+        [("publish", 1), ("deliver", 1), ("deliver_no_ack", 1), ("deliver_get", 2), ("redeliver", 1), ("ack", 0)];
+    let of_r =
+        [("publish", 1), ("deliver", 1), ("deliver_no_ack", 0), ("deliver_get", 1), ("redeliver", 0), ("ack", 1)];
+    for (queue, wanted) in [("q", of_q), ("r", of_r)] {
+        let stats = &broker.get(&format!("queues/%2F/{queue}")).await["message_stats"];
+        for (name, number) in wanted {
+            assert_eq!(stats[name], number, "{name} of {queue}");
+            assert!(stats[format!("{name}_details")]["rate"].is_number(), "{stats}");
+        }
+    }
+    broker.done("PUT", "queues/%2F/unused", serde_json::json!({})).await;
+    let listed = broker.get("queues?columns=name,message_stats.publish").await;
+    assert_eq!(listed[0], serde_json::json!({"name": "q", "message_stats": {"publish": 1}}));
+    // Nothing has happened to it.
+    assert_eq!(broker.get("queues/%2F/unused").await.get("message_stats"), None);
 }
 
 async fn close(client: &mut Client) {

@@ -1,7 +1,9 @@
 //! What a data shard's broker can be asked about queues.
 
 use omnibus_model::batch::StreamBounds;
-use omnibus_model::queue::{CursorConfig, Dying, Holding, Move, Origin, QueueCounts, QueueLimits, RecordState};
+use omnibus_model::queue::{
+    CursorConfig, Dying, Holding, Move, Origin, QueueCounts, QueueLimits, QueueTraffic, RecordState,
+};
 use omnibus_model::{DedupHash, HolderId, Offset, StreamId, Timestamp};
 
 use super::Broker;
@@ -49,6 +51,11 @@ impl Broker {
     #[must_use]
     pub fn queue_counts(&self, stream: StreamId) -> Option<QueueCounts> {
         self.queues.get(stream).map(Cursor::counts)
+    }
+
+    /// Returns what has passed through each queue since this process has known it.
+    pub fn queue_traffic(&self) -> impl Iterator<Item = (StreamId, QueueTraffic)> {
+        self.queues.iter().map(|(stream, cursor)| (stream, cursor.traffic()))
     }
 
     /// Returns the first record of a queue that is not gone. All before it may be trimmed, unless

@@ -155,12 +155,15 @@ impl Cursor {
             epoch: self.epoch_last,
             ..record
         };
+        self.passed.redelivered += u64::from(record.delivery_count > 1);
         match grant.terms {
             Terms::Leased { until, holder } => {
+                self.passed.leased += 1;
                 self.put_leased(offset, Record { place: Place::Leased { until, holder }, ..record });
                 grant.leases.push(record.lease(offset, until));
             }
             Terms::Done => {
+                self.passed.taken += 1;
                 self.forget(offset, record.group);
                 self.sizes.remove(offset);
                 self.tallies.settled += u64::from(!planted(Bug::TakeUntallied));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use omnibus_model::queue::{Dying, Holding, Move, Origin, QueueCounts, RecordState};
+use omnibus_model::queue::{Dying, Holding, Move, Origin, QueueCounts, QueueTraffic, RecordState};
 use omnibus_model::{Bug, HolderId, Offset, Timestamp, planted};
 
+use super::passed::Passed;
 use super::{Cursor, Place, Record};
 
 impl Cursor {
@@ -26,6 +27,12 @@ impl Cursor {
             moved: self.tallies.moved,
             purged: self.tallies.purged,
         }
+    }
+
+    /// What has come and what has passed through.
+    pub(crate) const fn traffic(&self) -> QueueTraffic {
+        let Passed { leased, taken, redelivered, accepted } = self.passed;
+        QueueTraffic { enqueued: self.tallies.enqueued, leased, taken, redelivered, accepted }
     }
 
     /// Whether the envelopes of all records were looked at.

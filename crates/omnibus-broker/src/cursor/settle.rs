@@ -83,6 +83,7 @@ impl Cursor {
         let record = self.take(key.offset).expect("the record was just looked at");
         match settlement {
             Settlement::Accept => {
+                self.passed.accepted += 1;
                 self.forget(key.offset, record.group);
                 self.sizes.remove(key.offset);
                 let late = !matches!(record.place, Place::Leased { .. });
