@@ -2,30 +2,37 @@
 //! move task takes.
 //!
 //! A record is read, appended to its target under its origin, buried in its source, and its origin
-//! is forgotten. The target takes an origin once until it is told to forget it, and the source
+//! is forgotten; those behind it wait only until it has arrived. The target takes an origin once until it is told to forget it, and the source
 //! tells who is dying until it is buried, so a move that ends anywhere between begins again at the
 //! next start and moves nothing twice.
 
 mod carry;
 mod plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use omnibus_model::outcome::MoveAdvanced;
 use omnibus_model::queue::{Move, MoveState};
 use omnibus_model::topic::Partition;
 use omnibus_model::{Command, Offset, Outcome, Refusal, StreamId, TopicName};
 use omnibus_record::InvalidBatch;
 
-use self::carry::Carried;
+use self::carry::{Arrived, Carried};
 use crate::dead_letters::DeadLetterRouter;
 use crate::engine::Engine;
 use crate::error::{ReadError, SubmitError};
 
 /// Records moved at a time.
 const AT_ONCE: u32 = 100;
+
+/// How often that may have arrived without being buried and forgotten.
+const FINISHING_MAX: usize = 16;
 
 /// How soon a move that failed is tried again at first, and at last.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -118,6 +125,18 @@ pub(crate) async fn run(engine: Engine) {
 #[derive(Debug, Default)]
 pub struct Mover {
     work: BTreeMap<StreamId, Work>,
+    /// What has arrived is buried and forgotten beside what is carried next.
+    finishing: FuturesUnordered<Pin<Box<dyn Future<Output = Finished> + Send>>>,
+    /// Records of which that is done now.
+    arrived: BTreeMap<StreamId, BTreeSet<Offset>>,
+}
+
+/// Records that have arrived were buried and forgotten, or not.
+#[derive(Debug)]
+struct Finished {
+    queue: Partition,
+    offsets: Vec<Offset>,
+    done: Result<(), SubmitError>,
 }
 
 impl Mover {
@@ -126,9 +145,12 @@ impl Mover {
         carry::forget_origins(engine).await;
     }
 
-    /// Takes what shards ask for, and does one step for the queue that waits longest, if it is
-    /// due; returns when the next is.
+    /// Takes what shards ask for, and does one step for the queue that waits longest, if it is due, or else for those whose
+    /// records have arrived; returns when the next is.
     pub async fn turn(&mut self, engine: &Engine) -> Option<Duration> {
+        while self.finishing.len() >= FINISHING_MAX {
+            self.finish_one(engine).await;
+        }
         let now = engine.clock().elapsed();
         for queue in engine.inner.chores.departures.take() {
             let known = self.work.entry(queue.stream).or_insert_with(|| Work::at(queue, now));
@@ -136,10 +158,60 @@ impl Mover {
             known.due = if known.failures == 0 { now } else { known.due };
         }
         let due = self.next().filter(|next| next.due <= now).map(|next| next.queue.stream);
-        if let Some(work) = due.and_then(|stream| self.work.remove(&stream)) {
-            self.work.extend(work_on(engine, work).await.map(|work| (work.queue.stream, work)));
+        match due.and_then(|stream| self.work.remove(&stream)) {
+            Some(work) => self.work_on(engine, work).await,
+            None if self.finishing.is_empty() => {}
+            None => {
+                tokio::select! {
+                    biased;
+                    () = engine.inner.chores.departures.filled() => {}
+                    () = self.finish_one(engine) => {}
+                }
+            }
         }
-        self.next().map(|work| work.due)
+        // What has arrived is gone on with at once.
+        if self.finishing.is_empty() { self.next().map(|work| work.due) } else { Some(now) }
+    }
+
+    /// Does a step for a queue, and goes on with what has arrived meanwhile.
+    async fn work_on(&mut self, engine: &Engine, work: Work) {
+        let queue = work.queue;
+        let arrived = self.arrived.get(&queue.stream).cloned().unwrap_or_default();
+        let mut step = pin!(work_on(engine, work, &arrived));
+        let (left, arrived) = loop {
+            tokio::select! {
+                biased;
+                stepped = &mut step => break stepped,
+                () = self.finish_one(engine), if !self.finishing.is_empty() => {}
+            }
+        };
+        self.work.extend(left.map(|work| (work.queue.stream, work)));
+        if let Some(arrived) = arrived.filter(|arrived| !arrived.offsets.is_empty()) {
+            self.arrived.entry(queue.stream).or_default().extend(&arrived.offsets);
+            let engine = engine.clone();
+            self.finishing.push(Box::pin(async move {
+                let done = carry::finish(&engine, queue, &arrived).await;
+                Finished { queue, offsets: arrived.offsets, done }
+            }));
+        }
+    }
+
+    /// Waits until one more that has arrived is buried and forgotten. Who stops waiting loses nothing.
+    async fn finish_one(&mut self, engine: &Engine) {
+        let Some(Finished { queue, offsets, done }) = self.finishing.next().await else { return };
+        if let Some(arrived) = self.arrived.get_mut(&queue.stream) {
+            arrived.retain(|offset| !offsets.contains(offset));
+            if arrived.is_empty() {
+                self.arrived.remove(&queue.stream);
+            }
+        }
+        let now = engine.clock().elapsed();
+        let work = self.work.remove(&queue.stream).unwrap_or_else(|| Work::at(queue, now));
+        let work = match done {
+            Ok(()) => Some(work),
+            Err(error) => work.failed(engine, &error.into()),
+        };
+        self.work.extend(work.map(|work| (queue.stream, work)));
     }
 
     fn next(&self) -> Option<&Work> {
@@ -152,6 +224,16 @@ impl Work {
         Self { queue, due, from: Offset::ZERO, stuck: None, failures: 0 }
     }
 
+    /// What is left to do when something could not be done.
+    fn failed(self, engine: &Engine, error: &MoveError) -> Option<Self> {
+        match error {
+            MoveError::SourceGone { .. } | MoveError::Submit(SubmitError::Closing | SubmitError::Broken) => None,
+            // Who leads the queue's shard now has found out what is to be done.
+            MoveError::Submit(SubmitError::NotLeader { .. }) if !engine.leads(self.queue.shard) => None,
+            error => Some(self.retried(engine.clock().elapsed(), error)),
+        }
+    }
+
     /// Waits before another round, longer each time.
     fn retried(self, now: Duration, error: &dyn std::fmt::Display) -> Self {
         let wait = RETRY_MIN.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
@@ -160,14 +242,17 @@ impl Work {
     }
 }
 
-/// Does one step for a queue; returns what is left to do.
-async fn work_on(engine: &Engine, work: Work) -> Option<Work> {
-    let done = step(engine, &work).await;
+/// Does one step for a queue; returns what is left to do, and what has arrived.
+async fn work_on(engine: &Engine, work: Work, arrived: &BTreeSet<Offset>) -> (Option<Work>, Option<Arrived>) {
+    let done = step(engine, &work, arrived).await;
     let now = engine.clock().elapsed();
-    match (done, &work.stuck) {
-        (Ok(Step::Carried(Carried { failure: None, .. })), _) => Some(Work { due: now, ..work }),
-        (Ok(Step::Carried(Carried { to, failure: Some(error) })), _) => {
-            Some(Work { due: now, from: to, stuck: Some(error.to_string()), ..work })
+    let left = match (done, &work.stuck) {
+        (Ok(Step::Carried(Carried { failure: None, arrived, .. })), _) => {
+            return (Some(Work { due: now, ..work }), Some(arrived));
+        }
+        (Ok(Step::Carried(Carried { to, failure: Some(error), arrived })), _) => {
+            let work = Work { due: now, from: to, stuck: Some(error.to_string()), ..work };
+            return (Some(work), Some(arrived));
         }
         (Ok(Step::Through(Next::Soon)), _) => Some(Work::at(work.queue, now)),
         (Ok(Step::Through(Next::After(_) | Next::Never)), Some(error)) => {
@@ -176,20 +261,24 @@ async fn work_on(engine: &Engine, work: Work) -> Option<Work> {
         }
         (Ok(Step::Through(Next::After(wait))), None) => Some(Work::at(work.queue, now.saturating_add(wait))),
         (Ok(Step::Through(Next::Never)), None) => None,
-        (Err(MoveError::SourceGone { .. } | MoveError::Submit(SubmitError::Closing | SubmitError::Broken)), _) => None,
-        // Who leads the queue's shard now has found out what is to be done.
-        (Err(MoveError::Submit(SubmitError::NotLeader { .. })), _) if !engine.leads(work.queue.shard) => None,
-        (Err(error), _) => Some(work.retried(now, &error)),
-    }
+        (Err(error), _) => work.failed(engine, &error),
+    };
+    (left, None)
 }
 
-async fn step(engine: &Engine, work: &Work) -> Result<Step, MoveError> {
+async fn step(engine: &Engine, work: &Work, arrived: &BTreeSet<Offset>) -> Result<Step, MoveError> {
     let Work { queue, from, .. } = *work;
     let stream = queue.stream;
-    let look = move |broker: &omnibus_broker::Broker| {
-        (broker.dying(stream, from, AT_ONCE as usize), broker.moves(stream).to_vec())
-    };
-    let (dying, moves) = engine.ask(queue.shard, look).await?;
+    let count_max = AT_ONCE as usize + arrived.len();
+    let look =
+        move |broker: &omnibus_broker::Broker| (broker.dying(stream, from, count_max), broker.moves(stream).to_vec());
+    let (mut dying, moves) = engine.ask(queue.shard, look).await?;
+    dying.retain(|dying| !arrived.contains(&dying.offset));
+    dying.truncate(AT_ONCE as usize);
+    if dying.is_empty() && !arrived.is_empty() {
+        // It is looked at again when they are buried.
+        return Ok(Step::Through(Next::Never));
+    }
     if !dying.is_empty() {
         return carry::carry(engine, queue, (&dying, &moves)).await.map(Step::Carried);
     }

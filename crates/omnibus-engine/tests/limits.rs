@@ -89,6 +89,28 @@ async fn full_queue_gives_what_it_has_to_who_waits_before_it_drops_anything() {
     node.stop().await;
 }
 
+/// What dies while others are buried does not wait for that, and is not carried twice.
+#[tokio::test]
+async fn what_dies_one_after_the_other_arrives_once_and_in_order() {
+    let node = Node::start();
+    let queue = node.limited_queue("orders", routed(), DROPS).await;
+    let router = Arc::new(Router::default());
+    node.engine.route_dead_letters(Arc::<Router>::clone(&router));
+    let targets = [node.queue("dead", queue_config()).await, node.queue("dead-too", queue_config()).await];
+    router.queues.lock().extend(targets.map(QueuePlace::from));
+    for number in 0..302 {
+        node.send(queue, &[&number.to_string()]).await;
+    }
+    let wanted: Vec<String> = (0..300).map(|number| format!("{number}, dead")).collect();
+    for target in targets {
+        let got = wait_for(&node, target, 300).await;
+        assert_eq!(bodies(&got), wanted);
+        assert!(node.receive(target, 9).await.is_empty());
+    }
+    assert_eq!(router.seen.lock().len(), 300, "each is carried once");
+    node.stop().await;
+}
+
 /// A queue that keeps nothing, and a message that lives for no time: who waits gets it, and nobody else ever does.
 #[tokio::test]
 async fn what_is_over_as_it_comes_goes_to_who_waits_or_expires_at_once() {

@@ -25,6 +25,15 @@ pub(super) struct Carried {
     pub to: Offset,
     /// Why the last that cannot go cannot.
     pub failure: Option<MoveError>,
+    pub arrived: Arrived,
+}
+
+/// Records that are wherever they go, and are to be buried and forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Arrived {
+    pub offsets: Vec<Offset>,
+    /// Who remembers which origins.
+    taken: Vec<(Partition, Vec<Origin>)>,
 }
 
 /// Carries dying records to their targets. One that cannot go holds up no other.
@@ -37,7 +46,7 @@ pub(super) async fn carry(
     let topic = engine.catalog().queue(stream).ok_or(MoveError::SourceGone { stream })?;
     let source = Source { topic: &topic, queue, moves, now: engine.now() };
     let (mut parcels, mut bytes) = (Vec::new(), 0);
-    let mut carried = Carried { to: Offset::ZERO, failure: None };
+    let mut carried = Carried { to: Offset::ZERO, failure: None, arrived: Arrived::default() };
     for dying in dying {
         carried.to = dying.offset.plus(1);
         // One by one: a hundred bodies may be too much to hold.
@@ -65,14 +74,13 @@ pub(super) async fn carry(
             break;
         }
     }
-    let undelivered = deliver(engine, queue, parcels).await?;
-    carried.failure = undelivered.or(carried.failure);
-    Ok(carried)
+    let (undelivered, arrived) = deliver(engine, parcels).await;
+    Ok(Carried { failure: undelivered.or(carried.failure), arrived, ..carried })
 }
 
-/// Appends to each target what goes there; then buries what has arrived everywhere, and has it forgotten.
-/// Returns why the last that did not arrive did not.
-async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Result<Option<MoveError>, MoveError> {
+/// Appends to each target what goes there. Returns why the last that did not arrive did not, and what has arrived
+/// everywhere.
+async fn deliver(engine: &Engine, parcels: Vec<Parcel>) -> (Option<MoveError>, Arrived) {
     let mut left: BTreeSet<Origin> = BTreeSet::new();
     let origins: Vec<Origin> = parcels.iter().map(|parcel| parcel.origin).collect();
     let mut by_target: BTreeMap<StreamId, (Partition, Vec<Sent>)> = BTreeMap::new();
@@ -102,13 +110,17 @@ async fn deliver(engine: &Engine, queue: Partition, parcels: Vec<Parcel>) -> Res
     }
     // Whoever has got one that others did not get yet remembers it.
     taken.iter_mut().for_each(|(_, sent)| sent.retain(|origin| !left.contains(origin)));
+    let gone = origins.into_iter().filter(|origin| !left.contains(origin)).map(|origin| origin.offset);
+    (failure, Arrived { offsets: gone.collect(), taken })
+}
+
+/// Buries what has arrived, and then has it forgotten.
+pub(super) async fn finish(engine: &Engine, queue: Partition, arrived: &Arrived) -> Result<(), SubmitError> {
     if planted(Bug::OriginForgottenFirst) {
-        forget_all(engine, &taken).await?;
+        forget_all(engine, &arrived.taken).await?;
     }
-    let gone = origins.iter().filter(|origin| !left.contains(origin)).map(|origin| origin.offset);
-    bury(engine, queue, gone).await?;
-    forget_all(engine, &taken).await?;
-    Ok(failure)
+    bury(engine, queue, arrived.offsets.iter().copied()).await?;
+    forget_all(engine, &arrived.taken).await
 }
 
 async fn forget_all(engine: &Engine, taken: &[(Partition, Vec<Origin>)]) -> Result<(), SubmitError> {
