@@ -26,6 +26,8 @@ pub(crate) struct Way {
     pub(crate) queues: Vec<Queue>,
     /// Whether the exchange holds messages back that say so.
     pub(crate) is_delayed: bool,
+    /// Whether another message of the same key may go elsewhere.
+    pub(crate) depends_on_properties: bool,
 }
 
 fn key(name: &ExchangeName) -> ExchangeKey {
@@ -94,14 +96,16 @@ impl Door {
         if plain(exchange.as_str()).is_empty() {
             let queue = |key: &Bytes| TopicName::new(&host.full(std::str::from_utf8(key).ok()?)).ok();
             queues.extend(keys.iter().filter_map(queue));
-            return Ok(self.way(queues, false));
+            return Ok(self.way(queues));
         }
         let first = self.exchange(exchange).ok_or_else(|| missing(exchange))?;
         let is_delayed = first.nature.is_delayed();
         let mut seen = BTreeSet::from([exchange.clone()]);
         let mut left = vec![first];
         let mut found = Vec::new();
+        let mut depends_on_properties = false;
         while let Some(routes) = left.pop() {
+            depends_on_properties |= routes.looks_at_properties();
             let alternate = routes.nature.alternate();
             if !routes.route(Routed { keys, properties }, &mut found)
                 && let Some(alternate) = alternate.and_then(|name| ExchangeName::new(&host.full(name)).ok())
@@ -119,11 +123,12 @@ impl Door {
                 }
             }
         }
-        Ok(self.way(queues, is_delayed))
+        Ok(Way { is_delayed, depends_on_properties, ..self.way(queues) })
     }
 
-    fn way(&self, queues: BTreeSet<TopicName>, is_delayed: bool) -> Way {
-        Way { queues: queues.iter().filter_map(|queue| self.find(queue.as_str())).collect(), is_delayed }
+    fn way(&self, queues: BTreeSet<TopicName>) -> Way {
+        let queues = queues.iter().filter_map(|queue| self.find(queue.as_str())).collect();
+        Way { queues, is_delayed: false, depends_on_properties: false }
     }
 
     /// Creates an exchange, or finds that there is one that is the same.

@@ -16,6 +16,7 @@ mod publishing;
 mod following;
 mod consuming;
 mod link;
+mod ways;
 mod publishes;
 mod later;
 mod deaths;

@@ -27,6 +27,7 @@ use crate::publishes::Publishing;
 use crate::registry::{ChannelState, ConnectionState, ConsumerState};
 use crate::replies::{Mailbox, REPLIES_MAX, Reply};
 use crate::session::{Channel, ConsumerNumber, Mode};
+use crate::ways::Ways;
 use crate::wire::frame::begins_publish;
 use crate::wire::{Method, ShortText, Table};
 
@@ -68,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) exclusive: Vec<String>,
     pub(crate) out: BytesMut,
     pub(crate) publishing: Publishing,
+    /// Where its messages went lately.
+    pub(crate) ways: Ways,
     /// Keeps messages in order when another node begins to lead a queue.
     pub(crate) line: Line,
     /// Settlements that are being written.
@@ -206,6 +209,7 @@ impl Link {
             exclusive: Vec::new(),
             out: BytesMut::new(),
             publishing: Publishing::default(),
+            ways: Ways::default(),
             line: Line::default(),
             settling: FuturesUnordered::new(),
             arriving: BTreeMap::new(),

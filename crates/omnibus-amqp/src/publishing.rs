@@ -45,7 +45,7 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
     link.access.publish(&content.publish.exchange.0)?;
     if link.access.looks_at_keys() {
         let letter = Letter::read(&content, sender(link, channel)?)?;
-        check_keys(&link.door, &link.access, &letter)?;
+        check_keys((&link.door, &link.access), &letter, (&content.publish, &link.host))?;
     }
     let mode = &link.channel(channel)?.mode;
     let (is_held_back, is_answered) = (matches!(mode, Mode::Tx(_)), !matches!(mode, Mode::Plain));
@@ -55,7 +55,7 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
         return send(link, channel, content, share).await;
     }
     let letter = Letter::read(&content, sender(link, channel)?)?;
-    link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
+    letter.way(&link.door, (&content.publish, &link.host))?;
     match &mut link.channel(channel)?.mode {
         Mode::Tx(transaction) => transaction.publish(content, share),
         Mode::Plain | Mode::Confirm { .. } => unreachable!("it was looked at above"),
@@ -63,15 +63,20 @@ pub(crate) async fn publish(link: &mut Link, channel: u16, content: Content) -> 
 }
 
 /// Makes sure that a message may be published by all of its keys.
-fn check_keys(door: &Door, access: &Access, letter: &Letter) -> Result<(), Fault> {
-    letter.keys.iter().try_for_each(|key| access.key(door, (Right::Write, &letter.exchange), key))
+fn check_keys(
+    (door, access): (&Door, &Access),
+    letter: &Letter,
+    (publish, host): (&Publish, &Host),
+) -> Result<(), Fault> {
+    let exchange = exchange(publish, host)?;
+    letter.keys(publish).iter().try_for_each(|key| access.key(door, (Right::Write, &exchange), key))
 }
 
 /// Writes a message to all queues that its exchange and keys lead to, with those that come right behind it. A confirm
 /// follows when it is committed.
 pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share: Share) -> Result<(), Fault> {
     let letter = Letter::read(&content, sender(link, channel)?)?;
-    let way = link.door.route(&letter.exchange, &letter.keys, &letter.properties)?;
+    let way = way(link, &content.publish, &letter)?;
     let state = link.channel(channel)?;
     let (number, opening) = (state.number_publish(), state.opening);
     let reply_to = Address::of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
@@ -84,13 +89,29 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
         0 => link.meter.add(Counted::Dropped, 1),
         routed => link.meter.add(Counted::Routed, routed),
     }
-    let sealed = letter.sealed(content, way, link.door.engine.now())?;
+    let sealed = letter.sealed(content, &way, link.door.engine.now())?;
     let bytes = sealed.bytes;
     let mark = Mark { channel, opening, number, bytes };
     if link.publishing.push((mark, sealed, share)) {
         hand_over(link).await;
     }
     Ok(())
+}
+
+/// Where a message goes: as the last one of the same exchange and key, unless it says more, or something has changed since.
+fn way(link: &mut Link, publish: &Publish, letter: &Letter) -> Result<Arc<Way>, Fault> {
+    // Asked first: if something changes meanwhile, the next message is looked at anew.
+    let version = link.door.engine.catalog().version();
+    if letter.more_keys.is_empty()
+        && let Some(way) = link.ways.of(publish, version)
+    {
+        return Ok(way);
+    }
+    let way = Arc::new(letter.way(&link.door, (publish, &link.host))?);
+    if !way.depends_on_properties && letter.more_keys.is_empty() {
+        link.ways.learn(publish, (version, &way));
+    }
+    Ok(way)
 }
 
 /// Hands what has come so far to the engine: it is in its place when this returns, before whatever the client asks next.
@@ -122,11 +143,11 @@ pub(crate) async fn hand_over(link: &mut Link) {
 pub(crate) async fn post(door: &Door, content: Content, (user, host): (&str, &Host)) -> Result<bool, Fault> {
     let mut access = Access::of(door, user, host);
     access.publish(&content.publish.exchange.0)?;
-    let sender = Sender { user, host, is_impersonator: access.is_impersonator, replying: None };
+    let sender = Sender { user, is_impersonator: access.is_impersonator, replying: None };
     let letter = Letter::read(&content, sender)?;
-    check_keys(door, &access, &letter)?;
-    let way = door.route(&letter.exchange, &letter.keys, &letter.properties)?;
-    let sealed = letter.sealed(content, way, door.engine.now())?;
+    check_keys((door, &access), &letter, (&content.publish, host))?;
+    let way = letter.way(door, (&content.publish, host))?;
+    let sealed = letter.sealed(content, &way, door.engine.now())?;
     let is_wanted = !sealed.letter.targets.is_empty();
     for result in write(door, &Line::default(), vec![sealed]).await {
         result?;
@@ -140,7 +161,7 @@ fn sender(link: &Link, channel: u16) -> Result<Sender<'_>, Fault> {
     let node = link.door.engine.node();
     let replying = channel.replying.as_ref().map(|(token, _)| Address { node, token: *token });
     let is_impersonator = link.access.is_impersonator;
-    Ok(Sender { user: &link.user, host: &link.host, is_impersonator, replying })
+    Ok(Sender { user: &link.user, is_impersonator, replying })
 }
 
 /// Writes messages in their order; returns what has become of each.
@@ -248,9 +269,8 @@ fn tell_acked(link: &mut Link, acked: Option<(u16, u64, bool)>) {
 
 /// What a message says beside its body, checked.
 struct Letter {
-    exchange: ExchangeName,
-    /// Its own, and those of its headers.
-    keys: Vec<Bytes>,
+    /// Those of its headers.
+    more_keys: Vec<Bytes>,
     properties: Properties,
     expiration: Option<Millis>,
     is_changed: bool,
@@ -259,7 +279,6 @@ struct Letter {
 /// Who publishes.
 struct Sender<'a> {
     user: &'a str,
-    host: &'a Host,
     /// He may say that somebody else does.
     is_impersonator: bool,
     /// Where direct replies reach it.
@@ -278,17 +297,22 @@ impl Letter {
             properties.reply_to = Some(address.name().into());
         }
         let expiration = expiration(&properties)?;
-        let Publish { exchange, routing_key, .. } = &content.publish;
-        let no_exchange = || Fault::NoExchange(sender.host.full(&exchange.lossy()));
-        let text = std::str::from_utf8(&exchange.0).map_err(|_| no_exchange())?;
-        let exchange = ExchangeName::new(&sender.host.full(text)).map_err(|_| no_exchange())?;
-        let mut keys = vec![routing_key.0.clone()];
-        keys.extend(properties.headers.as_ref().map(more_keys).transpose()?.into_iter().flatten());
-        Ok(Self { exchange, keys, properties, expiration, is_changed: asks })
+        let more_keys = properties.headers.as_ref().map(more_keys).transpose()?.unwrap_or_default();
+        Ok(Self { more_keys, properties, expiration, is_changed: asks })
+    }
+
+    /// By which keys it is published: its own and those of its headers.
+    fn keys(&self, publish: &Publish) -> Vec<Bytes> {
+        std::iter::once(&publish.routing_key.0).chain(&self.more_keys).cloned().collect()
+    }
+
+    /// Looks up where it goes.
+    fn way(&self, door: &Door, (publish, host): (&Publish, &Host)) -> Result<Way, Fault> {
+        door.route(&exchange(publish, host)?, &self.keys(publish), &self.properties)
     }
 
     /// The message as it is written, for whom, and how many bytes it has.
-    fn sealed(mut self, mut content: Content, way: Way, now: Timestamp) -> Result<Sealed, Fault> {
+    fn sealed(mut self, mut content: Content, way: &Way, now: Timestamp) -> Result<Sealed, Fault> {
         let delay = if way.is_delayed { self.take_delay() } else { None };
         if let Some(properties) = self.rewritten() {
             content.properties = properties;
@@ -300,7 +324,7 @@ impl Letter {
         let bytes = content.body.len().saturating_add(content.properties.len());
         let message = message(content, now);
         let shared = message.encode_shared().map_err(|error| Fault::Internal(error.to_string()))?;
-        let queues: Vec<Queue> = way.queues.into_iter().filter(|queue| queue.nature.refused_die()).collect();
+        let queues: Vec<Queue> = way.queues.iter().filter(|queue| queue.nature.refused_die()).cloned().collect();
         let mortal = (!queues.is_empty()).then_some(Mortal { queues, message });
         Ok(Sealed { letter: Addressed { message: shared, targets, is_transient }, bytes, mortal })
     }
@@ -342,6 +366,13 @@ impl Letter {
         };
         Ok(Target { queue: queue.place, envelope })
     }
+}
+
+/// The whole name of the exchange that a message is published to.
+fn exchange(publish: &Publish, host: &Host) -> Result<ExchangeName, Fault> {
+    let missing = || Fault::NoExchange(host.full(&publish.exchange.lossy()));
+    let plain = std::str::from_utf8(&publish.exchange.0).map_err(|_| missing())?;
+    ExchangeName::new(&host.full(plain)).map_err(|_| missing())
 }
 
 /// What a publisher may not say.

@@ -141,6 +141,15 @@ impl Compiled {
         Self { nature, rule }
     }
 
+    /// Whether it looks at more of a message than its keys.
+    pub(crate) const fn looks_at_properties(&self) -> bool {
+        match &self.rule {
+            Rule::Direct(_) | Rule::Fanout(_) | Rule::Topic(_) => false,
+            Rule::Headers(_) => true,
+            Rule::Hash(ring) => !matches!(ring.by, HashedBy::Key),
+        }
+    }
+
     /// Adds where a message goes; returns whether that is anywhere.
     pub(crate) fn route(&self, routed: Routed<'_>, found: &mut Vec<Destination>) -> bool {
         let before = found.len();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use omnibus_io::Clock;
 use omnibus_model::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task;
 
 use crate::blocking::blocking;
@@ -14,14 +14,9 @@ use crate::chores::Chores;
 use crate::departing::Leftovers;
 use crate::events::{EventReceiver, Progress};
 use crate::health::Health;
+use crate::lanes::Asked;
 use crate::rebuild::{RebuildError, Rebuilt};
 use crate::shard::{Moment, Office, Request, Shard};
-
-/// Requests that may queue for one shard before those who ask must wait.
-pub(crate) const REQUESTS_MAX: usize = 1024;
-
-/// Requests taken at a time.
-const REQUESTS_AT_ONCE: usize = 128;
 
 /// How long who closes waits for the next commit: a leader without a majority would wait for ever.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
@@ -36,7 +31,7 @@ pub(crate) struct Actor {
     /// What is to be finished if this node leads first.
     pub(crate) leftovers: Leftovers,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) asked: Asked,
     pub(crate) events: EventReceiver,
     pub(crate) health: Arc<watch::Sender<Health>>,
     pub(crate) closing: watch::Receiver<bool>,
@@ -63,7 +58,7 @@ enum Event {
 impl Actor {
     /// Runs until the engine closes and everything asked is answered; returns the shard.
     pub(crate) async fn run(mut self) -> Shard {
-        let mut requests = Vec::with_capacity(REQUESTS_AT_ONCE);
+        let mut requests = Vec::new();
         let mut stalled = None;
         loop {
             let event = self.next_event(&mut requests, stalled.is_some()).await;
@@ -78,6 +73,10 @@ impl Actor {
             self.shard.propose();
             self.rebuild();
             self.tell_office();
+            if !self.asked.is_empty() {
+                // Whoever has been answered comes first.
+                task::yield_now().await;
+            }
         }
         self.drain(stalled, requests).await;
         self.shard
@@ -92,9 +91,7 @@ impl Actor {
                 Err(_) => Event::Requests(0),
             },
             rebuilt = rebuilt(&mut self.rebuilding) => Event::Rebuilt(rebuilt),
-            count = self.requests.recv_many(requests, REQUESTS_AT_ONCE), if requests.is_empty() && !stalled => {
-                Event::Requests(count)
-            }
+            count = self.asked.take(requests), if requests.is_empty() && !stalled => Event::Requests(count),
             _ = self.closing.changed() => Event::Closing,
             () = tokio::time::sleep(wait) => Event::Time,
         }
@@ -192,8 +189,8 @@ impl Actor {
     /// Takes what was asked before the door closed, and waits until all of it is committed, or nothing more is: what is
     /// left then may or may not have happened, and those who asked are told so.
     async fn drain(&mut self, mut stalled: Option<Request>, mut requests: Vec<Request>) {
-        self.requests.close();
-        while let Ok(request) = self.requests.try_recv() {
+        self.asked.close();
+        while let Some(request) = self.asked.take_next() {
             requests.push(request);
         }
         loop {

@@ -11,10 +11,9 @@ use omnibus_model::topic::SharedTopic;
 use omnibus_model::{ShardId, TopicName};
 use omnibus_replication::{Opened, ReplicatedLog};
 use parking_lot::RwLock;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{self, AbortHandle, JoinHandle};
 
-use crate::actor::REQUESTS_MAX;
 use crate::ahead::Ahead;
 use crate::baskets::Baskets;
 use crate::couriers::Couriers;
@@ -23,12 +22,14 @@ use crate::engine::{Engine, EngineConfig, Inner, Loading};
 use crate::error::{EngineError, SubmitError};
 use crate::health::Health;
 use crate::housekeeping::begin_tasks;
+use crate::lanes::lanes;
 use crate::opening::{Assembled, Opening, Seams, assemble};
 use crate::parcels::Carrying;
-use crate::shard::{Request, Shared};
+use crate::shard::Shared;
 use crate::silences::Silences;
 use crate::{admitter, mender, queue_upkeep};
 
+pub use crate::lanes::Asked;
 pub use crate::mover::Mover;
 pub use crate::scrubber::Rereading;
 
@@ -38,12 +39,12 @@ pub fn engine(
     shared: &Shared,
     limits: BrokerLimits,
     (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
-) -> (Engine, Vec<mpsc::Receiver<Request>>) {
+) -> (Engine, Vec<Asked>) {
     let shards = usize::from(limits.data_shards) + 1;
-    let (senders, requests) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
+    let (asking, asked) = (0..shards).map(|_| lanes()).unzip();
     let Shared { log, replicated, watches, catalog, counters, configs, chores, reached, vacancies } = shared.clone();
     let inner = Inner {
-        shards: senders,
+        shards: asking,
         log,
         replicated,
         catalog,
@@ -71,7 +72,7 @@ pub fn engine(
         recipients: OnceLock::new(),
         carrying: Carrying::default(),
     };
-    (Engine { inner: Arc::new(inner) }, requests)
+    (Engine { inner: Arc::new(inner) }, asked)
 }
 
 /// An open engine in a runtime of one thread. Its tasks end when this is dropped, wherever they are, as in a process that is

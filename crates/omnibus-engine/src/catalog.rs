@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use omnibus_broker::Broker;
 use omnibus_model::exchange::{BindingId, ExchangeKey, ExchangeKind, SharedExchange};
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 #[derive(Debug, Default)]
 pub struct Catalog {
     topics: RwLock<Topics>,
+    /// Raised after each change of a topic or an exchange.
+    version: AtomicU64,
     exchanges: RwLock<BTreeMap<ExchangeKey, SharedExchange>>,
     /// Touched by each change of an exchange, or of a queue that belongs to a binding.
     exchange_changes: watch::Sender<()>,
@@ -28,8 +31,6 @@ struct Topics {
     by_name: BTreeMap<TopicName, SharedTopic>,
     by_id: HashMap<TopicId, SharedTopic>,
     queues: HashMap<StreamId, SharedTopic>,
-    /// Raised by each change.
-    version: u64,
 }
 
 impl Catalog {
@@ -76,10 +77,14 @@ impl Catalog {
         self.topics.read().by_name.values().cloned().collect()
     }
 
-    /// A number that is another after each change.
+    /// A number that is another after each change of a topic or an exchange.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.topics.read().version
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// An exchange as it is now, with all that is bound to it.
@@ -121,11 +126,13 @@ impl Catalog {
 
     pub(crate) fn put_exchange(&self, exchange: SharedExchange) {
         self.exchanges.write().insert(exchange.key.clone(), exchange);
+        self.changed();
         self.exchange_changes.send_replace(());
     }
 
     pub(crate) fn remove_exchange(&self, key: &ExchangeKey) {
         self.exchanges.write().remove(key);
+        self.changed();
         self.exchange_changes.send_replace(());
     }
 
@@ -149,7 +156,6 @@ impl Catalog {
 
     pub(crate) fn put(&self, topic: SharedTopic) {
         let mut topics = self.topics.write();
-        topics.version += 1;
         topics.by_id.insert(topic.id, topic.clone());
         if let Some(place) = topic.queue_place() {
             topics.queues.extend(place.streams().map(|stream| (stream, topic.clone())));
@@ -157,6 +163,7 @@ impl Catalog {
         let is_of_binding = BindingId::of_push_queue(&topic.name).is_some();
         topics.by_name.insert(topic.name.clone(), topic);
         drop(topics);
+        self.changed();
         if is_of_binding {
             self.exchange_changes.send_replace(());
         }
@@ -164,10 +171,11 @@ impl Catalog {
 
     pub(crate) fn remove(&self, topic: &SharedTopic) {
         let mut topics = self.topics.write();
-        topics.version += 1;
         topics.by_id.remove(&topic.id);
         topic.partitions.iter().for_each(|place| drop(topics.queues.remove(&place.stream)));
         topics.by_name.remove(&topic.name);
+        drop(topics);
+        self.changed();
     }
 }
 

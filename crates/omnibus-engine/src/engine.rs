@@ -15,7 +15,7 @@ use omnibus_model::topic::EffectiveConfig;
 use omnibus_model::{BatchInfo, GroupName, LeaderEpoch, NodeId, Outcome, ShardId, StreamId, Term, Timestamp};
 use omnibus_replication::{Leadership, NotConfirmed, ReplicatedLog};
 use parking_lot::RwLock;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::ahead::Ahead;
 use crate::baskets::Baskets;
@@ -28,6 +28,7 @@ use crate::dead_letters::DeadLetterRouter;
 use crate::departing::Deleting;
 use crate::error::SubmitError;
 use crate::health::Health;
+use crate::lanes::Asking;
 use crate::parcels::{Carrying, Recipients};
 use crate::peers::Peers;
 use crate::reached::Reached;
@@ -81,7 +82,7 @@ pub struct Engine {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) shards: Vec<mpsc::Sender<Request>>,
+    pub(crate) shards: Vec<Asking>,
     pub(crate) log: Log,
     pub(crate) replicated: Arc<dyn ReplicatedLog>,
     pub(crate) catalog: Arc<Catalog>,
@@ -427,15 +428,14 @@ impl Engine {
     /// Asks a shard for something that it does anyway once it is busy: if its queue is full, or it is
     /// gone, nothing needs to be said.
     pub(crate) fn nudge(&self, shard: ShardId, request: Request) {
-        drop(self.inner.shards[usize::from(shard.0)].try_send(request));
+        self.inner.shards[usize::from(shard.0)].nudge(request);
     }
 
     pub(crate) async fn send(&self, shard: ShardId, request: Request) -> Result<(), SubmitError> {
         if self.is_closing() {
             return Err(SubmitError::Closing);
         }
-        let shard = &self.inner.shards[usize::from(shard.0)];
-        shard.send(request).await.map_err(|_| SubmitError::Closing)
+        self.inner.shards[usize::from(shard.0)].send(request).await
     }
 }
 

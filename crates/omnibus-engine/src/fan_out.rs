@@ -67,6 +67,10 @@ impl Engine {
     }
 
     async fn fan_out_all(&self, line: Option<&Line>, letters: &[Letter]) -> Vec<FannedOut> {
+        if let Some((shard, errand)) = self.whole(letters) {
+            let answers = self.carry_out_in_line(shard, errand, line).await;
+            return answers.unwrap_or_else(|error| vec![Err(error); letters.len()]);
+        }
         let mut waiting = Vec::new();
         for (shard, parts) in self.parts(letters) {
             for parts in runs(letters, parts) {
@@ -86,6 +90,23 @@ impl Engine {
             }
         }
         told.into_iter().map(|known| known.map(in_order)).collect()
+    }
+
+    /// All letters as one errand, if one shard takes them in one entry: most publishers have one queue.
+    fn whole(&self, letters: &[Letter]) -> Option<(ShardId, FanOut)> {
+        let shard = letters.first()?.targets.first()?.queue.shard();
+        let mut bytes = 0;
+        let mut all = Vec::with_capacity(letters.len());
+        for Letter { message, targets, is_transient } in letters {
+            let is_here = !targets.is_empty() && targets.iter().all(|target| target.queue.shard() == shard);
+            bytes += message.rest().len() + targets.len() * Addressed::TARGET_BYTES;
+            if !is_here || targets.len() > TARGETS_MAX || bytes > GROUP_BYTES_MAX {
+                return None;
+            }
+            let targets = targets.iter().map(|target| (target.queue, target.envelope)).collect();
+            all.push(Addressed { message: message.clone(), targets, is_transient: *is_transient });
+        }
+        Some((shard, FanOut(all)))
     }
 
     /// What each shard gets, in the order of the letters.

@@ -37,6 +37,7 @@ pub mod peers;
 mod ahead;
 pub mod recovery;
 mod actor;
+mod lanes;
 mod events;
 pub mod shard;
 pub mod rebuild;

@@ -9,10 +9,10 @@ use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Write
 use omnibus_model::ShardId;
 use omnibus_replication::{Leadership, LocalLog, OnEvent, Opened, ReplicatedLog, ReplicationEvent};
 use parking_lot::RwLock;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task;
 
-use crate::actor::{Actor, REQUESTS_MAX};
+use crate::actor::Actor;
 use crate::ahead::Ahead;
 use crate::baskets::Baskets;
 use crate::catalog::Catalog;
@@ -26,6 +26,7 @@ use crate::events::{self, EventReceiver, EventSender};
 use crate::group_commit::ENTRY_BYTES_MIN;
 use crate::health::Health;
 use crate::housekeeping::{self, Housekeeping};
+use crate::lanes::lanes;
 use crate::mender;
 use crate::parcels::Carrying;
 use crate::reached::Reached;
@@ -195,13 +196,13 @@ fn start(
     let mut shards = Vec::new();
     let mut actors = Vec::new();
     for (number, (recovered, events)) in (0..).zip(recovered.into_iter().zip(events)) {
-        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        let (asking, asked) = lanes();
         let Recovered { broker, last, term, .. } = recovered;
         let actor = Actor {
             shard: Shard::new(ShardId(number), broker, (last, term), shared.clone()),
             leftovers: leftovers.next().unwrap_or_default(),
             clock: Arc::clone(&seams.clock),
-            requests,
+            asked,
             events,
             health: Arc::clone(&health),
             closing: closing_seen.clone(),
@@ -210,7 +211,7 @@ fn start(
             has_office: false,
         };
         actors.push(task::spawn(actor.run()));
-        shards.push(sender);
+        shards.push(asking);
     }
     let Shared { replicated, watches, catalog, configs, counters, chores, reached, vacancies, .. } = shared;
     let silences = Silences::new(shards.len());

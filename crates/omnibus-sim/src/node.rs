@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omnibus_broker::BrokerLimits;
-use omnibus_engine::by_hand;
+use omnibus_engine::by_hand::{self, Asked};
 use omnibus_engine::catalog::Catalog;
 use omnibus_engine::chores::Chores;
 use omnibus_engine::configs::Configs;
@@ -19,7 +19,6 @@ use omnibus_io::{Clock, Entropy, FaultDisk};
 use omnibus_log::{Checkpoint, Log, LogConfig, RecoveryReport, ReplayEntry, Writer};
 use omnibus_model::{LogIndex, NodeId, ShardId, StreamId, Term};
 use omnibus_replication::{Leadership, LocalLog, OnEvent, ReplicatedLog, ReplicationEvent};
-use tokio::sync::mpsc;
 
 use crate::time::Dial;
 use crate::witness::Witness;
@@ -50,7 +49,7 @@ pub(crate) struct Node {
     told: Vec<Told>,
     /// The door, and what was asked there of each shard.
     pub(crate) engine: Engine,
-    asked: Vec<mpsc::Receiver<Request>>,
+    asked: Vec<Asked>,
     /// What a shard had no room for.
     stalled: Vec<Option<Request>>,
 }
@@ -147,7 +146,7 @@ impl Node {
     pub(crate) fn answer_door(&mut self, now: Moment) {
         for shard in self.shard_ids() {
             let place = usize::from(shard.0);
-            while let Some(request) = self.stalled[place].take().or_else(|| self.asked[place].try_recv().ok()) {
+            while let Some(request) = self.stalled[place].take().or_else(|| self.asked[place].take_next()) {
                 self.stalled[place] = self.offer(shard, now, request);
                 if self.stalled[place].is_some() {
                     break;

@@ -69,6 +69,13 @@ impl Shard {
     /// Fans out to all but those queues with priorities that have the message already.
     fn fan_out_new(&mut self, addressed: &Addressed) -> FannedOut {
         let targets = &addressed.targets;
+        if !targets.iter().any(|(queue, _)| queue.has_priorities()) {
+            let target = |(queue, envelope): &(QueuePlace, Envelope)| Target {
+                stream: queue.lowest.stream,
+                envelope: *envelope,
+            };
+            return self.fan_out_to(addressed, targets.iter().map(target).collect());
+        }
         let sent: Vec<Option<Appended>> =
             targets.iter().map(|(queue, envelope)| self.sent_with_priority(*queue, envelope)).collect();
         let new = targets.iter().zip(&sent).filter(|(_, sent)| sent.is_none());
@@ -104,6 +111,7 @@ impl Shard {
         self.shared.counters.batches_appended.add(takers.len() as u64);
         self.shared.counters.records_appended.add(takers.len() as u64);
         self.shared.counters.bytes_appended.add(takers.len() as u64 * u64::from(batch.bytes));
+        let is_alone = takers.len() == 1;
         let mut heads = message.heads();
         for (target, appended) in takers {
             if addressed.is_transient && self.consumers.take_at_once(target.stream) {
@@ -114,7 +122,10 @@ impl Shard {
                 base: appended.base,
                 count: batch.count,
                 timestamp_max: batch.timestamp_max,
-                prefix: heads.head(&target.envelope, appended.base, leader_epoch),
+                prefix: match is_alone {
+                    true => message.head(&target.envelope, appended.base, leader_epoch),
+                    false => heads.head(&target.envelope, appended.base, leader_epoch),
+                },
                 rest: rest.clone(),
             });
         }

@@ -30,6 +30,18 @@ pub(super) fn flags(envelope: &Envelope) -> u8 {
     fields.iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag)
 }
 
+/// How many bytes it takes.
+pub(super) fn bytes(envelope: &Envelope) -> usize {
+    let fields = [
+        (envelope.deliver_at.is_some(), size_of::<i64>()),
+        (envelope.expires_at.is_some(), size_of::<i64>()),
+        (envelope.group.is_some(), size_of::<u64>()),
+        (envelope.dedup.is_some(), size_of::<u128>()),
+        (envelope.priority != 0, size_of::<u8>()),
+    ];
+    fields.iter().filter(|(is_set, _)| *is_set).map(|(_, bytes)| bytes).sum()
+}
+
 pub(super) fn write(envelope: &Envelope, out: &mut Vec<u8>) {
     if let Some(time) = envelope.deliver_at {
         out.put_i64(time.0);

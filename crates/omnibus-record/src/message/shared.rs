@@ -100,6 +100,14 @@ impl SharedMessage {
         Ok(Message { offset, timestamp: self.timestamp, envelope, native, history, body: input.rest() })
     }
 
+    /// Writes the beginning of the record of the only queue that gets it, as [`Heads::head`] does.
+    #[must_use]
+    pub fn head(&self, envelope: &Envelope, base: Offset, epoch: LeaderEpoch) -> Bytes {
+        let mut head = self.unplaced(envelope);
+        place(&mut head, base, epoch);
+        head.into()
+    }
+
     /// The one who writes the beginnings of the queues' records.
     #[must_use]
     pub const fn heads(&self) -> Heads<'_> {
@@ -124,18 +132,23 @@ impl Heads<'_> {
             Some((of, head)) if of == *envelope => head,
             _ => self.message.unplaced(envelope),
         };
-        put(&mut head, 0, &base.0.to_be_bytes());
-        put(&mut head, 12, &epoch.0.to_be_bytes());
+        place(&mut head, base, epoch);
         let written = Bytes::copy_from_slice(&head);
         self.written = Some((*envelope, head));
         written
     }
 }
 
+/// Puts a record's place into its beginning.
+fn place(head: &mut Vec<u8>, base: Offset, epoch: LeaderEpoch) {
+    put(head, 0, &base.0.to_be_bytes());
+    put(head, 12, &epoch.0.to_be_bytes());
+}
+
 impl SharedMessage {
     /// A beginning without its place, which the checksum does not cover.
     fn unplaced(&self, envelope: &Envelope) -> Vec<u8> {
-        let mut head = Vec::with_capacity(Self::HEAD_BYTES_MAX);
+        let mut head = Vec::with_capacity(HEADER_BYTES + 3 + envelope::bytes(envelope));
         header(Offset::ZERO, self.timestamp).write(&mut head);
         head.push(VERSION);
         head.push(self.kind);
