@@ -4,7 +4,6 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use omnibus_model::Command;
 use tokio::sync::mpsc;
 
 use crate::error::SubmitError;
@@ -52,7 +51,7 @@ impl Asking {
     }
 
     const fn lane(&self, request: &Request) -> &mpsc::Sender<Request> {
-        if makes_room(request) { &self.first } else { &self.usual }
+        if request.makes_room() { &self.first } else { &self.usual }
     }
 }
 
@@ -84,21 +83,9 @@ impl Asked {
     }
 }
 
-/// Whether somebody may be given more when this is done. Whatever one asks for about what he holds is of this kind, and so is
-/// done in its order.
-const fn makes_room(request: &Request) -> bool {
-    match request {
-        Request::Submit { command, .. } => {
-            matches!(command, Command::Settle { .. } | Command::Extend { .. } | Command::ReleaseHolder { .. })
-        }
-        Request::Consumer(_) => true,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use omnibus_model::{HolderId, StreamId};
+    use omnibus_model::{Command, HolderId, StreamId};
     use tokio::sync::oneshot;
 
     use super::*;
@@ -129,7 +116,14 @@ mod tests {
     #[tokio::test]
     async fn what_makes_room_is_taken_first_and_each_lane_in_its_order() {
         let (asking, mut asked) = lanes();
-        for request in [drop_stream(1), drop_stream(2), settle(3), Request::Consumer(ConsumerRequest::Listen), settle(4), drop_stream(5)] {
+        for request in [
+            drop_stream(1),
+            drop_stream(2),
+            settle(3),
+            Request::Consumer(ConsumerRequest::Listen),
+            settle(4),
+            drop_stream(5),
+        ] {
             asking.send(request).await.unwrap();
         }
         let mut taken = Vec::new();

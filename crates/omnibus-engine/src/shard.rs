@@ -54,8 +54,10 @@ pub use request::{Appending, Question, Request};
 pub use roles::Office;
 use roles::{Role, Soundness};
 
-/// Entries of one shard that may be proposed and not yet committed.
+/// Entries of one shard that may be proposed and not yet committed. The last place is for those that make room: they would wait
+/// behind all that was sent without waiting for an answer (ADR 105).
 const IN_FLIGHT_MAX: usize = 3;
+const IN_FLIGHT_USUAL: usize = 2;
 
 /// The present, as its owner tells it.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +104,8 @@ pub struct Shard {
     soundness: Soundness,
     shared: Shared,
     open: GroupCommit,
+    /// Somebody may be given more when it is committed.
+    open_makes_room: bool,
     fresh: Fresh,
     open_awaiting: Awaiting,
     /// A closed group that the log did not take yet.
@@ -147,6 +151,7 @@ impl Shard {
             soundness: Soundness::Sound,
             shared,
             open: GroupCommit::default(),
+            open_makes_room: false,
             fresh: Fresh::default(),
             open_awaiting: Awaiting::default(),
             refused: None,
@@ -208,6 +213,7 @@ impl Shard {
             }
             request => request,
         };
+        self.open_makes_room |= request.makes_room();
         match request {
             Request::Submit { command, reply } => {
                 let outcome = self.submit(&command);
@@ -263,7 +269,8 @@ impl Shard {
         if let Some((proposal, awaiting)) = self.refused.take() {
             self.propose_closed(proposal, awaiting);
         }
-        let can_take = self.refused.is_none() && self.in_flight.len() < IN_FLIGHT_MAX && !self.broken;
+        let places = if self.open_makes_room { IN_FLIGHT_MAX } else { IN_FLIGHT_USUAL };
+        let can_take = self.refused.is_none() && self.in_flight.len() < places && !self.broken;
         let takes_more = can_take && self.is_leading();
         if takes_more {
             // As late as can be, so that there is much to hand out at once.
@@ -271,6 +278,7 @@ impl Shard {
         }
         if takes_more && !self.open.is_empty() {
             self.fresh.clear();
+            self.open_makes_room = false;
             let Closed { head, bodies, batches } = self.open.close();
             let awaiting = std::mem::take(&mut self.open_awaiting);
             self.propose_closed(Proposal { shard: self.id, term: self.term, head, bodies, batches }, awaiting);

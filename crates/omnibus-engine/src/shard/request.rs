@@ -51,6 +51,18 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether somebody may be given more when this is done. Whatever one asks for about what he holds is of this kind, and so
+    /// is done in its order.
+    pub(crate) const fn makes_room(&self) -> bool {
+        match self {
+            Self::Submit { command, .. } => {
+                matches!(command, Command::Settle { .. } | Command::Extend { .. } | Command::ReleaseHolder { .. })
+            }
+            Self::Consumer(_) => true,
+            _ => false,
+        }
+    }
+
     /// Answers whoever waits for an answer with an error.
     pub(super) fn refuse(self, broker: &Broker, error: SubmitError) {
         // Whoever asked may have hung up.
