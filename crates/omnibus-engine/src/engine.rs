@@ -435,7 +435,8 @@ impl Engine {
         if self.is_closing() {
             return Err(SubmitError::Closing);
         }
-        self.inner.shards[usize::from(shard.0)].send(request).await
+        let lane = self.inner.shards[usize::from(shard.0)].lane(&request);
+        lane.send(request).await.map_err(|_| SubmitError::Closing)
     }
 }
 

@@ -6,7 +6,6 @@ use std::task::Poll;
 
 use tokio::sync::mpsc;
 
-use crate::error::SubmitError;
 use crate::shard::Request;
 
 /// Requests of each kind that may queue for one shard before those who ask must wait.
@@ -37,20 +36,13 @@ pub(crate) fn lanes() -> (Asking, Asked) {
 }
 
 impl Asking {
-    /// Asks, once there is room.
-    ///
-    /// # Errors
-    /// [`SubmitError::Closing`].
-    pub(crate) async fn send(&self, request: Request) -> Result<(), SubmitError> {
-        self.lane(&request).send(request).await.map_err(|_| SubmitError::Closing)
-    }
-
     /// Asks if there is room.
     pub(crate) fn nudge(&self, request: Request) {
         drop(self.lane(&request).try_send(request));
     }
 
-    const fn lane(&self, request: &Request) -> &mpsc::Sender<Request> {
+    /// The way of a request.
+    pub(crate) const fn lane(&self, request: &Request) -> &mpsc::Sender<Request> {
         if request.makes_room() { &self.first } else { &self.usual }
     }
 }
@@ -113,6 +105,10 @@ mod tests {
         }
     }
 
+    async fn ask(asking: &Asking, request: Request) -> bool {
+        asking.lane(&request).send(request).await.is_ok()
+    }
+
     #[tokio::test]
     async fn what_makes_room_is_taken_first_and_each_lane_in_its_order() {
         let (asking, mut asked) = lanes();
@@ -124,12 +120,12 @@ mod tests {
             settle(4),
             drop_stream(5),
         ] {
-            asking.send(request).await.unwrap();
+            assert!(ask(&asking, request).await);
         }
         let mut taken = Vec::new();
         assert_eq!(asked.take(&mut taken).await, 3);
         assert_eq!(taken.iter().map(stream).collect::<Vec<_>>(), [Some(3), None, Some(4)]);
-        asking.send(settle(6)).await.unwrap();
+        assert!(ask(&asking, settle(6)).await);
         assert_eq!(asked.take(&mut taken).await, 1);
         assert_eq!(asked.take(&mut taken).await, 3);
         assert_eq!(taken[3..].iter().map(stream).collect::<Vec<_>>(), [Some(6), Some(1), Some(2), Some(5)]);
@@ -140,11 +136,11 @@ mod tests {
     async fn no_more_is_taken_at_a_time_than_may_keep_others_waiting() {
         let (asking, mut asked) = lanes();
         for _ in 0..=AT_ONCE {
-            asking.send(drop_stream(1)).await.unwrap();
+            assert!(ask(&asking, drop_stream(1)).await);
         }
         let mut taken = Vec::new();
         assert_eq!(asked.take(&mut taken).await, AT_ONCE);
-        asking.send(settle(2)).await.unwrap();
+        assert!(ask(&asking, settle(2)).await);
         assert_eq!(asked.take_next().as_ref().and_then(stream), Some(2));
         assert_eq!(asked.take_next().as_ref().and_then(stream), Some(1));
         assert!(asked.take_next().is_none());
@@ -153,11 +149,11 @@ mod tests {
     #[tokio::test]
     async fn what_was_asked_before_the_door_closed_is_there() {
         let (asking, mut asked) = lanes();
-        asking.send(drop_stream(1)).await.unwrap();
+        assert!(ask(&asking, drop_stream(1)).await);
         let holder = HolderId(7);
-        asking.send(submit(Command::ReleaseHolder { stream: StreamId(2), holder })).await.unwrap();
+        assert!(ask(&asking, submit(Command::ReleaseHolder { stream: StreamId(2), holder })).await);
         asked.close();
-        assert_eq!(asking.send(settle(3)).await, Err(SubmitError::Closing));
+        assert!(!ask(&asking, settle(3)).await);
         assert!(asked.take_next().is_some() && asked.take_next().is_some() && asked.take_next().is_none());
         assert_eq!(asked.take(&mut Vec::new()).await, 0);
     }
