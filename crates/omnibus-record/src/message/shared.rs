@@ -140,7 +140,7 @@ impl Heads<'_> {
 }
 
 /// Puts a record's place into its beginning.
-fn place(head: &mut Vec<u8>, base: Offset, epoch: LeaderEpoch) {
+fn place(head: &mut [u8], base: Offset, epoch: LeaderEpoch) {
     put(head, 0, &base.0.to_be_bytes());
     put(head, 12, &epoch.0.to_be_bytes());
 }
@@ -148,7 +148,7 @@ fn place(head: &mut Vec<u8>, base: Offset, epoch: LeaderEpoch) {
 impl SharedMessage {
     /// A beginning without its place, which the checksum does not cover.
     fn unplaced(&self, envelope: &Envelope) -> Vec<u8> {
-        let mut head = Vec::with_capacity(HEADER_BYTES + 3 + envelope::bytes(envelope));
+        let mut head = Vec::with_capacity((HEADER_BYTES + 3).saturating_add(envelope::bytes(envelope)));
         header(Offset::ZERO, self.timestamp).write(&mut head);
         head.push(VERSION);
         head.push(self.kind);
