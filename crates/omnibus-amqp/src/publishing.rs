@@ -79,8 +79,7 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
     let way = way(link, &content.publish, &letter)?;
     let state = link.channel(channel)?;
     let (number, opening) = (state.number_publish(), state.opening);
-    let reply_to = Address::of(&content.publish.routing_key.0).filter(|_| content.publish.exchange.0.is_empty());
-    let is_taken = match reply_to {
+    let is_taken = match address(&content.publish) {
         Some(to) => Box::pin(link.door.reply(to, content.clone())).await,
         None => false,
     };
@@ -98,6 +97,11 @@ pub(crate) async fn send(link: &mut Link, channel: u16, content: Content, share:
     Ok(())
 }
 
+/// Who waits for a message as for a direct reply.
+fn address(publish: &Publish) -> Option<Address> {
+    Address::of(&publish.routing_key.0).filter(|_| publish.exchange.0.is_empty())
+}
+
 /// Where a message goes: as the last one of the same exchange and key, unless it says more, or something has changed since.
 fn way(link: &mut Link, publish: &Publish, letter: &Letter) -> Result<Arc<Way>, Fault> {
     // Asked first: if something changes meanwhile, the next message is looked at anew.
@@ -108,8 +112,9 @@ fn way(link: &mut Link, publish: &Publish, letter: &Letter) -> Result<Arc<Way>, 
         return Ok(way);
     }
     let way = Arc::new(letter.way(&link.door, (publish, &link.host))?);
-    if !way.depends_on_properties && letter.more_keys.is_empty() {
-        link.ways.learn(publish, (version, &way));
+    // Each answer has another address.
+    if letter.more_keys.is_empty() && address(publish).is_none() {
+        link.ways.learn(publish, &way);
     }
     Ok(way)
 }

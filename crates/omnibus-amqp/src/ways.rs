@@ -8,8 +8,9 @@ use bytes::Bytes;
 use crate::exchanges::Way;
 use crate::session::Publish;
 
-/// Ways that are remembered of a connection.
+/// Ways that are remembered of a connection, and the queues of each.
 const KNOWN_MAX: usize = 8;
+const QUEUES_MAX: usize = 64;
 
 /// Ways that were looked up since the catalog has changed last.
 #[derive(Debug, Default)]
@@ -27,17 +28,20 @@ struct Known {
 
 impl Ways {
     /// The way of what is published so, if it is still known to be right.
-    pub(crate) fn of(&self, publish: &Publish, version: u64) -> Option<Arc<Way>> {
-        let is_it = |known: &&Known| known.routing_key == publish.routing_key.0 && known.exchange == publish.exchange.0;
-        let known = (self.version == version).then(|| self.known.iter().find(is_it)).flatten();
-        known.map(|known| Arc::clone(&known.way))
-    }
-
-    /// Remembers a way that was looked up after the catalog had that version.
-    pub(crate) fn learn(&mut self, publish: &Publish, (version, way): (u64, &Arc<Way>)) {
+    pub(crate) fn of(&mut self, publish: &Publish, version: u64) -> Option<Arc<Way>> {
         if self.version != version {
+            // What it leads to may be gone.
             self.known.clear();
             self.version = version;
+        }
+        let is_it = |known: &&Known| known.routing_key == publish.routing_key.0 && known.exchange == publish.exchange.0;
+        self.known.iter().find(is_it).map(|known| Arc::clone(&known.way))
+    }
+
+    /// Remembers a way that was not known to [`Self::of`] and was looked up since, if another message may go it and it is short.
+    pub(crate) fn learn(&mut self, publish: &Publish, way: &Arc<Way>) {
+        if way.depends_on_properties || way.queues.len() > QUEUES_MAX {
+            return;
         }
         if self.known.len() >= KNOWN_MAX {
             self.known.pop_front();
@@ -65,13 +69,14 @@ mod tests {
     fn a_way_is_known_until_something_changes() {
         let mut ways = Ways::default();
         let (first, second) = (way(), way());
-        ways.learn(&publish("e", "k"), (1, &first));
-        ways.learn(&publish("e", "l"), (1, &second));
+        assert!(ways.of(&publish("e", "k"), 1).is_none());
+        ways.learn(&publish("e", "k"), &first);
+        ways.learn(&publish("e", "l"), &second);
         assert!(ways.of(&publish("e", "k"), 1).is_some_and(|known| Arc::ptr_eq(&known, &first)));
         assert!(ways.of(&publish("e", "l"), 1).is_some_and(|known| Arc::ptr_eq(&known, &second)));
         assert!(ways.of(&publish("k", "e"), 1).is_none());
         assert!(ways.of(&publish("e", "k"), 2).is_none());
-        ways.learn(&publish("e", "l"), (2, &second));
+        ways.learn(&publish("e", "l"), &second);
         assert!(ways.of(&publish("e", "k"), 2).is_none(), "it is of before the change");
         assert!(ways.of(&publish("e", "l"), 2).is_some());
     }
@@ -80,9 +85,17 @@ mod tests {
     fn only_the_newest_are_remembered() {
         let mut ways = Ways::default();
         for number in 0..=KNOWN_MAX {
-            ways.learn(&publish("", &number.to_string()), (1, &way()));
+            ways.learn(&publish("", &number.to_string()), &way());
         }
-        assert!(ways.of(&publish("", "0"), 1).is_none());
-        assert!((1..=KNOWN_MAX).all(|number| ways.of(&publish("", &number.to_string()), 1).is_some()));
+        assert!(ways.of(&publish("", "0"), 0).is_none());
+        assert!((1..=KNOWN_MAX).all(|number| ways.of(&publish("", &number.to_string()), 0).is_some()));
+    }
+
+    #[test]
+    fn a_way_that_another_message_may_not_go_is_forgotten() {
+        let mut ways = Ways::default();
+        let by_header = Way { queues: Vec::new(), is_delayed: false, depends_on_properties: true };
+        ways.learn(&publish("e", "k"), &Arc::new(by_header));
+        assert!(ways.of(&publish("e", "k"), 0).is_none());
     }
 }

@@ -48,7 +48,7 @@ const TICK_MIN: Duration = Duration::from_millis(1);
 type Rebuilding = task::JoinHandle<Result<Rebuilt, RebuildError>>;
 
 enum Event {
-    Requests(usize),
+    Requests,
     Progress,
     Rebuilt(Result<Rebuilt, RebuildError>),
     Time,
@@ -58,40 +58,34 @@ enum Event {
 impl Actor {
     /// Runs until the engine closes and everything asked is answered; returns the shard.
     pub(crate) async fn run(mut self) -> Shard {
-        let mut requests = Vec::new();
-        let mut stalled = None;
         loop {
-            let event = self.next_event(&mut requests, stalled.is_some()).await;
-            match event {
-                Event::Requests(0) | Event::Closing => break,
+            match self.next_event().await {
+                Event::Closing => break,
                 // What was told before something was asked counts for the answer.
-                Event::Requests(_) | Event::Progress => self.take_progress(),
+                Event::Requests | Event::Progress => self.take_progress(),
                 Event::Rebuilt(rebuilt) => self.take_rebuilt(rebuilt),
                 Event::Time => self.shard.tick(moment(&*self.clock)),
             }
-            stalled = self.carry_out(stalled, &mut requests);
+            self.carry_out();
             self.shard.propose();
             self.rebuild();
             self.tell_office();
-            if !self.asked.is_empty() {
+            if self.asked.has_more() {
                 // Whoever has been answered comes first.
                 task::yield_now().await;
             }
         }
-        self.drain(stalled, requests).await;
+        self.drain().await;
         self.shard
     }
 
-    async fn next_event(&mut self, requests: &mut Vec<Request>, stalled: bool) -> Event {
+    async fn next_event(&mut self) -> Event {
         let wait = self.next_wait();
         tokio::select! {
             biased;
-            filled = self.events.filled() => match filled {
-                Ok(()) => Event::Progress,
-                Err(_) => Event::Requests(0),
-            },
+            filled = self.events.filled() => if filled.is_ok() { Event::Progress } else { Event::Closing },
             rebuilt = rebuilt(&mut self.rebuilding) => Event::Rebuilt(rebuilt),
-            count = self.asked.take(requests), if requests.is_empty() && !stalled => Event::Requests(count),
+            filled = self.asked.fill() => if filled { Event::Requests } else { Event::Closing },
             _ = self.closing.changed() => Event::Closing,
             () = tokio::time::sleep(wait) => Event::Time,
         }
@@ -104,24 +98,21 @@ impl Actor {
         self.shard.next_tick(moment(&*self.clock)).unwrap_or(LONG).min(retry).max(TICK_MIN)
     }
 
-    /// Hands requests to the shard until one does not fit; returns that one.
-    fn carry_out(&mut self, stalled: Option<Request>, requests: &mut Vec<Request>) -> Option<Request> {
+    /// Hands requests to the shard, of each lane until one does not fit.
+    fn carry_out(&mut self) {
         let now = moment(&*self.clock);
-        let mut left = stalled.into_iter().chain(requests.drain(..));
-        let mut misfit = None;
-        for request in left.by_ref() {
-            if !self.shard.takes(payload_bytes(&request)) {
-                self.shard.propose();
+        for lane in self.asked.lanes() {
+            while let Some(request) = lane.taken.front() {
+                let bytes = payload_bytes(request);
+                if !self.shard.takes(bytes) {
+                    self.shard.propose();
+                }
+                if !self.shard.takes(bytes) {
+                    break;
+                }
+                lane.taken.pop_front().into_iter().for_each(|request| self.shard.handle(now, request));
             }
-            if !self.shard.takes(payload_bytes(&request)) {
-                misfit = Some(request);
-                break;
-            }
-            self.shard.handle(now, request);
         }
-        let rest: Vec<Request> = left.collect();
-        *requests = rest;
-        misfit
     }
 
     /// Takes all that the log has told.
@@ -188,13 +179,10 @@ impl Actor {
 
     /// Takes what was asked before the door closed, and waits until all of it is committed, or nothing more is: what is
     /// left then may or may not have happened, and those who asked are told so.
-    async fn drain(&mut self, mut stalled: Option<Request>, mut requests: Vec<Request>) {
+    async fn drain(&mut self) {
         self.asked.close();
-        while let Some(request) = self.asked.take_next() {
-            requests.push(request);
-        }
         loop {
-            stalled = self.carry_out(stalled, &mut requests);
+            self.carry_out();
             self.shard.propose();
             if !self.shard.has_pending() {
                 break;

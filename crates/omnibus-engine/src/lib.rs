@@ -21,6 +21,7 @@ mod mover;
 mod admitter;
 pub mod consuming;
 mod moving;
+mod settling;
 pub mod queues;
 mod limiting;
 pub mod fan_out;

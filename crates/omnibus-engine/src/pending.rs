@@ -73,6 +73,8 @@ pub(crate) struct Awaiting {
     pub(crate) answers: Vec<Answer>,
     /// Batches of idempotent producers in it, in their order.
     pub(crate) stamps: Vec<(StreamId, ProducerStamp)>,
+    /// Somebody may be given more when it is committed.
+    pub(crate) makes_room: bool,
     /// Somebody has been given some of it already, so that nobody can say that it did not happen.
     pub(crate) is_out: bool,
 }

@@ -8,11 +8,9 @@ use bytes::Bytes;
 use omnibus_model::command::{Acquire, CreateQueue};
 use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::Appended;
-use omnibus_model::queue::{
-    Lease, LeaseKey, LeaseRefusal, Origin, QueueConfig, QueueCounts, QueueLimits, RecordState, Settlement,
-};
+use omnibus_model::queue::{Lease, LeaseKey, Origin, QueueConfig, QueueCounts, QueueLimits, RecordState};
 use omnibus_model::topic::{Partition, QueuePlace, SharedTopic};
-use omnibus_model::{Command, HolderId, Millis, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
+use omnibus_model::{Command, HolderId, Offset, Outcome, Refusal, StreamId, Timestamp, TopicName};
 use omnibus_record::{DECOMPRESSED_BYTES_MAX, Encoded, Message, Messages};
 
 use crate::engine::Engine;
@@ -310,36 +308,6 @@ impl Engine {
         };
         let reached = take_messages(pieces, wanted, &mut found)?.max(range.start.plus(1));
         Ok((reached, found))
-    }
-
-    /// Ends leases; each settlement has an answer of its own.
-    ///
-    /// # Errors
-    /// [`SubmitError`], of all of them.
-    pub async fn settle(
-        &self,
-        queue: Partition,
-        settlements: Vec<(LeaseKey, Settlement)>,
-    ) -> Result<Vec<Result<(), LeaseRefusal>>, SubmitError> {
-        match self.submit(queue.shard, Command::Settle { stream: queue.stream, settlements }).await? {
-            Outcome::Settled { results, .. } => Ok(results),
-            other => unreachable!("settling ended in {other:?}"),
-        }
-    }
-
-    /// Lets leases end so long after now; each has an answer of its own, its new deadline.
-    ///
-    /// # Errors
-    /// [`SubmitError`], of all of them.
-    pub async fn extend(
-        &self,
-        queue: Partition,
-        leases: Vec<(LeaseKey, Millis)>,
-    ) -> Result<Vec<Result<Timestamp, LeaseRefusal>>, SubmitError> {
-        match self.submit(queue.shard, Command::Extend { stream: queue.stream, leases }).await? {
-            Outcome::Extended { results } => Ok(results),
-            other => unreachable!("extending ended in {other:?}"),
-        }
     }
 
     /// Releases all that somebody holds of a queue; returns how much it was.

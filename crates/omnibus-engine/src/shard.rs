@@ -104,8 +104,6 @@ pub struct Shard {
     soundness: Soundness,
     shared: Shared,
     open: GroupCommit,
-    /// Somebody may be given more when it is committed.
-    open_makes_room: bool,
     fresh: Fresh,
     open_awaiting: Awaiting,
     /// A closed group that the log did not take yet.
@@ -151,7 +149,6 @@ impl Shard {
             soundness: Soundness::Sound,
             shared,
             open: GroupCommit::default(),
-            open_makes_room: false,
             fresh: Fresh::default(),
             open_awaiting: Awaiting::default(),
             refused: None,
@@ -213,7 +210,6 @@ impl Shard {
             }
             request => request,
         };
-        self.open_makes_room |= request.makes_room();
         match request {
             Request::Submit { command, reply } => {
                 let outcome = self.submit(&command);
@@ -269,7 +265,7 @@ impl Shard {
         if let Some((proposal, awaiting)) = self.refused.take() {
             self.propose_closed(proposal, awaiting);
         }
-        let places = if self.open_makes_room { IN_FLIGHT_MAX } else { IN_FLIGHT_USUAL };
+        let places = if self.open_awaiting.makes_room { IN_FLIGHT_MAX } else { IN_FLIGHT_USUAL };
         let can_take = self.refused.is_none() && self.in_flight.len() < places && !self.broken;
         let takes_more = can_take && self.is_leading();
         if takes_more {
@@ -278,7 +274,6 @@ impl Shard {
         }
         if takes_more && !self.open.is_empty() {
             self.fresh.clear();
-            self.open_makes_room = false;
             let Closed { head, bodies, batches } = self.open.close();
             let awaiting = std::mem::take(&mut self.open_awaiting);
             self.propose_closed(Proposal { shard: self.id, term: self.term, head, bodies, batches }, awaiting);
@@ -367,6 +362,7 @@ impl Shard {
         let applied = applied?;
         if applied.changed {
             self.open_awaiting.effects.extend(Effect::of(command, &applied.outcome));
+            self.open_awaiting.makes_room |= request::makes_room(command);
         }
         match omnibus_broker::group_of(command) {
             Some(group) => self.settle_waiters(group),

@@ -99,10 +99,16 @@ pub(crate) fn by_queue(link: &Link, taken: impl Iterator<Item = Held>, settlemen
     if settlement == Settlement::Accept {
         link.meter.add(Counted::Acknowledged, count);
     }
+    // What the client has published before is in its place before what it settles now.
+    let is_in_turn = link.publishing.count > 0;
     let later = |((shard, stream), Part { settlements, consumers })| {
         let engine = link.door.engine.clone();
         let later: Later<Settled> = Box::pin(async move {
-            let result = engine.settle(Partition { stream, shard }, settlements).await;
+            let queue = Partition { stream, shard };
+            let result = match is_in_turn {
+                true => engine.settle_in_turn(queue, settlements).await,
+                false => engine.settle(queue, settlements).await,
+            };
             Settled {
                 consumers,
                 result: result.map(|results| results.iter().filter(|result| was_lost(result)).count()),

@@ -51,14 +51,14 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether somebody may be given more when this is done. Whatever one asks for about what he holds is of this kind, and so
-    /// is done in its order.
+    /// Whether somebody may be given more when this is done, and nobody minds if it is done before what was asked earlier. The end
+    /// of a consumer is not of this kind: what it has settled before is settled.
     pub(crate) const fn makes_room(&self) -> bool {
         match self {
-            Self::Submit { command, .. } => {
-                matches!(command, Command::Settle { .. } | Command::Extend { .. } | Command::ReleaseHolder { .. })
+            Self::Submit { command, .. } => makes_room(command),
+            Self::Consumer(request) => {
+                matches!(request, ConsumerRequest::SetCredit { .. } | ConsumerRequest::Taken { .. })
             }
-            Self::Consumer(_) => true,
             _ => false,
         }
     }
@@ -81,6 +81,11 @@ impl Request {
             Self::Checkpoint { .. } => {}
         }
     }
+}
+
+/// Whether what is held is less afterwards, or held for longer.
+pub(super) const fn makes_room(command: &Command) -> bool {
+    matches!(command, Command::Settle { .. } | Command::Extend { .. })
 }
 
 /// What is asked of a broker, and what gives the answer to whoever asked.

@@ -295,7 +295,7 @@ impl Shard {
     }
 
     fn refuse_all(&mut self, lost: impl Iterator<Item = Awaiting>, error: &SubmitError) {
-        for Awaiting { answers, stamps, effects: _, is_out } in lost {
+        for Awaiting { answers, stamps, is_out, .. } in lost {
             stamps.into_iter().for_each(|stamp| self.note_setback(Some(stamp), error));
             let error = if is_out { SubmitError::Lost { leader: self.shared.configs.node() } } else { error.clone() };
             answers.into_iter().for_each(|answer| answer(Err(error.clone())));
