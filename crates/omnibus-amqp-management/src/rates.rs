@@ -52,6 +52,9 @@ const QUEUE_STATS: [QueueStat; 6] = [
 /// Queues are looked at for so long after somebody has asked for them.
 const INTEREST: Duration = Duration::from_secs(600);
 
+/// Looks that are closer together say nothing of how fast anything goes.
+const APART_MIN: Duration = Duration::from_secs(1);
+
 /// What was counted of each queue's streams, and when; nobody has looked at 0.
 #[derive(Debug, Default)]
 struct QueueLook {
@@ -76,7 +79,11 @@ struct QueueLooks {
 }
 
 impl QueueLooks {
+    /// Notes a look, unless it was begun before the last one or hardly after it: two may look at once.
     fn push(&mut self, look: QueueLook) {
+        if !self.last.at.is_zero() && look.at < self.last.at + APART_MIN {
+            return;
+        }
         self.before = std::mem::replace(&mut self.last, look);
     }
 
@@ -85,7 +92,8 @@ impl QueueLooks {
         let totals = self.last.of(place);
         let before = self.before.of(place);
         // Nothing is known of the time before the first look.
-        let seconds = if self.before.at.is_zero() { 0.0 } else { (self.last.at - self.before.at).as_secs_f64() };
+        let seconds =
+            if self.before.at.is_zero() { 0.0 } else { self.last.at.saturating_sub(self.before.at).as_secs_f64() };
         let mut shown = Map::new();
         for ((name, _), (total, before)) in QUEUE_STATS.iter().zip(totals.into_iter().zip(before)) {
             let rate = if seconds > 0.0 { total.saturating_sub(before) as f64 / seconds } else { 0.0 };
@@ -153,16 +161,16 @@ impl Rates {
     }
 
     async fn push_look(&self, site: &Site) {
+        let at = site.uptime().max(Duration::from_millis(1));
         let queues = site.administration.engine().queue_traffic().await.into_iter().collect();
-        let at = site.uptime();
         self.queues.send_modify(|looks| looks.push(QueueLook { at, queues }));
     }
 
     /// Makes sure that queues are looked at from now on; whoever asks first has a look at once.
     pub(crate) async fn want_queues(&self, site: &Site) {
         let now = site.uptime().max(Duration::from_millis(1));
-        let is_first = self.queues.borrow().asked_at.is_zero();
-        self.queues.send_modify(|looks| looks.asked_at = now);
+        let mut is_first = false;
+        self.queues.send_modify(|looks| is_first = std::mem::replace(&mut looks.asked_at, now).is_zero());
         if is_first {
             self.push_look(site).await;
         }
@@ -224,6 +232,29 @@ mod tests {
         let told = looks.stats(place).unwrap();
         assert_eq!((&told["deliver_get"], &told["deliver_get_details"]["rate"]), (&json!(55), &json!(10.0)));
         assert_eq!((&told["publish_details"]["rate"], &told["ack_details"]["rate"]), (&json!(10.0), &json!(0.0)));
+    }
+
+    #[test]
+    fn looks_of_two_at_once_are_one() {
+        let lowest = Partition { stream: StreamId(16), shard: ShardId(1) };
+        let place = QueuePlace { lowest, highest: 0 };
+        let look = |millis, enqueued| {
+            let queues = [(lowest.stream, QueueTraffic { enqueued, ..QueueTraffic::default() })].into();
+            QueueLook { at: Duration::from_millis(millis), queues }
+        };
+        let mut looks = QueueLooks::default();
+        for (millis, enqueued, wanted) in [
+            (10_010, 8, (8, 0.0)),
+            // It was begun earlier, and comes later.
+            (10_000, 5, (8, 0.0)),
+            (10_020, 11, (8, 0.0)),
+            (15_010, 58, (58, 10.0)),
+        ] {
+            looks.push(look(millis, enqueued));
+            let told = looks.stats(place).unwrap();
+            let (total, rate) = wanted;
+            assert_eq!((&told["publish"], &told["publish_details"]["rate"]), (&json!(total), &json!(rate)));
+        }
     }
 
     #[test]

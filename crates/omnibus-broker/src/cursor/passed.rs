@@ -13,6 +13,17 @@ pub(super) struct Passed {
     pub(super) accepted: u64,
 }
 
+impl Passed {
+    /// Forgets a lease that nobody has heard of, of a record that was handed out so often with it. It may be one of before
+    /// anything was counted.
+    pub(super) const fn take_back(&mut self, delivery_count: u32) {
+        self.leased = self.leased.saturating_sub(1);
+        if delivery_count > 1 {
+            self.redelivered = self.redelivered.saturating_sub(1);
+        }
+    }
+}
+
 /// Two queues are the same whatever has passed through them.
 impl PartialEq for Passed {
     fn eq(&self, _: &Self) -> bool {

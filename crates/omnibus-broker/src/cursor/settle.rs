@@ -136,7 +136,10 @@ impl Cursor {
     fn give_back(&mut self, now: Timestamp, offset: Offset, record: Record, (delay, delivery): (Millis, Delivery)) {
         let delivery_count = match delivery {
             Delivery::Counts => record.delivery_count,
-            Delivery::DidNotHappen => record.delivery_count.saturating_sub(1),
+            Delivery::DidNotHappen => {
+                self.passed.take_back(record.delivery_count);
+                record.delivery_count.saturating_sub(1)
+            }
         };
         let record = Record { delivery_count, ..record };
         if delay == Millis(0) || self.is_over(now, offset) {

@@ -193,3 +193,22 @@ fn floor_is_the_first_record_that_is_not_gone() {
         0s counts s1                                               -> 1 ready, 3 settled of 4
     "#]]);
 }
+
+#[test]
+fn what_did_not_happen_has_not_passed_through() {
+    check(&expect![[r#"
+        0s traffic s1                                              -> unknown
+        0s queue s1                                                -> done
+        0s append s1 2                                             -> offset 0
+        0s acquire s1 2 for=30s                                    -> 0/1, 1/2
+        0s release s1 0/1                                          -> ok
+        0s release s1 1/2 uncounted                                -> ok
+        0s traffic s1                                              -> 2 came, 1 leased, 0 taken, 0 again, 0 accepted
+        0s acquire s1 2 for=30s                                    -> 0/3 x2, 1/4
+        0s traffic s1                                              -> 2 came, 3 leased, 0 taken, 1 again, 0 accepted
+        0s release s1 0/3 uncounted                                -> ok
+        0s accept s1 1/4                                           -> ok
+        0s take s1 1                                               -> 0/5 x2
+        0s traffic s1                                              -> 2 came, 2 leased, 1 taken, 1 again, 1 accepted
+    "#]]);
+}

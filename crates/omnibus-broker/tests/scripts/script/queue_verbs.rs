@@ -7,8 +7,8 @@ use omnibus_model::config::ConfigChange;
 use omnibus_model::outcome::{Acquired, Appended, MoveAdvanced};
 use omnibus_model::queue::{
     Admission, CursorConfig, DeadLetterCause, DeadLetters, Delivery, DeliveryOrder, Dying, Envelope, History,
-    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, Overflow, QueueConfig, QueueLimits, RecordState,
-    Settlement,
+    LateHolders, Lease, LeaseKey, LeaseRefusal, Move, Origin, Overflow, QueueConfig, QueueLimits, QueueTraffic,
+    RecordState, Settlement,
 };
 use omnibus_model::topic::TopicConfig;
 use omnibus_model::{
@@ -24,6 +24,7 @@ impl Script {
     pub(super) fn ask_queue(&self, line: &Line<'_>) -> Option<String> {
         Some(match line.verb {
             "counts" => self.describe_counts(line),
+            "traffic" => self.describe_traffic(line),
             "floor" => self.broker.queue_floor(line.stream()).map_or("unknown".to_owned(), |floor| floor.to_string()),
             "has-ready" => self.broker.has_ready(line.stream()).to_string(),
             "dying" => told(self.broker.dying(line.stream(), Offset::ZERO, 10).iter().map(describe_dying)),
@@ -118,6 +119,14 @@ impl Script {
             "expire-before" => Command::ExpireBefore { stream: stream(), before: line.offset(1) },
             _ => return None,
         })
+    }
+
+    fn describe_traffic(&self, line: &Line<'_>) -> String {
+        let stream = line.stream();
+        let known = self.broker.queue_traffic().find(|(of, _)| *of == stream);
+        let Some((_, traffic)) = known else { return "unknown".to_owned() };
+        let QueueTraffic { enqueued, leased, taken, redelivered, accepted } = traffic;
+        format!("{enqueued} came, {leased} leased, {taken} taken, {redelivered} again, {accepted} accepted")
     }
 
     fn describe_counts(&self, line: &Line<'_>) -> String {
