@@ -7,6 +7,7 @@ use omnibus_engine::Engine;
 use crate::account::KnownRights;
 use crate::alarms::Alarms;
 use crate::budget::Budget;
+use crate::declaring::Declaring;
 use crate::meter::QueueMeter;
 use crate::natures::Natures;
 use crate::registry::Registry;
@@ -26,6 +27,7 @@ pub(crate) struct Door {
     pub(crate) rights: KnownRights,
     pub(crate) replies: Arc<Replies>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) declaring: Arc<Declaring>,
     pub(crate) alarms: Alarms,
     pub(crate) queue_meter: QueueMeter,
 }
@@ -45,6 +47,7 @@ impl Door {
             rights: KnownRights::default(),
             replies,
             registry: Arc::default(),
+            declaring: Arc::default(),
             alarms: Alarms::default(),
             queue_meter: QueueMeter::default(),
         }

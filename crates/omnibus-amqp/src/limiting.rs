@@ -2,11 +2,14 @@
 //!
 //! Queues are counted over the cluster, connections and channels by each node for itself (ADR 0104).
 
+use std::collections::BTreeSet;
+
+use crate::declaring::Underway;
 use crate::door::Door;
 use crate::errors::Fault;
 use crate::hosts::{Host, split};
 use crate::limits::Limited;
-use crate::registry::Place;
+use crate::registry::{ChannelPlace, Place};
 
 impl Door {
     /// Counts a user's connection to a virtual host, if there may be one more.
@@ -16,35 +19,29 @@ impl Door {
         self.registry.take_place((user, host), (of_user, of_host))
     }
 
-    /// Makes sure that a user may open one more channel.
-    pub(crate) fn check_channels(&self, user: &str) -> Result<(), Fault> {
-        match self.user_limit(user, Limited::Channels) {
-            Some(max) if self.registry.channels_of(user) >= max => {
-                Err(Fault::UserChannelsReached { user: user.to_owned(), max })
-            }
-            _ => Ok(()),
-        }
+    /// Counts a channel of a user, if there may be one more.
+    pub(crate) fn take_channel(&self, user: &str) -> Result<ChannelPlace, Fault> {
+        self.registry.take_channel(user, self.user_limit(user, Limited::Channels))
     }
 
-    /// Makes sure that the virtual host of a queue that is to be created may have one more.
-    pub(crate) async fn check_queues(&self, queue: &str) -> Result<(), Fault> {
+    /// Counts a queue that is to be created, if its virtual host may have one more; nothing where there is no limit. It
+    /// counts as one that is there until this is dropped, which is when it is among the names.
+    pub(crate) async fn take_queue(&self, queue: &str) -> Result<Option<Underway>, Fault> {
         let host = Host::of(queue);
-        let Some(max) = self.host_limit(&host, Limited::Queues) else { return Ok(()) };
-        if self.queue_count(&host) < max {
-            return Ok(());
+        let Some(max) = self.host_limit(&host, Limited::Queues) else { return Ok(None) };
+        if let Some(underway) = self.declaring.enter(&host, queue, (max, || self.queues_in(&host))) {
+            return Ok(Some(underway));
         }
         // Others may have gone at another node, or this one have come.
         self.engine.learn_names().await;
-        if self.queue_count(&host) < max || self.find(queue).is_some() {
-            return Ok(());
-        }
-        Err(Fault::QueuesReached { queue: queue.to_owned(), max })
+        let underway = self.declaring.enter(&host, queue, (max, || self.queues_in(&host)));
+        underway.map(Some).ok_or_else(|| Fault::QueuesReached { queue: queue.to_owned(), max })
     }
 
-    fn queue_count(&self, host: &Host) -> u64 {
+    fn queues_in(&self, host: &Host) -> BTreeSet<String> {
         let topics = self.engine.catalog().topics();
-        let is_in = |name: &str| split(name).0 == host.name() && self.find(name).is_some();
-        topics.iter().filter(|topic| is_in(topic.name.as_str())).count() as u64
+        let is_in = |name: &&str| split(name).0 == host.name() && self.find(name).is_some();
+        topics.iter().map(|topic| topic.name.as_str()).filter(is_in).map(str::to_owned).collect()
     }
 
     /// What a virtual host may have at most.

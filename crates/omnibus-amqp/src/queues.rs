@@ -114,10 +114,13 @@ impl Door {
         // Whether what is wanted can be had is asked first only where there is nothing yet.
         if let Some(queue) = self.find(&wanted.queue) {
             let queue = present(queue)?;
-            self.use_once(&queue).await?;
-            return Ok(Declared { queue, is_new: false });
+            // Who is told that it is there may send to it at once: one that somebody else is still creating is not yet.
+            if self.engine.queue_counts(queue.place).await?.is_some() {
+                self.use_once(&queue).await?;
+                return Ok(Declared { queue, is_new: false });
+            }
         }
-        self.check_queues(&wanted.queue).await?;
+        let _underway = self.take_queue(&wanted.queue).await?;
         let made = self.held(wanted.made(owner)?, &wanted.queue);
         if Nature::of(&made.config).overflow_falls_back() {
             tracing::warn!(queue = wanted.queue, "a quorum queue gives up its oldest also with reject-publish-dlx");

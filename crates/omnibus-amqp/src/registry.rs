@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::errors::Fault;
 use crate::hosts::Host;
-use crate::meter::{Counted, Counts, Meter};
+use crate::meter::{Counts, Meter};
 use crate::wire::Table;
 
 /// Words that wait for a connection; who says one more waits.
@@ -119,6 +119,7 @@ struct Known {
     /// How many places are taken.
     by_user: BTreeMap<String, u64>,
     by_host: BTreeMap<String, u64>,
+    channels_by_user: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +169,23 @@ impl Drop for Place {
     }
 }
 
+/// A channel's place among those that its user may have, for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct ChannelPlace {
+    registry: Arc<Registry>,
+    user: String,
+}
+
+impl Drop for ChannelPlace {
+    fn drop(&mut self) {
+        leave(&mut self.registry.known.lock().channels_by_user, &self.user);
+    }
+}
+
+fn taken(places: &BTreeMap<String, u64>, of: &str) -> u64 {
+    places.get(of).copied().unwrap_or_default()
+}
+
 fn leave(places: &mut BTreeMap<String, u64>, of: &str) {
     match places.get_mut(of) {
         Some(taken) if *taken > 1 => *taken -= 1,
@@ -183,7 +201,6 @@ impl Registry {
         (of_user, of_host): (Option<u64>, Option<u64>),
     ) -> Result<Place, Fault> {
         let mut known = self.known.lock();
-        let taken = |places: &BTreeMap<String, u64>, of: &str| places.get(of).copied().unwrap_or_default();
         if let Some(max) = of_host.filter(|max| taken(&known.by_host, host.name()) >= *max) {
             let (host, user) = (host.name().to_owned(), user.to_owned());
             return Err(Fault::HostConnectionsReached { host, user, max });
@@ -196,12 +213,14 @@ impl Registry {
         Ok(Place { registry: Arc::clone(self), user: user.to_owned(), host: host.clone() })
     }
 
-    /// How many channels a user has.
-    pub(crate) fn channels_of(&self, user: &str) -> u64 {
-        const CHANNELS: (Counted, Counted) = (Counted::ChannelsOpened, Counted::ChannelsClosed);
-        let known = self.known.lock();
-        let own = known.connections.values().filter(|entry| entry.info.user == user);
-        own.map(|entry| entry.meter.counts().present(CHANNELS)).sum()
+    /// Takes a place for a channel of a user, who has so many at most.
+    pub(crate) fn take_channel(self: &Arc<Self>, user: &str, max: Option<u64>) -> Result<ChannelPlace, Fault> {
+        let mut known = self.known.lock();
+        if let Some(max) = max.filter(|max| taken(&known.channels_by_user, user) >= *max) {
+            return Err(Fault::UserChannelsReached { user: user.to_owned(), max });
+        }
+        *known.channels_by_user.entry(user.to_owned()).or_default() += 1;
+        Ok(ChannelPlace { registry: Arc::clone(self), user: user.to_owned() })
     }
 
     /// Makes a connection known with what it counts; what is said to it comes through the channel.
@@ -282,5 +301,19 @@ mod tests {
         drop(second);
         let known = registry.known.lock();
         assert!(known.by_user.is_empty() && known.by_host.is_empty(), "{known:?}");
+    }
+
+    #[test]
+    fn channels_of_a_user_are_counted_together() {
+        let registry = Arc::<Registry>::default();
+        let first = registry.take_channel("ada", Some(2)).unwrap();
+        let second = registry.take_channel("ada", None).unwrap();
+        let reached = Fault::UserChannelsReached { user: "ada".into(), max: 2 };
+        assert_eq!(registry.take_channel("ada", Some(2)).unwrap_err(), reached);
+        drop(registry.take_channel("bob", Some(1)).unwrap());
+        drop(first);
+        drop(registry.take_channel("ada", Some(2)).unwrap());
+        drop(second);
+        assert!(registry.known.lock().channels_by_user.is_empty());
     }
 }

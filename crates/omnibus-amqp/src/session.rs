@@ -8,6 +8,7 @@ use omnibus_model::topic::Partition;
 
 use crate::budget::Share;
 use crate::errors::Fault;
+use crate::registry::ChannelPlace;
 use crate::wire::{ContentHeader, Frame, FrameKind, ShortText};
 
 /// The class of messages.
@@ -28,6 +29,8 @@ pub(crate) type Token = u128;
 pub(crate) struct Channel {
     /// Which of the connection's channels: another one of the same number is another.
     pub(crate) opening: u64,
+    /// Its place among those that its user may have; none once the server has closed it.
+    _place: Option<ChannelPlace>,
     /// The server has closed it and waits for the client's word.
     pub(crate) is_closing: bool,
     pub(crate) has_published: bool,
@@ -155,8 +158,8 @@ impl Body {
 }
 
 impl Channel {
-    pub(crate) fn opened(opening: u64) -> Self {
-        Self { opening, ..Self::default() }
+    pub(crate) fn opened(opening: u64, place: ChannelPlace) -> Self {
+        Self { opening, _place: Some(place), ..Self::default() }
     }
 
     /// A channel that the server has closed.

@@ -24,6 +24,10 @@ fn key(host: &Host) -> Option<ExchangeKey> {
     Some(ExchangeKey { kind: ExchangeKind::AmqpHost, name: ExchangeName::new(host.name()).ok()? })
 }
 
+fn changed_by_others(host: &Host) -> Fault {
+    Fault::Precondition(format!("the vhost '{}' is being changed by others", host.name()))
+}
+
 impl Door {
     /// Whether there is such a host, as far as this node knows.
     pub(crate) fn has_host(&self, host: &Host) -> bool {
@@ -75,21 +79,51 @@ impl Door {
         let unusable = || Fault::Precondition(format!("'{}' cannot be the name of a vhost", host.name()));
         let key = key(host).filter(|key| !key.name.as_str().is_empty()).ok_or_else(unusable)?;
         for _ in 0..ATTEMPTS_MAX {
-            let is_new = !self.has_host(host);
-            let after = self.host_nature(host).with(wish)?.config(host);
+            // Looked at once: what is kept afterwards is made of what it replaces.
             let kept = self.engine.catalog().exchange(&key);
-            let is_same = match &kept {
-                None => !is_new && self.host_nature(host).config(host) == after,
-                Some(kept) => kept.config == after,
-            };
-            if is_same {
-                return Ok(false);
-            }
-            if self.keep(key.clone(), kept.as_ref(), after).await? {
+            let is_new = kept.is_none() && !host.is_default();
+            if self.change_kept(host, (&key, kept), wish).await? {
                 return Ok(is_new);
             }
         }
-        Err(Fault::Precondition(format!("the vhost '{}' is being changed by others", host.name())))
+        Err(changed_by_others(host))
+    }
+
+    /// Says something else of a host that is there.
+    pub(crate) async fn alter_host(&self, host: &Host, wish: &HostWish) -> Result<(), Fault> {
+        let missing = || Fault::NoVirtualHost(host.name().to_owned());
+        let key = key(host).ok_or_else(missing)?;
+        // What this node does not know yet is not what it was.
+        self.engine.learn_names().await;
+        for _ in 0..ATTEMPTS_MAX {
+            let kept = self.engine.catalog().exchange(&key);
+            if kept.is_none() && !host.is_default() {
+                return Err(missing());
+            }
+            if self.change_kept(host, (&key, kept), wish).await? {
+                return Ok(());
+            }
+        }
+        Err(changed_by_others(host))
+    }
+
+    /// Keeps a host as it is to be; `false` if somebody else has changed it meanwhile.
+    async fn change_kept(
+        &self,
+        host: &Host,
+        (key, kept): (&ExchangeKey, Option<SharedExchange>),
+        wish: &HostWish,
+    ) -> Result<bool, Fault> {
+        let before = match &kept {
+            Some(kept) => HostNature::of(host, &kept.config),
+            None => HostNature::unsaid(host),
+        };
+        let after = before.with(wish)?.config(host);
+        // Nothing needs to be kept of `/` before anything is said of it.
+        if kept.is_none() && host.is_default() && after == HostNature::unsaid(host).config(host) {
+            return Ok(true);
+        }
+        self.keep(key.clone(), kept.as_ref(), after).await
     }
 
     /// Creates a host; returns whether it was not there.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use omnibus_amqp::administration::{Host, HostWish, Limited, Limits, LimitsWish};
+use omnibus_amqp::administration::{Host, Limited, Limits, LimitsWish};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, Body, Done, Failure, done, host, known_host, known_user, made};
@@ -139,7 +139,7 @@ pub(crate) async fn delete_of_host(State(site): State<SharedSite>, Path((of, nam
 }
 
 pub(crate) async fn limit_host(site: &Site, host: &Host, limits: LimitsWish) -> Done {
-    site.administration.put_host(host.name(), &HostWish { limits, ..HostWish::default() }).await?;
+    site.administration.limit_host(host, limits).await?;
     Ok(made(false))
 }
 

@@ -4,6 +4,7 @@ use super::{Administration, QueueWish, Refused};
 use crate::arguments::Declaration;
 use crate::host_nature::{HostNature, HostWish};
 use crate::hosts::Host;
+use crate::limits::LimitsWish;
 
 impl Administration {
     /// All virtual hosts, `/` first.
@@ -36,6 +37,14 @@ impl Administration {
     /// [`Refused`].
     pub async fn put_host(&self, name: &str, wish: &HostWish) -> Result<bool, Refused> {
         Ok(self.door.put_host(&Host::new(name), wish).await?)
+    }
+
+    /// Says how much a virtual host may have.
+    ///
+    /// # Errors
+    /// [`Refused`]; there may be none.
+    pub async fn limit_host(&self, host: &Host, limits: LimitsWish) -> Result<(), Refused> {
+        Ok(self.door.alter_host(host, &HostWish { limits, ..HostWish::default() }).await?)
     }
 
     /// Gives a queue the type of its virtual host, if nothing is said of one.

@@ -108,6 +108,8 @@ impl Administration {
     /// # Errors
     /// [`Refused`].
     pub async fn limit_user(&self, name: &str, wish: &LimitsWish) -> Result<(), Refused> {
+        // What this node has not heard of yet counts.
+        self.door.engine.learn_names().await;
         // Who has no limits and keeps none stays as he is.
         if wish.values().all(Option::is_none) && self.user(name).is_some_and(|user| user.limits == Limits::default()) {
             return Ok(());

@@ -14,10 +14,10 @@ pub(crate) fn open(link: &mut Link, number: u16) -> Result<(), Fault> {
     if link.channels.len() >= usize::from(link.channel_max) {
         return Err(Fault::TooManyChannels(u64::from(link.channel_max)));
     }
-    link.door.check_channels(&link.user)?;
+    let place = link.door.take_channel(&link.user)?;
     link.channels_opened += 1;
     link.meter.add(Counted::ChannelsOpened, 1);
-    link.channels.insert(number, Box::new(Channel::opened(link.channels_opened)));
+    link.channels.insert(number, Box::new(Channel::opened(link.channels_opened, place)));
     link.tell(number, &Method::ChannelOpenOk { reserved: LongText::default() });
     Ok(())
 }

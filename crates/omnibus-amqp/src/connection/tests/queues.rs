@@ -1,3 +1,6 @@
+use omnibus_model::command::CreateQueue;
+use omnibus_model::{Command, ShardId, TopicId, TopicName};
+
 use super::*;
 
 fn bodies(drained: &[(String, bool)]) -> Vec<&str> {
@@ -536,4 +539,23 @@ async fn exclusive_queue_is_unbound_by_its_connection_only() {
     };
     assert_eq!(other.refused(unbind.clone()).await.0, 405);
     assert_eq!(owner.ask(unbind).await, Method::QueueUnbindOk {});
+}
+
+/// Somebody creates it by another node: it is among the names, and its shard has not heard of it yet.
+#[tokio::test]
+async fn who_declares_a_queue_that_is_still_being_created_may_send_to_it() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.declare("like").await;
+    let like = node.door.find("like").unwrap().topic;
+    let (config, queue) = (like.config.clone(), like.queue.as_deref().unwrap().config.clone());
+    let create = CreateQueue { name: TopicName::new("q").unwrap(), id: TopicId(7), config, queue };
+    node.door.engine.submit(ShardId::METADATA, Command::CreateQueue(Box::new(create))).await.unwrap();
+    let place = node.door.find("q").unwrap().place;
+    assert_eq!(node.door.engine.queue_counts(place).await.unwrap(), None);
+    client.declare("q").await;
+    client.ask(Method::ConfirmSelect { no_wait: false }).await;
+    client.publish("", "q", &Properties::default(), b"x").await;
+    assert!(matches!(client.hear().await.1, Method::BasicAck { .. }));
+    assert_eq!(client.get("q", true).await.unwrap().body, "x");
 }

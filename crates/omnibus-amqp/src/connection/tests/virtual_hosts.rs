@@ -1,5 +1,5 @@
 use super::*;
-use crate::administration::{Administration, HostWish};
+use crate::administration::{Administration, HostNature, HostWish, Limited, LimitsWish, QueueWish};
 use crate::hosts::{Host, plain};
 
 async fn node() -> Node {
@@ -140,4 +140,37 @@ async fn queue_is_what_its_host_says_if_nobody_else_does() {
     assert_eq!(kinds, wanted);
     let refused = client.refused(declare("")).await;
     assert_eq!(refused.0, 406, "{refused:?}");
+}
+
+#[tokio::test]
+async fn queues_that_are_declared_at_once_are_no_more_than_there_may_be() {
+    let node = node().await;
+    let administration = node.administration();
+    let limits = LimitsWish::from([(Limited::Queues, Some(3))]);
+    administration.limit_host(&Host::new("staging"), limits).await.unwrap();
+    let declare = |number: usize| {
+        // Each of them twice.
+        let name = format!("/staging/{}", number / 2);
+        let wish = QueueWish { name, is_durable: true, is_auto_delete: false, arguments: Table::default() };
+        administration.declare_queue(wish)
+    };
+    let declared = futures_util::future::join_all((0..20).map(declare)).await;
+    assert_eq!(declared.iter().filter(|declared| declared.is_ok()).count(), 6, "{declared:?}");
+    assert_eq!(administration.queues().len(), 3);
+}
+
+#[tokio::test]
+async fn host_that_is_gone_does_not_come_back_with_a_limit() {
+    let node = node().await;
+    let limit = async |name: &str| {
+        let limits = LimitsWish::from([(Limited::Queues, Some(3))]);
+        node.administration().limit_host(&Host::new(name), limits).await
+    };
+    limit("/").await.unwrap();
+    limit("staging").await.unwrap();
+    assert!(node.administration().delete_host("staging").await.unwrap());
+    assert!(limit("staging").await.is_err());
+    assert_eq!(node.door.virtual_hosts(), ["/"]);
+    let HostNature { limits, .. } = node.door.host_nature(&Host::default());
+    assert_eq!(limits.0, [(Limited::Queues, 3)].into());
 }
