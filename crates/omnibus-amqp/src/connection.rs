@@ -97,13 +97,41 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         connected_at: link.door.engine.now(),
         owner: link.owner.clone(),
     };
-    let (_known, words) = link.door.registry.enter(info, Arc::clone(&link.meter));
+    let (known, words) = link.door.registry.enter(info, Arc::clone(&link.meter));
     let (shortages, life) = (link.door.alarms.watch(), Life::default());
     let mut connection =
         Connection { socket, received, link, words, shortages, shutdown, life, at_once: READ_BYTES_MIN };
     let ended = connection.run(heartbeat).await;
     Box::pin(connection.link.end_all()).await;
+    drop(known);
+    if ended.is_ok() {
+        let Connection { socket, received, shutdown, .. } = connection;
+        Box::pin(hear_out(socket, received, shutdown)).await;
+    }
     ended
+}
+
+/// Passes over what a client still says, until it has hung up: who closes a socket in which something was not read takes back
+/// what was written last.
+async fn hear_out<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: S,
+    mut received: BytesMut,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let heard = async {
+        socket.shutdown().await?;
+        while socket.read_buf(&mut received).await? > 0 {
+            received.clear();
+        }
+        Ok::<(), io::Error>(())
+    };
+    tokio::select! {
+        heard = heard => if let Err(error) = heard {
+            tracing::debug!(%error, "a client has hung up before it had heard the end");
+        },
+        () = told_to_stop(&mut shutdown) => {}
+        () = sleep(FAREWELL) => {}
+    }
 }
 
 struct Connection<S> {

@@ -28,11 +28,11 @@ pub(crate) async fn carry_out(link: &mut Link, number: u16, method: &Method) -> 
             Err(Fault::NotImplemented("requeue=false".to_owned()))
         }
         Method::BasicRecover { requeue: true } => {
-            settle(link, number, (0, true), refuse(true)).await?;
+            recover(link, number).await?;
             link.tell(number, &Method::BasicRecoverOk {});
             Ok(())
         }
-        Method::BasicRecoverAsync { requeue: true } => settle(link, number, (0, true), refuse(true)).await,
+        Method::BasicRecoverAsync { requeue: true } => recover(link, number).await,
         ref other => unreachable!("{other:?} does not settle"),
     }
 }
@@ -62,10 +62,22 @@ async fn settle(
         transaction.settlements.push((taken, settlement));
         return Ok(());
     }
+    settle_now(link, number, taken, settlement).await;
+    Ok(())
+}
+
+/// Gives back all that the client was given by a channel, also in the midst of a transaction: that is about what the client says of
+/// single messages.
+async fn recover(link: &mut Link, number: u16) -> Result<(), Fault> {
+    let taken = link.channel(number)?.take_held(0, true)?;
+    settle_now(link, number, taken, refuse(true)).await;
+    Ok(())
+}
+
+async fn settle_now(link: &mut Link, number: u16, taken: Vec<(u64, Held)>, settlement: Settlement) {
     begin(link, taken.into_iter().map(|(_, held)| held), settlement).await;
     consume::share_room(link, number);
     consume::unpark(link, number);
-    Ok(())
 }
 
 /// Settles what was taken out of a channel.

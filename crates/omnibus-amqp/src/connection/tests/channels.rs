@@ -105,3 +105,14 @@ async fn confirms_are_for_the_channel_that_has_published() {
     client.publish("", "q", &Properties::default(), b"x").await;
     assert_eq!(client.hear().await.1, ack(1));
 }
+
+#[tokio::test]
+async fn who_still_speaks_behind_his_goodbye_is_heard_out() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    client.say(0, Method::ConnectionClose { code: 200, text: "".into(), class: 0, method: 0 }).await;
+    assert_eq!(client.hear().await, (0, Method::ConnectionCloseOk {}));
+    // More than fits on the way: it goes only if somebody reads it.
+    client.send(&vec![0; 2 << 20]).await;
+    assert_eq!(client.socket.read_buf(&mut client.received).await.unwrap(), 0);
+}

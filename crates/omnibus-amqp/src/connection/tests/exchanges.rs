@@ -265,6 +265,24 @@ async fn transaction_counts_when_it_is_committed() {
 }
 
 #[tokio::test]
+async fn what_is_recovered_goes_back_before_the_transaction_ends() {
+    let node = Node::new();
+    let mut client = node.connect().await;
+    let mut other = node.connect().await;
+    client.done([declare("q"), Method::TxSelect {}]).await;
+    for body in [b"1", b"2"] {
+        other.publish("", "q", &Properties::default(), body).await;
+        other.declare("q").await;
+        client.get("q", false).await.unwrap();
+    }
+    client.say(1, ack(1)).await;
+    assert_eq!(client.ask(Method::BasicRecover { requeue: true }).await, Method::BasicRecoverOk {});
+    assert_eq!(other.drain("q").await, [("2".to_owned(), true)]);
+    client.done([Method::TxCommit {}]).await;
+    assert_eq!(other.count("q").await, 0);
+}
+
+#[tokio::test]
 async fn what_was_lost_before_it_was_settled_is_not_told_as_settled() {
     let node = Node::new();
     let mut client = node.connect().await;
