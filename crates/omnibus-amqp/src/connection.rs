@@ -1,6 +1,7 @@
 //! Bytes in, bytes out: the only socket code but for the handshake's.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use futures_util::StreamExt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, Sleep, interval, sleep, timeout};
 
 use crate::alarms::Shortage;
 use crate::door::Door;
@@ -210,6 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                     life.tick(heartbeat > 0, &mut link.out)?;
                 }
+                () = due(&mut link.giving_back), if link.giving_back.is_some() => Box::pin(requests::give_all_back(link)).await,
                 () = over(shortages), if link.is_blocked => link.unblock(),
                 () = told_to_stop(shutdown) => Box::pin(link.fail(0, Fault::Shutdown, (0, 0))).await,
                 () = std::future::ready(()), if has_more => {}
@@ -331,6 +333,14 @@ impl Life {
         }
         self.silent_ticks = if std::mem::take(&mut self.has_received) { 0 } else { self.silent_ticks + 1 };
         if self.silent_ticks > SILENT_TICKS_MAX { Err(ConnectionError::Silent) } else { Ok(()) }
+    }
+}
+
+/// Waits for a time, if there is one.
+async fn due(time: &mut Option<Pin<Box<Sleep>>>) {
+    match time {
+        Some(time) => time.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What requests of one connection work on: its channels, its consumers, and what is on its way out.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -14,6 +15,7 @@ use omnibus_model::StreamId;
 use omnibus_model::queue::Lease;
 use omnibus_model::topic::Partition;
 use omnibus_record::Message;
+use tokio::time::Sleep;
 
 use crate::access::Access;
 use crate::budget::Share;
@@ -65,6 +67,8 @@ pub(crate) struct Link {
     pub(crate) pulls: BTreeMap<(u16, StreamId), Consumer>,
     /// Deliveries that wait until the consumers of a channel hold less.
     pub(crate) parked: BTreeMap<u16, VecDeque<Parked>>,
+    /// When those go back that are not written by then.
+    pub(crate) giving_back: Option<Pin<Box<Sleep>>>,
     /// Queues that go with the connection.
     pub(crate) exclusive: Vec<String>,
     pub(crate) out: BytesMut,
@@ -206,6 +210,7 @@ impl Link {
             consumers_begun: 0,
             pulls: BTreeMap::new(),
             parked: BTreeMap::new(),
+            giving_back: None,
             exclusive: Vec::new(),
             out: BytesMut::new(),
             publishing: Publishing::default(),

@@ -1,6 +1,7 @@
 //! Consumers: those who are given messages as they come.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use omnibus_engine::consumers::{Access, ConsumerConfig, Settling};
 use omnibus_engine::consuming::ConsumeError;
@@ -8,6 +9,7 @@ use omnibus_engine::queues::{Deliveries, Delivery};
 use omnibus_model::topic::Partition;
 use omnibus_record::{AmqpMessage, Message};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::counted::{counted, placed};
 use super::follow;
@@ -24,6 +26,9 @@ use crate::replies::DIRECT_REPLY;
 use crate::session::{Channel, ConsumerNumber, Held};
 use crate::wire::method::put_content;
 use crate::wire::{Method, ShortText, Table};
+
+/// How long what others of its channel were faster than waits for room, before it is given back.
+const HELD_BACK: Duration = Duration::from_millis(500);
 
 /// How much waits for a client that has set no limit.
 const WINDOW: u32 = 2_000;
@@ -243,18 +248,26 @@ pub(crate) fn ended(link: &mut Link, consumer: ConsumerNumber) {
 }
 
 /// Writes messages for a consumer, as far as its channel's consumers may hold them.
-pub(crate) async fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
+pub(crate) fn deliver(link: &mut Link, consumer: ConsumerNumber, Deliveries { queue, deliveries }: Deliveries) {
     let parked = |Delivery { lease, message }| Parked { consumer, queue, lease: Some(lease), message };
     arrive(link, consumer, deliveries.into_iter().map(parked));
     let Some(subscription) = link.consumers.get(&consumer).filter(|each| each.shares_limit) else { return };
     let number = subscription.channel;
     if link.parked.contains_key(&number) {
-        // In a box, as it is done now and then.
-        Box::pin(give_back(link, number)).await;
+        share_room(link, number);
+        link.giving_back.get_or_insert_with(|| Box::pin(sleep(HELD_BACK)));
     }
 }
 
-/// Gives back what its client may not hold, as others of the channel were faster: somebody else may have it.
+/// Gives back what clients may not hold, as other consumers of their channels were faster: somebody else may have it. By now
+/// nothing is on its way that was handed out behind it, so what comes again comes in its order.
+pub(crate) async fn give_all_back(link: &mut Link) {
+    link.giving_back = None;
+    for number in link.parked.keys().copied().collect::<Vec<_>>() {
+        give_back(link, number).await;
+    }
+}
+
 async fn give_back(link: &mut Link, number: u16) {
     let Some(waiting) = link.parked.get_mut(&number) else { return };
     let shares = |parked: &Parked| link.consumers.get(&parked.consumer).is_some_and(|each| each.shares_limit);
@@ -263,7 +276,6 @@ async fn give_back(link: &mut Link, number: u16) {
     if back.is_empty() {
         return;
     }
-    share_room(link, number);
     let held = |parked: Parked| Held { queue: parked.queue, key: parked.lease.map(|lease| lease.key), consumer: None };
     settle::begin(link, back.into_iter().map(held), settle::NEVER_HAPPENED).await;
 }

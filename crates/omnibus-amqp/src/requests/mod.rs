@@ -144,12 +144,13 @@ async fn carry_out(link: &mut Link, number: u16, method: Method) -> Result<(), F
     }
 }
 
+pub(crate) use consume::give_all_back;
 pub(crate) use reply::deliver as reply;
 
 /// Passes on what has come of a consumer.
 pub(crate) async fn deliver(link: &mut Link, Event { consumer, what }: Event) {
     match what {
-        What::Deliveries(deliveries) => consume::deliver(link, consumer, deliveries).await,
+        What::Deliveries(deliveries) => consume::deliver(link, consumer, deliveries),
         What::Read(queue, messages) => consume::read(link, consumer, (queue, messages)),
         What::Cancelled => Box::pin(consume::cancelled(link, consumer)).await,
         What::Ended => consume::ended(link, consumer),

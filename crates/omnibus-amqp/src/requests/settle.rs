@@ -76,8 +76,8 @@ async fn recover(link: &mut Link, number: u16) -> Result<(), Fault> {
 
 async fn settle_now(link: &mut Link, number: u16, taken: Vec<(u64, Held)>, settlement: Settlement) {
     begin(link, taken.into_iter().map(|(_, held)| held), settlement).await;
-    consume::share_room(link, number);
     consume::unpark(link, number);
+    consume::share_room(link, number);
 }
 
 /// Settles what was taken out of a channel.
