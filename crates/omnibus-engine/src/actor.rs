@@ -41,10 +41,10 @@ pub(crate) struct Actor {
     pub(crate) has_office: bool,
 }
 
-/// A broker that is being rebuilt, where it may be waited for the disk.
 /// How soon the clock is looked at again: it counts milliseconds.
 const TICK_MIN: Duration = Duration::from_millis(1);
 
+/// A broker that is being rebuilt, where it may be waited for the disk.
 type Rebuilding = task::JoinHandle<Result<Rebuilt, RebuildError>>;
 
 enum Event {
