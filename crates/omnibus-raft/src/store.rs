@@ -96,7 +96,11 @@ impl RaftLogReader<Types> for ShardStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<EntryOf<Types>>, io::Error> {
-        self.read(index_at(start), index_at(end), BYTES_AT_ONCE).await
+        let found = self.read(index_at(start), index_at(end), BYTES_AT_ONCE).await?;
+        // The first of them may have been purged since openraft saw that they are there, and what is behind them follows
+        // nothing that the other replica has. If it is told that there is nothing, it finds out what that one needs.
+        let is_whole = found.first().is_none_or(|first| entry_id(&first.log_id).index == index_at(start));
+        Ok(if is_whole { found } else { Vec::new() })
     }
 
     async fn get_key_log_ids(
