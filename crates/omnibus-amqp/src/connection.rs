@@ -80,7 +80,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Visitor { socket: &mut socket, received: &mut received, door: &door, is_local: ends.peer.ip().is_loopback() };
     let agreed = timeout(HANDSHAKE_MAX, Box::pin(visitor.agree())).await.map_err(|_| ConnectionError::Slow)??;
     let mut link = Link::new(door);
-    let Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat, place: _place } = agreed;
+    let Agreed { user, host, mechanism, client, channel_max, frame_max, heartbeat, place } = agreed;
     link.enter(&user, host);
     link.hears_cancels = capable(&client, "consumer_cancel_notify");
     link.hears_blocks = capable(&client, "connection.blocked");
@@ -104,7 +104,8 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Connection { socket, received, link, words, shortages, shutdown, life, at_once: READ_BYTES_MIN };
     let ended = connection.run(heartbeat).await;
     Box::pin(connection.link.end_all()).await;
-    drop(known);
+    // It is over, whether or not its client has heard of it.
+    drop((known, place));
     if ended.is_ok() {
         let Connection { socket, received, shutdown, .. } = connection;
         Box::pin(hear_out(socket, received, shutdown)).await;
